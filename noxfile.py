@@ -57,14 +57,14 @@ def chaos(session: nox.Session) -> None:
 
 @nox.session
 def report(session: nox.Session) -> None:
-    """Make the HTML report of the latest run, or of -- RUN, anew (--serve: show it at an address of this machine)."""
+    """Make the HTML report of the latest run, or of -- RUN, again (--serve: show it at an address of this machine)."""
     _install(session, "chaos")
     _patiently(session, "python", "-m", "chaos_harness.reports", *session.posargs)
 
 
 @nox.session
 def truth(session: nox.Session) -> None:
-    """Count what each check says on each version (-- --versions 3.20 3.23 --times 10 -k … --add EARLIER)."""
+    """Count the verdicts of each check on each version (-- --versions 3.20 3.23 --times 10 -k … --add EARLIER)."""
     _install(session, "chaos")
     parser = argparse.ArgumentParser(prog="nox -s truth --", allow_abbrev=False)
     parser.add_argument("--versions", nargs="+", default=["3.18", "3.20", "3.23"], metavar="V")
@@ -115,7 +115,7 @@ def lowest(session: nox.Session) -> None:
 
 @nox.session
 def worlds(session: nox.Session) -> None:
-    """Judge the checks by simulated worlds of known truth; goes on where it was (-- --check NAME --seeds 0:2000)."""
+    """Test the checks on simulated worlds of known truth; goes on where it stopped (-- --check NAME --seeds 0:2000)."""
     _install(session, "tests")
     kept = session.cache_dir.resolve() / "worlds.jsonl"
     seeds = () if "--seeds" in session.posargs else ("--seeds", "0:2000")
@@ -125,19 +125,19 @@ def worlds(session: nox.Session) -> None:
 
 @nox.session
 def images(session: nox.Session) -> None:
-    """Make images ready ahead (-- --kubernetes 1.35 --gatekeeper 3.20 --save FILE | --load FILE)."""
+    """Prepare images (-- --kubernetes 1.35 --gatekeeper 3.20 --save FILE | --load FILE)."""
     _verb(session)
 
 
 @nox.session(name="add-kubernetes")
 def add_kubernetes(session: nox.Session) -> None:
-    """Make a version of Kubernetes known everywhere (-- v1.36.5 --digest sha256:… --replace v1.36.4)."""
+    """Add a version of Kubernetes (-- v1.36.5 --digest sha256:… --replace v1.36.4)."""
     _verb(session)
 
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure ratios on real clusters, beside what is done by hand, and Chaos Toolkit (-- --rounds 5 plain ours)."""
+    """Measure ratios on real clusters against manual work and Chaos Toolkit (-- --rounds 5 plain ours)."""
     _install(session, "chaos")
     peer = Path(session.virtualenv.location, "peer")  # its dependencies are not ours
     session.run("python", "-m", "venv", str(peer))
@@ -148,49 +148,49 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def doctor(session: nox.Session) -> None:
-    """Tell what this machine lacks, and the command that cures it."""
+    """Report what this machine lacks, with the command that fixes it."""
     _verb(session)
 
 
 @nox.session
 def gc(session: nox.Session) -> None:
-    """Remove what dead runs left behind (-- --all: what live runs own, and the private engine, too)."""
+    """Remove what dead runs left behind (-- --all: also what live runs own, and the private engine)."""
     _verb(session)
 
 
 @nox.session
 def repro(session: nox.Session) -> None:
-    """Live an incident again (-- scenarios/incidents/gatekeeper-3839.yaml --times 10 --gatekeeper V --kubernetes V)."""
+    """Replay an incident (-- scenarios/incidents/gatekeeper-3839.yaml --times 10 --gatekeeper V --kubernetes V)."""
     _verb(session)
 
 
 @nox.session
 def recheck(session: nox.Session) -> None:
-    """Judge the bundle that repro left again, without a cluster (-- BUNDLE)."""
+    """Judge the bundle of a replay again, without a cluster (-- BUNDLE)."""
     _verb(session)
 
 
 @nox.session
 def shrink(session: nox.Session) -> None:
-    """Leave out of an incident what is not needed to see it again (-- FILE --budget 2h --resume DIR)."""
+    """Reduce an incident to the parts that reproduce it (-- FILE --budget 2h --resume DIR)."""
     _verb(session)
 
 
 @nox.session(name="new-incident")
 def new_incident(session: nox.Session) -> None:
-    """Write an incident file to begin with, whose comments say what may stand in it (-- FILE)."""
+    """Write a new incident file with comments that explain every field (-- FILE)."""
     _verb(session)
 
 
 @nox.session
 def record(session: nox.Session) -> None:
-    """Draft an incident of a cluster of yours, which is only read (-- --kubeconfig FILE)."""
+    """Draft an incident from a cluster of yours, which is only read (-- --kubeconfig FILE)."""
     _verb(session)
 
 
 @nox.session
 def schema(session: nox.Session) -> None:
-    """Print the schema by which editors complete incident files (> scenarios/incidents/schema.json)."""
+    """Print the JSON schema with which editors complete incident files (> scenarios/incidents/schema.json)."""
     _verb(session)
 
 
@@ -229,7 +229,7 @@ def _install(session: nox.Session, lock: str) -> None:
 
 
 def _has(session: nox.Session, lock: str) -> bool:
-    """Return whether a session's environment has each version that a lock pins, which pip takes a second to say."""
+    """Return whether a session's environment has every version in a lock; asking pip takes a second."""
     if not isinstance(session.virtualenv, VirtualEnv):  # into another's environment nox installs nothing
         return False
     lines = Path("requirements", f"{lock}.txt").read_text(encoding="utf-8").splitlines()
@@ -243,7 +243,7 @@ def _has(session: nox.Session, lock: str) -> bool:
 
 
 def _locked(lock: str) -> tuple[str, ...]:
-    """Return the arguments by which pip takes a lock: nothing without its hash, and nothing that is yet to be built."""
+    """Return pip's arguments for a lock: hashes are required, and nothing is built from source."""
     return ("--require-hashes", "--only-binary", ":all:", "--requirement", f"requirements/{lock}.txt")
 
 
@@ -270,9 +270,9 @@ def _patiently(session: nox.Session, *command: str, success_codes: Iterable[int]
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
-    """Stop once, and wait for the running command's end, as after Ctrl-C, which it gets, too; it tells how long.
+    """Stop once, and wait for the running command, as after Ctrl-C, which the command gets, too.
 
-    Other signals only nox gets: it passes them on.
+    Other signals reach only nox, which passes them on. The command itself reports how long it still needs.
     """
     for children in Path("/proc/self/task").glob("*/children") if number != signal.SIGINT else ():
         for pid in children.read_text(encoding="ascii").split():

@@ -1,5 +1,5 @@
-"""Bench: how long things take beside what a user would do by hand, as ratios of one run, with n, median and range.
+"""Benchmarks: how long things take compared to manual work, as ratios within one run, with n, median and range.
 
-Figures of a machine are worth nothing on another one; ratios of two ways that took turns in the same run are.
-No test is timed: `nox -s bench` is for who wants to know.
+Absolute times of one machine mean nothing on another; ratios of two ways that alternate in one run do. No test has a
+time limit: `nox -s bench` is for people who want to know.
 """

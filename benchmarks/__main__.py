@@ -1,4 +1,4 @@
-"""Command line of the bench: chooses what is measured, in rounds that take turns, and prints the table."""
+"""Command line of the benchmarks: runs the chosen ones in alternating rounds, and prints the table."""
 
 import argparse
 import sys
@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.detection import Detection
 from benchmarks.findings import Findings
 from benchmarks.histories import Histories
-from benchmarks.making import Making
+from benchmarks.making import ClusterCreation
 from benchmarks.overhead import Overhead
 from benchmarks.peer import Peer
 from benchmarks.samples import Benchmark, OnCluster
@@ -32,18 +32,18 @@ _PROBING_SECONDS = 600.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, and return the exit status: 1 also if something could not be measured, not if it is over its limit."""
+    """Measure, and return the exit status: 1 if something could not be measured; exceeded limits do not count."""
     chosen = _parser().parse_args(arguments)
     return status(lambda: _measure(chosen))
 
 
 def _measure(chosen: argparse.Namespace) -> int:
-    """Measure what is chosen; what needs a cluster of ours is measured on that of the last round."""
+    """Measure the chosen benchmarks; those on a cluster use the cluster of the last round."""
     parts, progress = set(_PARTS if _ALL in chosen.parts else chosen.parts), Progress.terminal()
     session = Session(0, "never", None, {}, chosen.output.absolute() / "experiments", progress)
     engine = session.connect()
     shape = Shape()
-    making = Making(engine, images.ensure(engine, shape, progress), shape, session)
+    making = ClusterCreation(engine, images.ensure(engine, shape, progress), shape, session)
     on_cluster = _on_cluster(chosen, session)
     histories, suites = Histories(), Suites(chosen.output / f"suites-{session.owner.run}", chosen.suite)
     findings = Findings(
@@ -80,7 +80,7 @@ def _on_cluster(chosen: argparse.Namespace, session: Session) -> dict[str, OnClu
 
 
 def _chosen(parts: set[str], **things: Benchmark) -> list[Benchmark]:
-    """Return what is told: clusters by hand and ours are compared with one another."""
+    """Return the benchmarks of `parts`: clusters made by hand and by us are compared with each other."""
     names = parts | ({"ours"} if "plain" in parts else set())
     return [thing for name, thing in things.items() if name in names]
 

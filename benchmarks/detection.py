@@ -1,4 +1,4 @@
-"""Detection: how long after a change in the cluster the harness, `kubectl wait` and a poll each know of it."""
+"""Detection: how long after a change the harness, `kubectl wait` and a polling loop notice it."""
 
 import threading
 import time
@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.samples import Limit, Ratio, Samples
-from chaos_harness.clusters.api.rest import merge, request
+from chaos_harness.clusters.api.rest import merge_patch, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.watching.watch import Watch, until
+from chaos_harness.clusters.watching.watch import Watch, wait_until
 
 __all__ = ["Detection"]
 
@@ -27,7 +27,7 @@ Waiting = Callable[[Cluster, str], object]
 
 @dataclass
 class Detection:
-    """The three ways, each of which waits for the same map to have the same value."""
+    """Three ways of waiting for the same ConfigMap to have the same value."""
 
     rounds: int = 10
     changes: int = 300
@@ -38,12 +38,12 @@ class Detection:
 
     @property
     def samples(self) -> list[Samples]:
-        """What is measured."""
+        """Return the samples."""
         return [self.ours, self.kubectl, self.poll, self.open]
 
     @property
     def ratios(self) -> list[Ratio]:
-        """How the ways compare."""
+        """Return the ratios between the ways."""
         return [
             Ratio("change seen: ours / kubectl wait", self.ours, self.kubectl, 1.0),
             Ratio("change seen: ours / poll", self.ours, self.poll, 0.1),
@@ -51,14 +51,14 @@ class Detection:
 
     @property
     def limits(self) -> list[Limit]:
-        """What issue 4 allows, from the request that changes something to the change seen."""
+        """Return the limits of issue 4, from the request that changes something to the moment when it is seen."""
         return [
             Limit("change seen by a watch, ms, median", self.open, 20.0),
             Limit("change seen by a watch, ms, 99th percentile", self.open, 100.0, "p99"),
         ]
 
     def measure(self, cluster: Cluster) -> None:
-        """Change a map `rounds` times for each way of waiting for it, and `changes` times under one watch."""
+        """Change a ConfigMap `rounds` times for each way of waiting, and `changes` times under one watch."""
         with cluster.client() as api:
             body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": _NAME}, "data": {"value": "-"}}
             request(api, "POST", _MAPS, body=body)
@@ -72,7 +72,7 @@ class Detection:
 
 
 def _one(cluster: Cluster, api: Any, value: str, samples: Samples, waiting: Waiting, phase: float) -> None:
-    """Wait in a thread, change when the waiting has settled, and note how long after the request it was over."""
+    """Start waiting in a thread, make the change when it waits, and record how long after the request it noticed."""
     over: list[float] = []
 
     def wait() -> None:
@@ -83,13 +83,13 @@ def _one(cluster: Cluster, api: Any, value: str, samples: Samples, waiting: Wait
     thread.start()
     thread.join(_SETTLE_SECONDS + phase * _POLL_SECONDS)
     sent = time.monotonic()
-    merge(api, f"{_MAPS}/{_NAME}", {"data": {"value": value}})
+    merge_patch(api, f"{_MAPS}/{_NAME}", {"data": {"value": value}})
     thread.join()
     samples.figures += [(moment - sent) * 1000 for moment in over]
 
 
 def _under_a_watch(cluster: Cluster, api: Any, samples: Samples, changes: int) -> None:
-    """Change the map again and again while a thread watches it, and note how long after each request it was seen."""
+    """Change the ConfigMap repeatedly while a thread watches it; record how long after each request it was seen."""
     seen: dict[str, float] = {}
     whole, stop = threading.Event(), threading.Event()
     last = str(changes - 1)
@@ -111,7 +111,7 @@ def _under_a_watch(cluster: Cluster, api: Any, samples: Samples, changes: int) -
     pauses = Deadline.after(600, "the changes").attempts(first=_BETWEEN_SECONDS, most=_BETWEEN_SECONDS)
     for number, _ in zip(range(changes), pauses, strict=False):
         sent[str(number)] = time.monotonic()
-        merge(api, f"{_MAPS}/{_NAME}", {"data": {"value": str(number)}})
+        merge_patch(api, f"{_MAPS}/{_NAME}", {"data": {"value": str(number)}})
     thread.join(_SECONDS)
     stop.set()
     thread.join()
@@ -121,7 +121,7 @@ def _under_a_watch(cluster: Cluster, api: Any, samples: Samples, changes: int) -
 
 def _ours(cluster: Cluster, value: str) -> None:
     with cluster.client() as api:
-        until(
+        wait_until(
             api,
             _MAPS,
             lambda state: any(config_map["data"]["value"] == value for config_map in state.values()),

@@ -1,4 +1,4 @@
-"""Findings: what a bench has measured up to now, and what it could not; told after each part, in case it is ended."""
+"""Findings: the results so far, and what could not be measured; printed after each part, in case of an interrupt."""
 
 import os
 import time
@@ -15,7 +15,7 @@ _FILE = "bench.json"
 
 
 class Findings:
-    """What was measured of `things`, for people and, in a file below `output`, for machines."""
+    """The results of `things`, for people and, in a file below `output`, for machines."""
 
     def __init__(self, output: Path, progress: Progress, things: Sequence[Benchmark]) -> None:
         output.mkdir(parents=True, exist_ok=True)
@@ -27,7 +27,7 @@ class Findings:
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Measure a part in the block; that it could not be is told, and keeps no other from being measured."""
+        """Measure one part in the block; an error is recorded and does not stop the other parts."""
         try:
             with self._progress.step(f"measure: {name}"):
                 yield
@@ -37,7 +37,7 @@ class Findings:
         self.report()
 
     def report(self) -> str:
-        """Write everything down for machines, and return it for people."""
+        """Write the results for machines, and return them for people."""
         samples = [measured for thing in self._things for measured in thing.samples]
         ratios = [ratio for thing in self._things for ratio in thing.ratios]
         limits = [limit for thing in self._things for limit in thing.limits]

@@ -1,4 +1,4 @@
-"""Histories: what a check costs, by the number of operations in the history that it reads."""
+"""Histories: the cost of a check by the number of operations in its history."""
 
 import json
 import sys
@@ -36,11 +36,11 @@ _RATE = 20.0
 _FAULT = "nothing"
 _POLICY = "deny by rego"
 _READ_TOGETHER = 60
-"""How many questions the audit log is told of at one reading: those of three seconds."""
+"""Number of requests in one reading of the audit log: three seconds' worth."""
 
 
 class Histories:
-    """One check over longer and longer histories, each in a process of its own."""
+    """One check on longer and longer histories, each in a process of its own."""
 
     def __init__(self, sizes: Sequence[int] = _SIZES) -> None:
         self._sizes = sizes
@@ -50,17 +50,17 @@ class Histories:
 
     @property
     def samples(self) -> list[Samples]:
-        """What is measured."""
+        """Return the samples."""
         return [*self.times, *self.memory]
 
     @property
     def ratios(self) -> list[Ratio]:
-        """How it grows: a hundred times the operations should not take a hundred times the memory."""
+        """Return the growth: a hundred times the operations should not need a hundred times the memory."""
         return [Ratio("memory of a check: most / fewest operations", self.memory[-1], self.memory[0], 2.0)]
 
     @property
     def limits(self) -> list[Limit]:
-        """What an engineer who rechecks a night's run can wait for."""
+        """Return the limits for an engineer who rechecks the run of a night."""
         return [Limit("check of 1,000,000 operations", self.times[-1], 6.0)]
 
     def measure(self, rounds: int) -> None:
@@ -79,7 +79,7 @@ class Histories:
 
 
 def main(path: Path) -> None:
-    """Check one history, by the check that looks longest at each answer, and print what it cost."""
+    """Check one history, by the check that looks longest at each answer, and print the cost."""
     began = time.process_time()
     verdict = fail_open_window(1, fault=_FAULT)(read(path))
     seconds = time.process_time() - began
@@ -88,7 +88,7 @@ def main(path: Path) -> None:
 
 
 def _write(path: Path, operations: int) -> None:
-    """Write a history of canaries that all went well after a fault, with the audit log, as a long experiment would."""
+    """Write the history of a long experiment: canaries that all succeed after a fault, with the audit log."""
     history, fault = HistoryWriter(path, "bench"), numbered(FAULT, 1)
     history.append("invoke", fault, INJECT, {"name": _FAULT})
     history.append("ok", fault, OBSERVED, {"name": _FAULT, "proof": "written by hand"})

@@ -1,11 +1,11 @@
-"""Making: how long a ready cluster takes by hand, made by us, and from the pool and back."""
+"""Cluster creation: the time to a ready cluster by hand, by us, and from the pool."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from benchmarks.plain import plain_cluster
-from benchmarks.samples import Limit, Ratio, Samples, timed
+from benchmarks.samples import Limit, Ratio, Samples, time_block
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
@@ -16,15 +16,15 @@ from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.run.context import Session
 
-__all__ = ["Making"]
+__all__ = ["ClusterCreation"]
 
 _STANDING_SECONDS = 15.0
-"""Longer than kubelets wait between two renewals of their leases, as clusters stand in a pool."""
+"""Longer than the kubelets' interval between two lease renewals, as clusters stay in a pool."""
 
 
 @dataclass
-class Making:
-    """Cold, leased and returned clusters of one shape, in rounds that take turns."""
+class ClusterCreation:
+    """Cold, leased and returned clusters of one shape, in alternating rounds."""
 
     engine: Engine
     images: Images
@@ -37,12 +37,12 @@ class Making:
 
     @property
     def samples(self) -> list[Samples]:
-        """What is measured."""
+        """Return the samples."""
         return [self.plain, self.cold, self.lease, self.back]
 
     @property
     def ratios(self) -> list[Ratio]:
-        """How it compares, and what issue 4 asks for."""
+        """Return the ratios, with the limits of issue 4."""
         return [
             Ratio("cold ours / plain", self.cold, self.plain, 0.4),
             Ratio("lease / plain", self.lease, self.plain, 0.06),
@@ -51,21 +51,21 @@ class Making:
 
     @property
     def limits(self) -> list[Limit]:
-        """None in seconds: what a second is worth hangs on the machine."""
+        """Return no absolute limits: seconds do not compare across machines."""
         return []
 
     def by_hand(self) -> None:
-        """Make one as a user does, and remove it."""
-        with timed(self.plain):
+        """Create a cluster as a user does, and remove it."""
+        with time_block(self.plain):
             making = plain_cluster(self.engine, self.images, self.shape, self.session.owner)
             making.__enter__()
         making.__exit__(None, None, None)
 
     @contextmanager
     def ours(self, returns: int) -> Iterator[Cluster]:
-        """Make one, return and lease it `returns` times, and give it for the block."""
+        """Create a cluster, return and lease it `returns` times, and yield it."""
         pool = Pool(self.engine, Progress.terminal(), most=8)
-        with timed(self.cold):
+        with time_block(self.cold):
             cluster = pool.make(self.shape, self.images, self.session.logs)
         try:
             for _ in range(returns):
@@ -75,13 +75,13 @@ class Making:
             pool.remove(cluster)
 
     def _once(self, pool: Pool, cluster: Cluster) -> Cluster:
-        with timed(self.back):
+        with time_block(self.back):
             why = pool.give_back(cluster)
             if why:
                 raise ClusterUnavailable(f"{cluster.name} did not go back to the pool: {'; '.join(why)}")
         for _ in Deadline.after(_STANDING_SECONDS, "it to stand frozen").attempts(first=_STANDING_SECONDS):
             pass
-        with timed(self.lease):
+        with time_block(self.lease):
             leased = pool.lease(self.shape, self.images)
             if leased is None:
                 raise ClusterUnavailable(f"{cluster.name} was not to be had from the pool again")

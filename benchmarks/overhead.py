@@ -1,4 +1,4 @@
-"""Overhead: what an experiment's probes cost this machine, in a process of their own, and the API server."""
+"""Overhead: the cost of an experiment's probes for this machine (in a process of their own) and the API server."""
 
 import json
 import sys
@@ -27,7 +27,7 @@ _QUIET_SECONDS = 60.0
 
 
 class Overhead:
-    """The usual probes, and a canary of 50 questions a second, for some time; before that, none."""
+    """The usual probes with a canary of 50 questions a second, for some time; before that, no probes."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -39,21 +39,21 @@ class Overhead:
 
     @property
     def samples(self) -> list[Samples]:
-        """What is measured."""
+        """Return the samples."""
         return [self.core, self.memory, self.rate, self.quiet, self.asked]
 
     @property
     def ratios(self) -> list[Ratio]:
-        """What the API server pays."""
+        """Return the cost for the API server."""
         return [Ratio("processor of the API server: with probes / without", self.asked, self.quiet)]
 
     @property
     def limits(self) -> list[Limit]:
-        """What issue 4 allows."""
+        """Return the limits of issue 4."""
         return [Limit("50 canaries/s: processor", self.core, 15.0), Limit("50 canaries/s: memory", self.memory, 150.0)]
 
     def measure(self, cluster: Cluster) -> None:
-        """Leave the cluster alone for a while, then let the probes ask."""
+        """Leave the cluster idle for a while, then run the probes."""
         seconds = self._seconds
         quiet = min(seconds, _QUIET_SECONDS)
         began, used = time.monotonic(), api_server_seconds(cluster)
@@ -70,7 +70,7 @@ class Overhead:
 
 
 def main(name: str, seconds: float) -> None:
-    """Probe the cluster `name`, and print what it cost."""
+    """Probe the cluster `name`, and print the cost."""
     cluster = Cluster.open(connect(), name)
     with tempfile.TemporaryDirectory(prefix="chaos-bench-") as folder, ExitStack() as stack:
         history = HistoryWriter(Path(folder) / "history.jsonl", "bench")

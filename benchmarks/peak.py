@@ -1,4 +1,4 @@
-"""Peak: the most memory that this process has held at once."""
+"""Peak memory of this process."""
 
 from pathlib import Path
 
@@ -8,6 +8,6 @@ _STATUS = Path("/proc/self/status")
 
 
 def peak_mib() -> float:
-    """Return it in MiB; what getrusage(2) tells begins with that of the process which started this one."""
+    """Return it in MiB; getrusage(2) would start with the peak of the process that started this one."""
     lines = dict(line.split(":", 1) for line in _STATUS.read_text(encoding="ascii").splitlines())
     return int(lines["VmHWM"].split()[0]) / 1024

@@ -1,15 +1,15 @@
-"""Peer: Chaos Toolkit doing the nearest experiment on the same cluster, and what a kill of it leaves behind."""
+"""Peer: Chaos Toolkit with the nearest experiment on the same cluster, and what it leaves behind when it is killed."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.killed import cordoned, kill_ours, kill_while_cordoned, uncordon
-from benchmarks.samples import Limit, Ratio, Samples, timed
+from benchmarks.killed import kill_ours, kill_while_cordoned, list_cordoned, uncordon
+from benchmarks.samples import Limit, Ratio, Samples, time_block
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed
-from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE, wait_serving
+from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE, wait_until_serving
 from chaos_harness.clusters.machine.process import run
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.faults.workloads.kill_containers import kill_containers
@@ -25,7 +25,7 @@ _READY = {"label_selector": _WEBHOOK, "ns": NAMESPACE, "conditions": [{"type": "
 
 
 class Peer:
-    """Times to verdict, ours and theirs, and what each saw of admission meanwhile."""
+    """Times to a verdict, ours and theirs, and what each saw of admission meanwhile."""
 
     def __init__(self, chaos: Path | None, session: Session) -> None:
         self._chaos = chaos
@@ -37,24 +37,24 @@ class Peer:
 
     @property
     def samples(self) -> list[Samples]:
-        """What is measured."""
+        """Return the samples."""
         return [self.ours, self.theirs, self.left, self.healed]
 
     @property
     def ratios(self) -> list[Ratio]:
-        """How the times compare: to be seen beside what each of them knows at its end."""
+        """Return the ratio of the times; compare what each of them knows at its end, too."""
         return [Ratio("all webhook pods killed: ours / Chaos Toolkit", self.ours, self.theirs)]
 
     @property
     def limits(self) -> list[Limit]:
-        """None: what each saw is what counts."""
+        """Return no limits: what each of them saw is what counts."""
         return []
 
     def measure(self, cluster: Cluster) -> None:
-        """Do it once each, Gatekeeper serving at the begin of both."""
+        """Run each experiment once; Gatekeeper serves when either starts."""
         session = self._session
-        wait_serving(cluster, Deadline.after(_SECONDS, "Gatekeeper to serve"))
-        with timed(self.ours):
+        wait_until_serving(cluster, Deadline.after(_SECONDS, "Gatekeeper to serve"))
+        with time_block(self.ours):
             experiment = Experiment(
                 cluster, session.directory("bench"), name="bench", seed=session.seed, progress=session.progress
             )
@@ -72,15 +72,15 @@ class Peer:
         if self._chaos is None:
             self.theirs.note = self.left.note = "Chaos Toolkit is not installed; `nox -s bench` does that"
             return
-        wait_serving(cluster, Deadline.after(_SECONDS, "Gatekeeper to serve"))
-        with timed(self.theirs):
+        wait_until_serving(cluster, Deadline.after(_SECONDS, "Gatekeeper to serve"))
+        with time_block(self.theirs):
             verdict = self._run(cluster, self._chaos, _killing())
         self.theirs.note = f"said {verdict!r}; asked admission nothing"
-        wait_serving(cluster, Deadline.after(_SECONDS, "Gatekeeper to serve"))
+        wait_until_serving(cluster, Deadline.after(_SECONDS, "Gatekeeper to serve"))
         self._kill(cluster, self._chaos)
 
     def _run(self, cluster: Cluster, chaos: Path, experiment: dict[str, Any]) -> str:
-        """Run one experiment to its end; return what its journal says."""
+        """Run one experiment to its end; return the outcome in its journal."""
         argv, folder, env = _command(cluster, chaos, experiment)
         done = run(argv, Deadline.after(_SECONDS, "Chaos Toolkit"), cwd=folder, env=env, check=False)
         try:
@@ -90,11 +90,11 @@ class Peer:
         return f"{journal['status']}, deviated: {journal['deviated']}"
 
     def _kill(self, cluster: Cluster, chaos: Path) -> None:
-        """Kill it while its fault is on; count the nodes that stay cordoned, and make them usable again."""
+        """Kill it during its fault; count the nodes that stay cordoned, and uncordon them."""
         node = cluster.workers[0]
         argv, folder, env = _command(cluster, chaos, _cordoning(node))
         kill_while_cordoned(cluster, argv, node, cwd=folder, env=env)
-        left = cordoned(cluster)
+        left = list_cordoned(cluster)
         self.left.figures.append(len(left))
         self.left.note = "its rollback would have uncordoned it; nothing does so later"
         uncordon(cluster, left)

@@ -1,4 +1,4 @@
-"""Plain: a ready cluster as a user makes one by hand, with kind and kubectl, one command after the other."""
+"""Manual way: a ready cluster as a user makes it with kind and kubectl, one command after the other."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from chaos_harness.clusters.gatekeeper.install import REPOSITORY
 from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
 from chaos_harness.clusters.images import Images
 from chaos_harness.clusters.images.sources import gatekeeper_source
-from chaos_harness.clusters.kind.cli import Kind, configuration
+from chaos_harness.clusters.kind.cli import KindCli, configuration
 from chaos_harness.clusters.shape import Shape
 
 __all__ = ["plain_cluster"]
@@ -26,16 +26,16 @@ _KUBECTL = ["kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf"]
 
 @contextmanager
 def plain_cluster(engine: Engine, images: Images, shape: Shape, owner: Owner) -> Iterator[Cluster]:
-    """Run `kind create`, wait for the nodes, `kind load`, `kubectl apply`, `kubectl wait`; give the cluster.
+    """Run `kind create`, wait for the nodes, `kind load`, `kubectl apply`, `kubectl wait`; yield the cluster.
 
-    There is no registry, so the manifest's pull policy is made IfNotPresent, as who loads images has to.
+    There is no registry, so the manifest's pull policy becomes IfNotPresent, as it must for loaded images.
     """
     deadline = Deadline.after(_SECONDS, "a plain cluster")
     name = f"chaos-{owner.run}-{token_hex(2)}"
     directory = owner.claim() / name
     directory.mkdir(mode=0o700)
     labels = {**owner.labels(), **cluster_labels(name, shape, directory)}
-    kind = Kind(engine, name, directory)
+    kind = KindCli(engine, name, directory)
     cluster = Cluster(name, shape, engine, kind.kubeconfig, name, None, owner.run, directory)
     try:
         create_network(engine, name, labels, deadline)

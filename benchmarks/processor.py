@@ -1,4 +1,4 @@
-"""Processor: how much time of it the API server has used, as the kernel counts for its container."""
+"""Processor time of the API server, as the kernel counts it for its container."""
 
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
@@ -19,7 +19,7 @@ fi
 
 
 def api_server_seconds(cluster: Cluster) -> float:
-    """Return how many seconds of processor the first control plane's API server has used since its container began.
+    """Return the processor seconds of the first control plane's API server since its container started.
 
     Raises CommandFailed, DeadlineExceeded.
     """

@@ -1,4 +1,4 @@
-"""Samples: what was measured of one thing, and how two things compare."""
+"""Samples: the measured values of one thing, and ratios between two things."""
 
 import json
 import statistics
@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 from chaos_harness.clusters.cluster import Cluster
 
-__all__ = ["Benchmark", "Limit", "OnCluster", "Ratio", "Samples", "table", "timed", "to_json"]
+__all__ = ["Benchmark", "Limit", "OnCluster", "Ratio", "Samples", "table", "time_block", "to_json"]
 
 _MISSING = "not measured"
 _DIGITS_UP_TO = 1000
@@ -18,7 +18,7 @@ _DIGITS_UP_TO = 1000
 
 @dataclass
 class Samples:
-    """Figures of one thing, in `unit`; `note` is what else is to be known of them."""
+    """Measured values of one thing, in `unit`; `note` is other information about them."""
 
     name: str
     unit: str = "s"
@@ -27,16 +27,16 @@ class Samples:
 
     @property
     def median(self) -> float:
-        """The middle figure."""
+        """The median."""
         return statistics.median(self.figures)
 
     @property
     def p99(self) -> float:
-        """The figure that one in a hundred exceeds; of fewer, the highest."""
+        """The 99th percentile; of fewer than 100 values, the highest."""
         return sorted(self.figures)[min(len(self.figures) - 1, int(len(self.figures) * 0.99))]
 
     def for_machines(self) -> dict[str, object]:
-        """Return it for machines."""
+        """Return it as JSON data."""
         if not self.figures:
             return {"name": self.name, "unit": self.unit, "n": 0, "note": self.note}
         low, high = min(self.figures), max(self.figures)
@@ -46,7 +46,7 @@ class Samples:
 
 @dataclass(frozen=True)
 class Limit:
-    """What the median, or the 99th percentile, of figures should not exceed."""
+    """What the median, or the 99th percentile, of samples should not exceed."""
 
     name: str
     samples: Samples
@@ -55,7 +55,7 @@ class Limit:
 
     @property
     def value(self) -> float | None:
-        """The figure that is limited, or None if it was not measured."""
+        """The limited value, or None if it was not measured."""
         if not self.samples.figures:
             return None
         return self.samples.median if self.of == "median" else self.samples.p99
@@ -63,7 +63,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How the median of one thing compares with that of another, and what it should not exceed."""
+    """The median of one thing divided by that of another, and what the ratio should not exceed."""
 
     name: str
     ours: Samples
@@ -77,31 +77,31 @@ class Ratio:
 
 
 class Benchmark(Protocol):
-    """A part of the bench: what it measures, how that compares, and what is asked for."""
+    """A part of the benchmarks: its samples, ratios and limits."""
 
     @property
     def samples(self) -> list[Samples]:
-        """What is measured."""
+        """Return the samples."""
 
     @property
     def ratios(self) -> list[Ratio]:
-        """How it compares."""
+        """Return the ratios."""
 
     @property
     def limits(self) -> list[Limit]:
-        """What figures should not exceed."""
+        """Return the limits."""
 
 
 class OnCluster(Benchmark, Protocol):
-    """A part that is measured on a cluster of ours."""
+    """A benchmark that runs on a cluster of ours."""
 
     def measure(self, cluster: Cluster) -> None:
-        """Measure it."""
+        """Run the benchmark."""
 
 
 @contextmanager
-def timed(samples: Samples) -> Iterator[None]:
-    """Add how long the block took, unless it raises."""
+def time_block(samples: Samples) -> Iterator[None]:
+    """Add the duration of the block in seconds, unless it raises."""
     began = time.perf_counter()
     yield
     samples.figures.append(time.perf_counter() - began)
@@ -110,7 +110,7 @@ def timed(samples: Samples) -> Iterator[None]:
 def to_json(
     samples: Sequence[Samples], ratios: Sequence[Ratio], limits: Sequence[Limit], about: Mapping[str, object]
 ) -> str:
-    """Return everything for machines."""
+    """Return all results as JSON."""
     compared = [
         {
             "name": ratio.name,
@@ -131,7 +131,7 @@ def to_json(
 
 
 def table(samples: Sequence[Samples], ratios: Sequence[Ratio], limits: Sequence[Limit]) -> str:
-    """Return everything for people."""
+    """Return all results as a table for people."""
     names = [row.name for group in (samples, ratios, limits) for row in group]
     width = max(map(len, names))
     lines = [f"{'':{width}}  {'n':>4} {'median':>10} {'range':>23}"]

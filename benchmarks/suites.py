@@ -1,4 +1,4 @@
-"""Suites: how long some scenarios take with the pool and without, one cluster at a time and two, and what they say."""
+"""Suites: how long some scenarios take with and without the pool, one or two clusters at a time, and their verdicts."""
 
 import json
 import sys
@@ -12,22 +12,22 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed
 from chaos_harness.clusters.machine.process import run
 
-__all__ = ["CHOSEN", "Suites", "differing", "verdicts"]
+__all__ = ["CHOSEN", "Suites", "find_differences", "read_run_verdicts"]
 
 CHOSEN = "healthy or leaves_an_enforcement_point"
-"""Short scenarios of two files, so that what a cluster costs is seen: the longer a scenario, the less it matters."""
+"""Short scenarios of two files, so that the cost of a cluster is visible: in long scenarios it matters less."""
 
 _SECONDS = 3600.0
 _STATUSES = (0, 1)
-"""1: a claim came out otherwise than expected, which the verdicts tell, too."""
+"""1: a claim came out otherwise than expected; the verdicts show that, too."""
 
 Verdicts = dict[str, str]
 
 
 class Suites:
-    """The same scenarios, serially on new clusters, serially from a pool that is warm, and two files at once.
+    """The same scenarios: serial on new clusters, serial from a warm pool, and two files in parallel.
 
-    A verdict that is not that of the first run is told in the notes.
+    Verdicts that differ from those of the first run are in the notes.
     """
 
     def __init__(self, directory: Path, chosen: str = CHOSEN) -> None:
@@ -40,12 +40,12 @@ class Suites:
 
     @property
     def samples(self) -> list[Samples]:
-        """What is measured."""
+        """Return the samples."""
         return [self.serial, self.pooled, self.parallel]
 
     @property
     def ratios(self) -> list[Ratio]:
-        """What the pool, and working side by side, are worth."""
+        """Return the gain by the pool and by parallel work."""
         return [
             Ratio("suite: with pool / without", self.pooled, self.serial, 1.0),
             Ratio("suite: -n 2 / -n 1", self.parallel, self.serial, 1.0),
@@ -53,13 +53,13 @@ class Suites:
 
     @property
     def limits(self) -> list[Limit]:
-        """None: verdicts must be the same, which the notes tell."""
+        """Return no limits: verdicts must be the same, and the notes show that."""
         return []
 
     def measure(self, rounds: int) -> None:
-        """Run all ways so often, in turns; the pool is one of its own, into which a first run has put a cluster.
+        """Run all ways `rounds` times, in turns; the pool is one of its own, filled by a first run.
 
-        Without its directory, which goes at the end, what stands frozen is garbage.
+        Without its directory, which is removed at the end, its frozen clusters are garbage.
         """
         with tempfile.TemporaryDirectory(prefix="chaos-bench-") as state:
             self._run(Samples("fill the pool"), "fill", state, "--pool")
@@ -90,20 +90,20 @@ class Suites:
         if done.returncode not in _STATUSES:
             raise CommandFailed(f"suite {name} ended with status {done.returncode}; see {run_directory}/output.txt")
         samples.figures.append(took)
-        outcomes = verdicts(run_directory / "verdicts.jsonl")
+        outcomes = read_run_verdicts(run_directory / "verdicts.jsonl")
         self._first = self._first or outcomes
-        differ = differing(self._first, outcomes)
+        differ = find_differences(self._first, outcomes)
         samples.note = "; ".join(filter(None, [samples.note, *(f"{name}: {difference}" for difference in differ)]))
 
 
-def verdicts(path: Path) -> Verdicts:
-    """Return what was said of each claim of each test."""
+def read_run_verdicts(path: Path) -> Verdicts:
+    """Return the verdict of each claim of each test."""
     lines = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
     return {f"{verdict['test']}: {verdict['claim']}": verdict["outcome"] for verdict in lines}
 
 
-def differing(first: Verdicts, other: Verdicts) -> Sequence[str]:
-    """Return, in words, on what two runs do not agree."""
+def find_differences(first: Verdicts, other: Verdicts) -> Sequence[str]:
+    """Return the differences between two runs as text."""
     return [
         f"{claim}: {first.get(claim, 'not judged')}, then {other.get(claim, 'not judged')}"
         for claim in dict.fromkeys([*first, *other])

@@ -1,4 +1,4 @@
-"""Watched: what it costs to watch a workload, by the number of its Pods."""
+"""Watch load: the cost of watching a workload by the number of its Pods."""
 
 import json
 import sys
@@ -13,12 +13,12 @@ from typing import Any
 
 from benchmarks.peak import peak_mib
 from benchmarks.samples import Limit, Ratio, Samples
-from chaos_harness.clusters.api.rest import merge, request
+from chaos_harness.clusters.api.rest import merge_patch, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import connect
 from chaos_harness.clusters.machine.process import run
-from chaos_harness.clusters.watching.watch import until
+from chaos_harness.clusters.watching.watch import wait_until
 from chaos_harness.harness.history import HistoryWriter, read
 from chaos_harness.harness.history.vocabulary import MODIFIED
 from chaos_harness.harness.probes.objects import WORKLOAD, watch_objects
@@ -37,7 +37,7 @@ _TAIL = 65_536
 
 
 class WatchLoad:
-    """The probe of a workload, in a process of its own, beside more and more Pods that wait for a scheduler."""
+    """The workload probe in a process of its own, with more and more Pods that wait for a scheduler."""
 
     def __init__(self, sizes: Sequence[int] = _SIZES) -> None:
         self._sizes = sizes
@@ -48,12 +48,12 @@ class WatchLoad:
 
     @property
     def samples(self) -> list[Samples]:
-        """What is measured."""
+        """Return the samples."""
         return [*self.lists, *self.changes, *self.processor, *self.memory]
 
     @property
     def ratios(self) -> list[Ratio]:
-        """How it grows from the fewest Pods to the most; a change should not cost more because there are others."""
+        """Return the growth from the fewest Pods to the most; a change should not cost more because others exist."""
         most, fewest = f"{self._sizes[-1]:,}", f"{self._sizes[0]:,}"
         return [
             Ratio(f"{name}: {most} / {fewest} Pods", measured[-1], measured[0], aim)
@@ -62,11 +62,11 @@ class WatchLoad:
 
     @property
     def limits(self) -> list[Limit]:
-        """None but those of ratios."""
+        """Return no absolute limits."""
         return []
 
     def measure(self, cluster: Cluster) -> None:
-        """Make more and more Pods, and each time have them watched and some of them changed."""
+        """Create more and more Pods; each time watch them and change some of them."""
         with _namespace(cluster):
             made = 0
             columns = zip(self._sizes, self.lists, self.changes, self.processor, self.memory, strict=True)
@@ -82,7 +82,7 @@ class WatchLoad:
 
 
 def main(name: str) -> None:
-    """Watch the Pods that there are, change some, and print what it cost."""
+    """Watch the existing Pods, change some, and print the cost."""
     cluster = Cluster.open(connect(), name)
     with tempfile.TemporaryDirectory(prefix="chaos-bench-") as folder, ExitStack() as stack:
         history = HistoryWriter(Path(folder) / "history.jsonl", "bench")
@@ -115,18 +115,18 @@ def main(name: str) -> None:
 
 
 def _change(api: Any, names: Sequence[str]) -> dict[str, float]:
-    """Annotate one Pod after the other; return when each was asked for."""
+    """Annotate one Pod after the other; return when each change was requested."""
     sent = {}
     pauses = Deadline.after(_SECONDS, "the changes").attempts(first=_BETWEEN_SECONDS, most=_BETWEEN_SECONDS)
     for number, _ in zip(range(_CHANGES), pauses, strict=False):
         sent[str(number)] = time.time()
         body = {"metadata": {"annotations": {_MARK: str(number)}}}
-        merge(api, f"{_PODS}/{names[number % len(names)]}", body)
+        merge_patch(api, f"{_PODS}/{names[number % len(names)]}", body)
     return sent
 
 
 def _wait(path: Path, text: str, without: str = "\0") -> None:
-    """Wait until a line at the end of the history has one text and not the other."""
+    """Wait until a line at the end of the history contains one text and not the other."""
     for _ in Deadline.after(_SECONDS, f"{text} in {path}").attempts(most=0.05):
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - _TAIL))
@@ -137,23 +137,23 @@ def _wait(path: Path, text: str, without: str = "\0") -> None:
 
 @contextmanager
 def _namespace(cluster: Cluster) -> Iterator[None]:
-    """Have a namespace for the block; its Pods go with it."""
+    """Create a namespace for the block; its Pods are removed with it."""
     namespaces = "/api/v1/namespaces"
     with cluster.client() as api:
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": _NAMESPACE}}
         request(api, "POST", namespaces, body=body)
         accounts = f"{namespaces}/{_NAMESPACE}/serviceaccounts"
-        until(api, accounts, bool, Deadline.after(_SECONDS, "the account that Pods need"))
+        wait_until(api, accounts, bool, Deadline.after(_SECONDS, "the account that Pods need"))
         try:
             yield
         finally:
             request(api, "DELETE", f"{namespaces}/{_NAMESPACE}")
             gone = Deadline.after(_SECONDS, f"namespace {_NAMESPACE} to go")
-            until(api, namespaces, lambda state: _NAMESPACE not in state, gone)
+            wait_until(api, namespaces, lambda state: _NAMESPACE not in state, gone)
 
 
 def _make(cluster: Cluster, numbers: Sequence[int]) -> None:
-    """Make Pods that no scheduler takes: objects as any, and no containers."""
+    """Create Pods that no scheduler takes and that have no running containers."""
     local = threading.local()
     with ExitStack() as stack:
 

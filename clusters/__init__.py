@@ -1,1 +1,1 @@
-"""Clusters: where real kind clusters with Gatekeeper come from, and what owns them."""
+"""Clusters: creates real kind clusters with Gatekeeper, and keeps track of which run owns them."""

@@ -1,26 +1,27 @@
-"""Checkout: whether this code runs in a checkout of the project or installed, and what is called otherwise there."""
+"""Checkout: tells whether this code runs in a checkout of the project or is installed, and what differs then."""
 
 from pathlib import Path
 
-__all__ = ["OPTION", "OUT", "ROOT", "typed"]
+__all__ = ["OPTION", "OUT", "command_line"]
 
 _ABOVE = Path(__file__).resolve().parents[1]
 
 ROOT = _ABOVE if (_ABOVE / "noxfile.py").is_file() else None
-"""The checkout's folder, or None where the package is installed."""
+"""The checkout's folder, or None if the package is installed."""
 
 OUT = Path("reports", "out") if ROOT else Path("chaos-results")
-"""Where runs are written, seen from the folder in which one works; `reports` is our own folder in a checkout only."""
+"""Where runs are written, below the working directory; elsewhere a folder `reports` may be the user's own."""
 
 
 OPTION = "--" if ROOT else "--chaos-"
-"""What options of pytest begin with: elsewhere its owner may have a --seed of his own."""
+"""Prefix of our pytest options. Installed, it is longer, since the user's own plugins may have an option --seed."""
 
 
-def typed(words: str) -> str:
-    """Return what a user types here for `nox -s WORDS`, which are a session, with -- if arguments are to follow.
+def command_line(words: str) -> str:
+    """Return the command that a user types for `nox -s WORDS`; `words` end with -- if arguments follow.
 
-    The session is the same verb of the command `chaos`, and what follows -- its arguments; scenarios are pytest's.
+    In a checkout that is the nox session. Installed, it is the same verb of the command `chaos`; scenarios run by
+    pytest.
     """
     if ROOT:
         return f"nox -s {words}"

@@ -1,4 +1,4 @@
-"""Cluster: one kind cluster of a shape, that a run owns; its containers' labels are the only state."""
+"""Cluster: one kind cluster of a shape, owned by a run. The labels of its containers are the only state."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,17 +12,17 @@ import yaml
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.config import ConfigException, load_kube_config
 
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.engine.dialogue import Dialogue
-from chaos_harness.clusters.engine.inventory import PREFIX, RUN, Thing, inventory
+from chaos_harness.clusters.engine.inventory import PREFIX, RUN, EngineObject, inventory
 from chaos_harness.clusters.engine.network import gateway, subnet_of
 from chaos_harness.clusters.engine.ports import LOOPBACK
 from chaos_harness.clusters.errors import ClusterUnavailable, CommandFailed, NotOurs
 from chaos_harness.clusters.kind.cli import node_names
 from chaos_harness.clusters.machine.process import Completed
-from chaos_harness.clusters.machine.scratch import credentials
+from chaos_harness.clusters.machine.scratch import credentials_folder
 from chaos_harness.clusters.registry.container import Registry
 from chaos_harness.clusters.registry.login import Login
 from chaos_harness.clusters.shape import RECORDED, Shape
@@ -55,10 +55,10 @@ def registry_name(name: str) -> str:
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster: where its nodes and credentials are, and whose it is.
+    """A cluster: its nodes, its credentials and its owner.
 
-    `directory` (mode 0700) holds the kubeconfig, the registry's password and what kind was told; `network` is its
-    Docker network.
+    `directory` (mode 0700) holds the kubeconfig, the registry's password and kind's configuration; `network` is the
+    name of its Docker network.
     """
 
     name: str
@@ -72,9 +72,9 @@ class Cluster:
 
     @classmethod
     def open(cls, engine: Engine, name: str) -> Self:
-        """Return the existing cluster `name`, made by whatever process.
+        """Return the existing cluster `name`, whichever process created it.
 
-        Raises NotOurs if a node container or the kubeconfig is not this harness's, ClusterUnavailable if
+        Raises NotOurs if a node container or the kubeconfig does not belong to this harness, ClusterUnavailable if
         there is no such cluster.
         """
         deadline = Deadline.after(_SECONDS, f"the containers of cluster {name}")
@@ -103,11 +103,11 @@ class Cluster:
         )
 
     def client(self, *, connections: int = 4) -> ApiClient:
-        """Return a new client of the API server, to be closed by the caller (`with cluster.client() as api`).
+        """Return a new client of the API server; the caller closes it (`with cluster.client() as api`).
 
-        It tries everything once: a retry behind the scenes would not be in the history. It keeps up to `connections`
-        open, for as many threads; more work, but each time with a handshake. Raises ClusterUnavailable without
-        a kubeconfig, as of a cluster that is being removed.
+        It never retries, since the history would not show a retry. It keeps up to `connections` connections open, one
+        for each thread; more requests at once work, with a new TLS handshake each. Raises ClusterUnavailable if there
+        is no kubeconfig, for example while the cluster is removed.
         """
         configuration = Configuration()
         try:
@@ -115,7 +115,7 @@ class Cluster:
                 str(self.kubeconfig),
                 client_configuration=configuration,
                 persist_config=False,
-                temp_file_path=str(credentials()),
+                temp_file_path=str(credentials_folder()),
             )
         except ConfigException as error:
             raise ClusterUnavailable(f"{self.kubeconfig}: no credentials of cluster {self.name}: {error}") from error
@@ -125,7 +125,7 @@ class Cluster:
         return ApiClient(configuration)
 
     def nodes(self, role: Role | None = None) -> list[str]:
-        """Return the names of the node containers, control planes first, or of those with `role`."""
+        """Return the names of the node containers, control planes first; only those with `role` if it is given."""
         names = node_names(self.name, self.shape)
         planes = self.shape.control_planes
         return {None: names, "control-plane": names[:planes], "worker": names[planes:]}[role]
@@ -143,10 +143,10 @@ class Cluster:
     def exec(
         self, node: str, argv: Sequence[str], deadline: Deadline, *, check: bool = True, stdin: str | None = None
     ) -> Completed:
-        """Run `argv` in the container `node`, where it is ended too when the deadline passes.
+        """Run `argv` in the container `node`; it is ended there, too, when the deadline passes.
 
-        Raises CommandFailed (status other than 0, unless `check` is false; no such container; frozen),
-        DeadlineExceeded, NotOurs (it is no container of this cluster).
+        Raises CommandFailed (status other than 0, unless `check` is false; no such container; paused container),
+        DeadlineExceeded, NotOurs (not a container of this cluster).
         """
         self._require(node)
         limit = f"{max(deadline.remaining, 0.1):.1f}"
@@ -162,11 +162,12 @@ class Cluster:
         return done
 
     def talk(self, node: str, argv: Sequence[str], deadline: Deadline) -> AbstractContextManager[Dialogue]:
-        """Begin `argv` in the container `node`, for a block, to be spoken to line by line; `deadline` is for the guard.
+        """Start `argv` in the container `node` for the block and exchange lines with it.
 
-        Nothing ends it there but itself: it must when it can read no more. Why it could not be begun, it says as lines.
-        Raises NotOurs, CommandFailed (the engine does not tell whose the container is), DeadlineExceeded (nor does it
-        answer), HarnessError (no docker).
+        `deadline` limits the ownership check. The command must exit by itself when its input ends: nothing else ends it
+        inside the node. If it cannot be started, the reason comes as its output. Raises NotOurs, CommandFailed (the
+        engine does not say who owns the container), DeadlineExceeded (the engine does not answer), HarnessError (no
+        docker command).
         """
         self._require(node)
         return self.engine.talk(["exec", "--interactive", node, *argv], deadline)
@@ -204,13 +205,13 @@ def _own_kubeconfig(path: Path, ports: Sequence[int]) -> Path:
     return path
 
 
-def _registry(engine: Engine, name: str, things: Sequence[Thing], login: Login) -> Registry | None:
-    """Return the registry of the cluster `name`, of which there are `things`, if it has one."""
+def _registry(engine: Engine, name: str, things: Sequence[EngineObject], login: Login) -> Registry | None:
+    """Return the registry of the cluster `name`, found among its containers `things`; None if it has none."""
     by_kind = {thing.kind: thing for thing in things if thing.name in (name, registry_name(name))}
     if "container" not in by_kind:
         return None
     if "network" not in by_kind:
-        raise ClusterUnavailable(f"cluster {name}: its network is gone; `{typed('gc')}` removes the rest")
+        raise ClusterUnavailable(f"cluster {name}: its network is gone; `{command_line('gc')}` removes the rest")
     container, network = by_kind["container"], by_kind["network"]
     return Registry.at(
         engine,

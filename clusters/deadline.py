@@ -1,4 +1,4 @@
-"""Deadline: the value that every wait takes, and the only place that sleeps."""
+"""Deadline: the time limit that every wait takes, and the only module that sleeps."""
 
 import time
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ __all__ = ["Deadline"]
 
 @dataclass(frozen=True)
 class Deadline:
-    """A moment on the monotonic clock by which something, named in words, must have happened."""
+    """A moment on the monotonic clock by which something must have happened; `what` names it."""
 
     what: str
     seconds: float
@@ -50,8 +50,8 @@ class Deadline:
     def attempts(self, first: float = 0.05, most: float = 1.0) -> Iterator[int]:
         """Yield 0, 1, 2, … with growing pauses in between until the deadline; for what cannot be watched.
 
-        The pauses double from `first` to `most` seconds. The caller returns on success; when the
-        iterator ends, the time is up.
+        The pauses double from `first` to `most` seconds. The caller returns on success; when the iterator ends, the
+        time is over.
         """
         pause = first
         for attempt in range(1_000_000_000):  # pragma: no branch

@@ -21,21 +21,21 @@ __all__ = [
 ]
 
 _BRIEF = 400
-"""Letters of a server's message that a person reads."""
+"""Length of `ApiRefused.brief`, in characters."""
 
 
 class ChaosError(Exception):
-    """Anything this project raises on purpose."""
+    """Any error that this project raises on purpose."""
 
 
 class HarnessError(ChaosError):
-    """The harness, its input or its surroundings are at fault, not Gatekeeper (Allure: broken)."""
+    """The harness, its input or its environment failed, not Gatekeeper (Allure: broken)."""
 
 
 class BadScenario(HarnessError):
     """An option, file, version or shape cannot be used; nothing was touched.
 
-    All problems of the input are in `problems`, and all of them are in the message.
+    `problems` lists all problems of the input; the message contains all of them.
     """
 
     def __init__(self, problems: str | Sequence[str]) -> None:
@@ -44,11 +44,11 @@ class BadScenario(HarnessError):
 
 
 class DeadlineExceeded(HarnessError):
-    """Something that was waited for did not come in time."""
+    """Something that was waited for did not happen in time."""
 
 
 class CommandFailed(HarnessError):
-    """A command ended with a status other than 0; the message carries the end of its output."""
+    """A command exited with a status other than 0; the message contains the end of its output."""
 
 
 class NotOurs(HarnessError):
@@ -56,15 +56,15 @@ class NotOurs(HarnessError):
 
 
 class ClusterUnavailable(HarnessError):
-    """No cluster of the wanted shape could be had."""
+    """A cluster of the requested shape cannot be created, opened or reached."""
 
 
 class ApiRefused(HarnessError):
     """An API server answered a request with a status other than 2xx.
 
-    `status` is that of HTTP, or 0 if the TLS handshake came to nothing. `message` is what the server said, all of it;
-    `brief` is as much of it as a person reads, and `cause` that with the status; `body` is the answer as it came, None
-    if it is no text. The `request`, as "GET /api/v1/nodes", is in the error's own words.
+    `status` is the HTTP status, or 0 if the TLS handshake failed. `message` is the server's whole message, `brief` its
+    beginning for people to read, `cause` the status with the brief message; `body` is the raw answer, None if it is not
+    text. The error's own text names the request ("GET /api/v1/nodes").
     """
 
     def __init__(self, status: int, message: str, *, request: str = "", body: str | None = None) -> None:
@@ -77,10 +77,10 @@ class ApiRefused(HarnessError):
 
 
 class ApiUnreachable(HarnessError):
-    """A request to an API server had no answer, or none that is JSON: whether it was done is not known.
+    """A request to an API server got no answer, or one that is not JSON; whether the server executed it is unknown.
 
-    `cause` is the error of whoever tried, as Python writes it. `timed_out` is whether the answer was waited for in
-    vain, rather than that nobody took the request or the connection broke.
+    `cause` is the underlying error's repr. `timed_out` is true if no answer came in time, false if the connection was
+    refused or broke.
     """
 
     def __init__(self, request: str, error: Exception, *, timed_out: bool = False) -> None:
@@ -94,4 +94,4 @@ class EngineUnavailable(ClusterUnavailable):
 
 
 class ImageUnavailable(ClusterUnavailable):
-    """An image is neither in the engine, nor can it be pulled, nor built."""
+    """An image is not in the engine and can be neither pulled nor built."""

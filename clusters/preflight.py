@@ -1,4 +1,4 @@
-"""Preflight: what this machine has and lacks for a run, each finding with the command that cures it."""
+"""Preflight: checks what this machine has and lacks for a run; each finding names the command that fixes it."""
 
 import os
 import platform
@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Literal
 
 from chaos_harness.clusters import versions
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine, find, packages
 from chaos_harness.clusters.engine.host_quirks import HostQuirks
 from chaos_harness.clusters.errors import BadScenario, ChaosError, EngineUnavailable
-from chaos_harness.clusters.garbage import garbage
+from chaos_harness.clusters.garbage import list_garbage
 from chaos_harness.clusters.images import catalogue
 from chaos_harness.clusters.machine.paths import cache_dir
 from chaos_harness.clusters.machine.process import run
@@ -27,7 +27,7 @@ from chaos_harness.clusters.terminal.escape import first_line
 
 __all__ = ["Finding", "examine"]
 
-State = Literal["ok", "warn", "bad"]
+Level = Literal["ok", "warn", "bad"]
 
 _GIB = 1 << 30
 _DISK_NEEDED_GIB = 12
@@ -42,16 +42,16 @@ _HUB_SERVER = "registry-1.docker.io"
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: what was seen, and what to type if it is not as it should be."""
+    """One check of this machine: what was seen, and the command to type if something is missing."""
 
     name: str
-    state: State
+    state: Level
     seen: str
     remedy: str = ""
 
 
 def examine() -> list[Finding]:
-    """Return every finding; a look that fails is a finding of its own, and nothing is started or changed."""
+    """Run all checks and return the findings; a check that fails is a finding, too. Nothing is started or changed."""
     looks: dict[str, tuple[str, Callable[[], list[Finding]]]] = {
         "memory": ("free -m", lambda: [memory(Shape())]),
         "disk": ("df -h", lambda: [disk(cache_dir())]),
@@ -61,19 +61,19 @@ def examine() -> list[Finding]:
         "tools": ("kind version; helm version --short; docker --version; go version", tools),
     }
     with ThreadPoolExecutor() as threads:
-        waiting = [threads.submit(_guarded, name, look, by_hand) for name, (by_hand, look) in looks.items()]
-        findings = _guarded("engine", _engine, "docker version")
+        waiting = [threads.submit(_look_safely, name, look, by_hand) for name, (by_hand, look) in looks.items()]
+        findings = _look_safely("engine", _engine, "docker version")
     return [*findings, *(finding for future in waiting for finding in future.result())]
 
 
 def _registries() -> list[Finding]:
     names = sorted({entry.published.split("/")[0] for entry in catalogue.everything()})
     servers = {name: _HUB_SERVER if name == _HUB else name for name in names}
-    return [answer(name, f"https://{servers[name]}/v2/", "images are built from source") for name in names]
+    return [reachability(name, f"https://{servers[name]}/v2/", "images are built from source") for name in names]
 
 
 def engine(answering: Engine | None) -> Finding:
-    """Judge the engine that answers, or whether one could be started."""
+    """Check the engine that answers, or whether one can be started."""
     if answering:
         whose = "private" if answering.private else "yours"
         return Finding("engine", "ok", f"Docker {answering.version} at {answering.host} ({whose})")
@@ -83,13 +83,13 @@ def engine(answering: Engine | None) -> Finding:
         return Finding("engine", "bad", "none answers, and only root can start a private one", remedy)
     if missing and not shutil.which("apt-get"):
         remedy = "install Docker as https://docs.docker.com/engine/install/ says, and start it"
-        return Finding("engine", "bad", f"none answers; to start one, {missing} would have to be installed", remedy)
-    how = f"after the installation of {missing}" if missing else "with the programs that are here"
+        return Finding("engine", "bad", f"none answers; to start one, {missing} must be installed", remedy)
+    how = f"after the installation of {missing}" if missing else "with the installed programs"
     return Finding("engine", "ok", f"none answers; a run starts a private one, {how}")
 
 
 def capabilities(quirks: HostQuirks, *, private: bool) -> Finding:
-    """Judge what privileged containers can have on this host."""
+    """Check which capabilities privileged containers get on this host."""
     if not quirks.missing_capabilities:
         return Finding("capabilities", "ok", "all there")
     seen = f"the host lacks {', '.join(quirks.missing_capabilities)}"
@@ -99,16 +99,16 @@ def capabilities(quirks: HostQuirks, *, private: bool) -> Finding:
 
 
 def cgroups(quirks: HostQuirks) -> Finding:
-    """Tell the version of the host's cgroups."""
-    seen = "v1; kubelets are told not to refuse it" if quirks.cgroup_v1 else "v2"
+    """Report the version of the host's cgroups."""
+    seen = "v1; kubelets are configured to accept it" if quirks.cgroup_v1 else "v2"
     return Finding("cgroups", "ok", seen)
 
 
 def inotify(quirks: HostQuirks) -> Finding:
-    """Judge the limits that systemd, kubelet and containerd of all nodes share (kind's known issues)."""
+    """Check the inotify limits that all nodes share (kind's known issues, "too many open files")."""
     watches, instances = quirks.inotify_watches, quirks.inotify_instances
     if watches is None or instances is None:
-        return Finding("inotify", "ok", "not to be seen from here")
+        return Finding("inotify", "ok", "not visible from here")
     seen = f"{watches} watches, {instances} instances a user"
     commands = []
     if watches < _WATCHES_WANTED:
@@ -121,19 +121,19 @@ def inotify(quirks: HostQuirks) -> Finding:
 
 
 def memory(shape: Shape, meminfo: Path = Path("/proc/meminfo")) -> Finding:
-    """Judge whether a cluster of `shape` fits into what is free."""
+    """Check whether a cluster of `shape` fits into the free memory."""
     if not meminfo.exists():
-        return Finding("memory", "ok", "not to be seen from here")
+        return Finding("memory", "ok", "not visible from here")
     fields = dict(line.split(":") for line in meminfo.read_text().splitlines())
     free = int(fields["MemAvailable"].split()[0]) // 1024
     seen = f"{free} MiB free; a cluster of {shape.nodes} nodes takes {shape.memory_mib}"
     if free < shape.memory_mib:
-        return Finding("memory", "bad", seen, f"end other programs, `{typed('gc')}`, or choose fewer --workers")
+        return Finding("memory", "bad", seen, f"end other programs, `{command_line('gc')}`, or choose fewer --workers")
     return Finding("memory", "ok", seen)
 
 
 def disk(directory: Path, needed_gib: float = _DISK_NEEDED_GIB, wanted_gib: float = _DISK_WANTED_GIB) -> Finding:
-    """Judge the free space where images are built and kept."""
+    """Check the free space where images are built and kept."""
     free = shutil.disk_usage(directory).free / _GIB
     seen = f"{free:.0f} GiB free at {directory}; building all images takes {needed_gib:.0f}"
     if free < wanted_gib:
@@ -142,8 +142,8 @@ def disk(directory: Path, needed_gib: float = _DISK_NEEDED_GIB, wanted_gib: floa
     return Finding("disk", "ok", seen)
 
 
-def answer(name: str, url: str, otherwise: str, timeout: float = _ASK_SECONDS) -> Finding:
-    """Ask `url` by HEAD; whatever answers, be it a refusal, can be reached."""
+def reachability(name: str, url: str, otherwise: str, timeout: float = _ASK_SECONDS) -> Finding:
+    """Send HEAD to `url`; any answer, even a refusal, means that it is reachable."""
     request = urllib.request.Request(url, method="HEAD")  # noqa: S310 - schemes are ours or go's and pip's settings
     try:
         with urllib.request.urlopen(request, timeout=timeout):  # noqa: S310 - same
@@ -156,20 +156,20 @@ def answer(name: str, url: str, otherwise: str, timeout: float = _ASK_SECONDS) -
 
 
 def module_proxy() -> Finding:
-    """Judge whether the module proxy that `go env GOPROXY` names can be reached."""
+    """Check whether the Go module proxy of `go env GOPROXY` is reachable."""
     if not shutil.which("go"):
         return Finding("Go modules", "warn", "no go on PATH", "install Go 1.26 or newer: images are built with it")
-    proxies = run(["go", "env", "GOPROXY"], Deadline.after(_COMMAND_SECONDS, "go to tell its proxy")).stdout.strip()
+    proxies = run(["go", "env", "GOPROXY"], Deadline.after(_COMMAND_SECONDS, "go to name its proxy")).stdout.strip()
     proxy = proxies.replace("|", ",").split(",")[0]
     if not proxy.startswith("http"):
         return Finding(
             "Go modules", "warn", f"GOPROXY={proxies}: modules come from their own servers", "go env -u GOPROXY"
         )
-    return answer("Go modules", proxy, "`go env GOPROXY` names the proxy; images cannot be built without")
+    return reachability("Go modules", proxy, "`go env GOPROXY` names the proxy; images cannot be built without")
 
 
 def package_index() -> Finding:
-    """Judge whether pip, as it is configured here, reaches its package index."""
+    """Check whether pip, as it is configured here, reaches its package index."""
     argv = [
         sys.executable,
         "-m",
@@ -190,7 +190,7 @@ def package_index() -> Finding:
 
 
 def tools() -> list[Finding]:
-    """Tell which programs are here, and whether a user's kind and helm have the version that is used."""
+    """Report which programs are installed, and whether kind and helm have the required version."""
     findings = [Finding("python", "ok", f"{platform.python_version()} at {sys.executable}")]
     for name, wanted, words in (
         ("go", None, ["version"]),
@@ -209,11 +209,13 @@ def tools() -> list[Finding]:
 
 
 def leftovers(answering: Engine) -> Finding:
-    """Judge whether the engine holds anything of runs that have ended."""
-    things = garbage(answering, Deadline.after(_COMMAND_SECONDS, "the engine to list what is ours"))
+    """Check whether the engine holds anything of runs that have ended."""
+    things = list_garbage(answering, Deadline.after(_COMMAND_SECONDS, "the engine to list what is ours"))
     dead = [f"{thing.kind} {thing.name}" for thing in things]
     if dead:
-        return Finding("leftovers", "warn", f"{len(dead)} of runs that have ended: {', '.join(dead[:5])}", typed("gc"))
+        return Finding(
+            "leftovers", "warn", f"{len(dead)} of runs that have ended: {', '.join(dead[:5])}", command_line("gc")
+        )
     return Finding("leftovers", "ok", "none")
 
 
@@ -228,8 +230,8 @@ def _engine() -> list[Finding]:
     return [engine(answering), *host, *([leftovers(answering)] if answering else [])]
 
 
-def _guarded(name: str, look: Callable[[], list[Finding]], by_hand: str) -> list[Finding]:
-    """Return what a look finds; one that fails is a finding, with the command that looks at the same `by_hand`."""
+def _look_safely(name: str, look: Callable[[], list[Finding]], by_hand: str) -> list[Finding]:
+    """Run one check; if it fails, return that as a finding, with the command `by_hand` that checks the same."""
     try:
         return look()
     except BadScenario as error:

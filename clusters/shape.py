@@ -1,4 +1,4 @@
-"""Shape: what a cluster is made of, validated before anything is touched."""
+"""Shape: a cluster's nodes, versions and installation, validated before anything is touched."""
 
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -14,15 +14,15 @@ from pydantic import (
 
 from chaos_harness.clusters import versions
 from chaos_harness.clusters.errors import BadScenario
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.escape import escape_controls
 
-__all__ = ["RECORDED", "Certificate", "Install", "Shape"]
+__all__ = ["RECORDED", "Install", "Shape"]
 
 Install = Literal["manifest", "chart"]
 Certificate = Literal["prepared", "native"]
 
 RECORDED: Final = "recorded"
-"""pydantic's `context` for the shape of what was made before: its versions need no recipe any more."""
+"""pydantic context for shapes of earlier runs: their versions need no recipe any more."""
 
 _SHORT = 80
 _NODE_MIB = 700
@@ -30,7 +30,7 @@ _GATEKEEPER_MIB = 600
 
 
 def _text(version: object) -> object:
-    """Refuse a version that YAML or Python has read as a number."""
+    """Refuse a version that YAML or Python parsed as a number."""
     if isinstance(version, int | float):
         raise ValueError(  # noqa: TRY004 - pydantic makes no problem of a TypeError
             f'expected a version in quotes, such as "{versions.DEFAULT_MINOR}": as a number, 1.40 is 1.4'
@@ -39,7 +39,7 @@ def _text(version: object) -> object:
 
 
 def _number(value: object) -> object:
-    """Refuse what only equals a number: true is 1 and 1.0 is 1 for Python."""
+    """Refuse values that only equal a number: in Python, true == 1 and 1.0 == 1."""
     if type(value) is not int:
         raise ValueError("expected a whole number")
     return value
@@ -54,12 +54,12 @@ def _gatekeeper(version: str, info: ValidationInfo) -> str:
 
 
 def _known(product: str, version: str, there: tuple[str, ...], info: ValidationInfo) -> str:
-    """Return the version in full, whatever of it was given."""
-    full = versions.meant(version, there)
+    """Return the full version for a version that may be given in part."""
+    full = versions.resolve_version(version, there)
     if full is None and info.context == RECORDED and versions.GIVEN.fullmatch(version):
         return version
     if full is None:
-        raise ValueError(versions.refusal(product, version, there))
+        raise ValueError(versions.refusal_message(product, version, there))
     return full
 
 
@@ -68,14 +68,14 @@ _Gatekeeper = Annotated[str, BeforeValidator(_text), AfterValidator(_gatekeeper)
 
 
 class Shape(BaseModel):
-    """A cluster's nodes, versions, and how Gatekeeper gets into it.
+    """A cluster's nodes, versions, and how Gatekeeper is installed.
 
-    A version may be given by its minor ("1.36"), which means the newest patch that there is; the shape has it in full.
-    `gatekeeper=None` is a cluster without it. `registry=False` is one whose nodes cannot pull anything:
-    then images are loaded into the nodes. `certificate` is how the webhook comes by its own: `prepared`
-    ones lie in their Secret before Gatekeeper first starts, as they do at each of its later starts;
-    `native` ones are made by Gatekeeper's first start itself, whose other replicas wait for the kubelet to
-    bring the Secret, up to minutes. Only a scenario about that first start needs it.
+    A version may be a minor ("1.36"): it stands for the newest known patch, and the shape holds the full version.
+    `gatekeeper=None` is a cluster without Gatekeeper. With `registry=False` nodes cannot pull anything; images are
+    loaded into them. `certificate` is how the webhook gets its certificate: "prepared" puts it into its Secret before
+    Gatekeeper first starts, as at each later start; with "native" Gatekeeper creates it at its first start, while the
+    other replicas wait, for minutes at worst, until the kubelet mounts the Secret. Only a scenario about that first
+    start needs "native".
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -90,9 +90,9 @@ class Shape(BaseModel):
 
     @classmethod
     def parse(cls, fields: dict[str, Any], where: str = "shape", *, context: str | None = None) -> Self:
-        """Return the shape that `fields` describe; with the `context` RECORDED, of what was made before.
+        """Return the shape of `fields`; `context=RECORDED` is for shapes of earlier runs.
 
-        Raises BadScenario with every problem of the fields at once, each behind `where`.
+        Raises BadScenario with all problems of the fields, each prefixed with `where`.
         """
         try:
             return cls.model_validate(fields, context=context)
@@ -106,7 +106,7 @@ class Shape(BaseModel):
 
     @property
     def memory_mib(self) -> int:
-        """Memory that the cluster needs at its busiest, in MiB; 3 nodes with Gatekeeper were seen to use 1.5 GiB."""
+        """Peak memory of the cluster in MiB; 3 nodes with Gatekeeper were measured at 1.5 GiB."""
         return self.nodes * _NODE_MIB + (_GATEKEEPER_MIB if self.gatekeeper else 0)
 
     @property
@@ -119,9 +119,9 @@ class Shape(BaseModel):
 
 
 def _problem(where: str, problem: Any) -> str:
-    field = shown(".".join(str(part) for part in problem["loc"]), most=_SHORT)
+    field = escape_controls(".".join(str(part) for part in problem["loc"]), most=_SHORT)
     if problem["type"] == "extra_forbidden":
         return f"{where}: no such field {field!r}; there are {', '.join(Shape.model_fields)}"
-    given = shown(repr(problem["input"]), most=_SHORT)
+    given = escape_controls(repr(problem["input"]), most=_SHORT)
     why = problem["ctx"]["error"] if problem["type"] == "value_error" else problem["msg"]
     return f"{where}: {field}: {why} (was {given})"

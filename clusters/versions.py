@@ -1,12 +1,12 @@
-"""Versions that there are: of Kubernetes those with a recipe, of Gatekeeper, and of the tools that make clusters."""
+"""Known versions of Kubernetes (those with a recipe), Gatekeeper, and the tools that create clusters."""
 
 import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from chaos_harness.clusters.checkout import typed
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.checkout import command_line
+from chaos_harness.clusters.terminal.escape import escape_controls
 
 __all__ = [
     "CRICTL",
@@ -20,34 +20,34 @@ __all__ = [
     "KIND",
     "KUBERNETES",
     "RECIPES",
-    "meant",
     "recipes",
-    "refusal",
+    "refusal_message",
+    "resolve_version",
 ]
 
 FULL = re.compile(r"v(\d{1,9})\.(\d{1,9})\.(\d{1,9})", re.ASCII)
-"""A version as it is recorded."""
+"""A full version: v1.36.4."""
 
 GIVEN = re.compile(r"v?(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?", re.ASCII)
-"""A version as it may be given: the v and the patch can be left out."""
+"""A version as a user may type it: without the v or the patch."""
 
 RECIPES = Path(__file__).parent / "images" / "go" / "kubernetes"
-"""What Kubernetes is built by: a folder each version, with its go.mod and go.sum."""
+"""Build recipes of Kubernetes: a folder for each version, with its go.mod and go.sum."""
 
 DEFAULT_MINOR = "1.36"
 _SHORT = 80
 
 
 def recipes(folder: Path = RECIPES) -> tuple[str, ...]:
-    """Return the versions that `folder` has a whole recipe of, the oldest first."""
+    """Return the versions that have a complete recipe in `folder`, oldest first."""
     there = (place.parent for place in folder.glob("v*/go.mod") if place.with_name("go.sum").is_file())
     return tuple(sorted((place.name for place in there if FULL.fullmatch(place.name)), key=_numbers))
 
 
-def meant(given: str, there: Iterable[str]) -> str | None:
-    """Return the version of `there` that `given` means, if there is one: itself, or the newest of its minor.
+def resolve_version(given: str, there: Iterable[str]) -> str | None:
+    """Return the known version of `there` that `given` stands for: itself, or the newest patch of its minor; else None.
 
-    "1.35", "v1.35", "1.35.8" and "v1.35.8" mean v1.35.8, as long as no newer patch of 1.35 is there.
+    "1.35", "v1.35", "1.35.8" and "v1.35.8" all stand for v1.35.8 while that is the newest patch of 1.35.
     """
     if not GIVEN.fullmatch(given):
         return None
@@ -56,18 +56,18 @@ def meant(given: str, there: Iterable[str]) -> str | None:
     return max(fitting, key=_numbers, default=None)
 
 
-def refusal(product: str, given: str, there: Sequence[str]) -> str:
-    """Return why the version `given` of "Kubernetes" or "Gatekeeper" cannot be had, and what to type next."""
+def refusal_message(product: str, given: str, there: Sequence[str]) -> str:
+    """Return why the version `given` of "Kubernetes" or "Gatekeeper" is not available, and the next command to type."""
     minor = there[-1].removeprefix("v").rpartition(".")[0]
     refused = (
-        f"{product} {shown(given, most=_SHORT)} has no recipe; there are {', '.join(there)}; "
+        f"{product} {escape_controls(given, most=_SHORT)} has no recipe; there are {', '.join(there)}; "
         f"a minor such as {minor} means its newest"
     )
     form = GIVEN.fullmatch(given)
     if product != "Kubernetes" or form is None:
         return refused
     wanted = f"v{form[1]}.{form[2]}.{form[3] or 'N'}"
-    return f"{refused}; `{typed('add-kubernetes --')} {wanted} --digest sha256:…` adds one"
+    return f"{refused}; `{command_line('add-kubernetes --')} {wanted} --digest sha256:…` adds one"
 
 
 def _numbers(version: str) -> tuple[int, ...]:
@@ -75,8 +75,8 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _default() -> str:
-    """Return the newest recipe of the default minor, so that replacing a patch needs no edit."""
-    default = meant(DEFAULT_MINOR, KUBERNETES)
+    """Return the newest recipe of the default minor, so that a new patch needs no edit here."""
+    default = resolve_version(DEFAULT_MINOR, KUBERNETES)
     if default is None:
         raise FileNotFoundError(
             f"{RECIPES}: expected a recipe of Kubernetes {DEFAULT_MINOR}, there are {', '.join(KUBERNETES) or 'none'}; "
@@ -96,13 +96,15 @@ DEFAULT_GATEKEEPER = "v3.23.1"
 
 
 def _print(product: str, given: Sequence[str]) -> int:
-    """Print the full versions that are meant, one a line, or all that cannot be had; return the exit status."""
+    """Print the full versions, one a line, or all that are unknown; return the exit status."""
     there = {"kubernetes": KUBERNETES, "gatekeeper": GATEKEEPER}[product]
-    problems = [refusal(product.capitalize(), word, there) for word in given if meant(word, there) is None]
+    problems = [
+        refusal_message(product.capitalize(), word, there) for word in given if resolve_version(word, there) is None
+    ]
     if problems:
         sys.stderr.writelines(f"error: {problem}\n" for problem in dict.fromkeys(problems))
         return 2
-    sys.stdout.writelines(f"{meant(word, there)}\n" for word in given)
+    sys.stdout.writelines(f"{resolve_version(word, there)}\n" for word in given)
     return 0
 
 

@@ -14,10 +14,10 @@ from chaos_harness.clusters import engine as engines
 from chaos_harness.clusters import garbage, images, versions
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine, claims, host_changes
-from chaos_harness.clusters.engine.inventory import RUN, Thing, inventory
+from chaos_harness.clusters.engine.inventory import RUN, EngineObject, inventory
 from chaos_harness.clusters.images import export, ready_set
 from chaos_harness.clusters.machine.owner import engines_of
-from chaos_harness.clusters.machine.removal import try_remove
+from chaos_harness.clusters.machine.removal import try_remove_folder
 from chaos_harness.clusters.preflight import examine
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
@@ -83,7 +83,7 @@ def _doctor(_chosen: argparse.Namespace, _progress: Progress) -> int:
 def _gc(chosen: argparse.Namespace, progress: Progress) -> int:
     engine = _engine(chosen)
     problem: HarnessError | None = None
-    left: list[Thing] = []
+    left: list[EngineObject] = []
     if engine:
         try:
             removed = _collected(engine, chosen, progress)
@@ -96,7 +96,7 @@ def _gc(chosen: argparse.Namespace, progress: Progress) -> int:
         )
         sys.stdout.writelines(
             f"left directory {directory}: its run was on another engine, whose collector settles it\n"
-            for directory in garbage.elsewhere(engine)
+            for directory in garbage.list_foreign_directories(engine)
         )
     ours = engine.private if engine else os.environ.get("CHAOS_ENGINE") != "system"
     if ours and not left and engines.stop_private(progress, used=None if chosen.all and not engine else _used):
@@ -134,7 +134,7 @@ def _used(engine: Engine) -> bool:
 
     Says whose claims they are.
     """
-    claimed = garbage.claimed(engine, Deadline.after(_SECONDS, "the engine to list its claims"))
+    claimed = garbage.list_claimed_runs(engine, Deadline.after(_SECONDS, "the engine to list its claims"))
     coming = [owner.run for path, owner in garbage.run_directories() if owner.alive() and not engines_of(path)]
     using = sorted({*claimed, *coming})
     if using:
@@ -142,7 +142,7 @@ def _used(engine: Engine) -> bool:
     return bool(using or inventory(engine, Deadline.after(_SECONDS, "the engine to list what is left")))
 
 
-def _runs(things: Iterable[Thing]) -> Iterator[str]:
+def _runs(things: Iterable[EngineObject]) -> Iterator[str]:
     """Yield what each run has, in words."""
     runs: dict[str, Counter[str]] = {}
     for thing in things:
@@ -179,7 +179,7 @@ def _claimed() -> Iterator[garbage.Owner]:
     try:
         yield owner
     finally:
-        try_remove(directory)
+        try_remove_folder(directory)
 
 
 def _shapes(kubernetes: Sequence[str], gatekeeper: Sequence[str]) -> list[Shape]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos_harness.clusters import versions
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed, ImageUnavailable
 from chaos_harness.clusters.images import compose as composing
@@ -20,7 +20,7 @@ from chaos_harness.clusters.images import lock
 from chaos_harness.clusters.images.catalogue import NODE
 from chaos_harness.clusters.images.resolve import read_lock
 from chaos_harness.clusters.machine.process import run
-from chaos_harness.clusters.machine.removal import remove
+from chaos_harness.clusters.machine.removal import remove_folder
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.errors import BadScenario
 
@@ -78,7 +78,7 @@ def add(request: Request, progress: Progress, *, root: Path = _ROOT, compose: Co
     if problems:
         raise BadScenario(problems)
     version = _full(request.version)
-    replaced = versions.meant(request.replace, versions.recipes(root / _RECIPES)) if request.replace else None
+    replaced = versions.resolve_version(request.replace, versions.recipes(root / _RECIPES)) if request.replace else None
     with tempfile.TemporaryDirectory(prefix="chaos-harness-adding-") as folder:
         stage = Path(folder)
         _copy(root, stage)
@@ -86,7 +86,7 @@ def add(request: Request, progress: Progress, *, root: Path = _ROOT, compose: Co
             _compose(compose, version, stage)
         locked = read_lock(stage / _LOCK) | {f"{NODE}{version}": f"{_REPOSITORY}@{request.digest}"}
         if replaced:
-            remove(stage / _RECIPES / replaced)
+            remove_folder(stage / _RECIPES / replaced)
             locked.pop(f"{NODE}{replaced}", None)
         lock.write(locked, stage / _LOCK)
         _write_listed(stage)
@@ -99,15 +99,15 @@ def add(request: Request, progress: Progress, *, root: Path = _ROOT, compose: Co
         *(f"wrote {name}" for name in (_RECIPES / version, _LOCK, _SCHEMA, _README)),
         *([f"removed {_RECIPES / replaced} and its entry in the lock"] if replaced else []),
         (
-            f'next: `nox -s tests -- -m "not cluster"`, `{typed("images --")} --kubernetes {version}`, a line in '
-            "CHANGELOG.md"
+            f'next: `nox -s tests -- -m "not cluster"`, `{command_line("images --")} --kubernetes {version}`, '
+            "a line in CHANGELOG.md"
         ),
     ]
 
 
 def listed(there: Sequence[str]) -> str:
     """Return the versions that there are as the README lists them."""
-    default = versions.meant(versions.DEFAULT_MINOR, there)
+    default = versions.resolve_version(versions.DEFAULT_MINOR, there)
     return ", ".join(f"{version} (default)" if version == default else version for version in there)
 
 
@@ -124,7 +124,7 @@ def _problems(request: Request, root: Path) -> list[str]:
     problems = [*_of_version(request, there), *_of_digest(request, locked), *_of_replaced(request, there)]
     if shutil.which("go") is None:
         problems.append(
-            f"no `go` on PATH, which resolves the recipe: install Go 1.26 or newer; see `{typed('doctor')}`"
+            f"no `go` on PATH, which resolves the recipe: install Go 1.26 or newer; see `{command_line('doctor')}`"
         )
     if len(_LISTED.findall((root / _README).read_text(encoding="utf-8"))) != 1:
         problems.append(f"{_README}: expected one line `Kubernetes {listed(there)};`, to write the versions there")
@@ -136,7 +136,8 @@ def _of_version(request: Request, there: Sequence[str]) -> Iterator[str]:
     if not versions.FULL.fullmatch(version):
         yield f"version {request.version!r}: expected a full one, such as v1.36.5; there are {', '.join(there)}"
     elif version in there:
-        yield f"{version} is there already, with its digest in {_LOCK}: `{typed('images --')} --kubernetes {version}`"
+        build = f"`{command_line('images --')} --kubernetes {version}`"
+        yield f"{version} is there already, with its digest in {_LOCK}: {build}"
 
 
 def _of_digest(request: Request, locked: Mapping[str, str]) -> Iterator[str]:
@@ -152,12 +153,12 @@ def _of_digest(request: Request, locked: Mapping[str, str]) -> Iterator[str]:
 def _of_replaced(request: Request, there: Sequence[str]) -> Iterator[str]:
     if request.replace is None:
         return
-    replaced = versions.meant(request.replace, there)
+    replaced = versions.resolve_version(request.replace, there)
     if replaced is None:
         yield f"--replace {request.replace}: there is no recipe of it; there are {', '.join(there)}"
         return
     left = [version for version in (*there, _full(request.version)) if version != replaced]
-    if not versions.meant(versions.DEFAULT_MINOR, filter(versions.FULL.fullmatch, left)):
+    if not versions.resolve_version(versions.DEFAULT_MINOR, filter(versions.FULL.fullmatch, left)):
         yield (
             f"--replace {request.replace}: nothing of the default minor {versions.DEFAULT_MINOR} would be left; "
             "change DEFAULT_MINOR in clusters/versions.py first"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos_harness import harness
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.catalogue import entries
 from chaos_harness.harness.checks import Check
 from chaos_harness.harness.errors import BadScenario, HarnessError
@@ -23,8 +23,8 @@ from chaos_harness.harness.verdict import CheckFunction, Claim, Verdict
 
 __all__ = ["again", "check_of", "faults_of", "judge_of", "today"]
 
-_OURS = {module.partition(".")[0] for module in (Check.__module__, shown.__module__)}
-_NO_JUDGES = (HarnessError.__module__, shown.__module__, f"{harness.__name__}.__version__")
+_OURS = {module.partition(".")[0] for module in (Check.__module__, escape_controls.__module__)}
+_NO_JUDGES = (HarnessError.__module__, escape_controls.__module__, f"{harness.__name__}.__version__")
 """What checks use that raises, or shows, and changes no verdict."""
 _MODEL = (Check, read, Claim.surprising)
 """What judges beside the function that makes a check."""

@@ -1,1 +1,1 @@
-"""Reports: how a run is told to the people who have to act on it."""
+"""Reports: presents a run to the people who act on it."""

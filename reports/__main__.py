@@ -1,14 +1,14 @@
-"""Verbs: `chaos report` makes the report of a run, and serves it."""
+"""Command line: `chaos report` makes the report of a run, and serves it."""
 
 import argparse
 import sys
 from pathlib import Path
 
 from chaos_harness.clusters.checkout import OUT
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.errors import HarnessError
 from chaos_harness.reports.allure import killed_runs
-from chaos_harness.reports.allure.categories import viewer
+from chaos_harness.reports.allure.categories import viewer_command
 from chaos_harness.reports.html import allure_cli, generate, serving
 
 __all__ = ["main"]
@@ -18,7 +18,7 @@ _LATEST = OUT / "latest"
 
 
 def main(arguments: list[str]) -> int:
-    """Make the report; return 0, or 1 if there is none to be had: then one line says how to read the results."""
+    """Make the report; return 0, or 1 if there is none: then one line says how to read the results."""
     parser = argparse.ArgumentParser(prog="chaos report", description=__doc__)
     parser.add_argument(
         "run", nargs="?", type=Path, default=_LATEST, help=f"a run's directory, or results in it (default: {_LATEST})"
@@ -33,14 +33,14 @@ def main(arguments: list[str]) -> int:
     try:
         for sentence in killed_runs.rescue(run):
             _say(sentence)
-        generate.check(run)
-        index = generate.generate(run, allure_cli.allure(_say))
+        generate.require_results(run)
+        index = generate.generate(run, allure_cli.allure_command(_say))
     except (HarnessError, OSError) as error:
         _say(f"no HTML report: {error}")
         if (run / _RESULTS).is_dir():
             _say(
                 f"results: {named / _RESULTS}; to read them where npm and Python packages can be had, "
-                f"copy {named} there and type, in a checkout of this: {viewer(Path(run.name))}"
+                f"copy {named} there and type, in a checkout of this: {viewer_command(Path(run.name))}"
             )
         return 1
     _say(f"report: {named / 'report' / index.name}")
@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _say(line: str) -> None:
-    print(shown(line), file=sys.stderr, flush=True)  # noqa: T201 - this is what a verb does
+    print(escape_controls(line), file=sys.stderr, flush=True)  # noqa: T201 - this is what a verb does
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ import pytest
 
 from chaos_harness.harness.errors import CheckBroken, Inconclusive
 
-__all__ = ["Blame", "blame_in", "pytest_runtest_makereport"]
+__all__ = ["FailureOrigin", "origin_of", "pytest_runtest_makereport"]
 
-Blame = Literal["product", "inconclusive", "harness"]
+FailureOrigin = Literal["product", "inconclusive", "harness"]
 
 _NAME = "chaos_blame"
 """Attribute of a report, which xdist carries to the controller: it must be JSON."""
@@ -20,17 +20,17 @@ def pytest_runtest_makereport(call: pytest.CallInfo[Any]) -> Generator[None, pyt
     """Tell on the report of each phase that raised whose failure it is."""
     report = yield
     if call.excinfo is not None:
-        setattr(report, _NAME, _blame(call.excinfo.value))
+        setattr(report, _NAME, _origin_of_error(call.excinfo.value))
     return report
 
 
-def blame_in(report: pytest.TestReport) -> Blame:
+def origin_of(report: pytest.TestReport) -> FailureOrigin:
     """Return whose failure a report tells of; one that no error was raised for, such as a crash, is the harness's."""
-    blame: Blame = getattr(report, _NAME, "harness")
+    blame: FailureOrigin = getattr(report, _NAME, "harness")
     return blame
 
 
-def _blame(error: BaseException) -> Blame:
+def _origin_of_error(error: BaseException) -> FailureOrigin:
     if isinstance(error, AssertionError | pytest.fail.Exception):
         return "product"
     return "inconclusive" if isinstance(error, Inconclusive) and not isinstance(error, CheckBroken) else "harness"

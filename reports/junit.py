@@ -1,4 +1,4 @@
-"""JUnit: pytest's own JUnit XML, with the claims in place of raw records, without secrets and always well-formed."""
+"""JUnit: pytest's own JUnit XML, with claims instead of raw records, without secrets and always well-formed."""
 
 import io
 import os
@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness import private
 from chaos_harness.harness.experiment.record import PROPERTY, Record
 from chaos_harness.harness.redaction import recorded, redact
 
-__all__ = ["clean", "held_back"]
+__all__ = ["clean_xml", "write_when_clean"]
 
 
 @contextmanager
-def held_back(writer: Any, records: Mapping[str, Record]) -> Iterator[None]:
-    """Let pytest write its XML into memory while the block runs, and put it on the disk only when it is clean.
+def write_when_clean(writer: Any, records: Mapping[str, Record]) -> Iterator[None]:
+    """Let pytest write its XML into memory during the block, and write it to disk only when it is clean.
 
     `writer` is pytest's own, with the path of its file as `logfile`; None if no file was asked for.
     """
@@ -37,13 +37,14 @@ def held_back(writer: Any, records: Mapping[str, Record]) -> Iterator[None]:
         os.close(memory)
     if written:
         private.directory(path.parent)
-        private.write(path, clean(written, records))
+        private.write(path, clean_xml(written, records))
 
 
-def clean(written: bytes, records: Mapping[str, Record]) -> bytes:
-    """Return the XML that pytest wrote with each claim as a property; no text holds a secret or breaks XML.
+def clean_xml(written: bytes, records: Mapping[str, Record]) -> bytes:
+    """Return pytest's XML with each claim as a property; no text contains a secret or breaks the XML.
 
-    What is cut off, for a disk was full, is taken out whole: nobody can read it, and what it holds is not clean.
+    XML that was cut off because the disk was full becomes an empty document: it cannot be parsed, so it cannot be
+    redacted.
     """
     try:
         tree = ET.parse(io.BytesIO(written))  # noqa: S314 - pytest wrote it a moment ago
@@ -60,10 +61,10 @@ def clean(written: bytes, records: Mapping[str, Record]) -> bytes:
             if not len(properties):
                 case.remove(properties)
     for element in tree.iter():
-        element.text = shown(redact(element.text), lines=True) if element.text else element.text
+        element.text = escape_controls(redact(element.text), lines=True) if element.text else element.text
         attributes = recorded(dict(element.attrib))
         for name, value in attributes.items():
-            element.set(name, shown(value, lines=True))
+            element.set(name, escape_controls(value, lines=True))
     into = io.BytesIO()
     tree.write(into, encoding="utf-8", xml_declaration=True)
     return into.getvalue()

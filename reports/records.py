@@ -1,4 +1,4 @@
-"""Records: what the harness left of each experiment, read back from pytest's reports."""
+"""Records: reads the harness's records of experiments from pytest's reports."""
 
 import json
 import re
@@ -10,20 +10,20 @@ from pydantic import TypeAdapter
 from chaos_harness.clusters.terminal.escape import first_line
 from chaos_harness.harness.experiment.record import PROPERTY, Record
 
-__all__ = ["reason_of", "record_in"]
+__all__ = ["read_record", "reason_of"]
 
 _RECORD = TypeAdapter(Record)
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def record_in(user_properties: Iterable[tuple[str, object]]) -> Record | None:
-    """Return the record that a test's user properties carry: of the last one, its latest state."""
+def read_record(user_properties: Iterable[tuple[str, object]]) -> Record | None:
+    """Return the record in a test's user properties: the last one, which is the latest state."""
     carried = [value for name, value in user_properties if name == PROPERTY]
-    return _RECORD.validate_json(_whole(str(carried[-1]))) if carried else None
+    return _RECORD.validate_json(_without_surrogates(str(carried[-1]))) if carried else None
 
 
-def _whole(text: str) -> str:
-    """Return JSON in which no half of a character stands: what others said may have some, and pydantic refuses them."""
+def _without_surrogates(text: str) -> str:
+    """Return JSON without unpaired surrogates, which text of others may contain and pydantic refuses."""
     if not _HALF.search(text):
         return text
     whole = json.dumps(json.loads(text), ensure_ascii=False)

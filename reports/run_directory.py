@@ -1,4 +1,4 @@
-"""Store: the directories of runs, what each says of its own begin and end, and the link to the latest."""
+"""Run directory: the directories of runs, each run's own record of its start and end, and the link to the latest."""
 
 import json
 import os
@@ -10,7 +10,16 @@ from chaos_harness.clusters.machine.owner import Owner
 from chaos_harness.harness import private
 from chaos_harness.harness.redaction import redact
 
-__all__ = ["State", "begin", "end", "goes_on", "make_latest", "new_run", "note", "noted", "state"]
+__all__ = [
+    "is_running",
+    "make_latest",
+    "new_run",
+    "read_state",
+    "read_tests",
+    "record_end",
+    "record_start",
+    "record_test",
+]
 
 _STATE = "run.json"
 _TESTS = "tests.jsonl"
@@ -18,10 +27,10 @@ _SILENT_SECONDS = 900.0
 
 
 @dataclass(frozen=True)
-class State:
-    """A run's own words: its process, when it began and ended (unix seconds), and pytest's exit status.
+class RunState:
+    """A run's own record: its process, its start and end (unix seconds), and pytest's exit status.
 
-    `start`, `boot_id` and `view` tell its process from a later one of the same number (see
+    `start`, `boot_id` and `view` distinguish its process from a later one with the same PID (see
     clusters.machine.owner.Owner).
     """
 
@@ -35,57 +44,57 @@ class State:
 
 
 def new_run(root: Path) -> Path:
-    """Return a directory below `root` that no other run has; it is not made yet.
+    """Return a path below `root` that no other run has; the directory is not created yet.
 
-    Runs are named by the time at which they began, and by process.
+    Runs are named by their start time and process.
     """
     return root / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
 
 
 def make_latest(run: Path) -> None:
-    """Let the link `latest` beside the run's directory point to it; what it pointed to stays."""
+    """Point the link `latest` beside the run's directory to it; the previous run stays."""
     link = run.with_name(f".latest-{os.getpid()}")
     link.unlink(missing_ok=True)
     link.symlink_to(run.name)
     link.replace(run.with_name("latest"))
 
 
-def begin(run: Path) -> None:
-    """Note down that the run began: one that never ends was killed, and its report can say so."""
+def record_start(run: Path) -> None:
+    """Record that the run started: one without an end was killed, and its report can say so."""
     mine = Owner.mine()
-    _write(run, State(mine.pid, time.time(), start=mine.start, boot_id=mine.boot_id, view=mine.view))
+    _write(run, RunState(mine.pid, time.time(), start=mine.start, boot_id=mine.boot_id, view=mine.view))
 
 
-def goes_on(run: Path, said: State) -> bool:
-    """Whether the process of a run that did not end lives.
+def is_running(run: Path, said: RunState) -> bool:
+    """Whether the process of a run without an end still runs.
 
-    Where that cannot be seen, on another machine or in another namespace, it does while it writes something.
+    If this cannot be known, on another machine or in another namespace: whether the run wrote something recently.
     """
-    seen = Owner(run.name, said.pid, said.start, said.boot_id, 0, said.view).seen()
+    seen = Owner(run.name, said.pid, said.start, said.boot_id, 0, said.view).is_running()
     return time.time() - _last_written(run) < _SILENT_SECONDS if seen is None else seen
 
 
-def end(run: Path, status: int) -> None:
-    """Note down that the run ended with pytest's exit status."""
-    known = state(run) or State(os.getpid(), time.time())
+def record_end(run: Path, status: int) -> None:
+    """Record that the run ended with pytest's exit status."""
+    known = read_state(run) or RunState(os.getpid(), time.time())
     _write(run, replace(known, ended=time.time(), status=status))
 
 
-def state(run: Path) -> State | None:
-    """Return what a run says of itself, or None if it says nothing that can be read."""
+def read_state(run: Path) -> RunState | None:
+    """Return a run's own record, or None if there is none that can be read."""
     try:
-        return State(**json.loads((run / _STATE).read_text(encoding="utf-8")))
+        return RunState(**json.loads((run / _STATE).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 
 
-def note(run: Path, test: str, history: str = "") -> None:
-    """Note down that a test began, or, with its history, that it ended: a line each, for whoever finds a dead run."""
+def record_test(run: Path, test: str, history: str = "") -> None:
+    """Record that a test started, or, with its history, that it ended: one line each, in case the run is killed."""
     private.add(run / _TESTS, json.dumps({"test": redact(test), "history": history, "at": time.time()}) + "\n")
 
 
-def noted(run: Path) -> tuple[list[str], set[str]]:
-    """Return which tests began and did not end, and the histories of those that did."""
+def read_tests(run: Path) -> tuple[list[str], set[str]]:
+    """Return the tests that started and did not end, and the histories of those that ended."""
     try:
         lines = (run / _TESTS).read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -107,10 +116,10 @@ def noted(run: Path) -> tuple[list[str], set[str]]:
 
 
 def _last_written(run: Path) -> float:
-    """Return when the run last wrote of a test or into a history."""
+    """Return when the run last wrote about a test or into a history."""
     paths = [run / _STATE, run / _TESTS, *(run / "experiments").glob("*/*/history.jsonl")]
     return max((path.stat().st_mtime for path in paths if path.exists()), default=0.0)
 
 
-def _write(run: Path, said: State) -> None:
+def _write(run: Path, said: RunState) -> None:
     private.write(run / _STATE, json.dumps(asdict(said)))

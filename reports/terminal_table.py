@@ -1,4 +1,4 @@
-"""Summary: the table at the end of a run, one line a claim, and where the rest can be read."""
+"""Terminal table: the table at the end of a run, one line for each claim, and where to read the rest."""
 
 import os
 from collections.abc import Iterable
@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.experiment.record import ClaimRecord, Record
 from chaos_harness.harness.redaction import redact
 from chaos_harness.reports import blame
-from chaos_harness.reports.allure.categories import viewer
-from chaos_harness.reports.blame import Blame, blame_in
-from chaos_harness.reports.records import reason_of, record_in
+from chaos_harness.reports.allure.categories import viewer_command
+from chaos_harness.reports.blame import FailureOrigin, origin_of
+from chaos_harness.reports.records import read_record, reason_of
 
 __all__ = ["pytest_addoption", "pytest_configure"]
 
@@ -26,7 +26,7 @@ _REASONS = {
     "!": "broken, which says nothing about Gatekeeper",
     "-": "skipped",
 }
-_BLAMED: dict[Blame, tuple[str, str]] = {
+_ORIGINS: dict[FailureOrigin, tuple[str, str]] = {
     "product": ("✗", "failed"),
     "inconclusive": ("?", "inconclusive"),
     "harness": ("!", "broken"),
@@ -34,7 +34,7 @@ _BLAMED: dict[Blame, tuple[str, str]] = {
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that makes the quality gate one that a run must pass."""
+    """Add the option that makes the quality gate decide the exit status."""
     help_text = (
         "end with 1 also if a figure is worse than in earlier runs beyond noise; for a machine that does nothing else"
     )
@@ -42,7 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Show the table where there is a terminal, not in the workers: they tell whose failures there are."""
+    """Show the table in the process with the terminal; workers only add the origin of failures to their reports."""
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Summary(), "chaos-summary")
     config.pluginmanager.register(blame, "chaos-blame")
@@ -50,31 +50,31 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @dataclass
 class _Test:
-    """What the reports of one test's phases said, added up."""
+    """What the reports of one test's phases contain, combined."""
 
     seconds: float = 0.0
     outcome: str = "passed"
     message: str = ""
-    blame: Blame = "harness"
+    blame: FailureOrigin = "harness"
     record: Record | None = None
 
     def add(self, report: pytest.TestReport) -> None:
         self.seconds += report.duration
-        self.record = record_in(report.user_properties) or self.record
+        self.record = read_record(report.user_properties) or self.record
         if report.outcome != "passed" and self.outcome == "passed":
-            self.outcome, self.message, self.blame = report.outcome, reason_of(report), blame_in(report)
+            self.outcome, self.message, self.blame = report.outcome, reason_of(report), origin_of(report)
 
     @property
     def verdict(self) -> tuple[str, str]:
-        """The mark and the word for a test that no claim speaks for."""
+        """The mark and the word for a test without a deciding claim."""
         if self.outcome == "failed":
-            return _BLAMED[self.blame]
+            return _ORIGINS[self.blame]
         return ("✓", "passed") if self.outcome == "passed" else ("-", "skipped")
 
 
 @dataclass(frozen=True)
 class _Row:
-    """One line of the table: a claim, or a test beside its claims."""
+    """One line of the table: a claim, or a test besides its claims."""
 
     nodeid: str
     mark: str
@@ -87,25 +87,27 @@ class _Row:
 
     @property
     def function(self) -> str:
-        """The test's function, with its file: what the lines of a matrix have in common."""
+        """The test's function with its file, which all lines of a parametrised test share."""
         return self.nodeid.partition("[")[0]
 
     @property
     def cells(self) -> tuple[str, ...]:
         parameters = self.nodeid.partition("[")[2].removesuffix("]")
         return tuple(
-            _told(cell)
+            _safe_text(cell)
             for cell in (self.mark, parameters, self.claim, self.expected, self.seen, self.figure, self.time)
         )
 
     @property
     def why(self) -> str:
-        """The line for a reader who asks why."""
-        return _told(": ".join(part for part in (self.nodeid.rpartition("::")[2], self.claim, self.reason) if part))
+        """The line that explains the outcome."""
+        return _safe_text(
+            ": ".join(part for part in (self.nodeid.rpartition("::")[2], self.claim, self.reason) if part)
+        )
 
 
 class _Summary:
-    """Collects the reports of all tests and tells them at the end."""
+    """Collects the reports of all tests and prints the table at the end."""
 
     def __init__(self) -> None:
         self.tests: dict[str, _Test] = {}
@@ -132,7 +134,7 @@ def _rows(tests: dict[str, _Test]) -> list[_Row]:
 
 
 def _test_rows(nodeid: str, test: _Test) -> list[_Row]:
-    """Return a line for each claim of a test, and one for what went wrong beside its claims."""
+    """Return a line for each claim of a test, and one for an error besides its claims."""
     claims = test.record.claims if test.record else []
     rows = [_claim_row(nodeid, claim) for claim in claims]
     if not rows or (test.outcome != "passed" and all(row.mark == "✓" for row in rows)):
@@ -155,7 +157,7 @@ def _claim_row(nodeid: str, claim: ClaimRecord) -> _Row:
 
 
 def _figure(name: str, value: float) -> str:
-    """Return a figure in words: its name ends with its unit, seconds mostly."""
+    """Return a figure as text: its name ends with its unit, mostly seconds."""
     words = name.removesuffix("_seconds").replace("_", " ")
     return f"{words} {value:.4g}{' s' if name.endswith('_seconds') else ''}"
 
@@ -165,14 +167,14 @@ def _write_table(terminal: pytest.TerminalReporter, rows: list[_Row]) -> None:
     terminal.section("chaos")
     terminal.write_line(_aligned(_HEAD, widths))
     for function, group in groupby(rows, lambda row: row.function):
-        terminal.write_line(_told(function), bold=True)
+        terminal.write_line(_safe_text(function), bold=True)
         for row in group:
             terminal.write_line(_aligned(row.cells, widths), **{_COLOURS[row.mark]: True})
 
 
-def _told(words: str) -> str:
-    """Return what others wrote as it may stand on a terminal and in its log."""
-    return shown(redact(words))
+def _safe_text(words: str) -> str:
+    """Return text of others made safe for a terminal and its log."""
+    return escape_controls(redact(words))
 
 
 def _aligned(cells: Iterable[str], widths: list[int]) -> str:
@@ -201,4 +203,4 @@ def _write_place(terminal: pytest.TerminalReporter, results: Path) -> None:
     for name, what in (("junit.xml", "JUnit XML"), ("metrics.prom", "OpenMetrics"), ("figures.txt", "figures")):
         if (run / name).is_file():
             terminal.write_line(f"{what}: {place / name}")
-    terminal.write_line(f"read it: {viewer(place)}")
+    terminal.write_line(f"read it: {viewer_command(place)}")

@@ -1,1 +1,1 @@
-"""API: requests to a cluster's API server, what objects may be called, and who leads."""
+"""API: requests to a cluster's API server, valid object names, and leader election."""

@@ -1,4 +1,4 @@
-"""Names: what objects and kinds of Kubernetes may be called, so that no name is an option or a path."""
+"""Object names: checks the names and kinds of Kubernetes objects, so that no name can act as an option or a path."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -6,7 +6,7 @@ from typing import Any
 
 from chaos_harness.clusters.errors import BadScenario
 
-__all__ = ["refused", "refused_of", "require"]
+__all__ = ["manifest_problems", "require_names"]
 
 _WORDS = {
     "apiVersion": (r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?v[a-z0-9]{1,62}", "a version such as v1 or apps/v1"),
@@ -21,26 +21,26 @@ _FIELDS = (("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "names
 _LONGEST = 80
 
 
-def refused(what: str, value: str) -> str | None:
-    """Return what is wrong with a word that is an "apiVersion", "kind", "name" or "namespace"; None if nothing is."""
+def name_problem(what: str, value: str) -> str | None:
+    """Return what is wrong with `value` as the field `what` ("apiVersion", "kind", "name", "namespace"), or None."""
     pattern, words = _WORDS[what]
     return None if re.fullmatch(pattern, value) else f"expected {words}, found {value[:_LONGEST]!r}"
 
 
-def refused_of(manifest: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yield what is wrong with the names in an object to be applied, each behind its place; what is no word stays."""
+def manifest_problems(manifest: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield `(location, message)` for each invalid name in an object to be applied; only values that are text count."""
     for place in _FIELDS:
         value: Any = manifest
         for key in place:
             value = value.get(key) if isinstance(value, Mapping) else None
-        if isinstance(value, str) and (problem := refused(place[-1], value)) is not None:
+        if isinstance(value, str) and (problem := name_problem(place[-1], value)) is not None:
             yield place, problem
 
 
-def require(**words: str) -> None:
-    """Raise BadScenario with all that is wrong with these words; an empty namespace is none."""
+def require_names(**words: str) -> None:
+    """Raise BadScenario with all problems of these names; an empty namespace is allowed."""
     given = {what: value for what, value in words.items() if value or what != "namespace"}
-    refusals = {what: refused(what, value) for what, value in given.items()}
+    refusals = {what: name_problem(what, value) for what, value in given.items()}
     problems = [f"{what}: {problem}" for what, problem in refusals.items() if problem is not None]
     if problems:
         raise BadScenario(problems)

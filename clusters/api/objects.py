@@ -1,34 +1,34 @@
-"""Objects: what a Kubernetes object in plain JSON says of itself; any of its fields may be missing, or null."""
+"""Objects: reads common fields of a Kubernetes object in plain JSON; any field may be missing or null."""
 
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["Object", "condition", "is_leaving", "is_ready", "metadata", "status"]
+__all__ = ["Object", "condition", "is_ready", "is_terminating", "metadata", "status"]
 
 Object = Mapping[str, Any]
 
 
 def metadata(thing: Object) -> Object:
-    """Return its metadata."""
+    """Return the object's metadata."""
     return thing.get("metadata") or {}
 
 
 def status(thing: Object) -> Object:
-    """Return its status."""
+    """Return the object's status."""
     return thing.get("status") or {}
 
 
-def is_leaving(thing: Object) -> bool:
-    """Whether it is about to be deleted."""
+def is_terminating(thing: Object) -> bool:
+    """Whether the object has a deletion timestamp."""
     return bool(metadata(thing).get("deletionTimestamp"))
 
 
 def condition(thing: Object, kind: str) -> str:
-    """Return the status of a condition: "True", "False", "Unknown", or "" if it has no such condition."""
+    """Return the status of the condition `kind`: "True", "False", "Unknown", or "" if there is no such condition."""
     conditions = status(thing).get("conditions") or ()
     return str(next((one.get("status") for one in conditions if one.get("type") == kind), "") or "")
 
 
 def is_ready(thing: Object) -> bool:
-    """Whether a pod or a node has the condition Ready."""
+    """Whether the condition Ready of a pod or a node is True."""
     return condition(thing, "Ready") == "True"

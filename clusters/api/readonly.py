@@ -1,4 +1,4 @@
-"""Foreign: a user's own cluster, which is read and never written: there is no method that could."""
+"""Read-only access to a user's own cluster: there is no method that writes."""
 
 import io
 from collections.abc import Iterator, Mapping
@@ -14,10 +14,10 @@ from kubernetes.config import load_kube_config
 from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.errors import ApiRefused, ApiUnreachable, BadScenario, ClusterUnavailable
 from chaos_harness.clusters.machine import bounded_files
-from chaos_harness.clusters.machine.scratch import credentials
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.machine.scratch import credentials_folder
+from chaos_harness.clusters.terminal.escape import escape_controls
 
-__all__ = ["Foreign", "opened"]
+__all__ = ["ReadOnlyCluster", "open_readonly"]
 
 _TIMEOUT = (5.0, 20.0)
 _NOT_THERE = (403, 404)
@@ -26,16 +26,16 @@ _MOST_BYTES = 2**20
 _SENTENCE = 300
 
 
-class Foreign:
-    """Asks a cluster for objects; Secrets are never asked for."""
+class ReadOnlyCluster:
+    """Reads objects of a cluster by GET; it never asks for Secrets."""
 
     def __init__(self, api: ApiClient) -> None:
         self._api = api
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> Any | None:
-        """Return the answer to a GET, or None if there is no such thing or the user may not see it.
+        """Return the answer to a GET, or None if the object does not exist or the user may not see it.
 
-        Raises ClusterUnavailable if there is no answer, or another one.
+        Raises ClusterUnavailable if there is no answer, or any other answer.
         """
         if _SECRETS in path:
             raise BadScenario(f"{path}: Secrets of a user's cluster are not read")
@@ -44,22 +44,24 @@ class Foreign:
         except ApiRefused as error:
             if error.status in _NOT_THERE:
                 return None
-            raise ClusterUnavailable(f"GET {path}: {error.status} {shown(error.message, most=_SENTENCE)}") from error
+            raise ClusterUnavailable(
+                f"GET {path}: {error.status} {escape_controls(error.message, most=_SENTENCE)}"
+            ) from error
         except ApiUnreachable as error:
-            raise ClusterUnavailable(shown(str(error), most=_SENTENCE)) from error
+            raise ClusterUnavailable(escape_controls(str(error), most=_SENTENCE)) from error
         except (OSError, ValueError, TypeError) as error:  # of what a kubeconfig has run for its credentials
-            raise ClusterUnavailable(f"GET {path}: no answer: {shown(str(error), most=_SENTENCE)}") from error
+            raise ClusterUnavailable(f"GET {path}: no answer: {escape_controls(str(error), most=_SENTENCE)}") from error
 
     def items(self, path: str, query: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
-        """Return the objects of a list, or none if it cannot be had; what is no object is left out."""
+        """Return the objects of a list; empty if the list cannot be read. Entries that are no objects are skipped."""
         listing = self.get(path, query)
         items = listing.get("items") if isinstance(listing, dict) else None
         return [thing for thing in items if isinstance(thing, dict)] if isinstance(items, list) else []
 
 
 @contextmanager
-def opened(kubeconfig: Path, context: str | None = None) -> Iterator[Foreign]:
-    """Give the cluster that a kubeconfig leads to, for a block. Raises BadScenario if the file leads nowhere."""
+def open_readonly(kubeconfig: Path, context: str | None = None) -> Iterator[ReadOnlyCluster]:
+    """Connect to the cluster of a kubeconfig for the block. Raises BadScenario if the file leads to no cluster."""
     configuration = Configuration()
     text = _text(kubeconfig)
     try:
@@ -68,33 +70,36 @@ def opened(kubeconfig: Path, context: str | None = None) -> Iterator[Foreign]:
             context=context,
             client_configuration=configuration,
             persist_config=False,
-            temp_file_path=str(credentials()),
+            temp_file_path=str(credentials_folder()),
         )
     except Exception as error:
-        words = shown(str(error) or repr(error), most=_SENTENCE)
-        raise BadScenario(f"{kubeconfig}: expected a kubeconfig{_named(context)}: {words}") from error
+        words = escape_controls(str(error) or repr(error), most=_SENTENCE)
+        raise BadScenario(f"{kubeconfig}: expected a kubeconfig{_context_words(context)}: {words}") from error
     if not str(configuration.host).startswith(("https://", "http://")):
-        words = shown(repr(configuration.host), most=_SENTENCE)
-        raise BadScenario(f"{kubeconfig}: expected a kubeconfig{_named(context)} with a server, found {words}")
+        words = escape_controls(repr(configuration.host), most=_SENTENCE)
+        raise BadScenario(f"{kubeconfig}: expected a kubeconfig{_context_words(context)} with a server, found {words}")
     configuration.retries = urllib3.Retry(total=False)
     with ApiClient(configuration) as api:
-        yield Foreign(api)
+        yield ReadOnlyCluster(api)
 
 
 def _text(kubeconfig: Path) -> str:
-    """Return what stands in a file, unless it would take for ever, or the memory, of kubernetes' client to read it."""
+    """Return the text of a file, unless kubernetes' client would need unlimited time or memory to read it."""
     try:
-        text = bounded_files.read(kubeconfig, _MOST_BYTES)
-        problems = [f"{bounded_files.place(event.start_mark)}: {words}" for event, words in bounded_files.refused(text)]
+        text = bounded_files.read_bounded_text(kubeconfig, _MOST_BYTES)
+        problems = [
+            f"{bounded_files.line_and_column(event.start_mark)}: {words}"
+            for event, words in bounded_files.forbidden_yaml(text)
+        ]
     except BadScenario as error:
         raise BadScenario(f"{kubeconfig}: expected a kubeconfig: {error}") from error
     except yaml.YAMLError as error:
-        words = shown(" ".join(str(error).split()), most=_SENTENCE)
+        words = escape_controls(" ".join(str(error).split()), most=_SENTENCE)
         raise BadScenario(f"{kubeconfig}: expected a kubeconfig: {words}") from error
     if problems:
         raise BadScenario(f"{kubeconfig}: expected a kubeconfig: {problems[0]}")
     return text
 
 
-def _named(context: str | None) -> str:
+def _context_words(context: str | None) -> str:
     return f" with the context {context!r}" if context else ""

@@ -1,4 +1,4 @@
-"""REST: requests to an API server as plain JSON, with time-outs on this side of the connection."""
+"""REST: sends requests to an API server as plain JSON, with client-side time-outs."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from urllib3.exceptions import TimeoutError as HTTPTimeout
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import ApiRefused, ApiUnreachable, BadScenario
 
-__all__ = ["apply", "delete", "find_path", "listed", "merge", "request"]
+__all__ = ["apply", "delete", "find_path", "list_objects", "merge_patch", "request"]
 
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 30.0
@@ -35,9 +35,9 @@ def request(
 ) -> Any:
     """Send one request and return the JSON of the answer; `timeout` is (connect, read) in seconds.
 
-    By `audit_id` it is found in the API server's audit log, whether there is an answer or not; a UUID fits.
-    Raises ApiRefused for a status other than 2xx, ApiUnreachable when there is no answer, or one that is no JSON: the
-    client's own errors end here.
+    `audit_id` (a UUID) is the ID of the request in the API server's audit log, also if there is no answer. Raises
+    ApiRefused for a status other than 2xx, ApiUnreachable if there is no answer or one that is not JSON. No error of
+    the client library leaves this function.
     """
     what = f"{method} {path}"
     heads = {"Accept": "application/json", "Content-Type": content_type, **({_AUDIT_ID: audit_id} if audit_id else {})}
@@ -54,16 +54,16 @@ def request(
         data = response.read()  # type: ignore[no-untyped-call]  # kubernetes leaves this one out
         if 200 <= response.status <= 299:  # noqa: PLR2004 - what 2xx means
             return json.loads(data) if data else None
-        raise _refused(what, ApiException(http_resp=response))
+        raise _refusal(what, ApiException(http_resp=response))
     except ApiException as error:
-        raise _refused(what, error) from error
+        raise _refusal(what, error) from error
     except (HTTPError, ValueError, RecursionError) as error:
         timed_out = isinstance(error, HTTPTimeout) and not isinstance(error, NewConnectionError)
         raise ApiUnreachable(what, error, timed_out=timed_out) from error
 
 
-def _refused(what: str, error: ApiException) -> ApiRefused:
-    """Return the error that says what the API server did: the message of its answer, or what there is instead."""
+def _refusal(what: str, error: ApiException) -> ApiRefused:
+    """Return the error for an answer other than 2xx, with the server's own message if there is one."""
     try:
         message = json.loads(error.body or "")["message"]
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -72,11 +72,10 @@ def _refused(what: str, error: ApiException) -> ApiRefused:
 
 
 def apply(api: ApiClient, objects: Sequence[Mapping[str, Any]], deadline: Deadline) -> None:
-    """Apply `objects` in their order, on the server's side, as a manager that takes over every field.
+    """Apply `objects` in order by server-side apply, with force: this field manager takes over every field.
 
-    A kind whose definition has just been established is waited for, since the API server lists it a little later.
-    Raises ApiRefused for the first object that is refused or of a kind that does not come, ApiUnreachable,
-    DeadlineExceeded.
+    Waits for a kind whose definition was just established, since the API server lists it a little later. Raises
+    ApiRefused for the first object that is refused or whose kind does not appear, ApiUnreachable, DeadlineExceeded.
     """
     paths = _Paths(api)
     for item in objects:
@@ -87,20 +86,20 @@ def apply(api: ApiClient, objects: Sequence[Mapping[str, Any]], deadline: Deadli
         request(api, "PATCH", path, query=query, body=item, content_type="application/apply-patch+yaml")
 
 
-def merge(
+def merge_patch(
     api: ApiClient, path: str, body: Any, *, strategic: bool = False, query: Mapping[str, str] | None = None
 ) -> Any:
-    """Merge `body` into one object and return it as it is then.
+    """Patch one object and return it as it is afterwards.
 
-    By RFC 7386, where null takes a field away and a list replaces a list; or by the kind's own merge keys if it is
-    `strategic`. Raises ApiRefused, ApiUnreachable.
+    The patch is a JSON merge patch (RFC 7386: null removes a field, a list replaces a list), or with `strategic` a
+    strategic merge patch. Raises ApiRefused, ApiUnreachable.
     """
     content_type = f"application/{'strategic-' if strategic else ''}merge-patch+json"
     return request(api, "PATCH", path, query=query, body=body, content_type=content_type)
 
 
 def delete(api: ApiClient, path: str) -> bool:
-    """Delete one object; return whether it was there. Raises ApiRefused, ApiUnreachable."""
+    """Delete one object; return whether it existed. Raises ApiRefused, ApiUnreachable."""
     try:
         request(api, "DELETE", path)
     except ApiRefused as error:
@@ -110,8 +109,8 @@ def delete(api: ApiClient, path: str) -> bool:
     return True
 
 
-def listed(api: ApiClient, path: str, part: Literal["items", "resources"]) -> list[dict[str, Any]]:
-    """Return the objects at `path`, or the kinds of a group; nothing if there is no such kind or group, or no more.
+def list_objects(api: ApiClient, path: str, part: Literal["items", "resources"]) -> list[dict[str, Any]]:
+    """Return the objects at `path`, or the kinds of a group; empty if there is no such kind or group.
 
     Raises ApiRefused, ApiUnreachable.
     """
@@ -124,9 +123,9 @@ def listed(api: ApiClient, path: str, part: Literal["items", "resources"]) -> li
 
 
 def find_path(api: ApiClient, kind: str) -> str:
-    """Return the URL of the list of all objects of a kind ("Pod"), in all namespaces, in the version its group prefers.
+    """Return the URL that lists all objects of a kind ("Pod") in all namespaces, in its group's preferred version.
 
-    The core group is asked first, then the others in the server's order. Raises BadScenario if none has such a kind.
+    Asks the core group first, then the others in the server's order. Raises BadScenario if no group has the kind.
     """
     groups = request(api, "GET", "/apis")["groups"]
     for version in ["v1", *(group["preferredVersion"]["groupVersion"] for group in groups)]:
@@ -142,7 +141,7 @@ def _root(version: str) -> str:
 
 
 class _Paths:
-    """Finds the URL of a kind of object by asking the API server for each group as seldom as it can."""
+    """Finds the URL of an object's kind; it asks the API server for each group as rarely as possible."""
 
     def __init__(self, api: ApiClient) -> None:
         self._api = api
@@ -159,5 +158,5 @@ class _Paths:
         return f"{_root(version)}{scope}/{self._groups[version][kind]}"
 
     def _names(self, version: str) -> dict[str, str]:
-        resources = listed(self._api, _root(version), "resources")
+        resources = list_objects(self._api, _root(version), "resources")
         return {resource["kind"]: resource["name"] for resource in resources if "/" not in resource["name"]}

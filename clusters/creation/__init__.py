@@ -1,1 +1,1 @@
-"""Creation: one cluster made of a shape, as a list of named actions, or nothing left of it."""
+"""Creation: brings up one cluster of a shape as a list of named actions, or removes everything it made."""

@@ -1,4 +1,4 @@
-"""Site: a cluster in the making, and the actions that bring it up, in order."""
+"""Cluster builder: the actions that bring up one cluster, in order."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 
 from chaos_harness.clusters.api.objects import is_ready
 from chaos_harness.clusters.api.rest import request
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.cluster import Cluster, cluster_labels, registry_name
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
@@ -19,17 +19,17 @@ from chaos_harness.clusters.garbage import Owner
 from chaos_harness.clusters.gatekeeper import install
 from chaos_harness.clusters.gatekeeper.certificate import prepare_certificate
 from chaos_harness.clusters.images import Images
-from chaos_harness.clusters.kind.cli import CERTS_DIRECTORY, Kind, configuration
+from chaos_harness.clusters.kind.cli import CERTS_DIRECTORY, KindCli, configuration
 from chaos_harness.clusters.kind.logs import collect_logs
 from chaos_harness.clusters.kind.node_files import NODE_FILES
-from chaos_harness.clusters.machine.background import Beside
-from chaos_harness.clusters.machine.removal import remove
+from chaos_harness.clusters.machine.background import BackgroundTask
+from chaos_harness.clusters.machine.removal import remove_folder
 from chaos_harness.clusters.registry.container import Registry, hosts_toml, node_address, start_registry
 from chaos_harness.clusters.registry.login import Login
 from chaos_harness.clusters.shape import Shape
-from chaos_harness.clusters.watching.watch import until
+from chaos_harness.clusters.watching.watch import wait_until
 
-__all__ = ["Site"]
+__all__ = ["ClusterBuilder"]
 
 _CREATE_SECONDS = 900.0
 _API_SECONDS = 300.0
@@ -40,13 +40,13 @@ _ANSWER_SECONDS = 15.0
 _ABANDON_SECONDS = 60.0
 _NOT_READY = "node.kubernetes.io/not-ready"
 _HOSTS = f"{CERTS_DIRECTORY}/docker.io/hosts.toml"
-"""The file of the nodes that holds the registry's password: nobody but root reads it there."""
+"""File in the nodes that holds the registry's password; only root can read it there."""
 _NOWHERE = "127.0.0.1:1"
-"""The registry of nodes that have none: nothing listens there, so a pull fails at once and stays on the node."""
+"""Registry of nodes that have none: nothing listens at this address, so every pull fails at once, on the node."""
 
 
-class Site:
-    """A cluster in the making."""
+class ClusterBuilder:
+    """Creates one cluster, action by action."""
 
     def __init__(
         self, engine: Engine, images: Images, shape: Shape, owner: Owner, directory: Path, *, keep: bool
@@ -60,13 +60,13 @@ class Site:
         self._deadline = Deadline.after(_CREATE_SECONDS, f"cluster {self.name} to come up")
         self._subnet = ""
         self._registry: Registry | None = None
-        self.kind = Kind(engine, self.name, self._directory)
+        self.kind = KindCli(engine, self.name, self._directory)
         self._owner = owner
-        self._nodes: Beside | None = None
+        self._nodes: BackgroundTask | None = None
 
     @property
     def cluster(self) -> Cluster:
-        """The cluster as far as it is there."""
+        """The cluster, as far as it exists."""
         return Cluster(
             name=self.name,
             shape=self._shape,
@@ -79,17 +79,17 @@ class Site:
         )
 
     def actions(self) -> list[tuple[str, Callable[[], object]]]:
-        """Return what is done to bring the cluster up, in order.
+        """Return the named actions that bring the cluster up, in order.
 
-        kind works beside the actions between the nodes' begin and `wait for the nodes`: the registry is filled
-        while they boot, and what needs no node is applied while workers join. Pods come when all nodes are Ready:
-        else they would all land on the first one.
+        kind runs in the background from the start of the nodes to `wait for the nodes`. Meanwhile the registry is
+        filled, and objects that need no node are applied while workers join. Pods are created only when all nodes are
+        Ready: earlier, all of them would be scheduled to the first node.
         """
         shape = self._shape
         nodes = f"{shape.control_planes} control plane, {shape.workers} workers, Kubernetes {shape.kubernetes}"
         actions: list[tuple[str, Callable[[], object]]] = [
             ("create the network", self._create_network),
-            (f"begin to create the nodes with kind ({nodes})", self._begin_nodes),
+            (f"start to create the nodes with kind ({nodes})", self._begin_nodes),
         ]
         if shape.registry:
             actions.append(("start the registry", self._start_registry))
@@ -105,29 +105,29 @@ class Site:
         if shape.certificate == "prepared":
             actions.append(("prepare the webhook's certificate", self._prepare_certificate))
         if shape.install == "manifest":
-            actions.append(("define Gatekeeper's resources", self._define))
+            actions.append(("apply Gatekeeper's resource definitions", self._define))
         actions += joined
         actions.append((f"install Gatekeeper {shape.gatekeeper} by its {shape.install}", self._install))
         return [*actions, ("wait until Gatekeeper serves", self._wait_serving)]
 
     def abandon(self) -> list[str]:
-        """End what goes on beside, so that nothing is made any more; return what of it could not be seen to."""
+        """Stop the background work, so that it creates nothing more; return what could not be stopped."""
         if self._nodes is None:
             return []
         self.kind.stop_creating()
         try:
-            self._nodes.finish(Deadline.after(_ABANDON_SECONDS, "kind to end, killed as it is"))
+            self._nodes.finish(Deadline.after(_ABANDON_SECONDS, "kind to end after KILL"))
         except Exception as error:  # noqa: BLE001 - whatever it is, the rest is removed all the same
             if not self._nodes.done:
-                return [f"{error}: what it still makes carries the label {RUN}, and `{typed('gc')}` removes it"]
+                return [f"{error}: what it still creates carries the label {RUN}; `{command_line('gc')}` removes it"]
             return [] if isinstance(error, HarnessError) else [f"kind: {error!r}"]
         return []
 
     def remove(self) -> None:
-        """Remove whatever was made of the cluster."""
+        """Remove everything that was created of the cluster."""
         deadline = Deadline.after(_DELETE_SECONDS, f"the removal of cluster {self.name}")
         remove_all(self._engine, deadline, cluster=self.name)
-        remove(self._directory)
+        remove_folder(self._directory)
 
     def answers(self) -> bool:
         """Whether the engine still answers."""
@@ -138,14 +138,14 @@ class Site:
             return False
 
     def parts(self) -> list[str]:
-        """Return the names of the containers that are there."""
+        """Return the names of the cluster's containers that exist."""
         deadline = Deadline.after(_ANSWER_SECONDS, f"the containers of {self.name}")
         return [
             thing.name for thing in inventory(self._engine, deadline, cluster=self.name) if thing.kind == "container"
         ]
 
     def collect_logs(self, target: Path) -> list[str]:
-        """Write the logs below `target`; return what could not be had."""
+        """Write the logs below `target`; return what could not be collected."""
         return collect_logs(self._engine, self.kind, self.name, target)
 
     def _create_network(self) -> None:
@@ -170,7 +170,7 @@ class Site:
         )
 
     def _gatekeeper_images(self) -> dict[str, str]:
-        """Return what the nodes call Gatekeeper's images → what the engine calls them."""
+        """Return Gatekeeper's images: the name in the nodes → the name in the engine."""
         tagged = {
             install.REPOSITORY: self._images.gatekeeper,
             install.CRDS_REPOSITORY: self._images.gatekeeper_crds,
@@ -184,7 +184,7 @@ class Site:
 
     def _begin_nodes(self) -> None:
         self.kind.write_wrapper(self._labels, self._images.balancer)
-        self._nodes = Beside(self._create_nodes, "kind")
+        self._nodes = BackgroundTask(self._create_nodes, "kind")
 
     def _create_nodes(self) -> None:
         quirks = self._engine.quirks
@@ -207,7 +207,7 @@ class Site:
         return hosts_toml(node_address(fixed_address(self._subnet)), Login.of(self._directory).authorization)
 
     def _write(self, files: Mapping[str, str]) -> dict[str, Path]:
-        """Write `files` of the nodes on the host; return where each lies by its path in the nodes."""
+        """Write `files` of the nodes on the host; return path in the node → path on the host."""
         folder = self._directory / "files"
         mounts = {path: folder / path.lstrip("/") for path in files}
         for path, source in mounts.items():
@@ -225,8 +225,8 @@ class Site:
                 self.cluster.exec(node, tag, self._deadline)
 
     def _wait_api_server(self) -> None:
-        """Wait until kind is done with the control plane, of which the storage class comes last."""
-        deadline = self._deadline.within(_API_SECONDS, "the API server to serve, with kind's storage class in it")
+        """Wait until kind has set up the control plane; its last step is the storage class."""
+        deadline = self._deadline.within(_API_SECONDS, "the API server to serve, with kind's storage class")
         last = "no credentials yet"
         credentials = False
         for _ in deadline.attempts(first=0.5):
@@ -253,20 +253,20 @@ class Site:
             self._nodes.finish(self._deadline)
         deadline = self._deadline.within(_NODES_SECONDS, f"the nodes {', '.join(sorted(wanted))} to be Ready")
         with self.cluster.client() as api:
-            until(api, "/api/v1/nodes", lambda state: _ready(state) >= wanted, deadline)
+            wait_until(api, "/api/v1/nodes", lambda state: _ready_nodes(state) >= wanted, deadline)
 
     def _define(self) -> None:
-        install.define(self.cluster, self._deadline)
+        install.apply_definitions(self.cluster, self._deadline)
 
     def _install(self) -> None:
         install.install(self.cluster, self._shape.install, self._deadline)
 
     def _wait_serving(self) -> None:
-        install.wait_serving(self.cluster, self._deadline.within(_SERVING_SECONDS, "Gatekeeper to serve"))
+        install.wait_until_serving(self.cluster, self._deadline.within(_SERVING_SECONDS, "Gatekeeper to serve"))
 
 
-def _ready(nodes: Mapping[str, Mapping[str, Any]]) -> set[str]:
-    """Return the nodes that say Ready and take pods: the taint of one that was not goes a moment later."""
+def _ready_nodes(nodes: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """Return the nodes that are Ready and schedulable: the taint not-ready goes a moment after the condition."""
     return {
         name
         for name, node in nodes.items()

@@ -13,7 +13,7 @@ import docker
 
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import claims, guard, packages, private, pushing, user_engine
-from chaos_harness.clusters.engine.dialogue import Dialogue, dialogue
+from chaos_harness.clusters.engine.dialogue import Dialogue, start_dialogue
 from chaos_harness.clusters.engine.host_quirks import HostQuirks
 from chaos_harness.clusters.engine.layout import Layout
 from chaos_harness.clusters.errors import BadScenario, CommandFailed, EngineUnavailable
@@ -47,14 +47,14 @@ class Engine:
     """What it calls itself, wherever it is reached; "" if it does not tell."""
 
     def client(self, timeout: float = 60) -> Any:
-        """Return a new docker.DockerClient whose requests give up after `timeout` seconds; the caller closes it.
+        """Return a new docker.DockerClient whose requests time out after `timeout` seconds; the caller closes it.
 
-        Streams (exec, attach, events) know no time-out: use `run` for those.
+        Streams (exec, attach, events) have no time-out: use `run` for those.
         """
         return docker.from_env(timeout=timeout, environment={**os.environ, **self.environment()})
 
     def environment(self) -> dict[str, str]:
-        """Return what docker and kind need in their environment to use this engine."""
+        """Return the environment variables with which docker and kind use this engine."""
         return {"DOCKER_HOST": self.host, **dict(self.settings)}
 
     def run(
@@ -71,7 +71,7 @@ class Engine:
     ) -> Completed:
         """Run `docker ARGV` on this engine to its end; options and errors are those of `clusters.machine.process.run`.
 
-        Raises NotOurs, before anything is done, if that would change what does not carry our label.
+        Raises NotOurs, before anything is done, if the command would change something without our label.
         """
         refused = guard.require_ours([str(word) for word in argv], self._ask(deadline))
         if refused and check:
@@ -88,31 +88,31 @@ class Engine:
         )
 
     def talk(self, argv: Sequence[str], deadline: Deadline) -> AbstractContextManager[Dialogue]:
-        """Begin `docker ARGV` on this engine, for a block, to be spoken to line by line; `deadline` is for the guard.
+        """Start `docker ARGV` on this engine for the block and exchange lines with it.
 
-        Raises NotOurs, CommandFailed and DeadlineExceeded before anything is begun, as `run` does, and what
-        `clusters.engine.dialogue` raises.
+        `deadline` limits the ownership check. Raises NotOurs, CommandFailed and DeadlineExceeded before anything is
+        started, as `run` does, and the errors of `clusters.engine.dialogue`.
         """
         refused = guard.require_ours(argv, self._ask(deadline))
         if refused:
             raise CommandFailed(f"`docker {' '.join(argv)}` was not run: {refused.stderr.strip()}")
-        return dialogue([self.cli, *argv], env=self.environment())
+        return start_dialogue([self.cli, *argv], env=self.environment())
 
     def push(self, name: str, login: Mapping[str, str], deadline: Deadline) -> None:
-        """Push the image `name` to its registry, which lets in who has `login` (username and password).
+        """Push the image `name` to its registry with `login` (username and password).
 
         Raises CommandFailed, DeadlineExceeded.
         """
         pushing.push(self.client(pushing.SILENT_SECONDS), name, login, deadline)
 
-    def require_ours(self, kind: guard.Kind, names: Sequence[str], deadline: Deadline) -> None:
-        """Raise NotOurs unless everything of a kind with these names or ids, as far as it is there, carries our label.
+    def require_ours(self, kind: guard.ObjectKind, names: Sequence[str], deadline: Deadline) -> None:
+        """Raise NotOurs unless all existing objects of a kind with these names or IDs carry our label.
 
-        It is for who is about to have another program change it. Raises CommandFailed (the engine does not tell).
+        Call it before another program changes them. Raises CommandFailed if the engine does not answer.
         """
         refused = guard.require_ours_of(kind, names, self._ask(deadline))
         if refused:
-            raise CommandFailed(f"the engine does not tell whose {', '.join(names)} is: {refused.stderr.strip()}")
+            raise CommandFailed(f"the engine does not say who owns {', '.join(names)} is: {refused.stderr.strip()}")
 
     def _ask(self, deadline: Deadline) -> guard.Ask:
         env = self.environment()
@@ -125,18 +125,18 @@ def connect(
     layout: Layout | None = None,
     owner: Owner | None = None,
 ) -> Engine:
-    """Return an engine that answers: for "system" the user's, for "private" ours, for "auto" the first to be had.
+    """Return an engine that answers: for "system" the user's, for "private" ours, for "auto" the first available.
 
-    `choice` None is $CHAOS_ENGINE, else "auto". The private engine lies at `layout` and is started if it
-    does not run. Before anything else is done with it, it holds a claim of `owner`, or else of a run that is this
-    process: nobody stops it, or takes this run for dead, while the claim stands (see `clusters.engine.claims`).
+    `choice` None means $CHAOS_ENGINE, else "auto". The private engine is at `layout` and is started if it does not run.
+    Before anything else, it gets a claim of `owner`, or of a run that stands for this process: while the claim is
+    valid, nobody stops the engine or takes this run for dead (see `clusters.engine.claims`).
 
-    Raises BadScenario (unknown word), EngineUnavailable (with the commands to type), also if one runs and does not
-    answer, be it the user's: another one in its place would be no help to a machine that is too busy.
+    Raises BadScenario (unknown choice), EngineUnavailable (with the commands to type), also if an engine runs but does
+    not answer: another engine would not help a machine that is too busy.
     """
-    word, layout = _word(choice), layout or Layout.default()
+    word, layout = _engine_choice(choice), layout or Layout.default()
     owner = owner or _this_process()
-    users = None if word == "private" else _users(layout)
+    users = None if word == "private" else _find_user_engine(layout)
     if users and users.version:
         engine = _system(users)
         claims.hold(engine, owner)
@@ -164,16 +164,16 @@ def connect(
 
 
 def find(choice: str | None = None, layout: Layout | None = None) -> Engine | None:
-    """Return the engine that `connect` would, if it answers already, None if there is none; start nothing.
+    """Return the engine that `connect` would return, if it already answers, else None; start nothing.
 
-    Raises BadScenario (unknown word), EngineUnavailable when one runs that does not answer: it is not absent.
+    Raises BadScenario (unknown choice), EngineUnavailable if an engine runs but does not answer: it is not absent.
     """
-    word, layout = _word(choice), layout or Layout.default()
-    if word != "private" and (users := _users(layout)).version:
+    word, layout = _engine_choice(choice), layout or Layout.default()
+    if word != "private" and (users := _find_user_engine(layout)).version:
         return _system(users)
     if word != "private" and users.silent:
         raise EngineUnavailable(f"your Docker engine at {users.host} cannot be used: {users.problem}")
-    return _private(layout) if word != "system" and private.settled(layout) else None
+    return _private(layout) if word != "system" and private.answers_in_time(layout) else None
 
 
 def stop_private(
@@ -182,32 +182,32 @@ def stop_private(
     *,
     used: Callable[[Engine], bool] | None = None,
 ) -> bool:
-    """End the private engine and all its containers; images stay. Return whether there was one that was ended.
+    """End the private engine and all its containers; images stay. Return whether one was ended.
 
-    With `used`, only if that says no of the engine that answers; nobody connects to it between answer and end.
-    Without, it is ended whatever it does. Raises EngineUnavailable when something of it cannot be ended or removed,
-    and, with `used`, when it runs and does not answer.
+    With `used`, the engine is ended only if `used(engine)` returns false, and nobody can connect to it in between.
+    Without, it is ended in any case. Raises EngineUnavailable if a part of it cannot be ended or removed, and, with
+    `used`, if it runs but does not answer.
     """
     layout = layout or Layout.default()
-    busy = None if used is None else lambda: private.settled(layout) and used(_private(layout))
+    busy = None if used is None else lambda: private.answers_in_time(layout) and used(_private(layout))
     return private.stop(layout, progress or Progress.quiet(), busy)
 
 
 @functools.cache
 def _this_process() -> Owner:
-    """Return the owner of what this process does without a session."""
+    """Return the owner for work of this process that belongs to no session."""
     return Owner.mine()
 
 
-def _word(choice: str | None) -> str:
+def _engine_choice(choice: str | None) -> str:
     word = choice or os.environ.get("CHAOS_ENGINE") or "auto"
     if word not in CHOICES:
         raise BadScenario(f"engine {word!r} (--engine or CHAOS_ENGINE): expected one of {', '.join(CHOICES)}")
     return word
 
 
-def _users(layout: Layout) -> user_engine.SystemEngine:
-    """Return the user's engine; a DOCKER_HOST that names our own, as our messages advise, is no engine of theirs."""
+def _find_user_engine(layout: Layout) -> user_engine.SystemEngine:
+    """Return the user's engine; a DOCKER_HOST that is our own engine, as our messages advise, does not count."""
     users = user_engine.find()
     if users.host != layout.host:
         return users
@@ -221,7 +221,7 @@ def _system(users: user_engine.SystemEngine) -> Engine:
             f"your Docker engine at {users.host} answers, but there is no `docker` command on PATH; "
             "`apt-get install docker-cli` or https://docs.docker.com/engine/install/ brings it"
         )
-    deadline = Deadline.after(_CLI_SECONDS, "docker to tell whether it has buildx")
+    deadline = Deadline.after(_CLI_SECONDS, "docker to say whether it has buildx")
     buildx = process.run([cli, "buildx", "version"], deadline, check=False).returncode == 0
     settings = () if buildx else (("DOCKER_BUILDKIT", "0"),)
     return Engine(users.host, False, users.version, _quirks(users.host), cli, settings, users.id)
@@ -231,7 +231,7 @@ def _quirks(host: str) -> HostQuirks:
     """Return what is unusual about the host of the user's engine; of another machine or kernel nothing is known."""
     if pid := user_engine.listener(host):
         return HostQuirks.detect(pid)
-    return HostQuirks.of_unseen() if user_engine.unseen(host) else HostQuirks()
+    return HostQuirks.of_unseen() if user_engine.listens_in_other_namespace(host) else HostQuirks()
 
 
 def _private(layout: Layout) -> Engine:
@@ -244,13 +244,13 @@ def _private(layout: Layout) -> Engine:
     engine = Engine(layout.host, True, "", HostQuirks.detect(pid or "self"), "docker", settings)
     with closing(engine.client()) as client:
         version, id_ = str(client.version()["Version"]), str(client.info().get("ID") or "")
-    return replace(engine, version=version, id=id_, cli=_speaking(replace(engine, version=version)))
+    return replace(engine, version=version, id=id_, cli=_working_client(replace(engine, version=version)))
 
 
-def _speaking(engine: Engine) -> str:
+def _working_client(engine: Engine) -> str:
     """Return a docker command that this engine understands: the user's, else the distribution's.
 
-    A client may be too new for an engine: from 29 on it speaks to nothing older than Docker 25.
+    A client can be too new for an engine: since version 29 it requires Docker 25 or later.
     """
     last = ""
     for cli in dict.fromkeys((shutil.which("docker"), packages.program("docker"))):

@@ -1,8 +1,8 @@
-"""Claims: volumes in the engine that say whose run lives, for every client of it, by the engine's own clock.
+"""Claims: volumes in the engine that show which runs are alive, to every client, by the engine's own clock.
 
-Labels cannot be changed, so a claim is renewed by a new volume, and the older one goes when the newer is there. A
-claim that stands longer than its life, which its label tells, has expired: its run is dead for whoever cannot see
-its process. Nothing is ever mounted: a volume is what every Docker engine can make, list and remove within moments.
+Labels cannot be changed, so a claim is renewed by creating a new volume and then removing the older one. A claim older
+than its life (in its label) has expired: its run is dead for everybody who cannot see its process. The volumes are
+never mounted; every Docker engine can create, list and remove them quickly.
 """
 
 import json
@@ -30,21 +30,21 @@ __all__ = [
     "LIFE_SECONDS",
     "Register",
     "RunClaim",
-    "held",
+    "held_runs",
     "hold",
-    "leave",
-    "register",
+    "read_register",
     "release",
+    "renew_last",
 ]
 
 CLAIM = f"{PREFIX}.claim"
 """The label that makes a volume a claim; its value is the claim's life in seconds."""
 
 LIFE_SECONDS = 900.0
-"""The life of a claim that its run renews, at a third of it."""
+"""Life of a claim; its run renews it after a third of that time."""
 
 KEPT_SECONDS = 30 * 24 * 3600.0
-"""The life of the claim of clusters that are kept for their user."""
+"""Life of the claim for clusters that are kept for their user."""
 
 _TICK_SECONDS = 10.0
 _COMMAND_SECONDS = 120.0
@@ -54,7 +54,7 @@ _JUMP_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class RunClaim:
-    """One claim: who holds it, how old it is by the engine's clock, and how long it lives, in seconds."""
+    """One claim: its owner, its age by the engine's clock, and its life, both in seconds."""
 
     name: str
     owner: Owner
@@ -64,18 +64,18 @@ class RunClaim:
 
     @property
     def expired(self) -> bool:
-        """Whether its time is up."""
+        """Whether the claim is older than its life."""
         return self.age > self.life
 
     def alive(self) -> bool:
-        """Whether its holder is seen to run; if that cannot be known, whether its time is not up."""
-        seen = self.owner.seen()
-        return not self.expired if seen is None else seen
+        """Whether the holder's process runs; if that cannot be known, whether the claim has not expired."""
+        running = self.owner.is_running()
+        return not self.expired if running is None else running
 
 
 @dataclass(frozen=True)
 class Register:
-    """All claims that an engine held when it was asked."""
+    """All claims of an engine at the moment when it was asked."""
 
     claims: tuple[RunClaim, ...]
 
@@ -84,11 +84,11 @@ class Register:
         return [claim for claim in self.claims if claim.owner.run == run]
 
 
-def register(engine: "Engine", deadline: Deadline) -> Register:
+def read_register(engine: "Engine", deadline: Deadline) -> Register:
     """Return the claims that the engine holds.
 
-    One from the future, as after a clock that was set back, says nothing of its age: it is made anew, so that it
-    expires if nobody renews it. Raises CommandFailed when the engine does not answer.
+    A claim from the future, as after a clock that was set back, has no known age: it is created again, so that it
+    expires unless somebody renews it. Raises CommandFailed if the engine does not answer.
     """
     names = _names(engine, deadline)
     if not names:
@@ -111,9 +111,9 @@ def register(engine: "Engine", deadline: Deadline) -> Register:
 
 
 def hold(engine: "Engine", owner: Owner) -> None:
-    """Claim the engine for a run of this process, and renew that from a thread until `release` or `leave`.
+    """Claim the engine for a run of this process, and renew the claim in a thread until `release` or `renew_last`.
 
-    Whoever is killed renews nothing any more. Raises CommandFailed when the engine does not take the claim.
+    A killed process renews nothing any more. Raises CommandFailed if the engine does not accept the claim.
     """
     with _lock:
         key = (engine.host, owner.run)
@@ -128,24 +128,24 @@ def hold(engine: "Engine", owner: Owner) -> None:
             renewal.start()
 
 
-def held() -> frozenset[str]:
-    """Return the names of the runs that this process holds claims of."""
+def held_runs() -> frozenset[str]:
+    """Return the names of the runs whose claims this process holds."""
     with _lock:
         return frozenset(run for _, run in _renewals)
 
 
-def leave(engine: "Engine", owner: Owner, life: float, *, keep: bool = False) -> None:
-    """Renew a run's claim for the last time, for `life` seconds: its clusters stand on without a process.
+def renew_last(engine: "Engine", owner: Owner, life: float, *, keep: bool = False) -> None:
+    """Renew a run's claim for the last time, for `life` seconds: its clusters go on without a process.
 
-    `keep` says that they are kept for their user. Raises CommandFailed when the engine does not take the claim.
+    `keep` means that they are kept for their user. Raises CommandFailed if the engine does not accept the claim.
     """
     _end(engine, owner.run)
     deadline = Deadline.after(_COMMAND_SECONDS, f"a claim of {owner.run}")
-    _place(engine, replace(owner, pid=0), life, deadline, keep=keep)
+    _replace(engine, replace(owner, pid=0), life, deadline, keep=keep)
 
 
 def release(engine: "Engine", run: str) -> None:
-    """Renew a run's claim no more, and take it out of the engine if that answers."""
+    """Stop renewing a run's claim, and remove it from the engine if that answers."""
     _end(engine, run)
     with suppress(HarnessError):
         deadline = Deadline.after(_COMMAND_SECONDS, f"the claim of {run} to go")
@@ -171,11 +171,11 @@ class _Renewal:
             if not self._over.is_set():
                 begun, clock = _elapsed(), time.time()
                 deadline = Deadline.after(_COMMAND_SECONDS, f"a claim of {self.owner.run}")
-                _place(self._engine, self.owner, LIFE_SECONDS, deadline)
+                _replace(self._engine, self.owner, LIFE_SECONDS, deadline)
                 self._renewed, self._clock = begun, clock - begun
 
     def end(self) -> None:
-        """Renew no more; one renewal that is under way ends first, so that it takes the place of no later claim."""
+        """Stop renewing; wait for a renewal that is under way, so that it does not replace a later claim."""
         self._over.set()
         with self._busy:
             pass
@@ -200,8 +200,8 @@ def _end(engine: "Engine", run: str) -> None:
         renewal.end()
 
 
-def _place(engine: "Engine", owner: Owner, life: float, deadline: Deadline, *, keep: bool = False) -> None:
-    """Put a new claim into the engine, and then take the older ones of the run away."""
+def _replace(engine: "Engine", owner: Owner, life: float, deadline: Deadline, *, keep: bool = False) -> None:
+    """Create a new claim in the engine, and then remove the older ones of the run."""
     directory = (
         runtime_dir("runs") / owner.run / "claim"
     )  # earlier versions look beside it for the owner of a pooled run
@@ -225,19 +225,19 @@ def _names(engine: "Engine", deadline: Deadline, run: str = "") -> list[str]:
 
 
 def _now(engine: "Engine", deadline: Deadline) -> float:
-    """Return what the engine's clock says, in unix seconds."""
+    """Return the engine's clock in unix seconds."""
     answer = engine.run(["info", "--format", "{{.SystemTime}}"], deadline).stdout.strip()
     try:
         return _unix(answer)
     except ValueError as error:
         raise CommandFailed(
-            f"expected the engine at {engine.host} to tell its time, found {answer[:80]!r}; "
+            f"expected the engine at {engine.host} to report its time, found {answer[:80]!r}; "
             f"try `docker --host {engine.host} info`"
         ) from error
 
 
 def _age(created: str, now: float, owner: Owner) -> float:
-    """Return how old a claim is; one of which the engine does not tell that is as old as its owner's own clock says."""
+    """Return the age of a claim in seconds; if the engine does not report it, by its owner's own clock."""
     try:
         return now - _unix(created)
     except ValueError:
@@ -245,11 +245,11 @@ def _age(created: str, now: float, owner: Owner) -> float:
 
 
 def _unix(moment: str) -> float:
-    """Return the unix seconds of a moment as Go writes it: with nanoseconds, and `Z` or the engine's own offset."""
+    """Return the unix seconds of a time as Go writes it: with nanoseconds, and `Z` or the engine's own offset."""
     return datetime.fromisoformat(moment).timestamp()
 
 
 def _elapsed() -> float:
-    """Return seconds of a clock that goes on while the machine sleeps, where there is one."""
+    """Return the seconds of a clock that runs while the machine sleeps, if there is one."""
     boottime: Any = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
     return time.clock_gettime(boottime)

@@ -1,4 +1,4 @@
-"""Leftovers of a private engine: what stays behind when its processes are killed, and its removal."""
+"""Clean-up of a private engine: removes what is left when its processes were killed."""
 
 import contextlib
 import hashlib
@@ -13,11 +13,11 @@ from chaos_harness.clusters.engine import firewall, processes
 from chaos_harness.clusters.engine.freezer import thaw
 from chaos_harness.clusters.engine.layout import Layout
 from chaos_harness.clusters.errors import EngineUnavailable
-from chaos_harness.clusters.machine.mounts import mounts
+from chaos_harness.clusters.machine.mounts import mount_points
 from chaos_harness.clusters.machine.process import run
-from chaos_harness.clusters.machine.removal import remove
+from chaos_harness.clusters.machine.removal import remove_folder
 
-__all__ = ["clear", "mounts", "shim_sockets"]
+__all__ = ["clear", "mount_points", "shim_sockets"]
 
 _SHIM_SOCKETS = Path("/run/containerd/s")
 _PROGRAMS = ("dockerd", "containerd", "containerd-shim-runc-v2")
@@ -27,16 +27,16 @@ _KEPT = ("lock",)
 
 
 def clear(layout: Layout) -> None:
-    """End every process of the engine and remove its mounts, cgroups, bridges, rules, sockets and pidfiles.
+    """End every process of the engine; remove its mounts, cgroups, bridges, iptables rules, sockets and pidfiles.
 
-    Images and stopped containers stay. Raises EngineUnavailable when something cannot be removed.
+    Images and stopped containers stay. Raises EngineUnavailable if something cannot be removed.
     """
-    deadline = Deadline.after(_CLEAR_SECONDS, f"the remains of the engine at {layout.host} to go")
-    roots = {layout.data, _recorded_data(layout)}
+    deadline = Deadline.after(_CLEAR_SECONDS, f"the removal of what is left of the engine at {layout.host}")
+    roots = {layout.data, _last_data_directory(layout)}
     thaw(processes.cgroup_parents(layout))
     for program in _PROGRAMS:
-        _gone(processes.find(layout, program), deadline)
-    _gone(processes.containers(layout), deadline)
+        _wait_gone(processes.find(layout, program), deadline)
+    _wait_gone(processes.containers(layout), deadline)
     _unmount([layout.run, *roots], deadline)
     _remove_cgroups(layout)
     for bridge in _bridges(roots):
@@ -49,16 +49,16 @@ def clear(layout: Layout) -> None:
         if entry.name in _KEPT:
             continue
         if entry.is_dir() and not entry.is_symlink():
-            remove(entry)
+            remove_folder(entry)
         else:
             entry.unlink(missing_ok=True)
 
 
 def shim_sockets(layout: Layout, roots: Iterable[Path]) -> list[Path]:
-    """Return the sockets of shims of the engine's containers, which containerd puts where all engines' lie.
+    """Return the sockets of the shims of the engine's containers; they are in one folder for all engines.
 
-    Their names are those of pkg/shim.SocketAddress in containerd: a digest of its address, Docker's
-    namespace and the container.
+    Their names follow pkg/shim.SocketAddress in containerd: a digest of its address, Docker's namespace and the
+    container.
     """
     containers = [directory.name for root in roots for directory in (root / "docker" / "containers").glob("*")]
     names = [
@@ -67,7 +67,7 @@ def shim_sockets(layout: Layout, roots: Iterable[Path]) -> list[Path]:
     return [_SHIM_SOCKETS / name for name in names if (_SHIM_SOCKETS / name).exists()]
 
 
-def _gone(daemons: list[processes.Daemon], deadline: Deadline) -> None:
+def _wait_gone(daemons: list[processes.Daemon], deadline: Deadline) -> None:
     left = processes.end(daemons, deadline, _GRACE_SECONDS)
     if left:
         pids = " ".join(str(daemon.pid) for daemon in left)
@@ -79,14 +79,14 @@ def _gone(daemons: list[processes.Daemon], deadline: Deadline) -> None:
 
 def _unmount(below: list[Path], deadline: Deadline) -> None:
     for _ in deadline.attempts():
-        points = mounts(below)
+        points = mount_points(below)
         if not points:
             return
         for point in points:
             run(["umount", "--lazy", point], deadline, check=False)
     raise EngineUnavailable(
         f"expected no mount below {' or '.join(map(str, below))} after {deadline.seconds:.0f} s; "
-        f"still there: {', '.join(mounts(below))}; `umount --lazy` them"
+        f"still there: {', '.join(mount_points(below))}; `umount --lazy` them"
     )
 
 
@@ -99,7 +99,7 @@ def _remove_cgroups(layout: Layout) -> None:
 
 
 def _bridges(roots: Iterable[Path]) -> set[str]:
-    """Return the bridges that our dockerd ever named in its own database of networks; their names are random."""
+    """Return the bridges named in our dockerd's own database of networks; their names are random."""
     names = set()
     for root in roots:
         with contextlib.suppress(OSError):
@@ -108,8 +108,8 @@ def _bridges(roots: Iterable[Path]) -> set[str]:
     return {name for name in names if Path("/sys/class/net", name).exists()}
 
 
-def _recorded_data(layout: Layout) -> Path:
-    """Return the data directory of the engine that ran last, which another $XDG_CACHE_HOME may have named."""
+def _last_data_directory(layout: Layout) -> Path:
+    """Return the data directory of the engine that ran last; it may have had another $XDG_CACHE_HOME."""
     try:
         return Path(json.loads(layout.daemon_config.read_text())["data-root"]).parent
     except (OSError, ValueError, KeyError):

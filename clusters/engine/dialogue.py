@@ -1,4 +1,4 @@
-"""Dialogue: a command that runs on, is told lines and tells lines, and whom nobody has to wait for."""
+"""Dialogue: a running command that reads lines and writes lines, without anybody waiting for it."""
 
 import contextlib
 import os
@@ -8,30 +8,30 @@ from collections.abc import Iterator, Mapping, Sequence
 from chaos_harness.clusters.errors import HarnessError
 from chaos_harness.clusters.machine import process
 
-__all__ = ["Dialogue", "dialogue"]
+__all__ = ["Dialogue", "start_dialogue"]
 
 _BYTES = 65536
 _LEAVE_SECONDS = 1.0
 
 
 @contextlib.contextmanager
-def dialogue(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> Iterator["Dialogue"]:
-    """Begin `argv` for the block; after it the command has a second to end, for it can read no more, and is ended.
+def start_dialogue(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> Iterator["Dialogue"]:
+    """Start `argv` for the block; afterwards its input is closed, it has a second to exit, and is then ended.
 
     `env` is added to the environment. Raises HarnessError (no such program).
     """
     pipe = subprocess.PIPE
-    with process.begun(argv, pipe, pipe, subprocess.STDOUT, env=env) as running:
+    with process.start_command(argv, pipe, pipe, subprocess.STDOUT, env=env) as running:
         yield (spoken := Dialogue(running))
-        spoken.leave()
+        spoken.close_input()
         with contextlib.suppress(subprocess.TimeoutExpired):
             running.wait(_LEAVE_SECONDS)
 
 
 class Dialogue:
-    """A command that runs; `ended` is whether it has told all that it ever will. What it says of errors it tells, too.
+    """A running command; `ended` is true when all of its output was received. Its standard error is part of the output.
 
-    It has a `fileno`, so that `select` waits for several.
+    It has a `fileno`, so that `select` can wait for several.
     """
 
     def __init__(self, running: "subprocess.Popen[bytes]") -> None:
@@ -43,30 +43,30 @@ class Dialogue:
         os.set_blocking(self._out.fileno(), False)
 
     def fileno(self) -> int:
-        """Return the file that can be read when the command tells something, or ends."""
+        """Return the file that becomes readable when the command writes something or ends."""
         return self._out.fileno()
 
     def say(self, line: str) -> None:
-        """Tell the command a line; whether it is still there to listen, `hear` tells."""
+        """Send a line to the command; `hear` shows whether it still runs."""
         with contextlib.suppress(OSError):
             os.write(self._in.fileno(), f"{line}\n".encode())
 
     def hear(self) -> list[str]:
-        """Return the lines that it told since, without waiting; its last one, at its end, may lack its line feed."""
+        """Return the lines written since the last call, without waiting; the very last line may have no line feed."""
         output = self._begun
         with contextlib.suppress(BlockingIOError):
             while more := os.read(self._out.fileno(), _BYTES):
                 output += more
             self.ended = True
-        whole, self._begun = (output, b"") if self.ended else _cut(output)
+        whole, self._begun = (output, b"") if self.ended else _split_lines(output)
         return whole.decode(errors="replace").splitlines()
 
-    def leave(self) -> None:
-        """Let the command read no more."""
+    def close_input(self) -> None:
+        """Close the command's input."""
         self._in.close()
 
 
-def _cut(output: bytes) -> tuple[bytes, bytes]:
-    """Return the whole lines, and what has begun of another one."""
+def _split_lines(output: bytes) -> tuple[bytes, bytes]:
+    """Return the complete lines, and the beginning of an incomplete one."""
     end = output.rfind(b"\n") + 1
     return output[:end], output[end:]

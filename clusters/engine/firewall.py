@@ -1,12 +1,12 @@
-"""Firewall: the one iptables chain per table that lets a private engine's containers reach their network and the world.
+"""Firewall: one iptables chain per table through which a private engine's containers reach their network and the world.
 
-dockerd empties and rewrites the chains DOCKER* when it starts, whoever made them. A second dockerd
-would so take the rules of the user's; hence ours has `iptables: false` and these rules instead. With that it leaves
-the policy of FORWARD alone, too (setupIPForwarding of moby). A user's engine keeps its networks apart by itself
-(its chains DOCKER-ISOLATION-STAGE-1 and -2): nothing of this is done there.
+dockerd empties and rewrites the chains DOCKER* when it starts, whoever created them. A second dockerd would remove the
+rules of the user's; so ours has `iptables: false` and these rules instead. With that setting it does not change the
+policy of FORWARD either (setupIPForwarding of moby). A user's engine separates its networks itself (chains
+DOCKER-ISOLATION-STAGE-1 and -2); nothing of this is done there.
 
-What goes from one of the engine's addresses to another is within one network if the kernel bridges it, and from one
-network to another if it routes it. So no rule need know which networks there are.
+A packet between two of the engine's addresses is within one network if the kernel bridges it, and between two networks
+if the kernel routes it. So no rule needs to know which networks exist.
 """
 
 import contextlib
@@ -23,13 +23,13 @@ from chaos_harness.clusters.machine.process import run
 __all__ = ["allow", "free_pool", "remove"]
 
 POOLS = ("10.213.0.0/16", "172.29.0.0/16", "192.168.224.0/19", "198.18.0.0/15")
-"""Candidates that collide with neither Docker's, kind's nor Kubernetes' own defaults."""
+"""Candidate ranges; none overlaps with the defaults of Docker, kind or Kubernetes."""
 
 _BRIDGES = "br-+"
-"""Interfaces of the engine's networks: docker names each br- and the beginning of its id."""
+"""Interfaces of the engine's networks: docker names each br- plus the beginning of its ID."""
 
 _FILTERED = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
-"""Whether the tables see what is bridged; there once br_netfilter is loaded."""
+"""Whether bridged packets pass iptables; exists once br_netfilter is loaded."""
 
 _MASQUERADED = re.compile(r"^-A \S+ -s (\S+) .*-j MASQUERADE", re.MULTILINE)
 _JUMPS = {"filter": "FORWARD", "nat": "POSTROUTING"}
@@ -37,10 +37,10 @@ _SECONDS = 60
 
 
 def free_pool(routes: Path = Path("/proc/net/route"), rules: str | None = None) -> str:
-    """Return the first range of addresses that no route of this host overlaps, nor anybody's rule that masquerades it.
+    """Return the first range of addresses that overlaps with no route of this host and no masquerading rule.
 
-    An engine of which no network is there has no route, but the rules of its range. `rules` are those of the table nat
-    as `iptables -S` prints them (default: this host's). Raises EngineUnavailable when there is none.
+    An engine without networks has no route, but it has the rules for its range. `rules` is the nat table as `iptables
+    -S` prints it (default: this host's). Raises EngineUnavailable if there is no free range.
     """
     if rules is None:
         rules = run(["iptables", "-w", "30", "-t", "nat", "-S"], Deadline.after(_SECONDS, "iptables")).stdout
@@ -60,11 +60,11 @@ def free_pool(routes: Path = Path("/proc/net/route"), rules: str | None = None) 
 
 
 def allow(layout: Layout, pool: str) -> None:
-    """Let traffic of `pool` pass within a network, and out under the host's address; nothing new comes in.
+    """Let packets of `pool` pass within a network, and out under the host's address; no new connection comes in.
 
-    A packet from elsewhere that bears an address of `pool` is dropped, and so is one from a network of `pool` to
-    another. The chain holds these rules and no others, whatever was in it; they change in one step. Raises
-    CommandFailed when iptables refuses, HarnessError.
+    A packet from elsewhere with a source address in `pool` is dropped, and so is one between two networks of `pool`.
+    The chain contains exactly these rules, whatever it contained before; they change in one step. Raises CommandFailed
+    if iptables refuses, HarnessError.
     """
     filtered = _FILTERED.exists()
     traces.record(traces.CHAIN, layout.chain, before="", after="", holder=str(layout.run))
@@ -91,7 +91,7 @@ def allow(layout: Layout, pool: str) -> None:
 
 
 def remove(chain: str) -> None:
-    """Take the chain and the jumps to it away; nothing happens if they are not there."""
+    """Remove the chain and the jumps to it; nothing happens if they do not exist."""
     for table, jump in _JUMPS.items():
         while _iptables(table, "-D", jump, "-j", chain, check=False):
             continue
@@ -100,10 +100,10 @@ def remove(chain: str) -> None:
 
 
 def _leave_bridges_alone() -> None:
-    """Send what is bridged on this machine past the tables, as before.
+    """Let bridged packets of this machine bypass iptables, as before.
 
-    The first rule with physdev brings br_netfilter, which sends the traffic of everybody's bridges through the tables
-    until it is told not to (physdev_mt_check of Linux).
+    The first rule with physdev loads br_netfilter, which then passes all bridged packets of the machine through
+    iptables until that is switched off (physdev_mt_check of Linux).
     """
     for program in ("arptables", "iptables", "ip6tables"):
         with contextlib.suppress(FileNotFoundError):

@@ -1,4 +1,4 @@
-"""Guard: what a docker command would change carries this harness's label, asked of the engine at that moment."""
+"""Guard: asks the engine whether everything that a docker command would change carries this harness's label."""
 
 import json
 import re
@@ -10,14 +10,14 @@ from typing import Any, Literal
 from chaos_harness.clusters.errors import CommandFailed, HarnessError, NotOurs
 from chaos_harness.clusters.machine.process import Completed
 
-__all__ = ["IMAGE", "Ask", "Kind", "require_ours", "require_ours_of", "verb_of"]
+__all__ = ["IMAGE", "Ask", "ObjectKind", "require_ours", "require_ours_of", "verb_of"]
 
-Kind = Literal["container", "network", "volume", "image"]
+ObjectKind = Literal["container", "network", "volume", "image"]
 Ask = Callable[[Sequence[str]], Completed]
-"""Runs a docker command that changes nothing, whatever its status will be."""
+"""Runs a docker command that changes nothing, and returns its outcome whatever the status is."""
 
 IMAGE = "chaos-harness.image"
-"""The label of the images that the harness builds; containers of them inherit it, whoever runs them."""
+"""Label of the images that the harness builds; containers of them inherit it, whoever runs them."""
 
 _RUN = "chaos-harness.run"
 _MISSING = re.compile(r"no such (container|image|network|volume|object)|(network|volume) \S+ not found", re.IGNORECASE)
@@ -27,20 +27,20 @@ _PUSHED = re.compile(r"127\.0\.0\.1:(\d+)/")
 
 @dataclass(frozen=True)
 class _Verb:
-    """A docker command: the kinds of what its words name, the last one again and again, and its options.
+    """How to read a docker command: the `kinds` of its arguments, the last kind repeated, and its options.
 
-    One that `ends` has a command of its own behind what it names; one that is `labelled` makes something, which must be
-    given a label. Without kinds it changes nothing that is there.
+    `ends`: the arguments are followed by a command of the container's own. `labelled`: it creates something, which must
+    get a label. Without kinds it changes nothing that exists.
     """
 
-    kinds: tuple[Kind, ...] = ()
+    kinds: tuple[ObjectKind, ...] = ()
     flags: frozenset[str] = frozenset()
     valued: frozenset[str] = frozenset()
     ends: bool = False
     labelled: bool = False
 
 
-def _changing(*kinds: Kind, flags: str = "", valued: str = "", ends: bool = False) -> _Verb:
+def _changing(*kinds: ObjectKind, flags: str = "", valued: str = "", ends: bool = False) -> _Verb:
     return _Verb(kinds, frozenset(flags.split()), frozenset(valued.split()), ends=ends)
 
 
@@ -65,18 +65,19 @@ _VERBS: Mapping[str, _Verb] = {
 
 
 def require_ours(words: Sequence[str], ask: Ask) -> Completed | None:
-    """Raise NotOurs unless all that `docker WORDS` changes carries our label, and all that it makes is given one.
+    """Raise NotOurs unless everything that `docker WORDS` changes carries our label, and what it creates gets one.
 
-    What is not there is no reason to refuse: the command itself says so. If the engine does not tell, its answer is
-    returned, and the command must not be run. Raises HarnessError for a command or an option that is not known here.
+    Missing objects are no reason to refuse: the command itself reports them. If the engine does not answer the
+    question, its answer is returned, and the command must not be run. Raises HarnessError for an unknown command or
+    option.
     """
     name = verb_of(words)
     verb, rest = _VERBS[name], list(words[len(name.split()) :])
-    if verb.labelled and not _labelled(rest):
-        raise NotOurs(f"`docker {' '.join(words)}`: expected --label {_RUN}=…: what is made must be known as ours")
+    if verb.labelled and not _has_run_label(rest):
+        raise NotOurs(f"`docker {' '.join(words)}`: expected --label {_RUN}=…: what is created must carry our label")
     if not verb.kinds:
         return None
-    named = list(_named(words, rest, verb))
+    named = list(_object_names(words, rest, verb))
     if verb.ends:
         named = named[:1]
     if name == "cp":
@@ -90,11 +91,11 @@ def require_ours(words: Sequence[str], ask: Ask) -> Completed | None:
     return None
 
 
-def require_ours_of(kind: Kind, names: Sequence[str], ask: Ask, *, untags: bool = False) -> Completed | None:
-    """Raise NotOurs unless everything of a kind with these names or ids, as far as it is there, carries our label.
+def require_ours_of(kind: ObjectKind, names: Sequence[str], ask: Ask, *, untags: bool = False) -> Completed | None:
+    """Raise NotOurs unless all existing objects of a kind with these names or IDs carry our label.
 
-    If the engine does not tell, its answer is returned. With `untags`, image names that were made for a push to a
-    registry of ours pass, too: that image may be anybody's.
+    If the engine does not answer the question, its answer is returned. With `untags`, image names that were created for
+    a push to a registry of ours pass, too: the image itself may be anybody's.
     """
     if not names:
         return None
@@ -106,21 +107,23 @@ def require_ours_of(kind: Kind, names: Sequence[str], ask: Ask, *, untags: bool 
     things: list[Mapping[str, Any]] = json.loads(done.stdout or "[]")
     foreign = [thing for thing in things if not any(_labels(thing).get(label) for label in labels)]
     foreign += (
-        [thing for thing in things if thing not in foreign and _inherits(thing, ask)] if kind == "container" else []
+        [thing for thing in things if thing not in foreign and _inherits_label(thing, ask)]
+        if kind == "container"
+        else []
     )
-    if foreign and untags and all(_pushed(name, ask) for name in names):
+    if foreign and untags and all(_is_pushed_name(name, ask) for name in names):
         return None
     if foreign:
         foreign_names = ", ".join(_name(thing) for thing in foreign)
         raise NotOurs(
             f"{kind} {foreign_names}: expected the label {' or '.join(labels)} of its own, found none: this harness "
-            f"did not make it and leaves it alone; `docker inspect {_name(foreign[0])}` shows what it is"
+            f"did not create it and leaves it alone; `docker inspect {_name(foreign[0])}` shows what it is"
         )
     return None
 
 
 def verb_of(words: Sequence[str]) -> str:
-    """Return the name of the docker command that `words` are; raise HarnessError if it is none of those known here."""
+    """Return the name of the docker command in `words`; raise HarnessError if it is none of those known here."""
     for length in (2, 1):
         name = " ".join(words[:length])
         if name in _VERBS:
@@ -131,8 +134,8 @@ def verb_of(words: Sequence[str]) -> str:
     )
 
 
-def _named(words: Sequence[str], rest: Sequence[str], verb: _Verb) -> Iterator[str]:
-    """Yield the words that are no options; what begins as an option and is not known is refused."""
+def _object_names(words: Sequence[str], rest: Sequence[str], verb: _Verb) -> Iterator[str]:
+    """Yield the words that are no options; unknown options are refused."""
     left = iter(rest)
     for word in left:
         option = word.partition("=")[0]
@@ -147,7 +150,7 @@ def _named(words: Sequence[str], rest: Sequence[str], verb: _Verb) -> Iterator[s
             raise CommandFailed(f"`docker {' '.join(words)}`: expected a name, found {word!r}, which is an option")
 
 
-def _labelled(words: Sequence[str]) -> bool:
+def _has_run_label(words: Sequence[str]) -> bool:
     return any(option == "--label" and re.match(rf"{re.escape(_RUN)}=.", value) for option, value in pairwise(words))
 
 
@@ -155,16 +158,16 @@ def _labels(attributes: Mapping[str, Any]) -> Mapping[str, str]:
     return (attributes.get("Config") or attributes).get("Labels") or {}
 
 
-def _inherits(container: Mapping[str, Any], ask: Ask) -> bool:
-    """Whether a container has the label of a run from its image, as one that a user makes of a node he has committed.
+def _inherits_label(container: Mapping[str, Any], ask: Ask) -> bool:
+    """Whether a container has its run label from its image, as when a user commits a node and runs that image.
 
-    What an id of an image stands for never changes: it is asked for once.
+    The image of an ID never changes, so each is asked for once.
     """
     image = str(container.get("Image") or "")
     if image and image not in _runs_of_images:
         done = ask(["inspect", "--type", "image", image])
         if done.returncode and not _MISSING.search(done.stderr):
-            raise CommandFailed(f"the engine does not tell of which image {_name(container)} is: {done.stderr.strip()}")
+            raise CommandFailed(f"the engine does not say the image of {_name(container)} is: {done.stderr.strip()}")
         images = json.loads(done.stdout or "[]")
         _runs_of_images[image] = _labels(images[0]).get(_RUN, "") if images else ""
     return _labels(container)[_RUN] == _runs_of_images.get(image)
@@ -175,8 +178,8 @@ def _name(attributes: Mapping[str, Any]) -> str:
     return str(tags[0] if tags else attributes.get("Name") or attributes.get("Id")).lstrip("/")
 
 
-def _pushed(name: str, ask: Ask) -> bool:
-    """Whether an image name leads to a port of loopback that a container with our label publishes."""
+def _is_pushed_name(name: str, ask: Ask) -> bool:
+    """Whether an image name points to a port of loopback that a container with our label publishes."""
     address = _PUSHED.match(name)
     ids = ask(["ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={_RUN}"]).stdout.split()
     if not address or not ids:

@@ -1,17 +1,17 @@
-"""Host changes: puts back what was changed on this machine for an engine, an installation or a process that is no more.
+"""Host changes: undoes changes to this machine whose engine, installation or process no longer exists.
 
-Who still lives keeps what it holds, so healing may be asked for at any time: `nox -s gc` does it at its end.
+Live holders keep their changes, so `heal` may be called at any time; `nox -s gc` calls it at its end.
 """
 
 import os
 from pathlib import Path
 
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.engine import firewall, limits, packages, processes
 from chaos_harness.clusters.engine.layout import Layout
 from chaos_harness.clusters.errors import HarnessError
 from chaos_harness.clusters.machine import apt, scratch, traces
-from chaos_harness.clusters.machine.locking import try_locked
+from chaos_harness.clusters.machine.locking import try_lock
 from chaos_harness.clusters.machine.traces import CHAIN, SYSCTL, Trace
 from chaos_harness.clusters.machine.try_all import raise_first
 
@@ -19,26 +19,33 @@ __all__ = ["heal", "put_back"]
 
 
 def heal() -> list[str]:
-    """Put back all that nobody holds any more, and return it in words; who is not root heals what is their own.
+    """Undo every change that nobody needs any more, and return them as text; without root, only this user's own.
 
-    That is: a policy that keeps services from starting, and what starts at boot, of an apt that has ended; sysctls
-    and rules of an engine that does not run; folders of processes that have ended, with credentials in some. Every
-    part is tried.
-    Raises HarnessError when something cannot be put back, after everything else was.
+    That is: a policy that keeps services from starting, and units enabled at boot, of an apt that has ended; sysctls
+    and rules of an engine that does not run; folders of processes that have ended, some with credentials. All parts are
+    tried. Raises HarnessError if something cannot be undone, after everything else was.
     """
     healed, problems = [], []
-    for part in (scratch.sweep, *((apt.heal, packages.heal, _engines) if os.geteuid() == 0 else ())):
+    for part in (scratch.remove_abandoned, *((apt.heal, packages.heal, _engines) if os.geteuid() == 0 else ())):
         try:
             healed += part()
         except (HarnessError, OSError) as error:
             problems.append(str(error))
     if problems:
-        raise HarnessError("\n".join(["this machine is not as it was:", *problems, f"`{typed('gc')}` tries again"]))
+        raise HarnessError(
+            "\n".join(
+                [
+                    "some changes to this machine could not be undone:",
+                    *problems,
+                    f"`{command_line('gc')}` tries again",
+                ]
+            )
+        )
     return healed
 
 
 def put_back(layout: Layout) -> list[str]:
-    """Put back what was changed for the engine at `layout`, which does not run, and return it in words."""
+    """Undo the changes for the engine at `layout`, which does not run, and return them as text."""
     return traces.put_back(str(layout.run), _undo)
 
 
@@ -57,7 +64,7 @@ def _engines() -> list[str]:
 def _of_dead_engine(layout: Layout) -> list[str]:
     if not layout.run.is_dir():
         return put_back(layout)
-    with try_locked(str(layout.lock)) as free:
+    with try_lock(str(layout.lock)) as free:
         return put_back(layout) if free and not processes.running(layout) else []
 
 

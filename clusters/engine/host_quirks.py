@@ -1,4 +1,4 @@
-"""Host quirks: what an engine's host lacks, and the configuration of nodes that answers it."""
+"""Host quirks: what an engine's host lacks, and the configuration of nodes that compensates for it."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -58,9 +58,9 @@ _CGROUP_V1_REFUSED_SINCE = (1, 35)
 
 @dataclass(frozen=True)
 class HostQuirks:
-    """What is unusual about the host of an engine; nothing of it belongs into a node image.
+    """What is unusual about the host of an engine; none of it belongs into a node image.
 
-    `inotify_watches` and `inotify_instances` are limits per user; the private engine widens them while it runs.
+    `inotify_watches` and `inotify_instances` are limits per user; the private engine raises them while it runs.
     """
 
     missing_capabilities: tuple[str, ...] = ()
@@ -70,9 +70,9 @@ class HostQuirks:
 
     @classmethod
     def detect(cls, pid: int | str = "self", proc: Path = Path("/proc"), sys: Path = Path("/sys")) -> "HostQuirks":
-        """Return the quirks as the process `pid` (an engine, or who will start it) meets them.
+        """Return the quirks as the process `pid` sees them (an engine, or the process that will start it).
 
-        What cannot be read, because the engine lives in another machine or namespace, counts as usual.
+        What cannot be read, since the engine runs on another machine or in another namespace, counts as usual.
         """
         cgroups = sys / "fs" / "cgroup"
         return cls(
@@ -84,24 +84,24 @@ class HostQuirks:
 
     @classmethod
     def of_unseen(cls, proc: Path = Path("/proc"), sys: Path = Path("/sys")) -> "HostQuirks":
-        """Return the quirks that an engine of this kernel meets, whose process another PID namespace hides.
+        """Return the quirks of an engine on this kernel whose process is in another PID namespace.
 
-        What bounds this process bounds the engine, too, unless it is less than every engine has, as in a container:
-        then nothing tells what the engine lacks, and that counts as usual.
+        Capabilities that this process lacks, the engine lacks, too, unless this process has fewer than every engine, as
+        in a container: then nothing is known, and that counts as usual.
         """
         own = cls.detect("self", proc, sys)
         return replace(own, missing_capabilities=()) if _EVERY_ENGINES in own.missing_capabilities else own
 
     @property
     def any(self) -> bool:
-        """Whether nodes need anything that they would not get on a usual host."""
+        """Whether nodes need configuration that they would not need on a usual host."""
         return bool(self.missing_capabilities) or self.cgroup_v1
 
     def node_files(self) -> dict[str, str]:
-        """Return files to mount into every node, path -> content.
+        """Return files to mount into every node, path → content.
 
-        Without CAP_SYS_RESOURCE systemd can raise neither limits nor the priority against the OOM killer,
-        and fails a unit that asks for it, as kind's containerd.service does.
+        Without CAP_SYS_RESOURCE systemd cannot raise limits or the OOM score, and a unit that asks for it fails, as
+        kind's containerd.service does.
         """
         if _UNLIMITED not in self.missing_capabilities:
             return {}
@@ -114,10 +114,10 @@ class HostQuirks:
         return ['[plugins."io.containerd.grpc.v1.cri"]\n  restrict_oom_score_adj = true\n']
 
     def kubeadm_patches(self, kubernetes: str) -> list[str]:
-        """Return YAML for kind's kubeadmConfigPatches that makes the kubelet of version `kubernetes` start.
+        """Return YAML for kind's kubeadmConfigPatches with which the kubelet of version `kubernetes` starts.
 
-        KubeletInUserNamespace makes it go on where limits cannot be set; since 1.35 it refuses cgroup v1
-        unless it is told not to (https://kep.k8s.io/5573).
+        KubeletInUserNamespace lets it continue if limits cannot be set. Since 1.35 it refuses cgroup v1 unless
+        configured otherwise (https://kep.k8s.io/5573).
         """
         lines = []
         if self.cgroup_v1 and _minor(kubernetes) >= _CGROUP_V1_REFUSED_SINCE:

@@ -1,4 +1,4 @@
-"""Inventory: everything in an engine that carries this harness's labels, and how to remove it."""
+"""Inventory: lists everything in an engine that carries this harness's labels, and removes it."""
 
 import csv
 import io
@@ -10,34 +10,33 @@ from typing import Any, Literal
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.engine.claims import CLAIM
-from chaos_harness.clusters.engine.freezer import of_container, thaw
+from chaos_harness.clusters.engine.freezer import cgroups_of, thaw
 from chaos_harness.clusters.errors import CommandFailed
 from chaos_harness.clusters.machine.owner import PREFIX, RUN
 
 __all__ = [
     "PREFIX",
     "RUN",
-    "Thing",
+    "EngineObject",
     "inventory",
     "label_arguments",
-    "remove",
     "remove_all",
-    "remove_found",
+    "remove_until_none",
     "volume_argument",
 ]
 
-Kind = Literal["container", "network", "volume"]
+RemovableKind = Literal["container", "network", "volume"]
 
-_ORDER: tuple[Kind, ...] = ("container", "network", "volume")
-"""The order of removal: an engine refuses to remove what a container still uses."""
+_ORDER: tuple[RemovableKind, ...] = ("container", "network", "volume")
+"""Order of removal: an engine refuses to remove what a container still uses."""
 
-_LIST: dict[Kind, tuple[str, ...]] = {
+_LIST: dict[RemovableKind, tuple[str, ...]] = {
     "container": ("ps", "--all", "--quiet", "--no-trunc"),
     "network": ("network", "ls", "--quiet", "--no-trunc"),
     "volume": ("volume", "ls", "--quiet"),
 }
 _LABELLED_IMAGES = ("images", "--all", "--quiet", "--no-trunc", "--filter", f"label={RUN}")
-_REMOVE: dict[Kind, tuple[str, ...]] = {
+_REMOVE: dict[RemovableKind, tuple[str, ...]] = {
     "container": ("rm", "--force", "--volumes"),
     "network": ("network", "rm"),
     "volume": ("volume", "rm"),
@@ -47,10 +46,10 @@ _PATIENCE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
-class Thing:
-    """A container, network or volume that carries our labels; `attributes` is what the engine tells of it."""
+class EngineObject:
+    """A container, network or volume that carries our labels; `attributes` is the engine's JSON."""
 
-    kind: Kind
+    kind: RemovableKind
     id: str
     name: str
     labels: Mapping[str, str]
@@ -58,30 +57,30 @@ class Thing:
 
     @property
     def host_ports(self) -> list[int]:
-        """Host ports that a container publishes, or would publish if it were running."""
+        """Host ports that the container publishes, or would publish if it were running."""
         bindings = self.attributes.get("HostConfig", {}).get("PortBindings") or {}
         return [int(binding["HostPort"]) for all_ in bindings.values() for binding in all_ or () if binding["HostPort"]]
 
 
 def label_arguments(labels: Mapping[str, str]) -> list[str]:
-    """Return `--label NAME=VALUE` arguments for the Docker command line."""
+    """Return `--label NAME=VALUE` arguments for the docker command."""
     return [word for name, value in labels.items() for word in ("--label", f"{name}={value}")]
 
 
 def volume_argument(destination: str, labels: Mapping[str, str]) -> str:
-    """Return the value of `--mount` for a new volume with `labels` that goes when its container goes."""
+    """Return the value of `--mount` for a new volume with `labels` that is removed with its container."""
     fields = ["type=volume", f"destination={destination}"]
     line = io.StringIO()
     csv.writer(line).writerow(fields + [f"volume-label={name}={value}" for name, value in labels.items()])
     return line.getvalue().rstrip()
 
 
-def inventory(engine: Engine, deadline: Deadline, **labels: str) -> list[Thing]:
+def inventory(engine: Engine, deadline: Deadline, **labels: str) -> list[EngineObject]:
     """Return what carries the label of a run and `labels` (short names), in the order in which it can be removed.
 
-    No image is ours by its labels: it has them from a container of ours that somebody has committed, to look at it
-    later, and gives them to every container that is made of it. Claims are no things. What vanishes while it is
-    looked at is left out. Raises CommandFailed when the engine does not answer.
+    Labels do not make an image ours: it gets them from a container of ours that somebody committed, to look at it
+    later, and passes them to every container created from it. Claims are left out. Objects that vanish during the
+    listing are left out. Raises CommandFailed if the engine does not answer.
     """
     filters = ["--filter", f"label={RUN}"]
     for name, value in labels.items():
@@ -90,14 +89,14 @@ def inventory(engine: Engine, deadline: Deadline, **labels: str) -> list[Thing]:
     return [thing for kind in _ORDER for thing in _list(engine, kind, filters, deadline) if thing.labels.get(RUN)]
 
 
-def remove(engine: Engine, thing: Thing, deadline: Deadline) -> bool:
-    """Remove `thing` and say whether this call did it; what another process has removed meanwhile is no error.
+def remove(engine: Engine, thing: EngineObject, deadline: Deadline) -> bool:
+    """Remove `thing` and return whether this call did it; an object that another process removed is no error.
 
-    Raises CommandFailed when the engine refuses.
+    Raises CommandFailed if the engine refuses.
     """
     command = [*_REMOVE[thing.kind], thing.id]
     done = engine.run(command, deadline, check=False)
-    frozen = of_container(thing.id) if done.returncode and thing.kind == "container" else []
+    frozen = cgroups_of(thing.id) if done.returncode and thing.kind == "container" else []
     if frozen:
         thaw(frozen)
         done = engine.run(command, deadline, check=False)
@@ -109,17 +108,17 @@ def remove(engine: Engine, thing: Thing, deadline: Deadline) -> bool:
     return done.returncode == 0
 
 
-def remove_found(
-    engine: Engine, find: Callable[[], Sequence[Thing]], deadline: Deadline
+def remove_until_none(
+    engine: Engine, find: Callable[[], Sequence[EngineObject]], deadline: Deadline
 ) -> tuple[list[str], list[str]]:
-    """Remove what `find` returns, and find again until there is nothing; return what was removed, and what refused.
+    """Remove what `find` returns, and repeat until it returns nothing; return what was removed, and the refusals.
 
-    An engine may finish what an interrupted command asked of it after the first look: a container comes to
-    be, and the network that it is on is in use again.
+    An engine may finish the request of an interrupted command later: a container appears, and the network that it is on
+    is in use again.
     """
     removed: list[str] = []
     problems: list[str] = []
-    for _ in deadline.within(_PATIENCE_SECONDS, "an engine that finishes what it was asked").attempts(first=0.2):
+    for _ in deadline.within(_PATIENCE_SECONDS, "the engine to finish its requests").attempts(first=0.2):
         things, problems = find(), []
         for thing in things:
             try:
@@ -134,19 +133,19 @@ def remove_found(
 def remove_all(engine: Engine, deadline: Deadline, **labels: str) -> list[str]:
     """Remove what carries `labels` and return the names of what was removed.
 
-    Raises CommandFailed when the engine refuses.
+    Raises CommandFailed if the engine refuses.
     """
-    removed, problems = remove_found(engine, lambda: inventory(engine, deadline, **labels), deadline)
+    removed, problems = remove_until_none(engine, lambda: inventory(engine, deadline, **labels), deadline)
     if problems:
         raise CommandFailed("\n".join(problems))
     return removed
 
 
-def _list(engine: Engine, kind: Kind, filters: list[str], deadline: Deadline) -> Iterator[Thing]:
+def _list(engine: Engine, kind: RemovableKind, filters: list[str], deadline: Deadline) -> Iterator[EngineObject]:
     ids = list(dict.fromkeys(engine.run([*_LIST[kind], *filters], deadline).stdout.split()))
     if not ids:
         return
-    committed = _committed(engine, deadline) if kind == "container" else {}
+    committed = _run_labels_of_images(engine, deadline) if kind == "container" else {}
     inspected = engine.run(["inspect", "--type", kind, *ids], deadline, check=False)
     for attributes in json.loads(inspected.stdout or "[]"):
         thing = _thing(kind, attributes)
@@ -155,8 +154,8 @@ def _list(engine: Engine, kind: Kind, filters: list[str], deadline: Deadline) ->
             yield thing
 
 
-def _committed(engine: Engine, deadline: Deadline) -> dict[str, str]:
-    """Return which runs' labels images carry, by the images' ids."""
+def _run_labels_of_images(engine: Engine, deadline: Deadline) -> dict[str, str]:
+    """Return image ID → run label of the images that carry one."""
     ids = list(dict.fromkeys(engine.run(list(_LABELLED_IMAGES), deadline).stdout.split()))
     inspected = engine.run(["inspect", "--type", "image", *ids], deadline, check=False).stdout if ids else ""
     return {
@@ -165,8 +164,8 @@ def _committed(engine: Engine, deadline: Deadline) -> dict[str, str]:
     }
 
 
-def _thing(kind: Kind, attributes: Mapping[str, Any]) -> Thing:
+def _thing(kind: RemovableKind, attributes: Mapping[str, Any]) -> EngineObject:
     labels = attributes.get("Config", attributes).get("Labels") or {}
     name = attributes.get("Name", "").lstrip("/")
     id_ = attributes.get("Id") or name
-    return Thing(kind, id_, name or id_, labels, attributes)
+    return EngineObject(kind, id_, name or id_, labels, attributes)

@@ -1,4 +1,4 @@
-"""Layout: where one private engine keeps its data and what only lives while it runs."""
+"""Layout: where one private engine keeps its data and its run-time files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ __all__ = ["Layout"]
 
 @dataclass(frozen=True)
 class Layout:
-    """The places of one private engine; two engines with different `name`, `data` and `run` share nothing."""
+    """The paths of one private engine; two engines with different `name`, `data` and `run` share nothing."""
 
     name: str
     """Name of its parent cgroup and of its chain in iptables (at most 28 characters)."""
@@ -21,7 +21,7 @@ class Layout:
 
     @classmethod
     def default(cls) -> "Layout":
-        """Return the places of the engine that every run on this machine shares."""
+        """Return the paths of the engine that every run on this machine shares."""
         return cls("chaos-harness", cache_dir("engine"), Path("/run/chaos-harness"))
 
     @property
@@ -76,26 +76,26 @@ class Layout:
 
     @property
     def pidfile(self) -> Path:
-        """The pidfile that dockerd writes, and refuses to start beside."""
+        """The pidfile of dockerd; dockerd refuses to start if it exists."""
         return self.run / "docker.pid"
 
     def record(self, daemon: str) -> Path:
-        """Return the file in which `daemon` (dockerd or containerd) says which process it is."""
+        """Return the file in which `daemon` (dockerd or containerd) records its process."""
         return self.run / f"{daemon}.process"
 
     @property
     def lock(self) -> Path:
-        """The lock that who starts or stops this engine holds."""
+        """The lock for starting and stopping this engine."""
         return self.run / "lock"
 
     @property
     def runtime(self) -> Path:
-        """The OCI runtime that dockerd calls on a host with missing capabilities."""
+        """The OCI runtime that dockerd uses on a host with missing capabilities."""
         return self.run / "oci-runtime"
 
     @property
     def cli_config(self) -> Path:
-        """DOCKER_CONFIG of commands to this engine: none of the user's contexts, proxies or credentials."""
+        """DOCKER_CONFIG for commands to this engine: without the user's contexts, proxies and credentials."""
         return self.run / "cli"
 
     def log(self, daemon: str) -> Path:

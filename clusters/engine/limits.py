@@ -1,9 +1,9 @@
-"""Limits and switches of the kernel that a private engine changes, written down before, and put back when it stops.
+"""Kernel settings that a private engine changes: recorded before, and restored when it stops.
 
-systemd, kubelet and containerd of every node take inotify instances out of one budget per user; the
-kernel's usual 128 last for two clusters, and the third one's kubelets die of "too many open files"
-(kind's known issues). dockerd makes the host a router, and kubelets set what they want of the kernel, which
-they share with the host: setupIPv4Forwarding and ModifyRootKeyLimit of moby, setupKernelTunables of the kubelet.
+systemd, kubelet and containerd of every node share one limit of inotify instances per user. The kernel's usual 128
+suffice for two clusters; the kubelets of a third one fail with "too many open files" (kind's known issues). dockerd
+enables routing, and kubelets set kernel parameters, which they share with the host: setupIPv4Forwarding and
+ModifyRootKeyLimit of moby, setupKernelTunables of the kubelet.
 """
 
 import contextlib
@@ -13,10 +13,10 @@ from chaos_harness.clusters.engine.layout import Layout
 from chaos_harness.clusters.machine import traces
 from chaos_harness.clusters.machine.traces import Trace
 
-__all__ = ["FORWARDING", "SET", "WANTED", "note", "restore", "widen"]
+__all__ = ["FORWARDING", "SET", "WANTED", "raise_limits", "record_settings", "restore"]
 
 WANTED = {"fs/inotify/max_user_instances": 1024, "fs/inotify/max_user_watches": 1 << 20}
-"""What we raise below /proc/sys."""
+"""Values that we raise, below /proc/sys."""
 
 FORWARDING = "net/ipv4/ip_forward"
 
@@ -29,25 +29,25 @@ SET = {
     "vm/overcommit_memory": 1,
     "vm/panic_on_oom": 0,
 }
-"""What the engine, and the kubelets in it, set below /proc/sys."""
+"""Values that the engine and the kubelets in it set, below /proc/sys."""
 
 _SYS = Path("/proc/sys")
 _INTERFACES = Path("/sys/class/net")
 
 
-def note(layout: Layout, sys: Path = _SYS) -> None:
-    """Write down what the engine will change, before it starts. Raises HarnessError if it cannot be written."""
+def record_settings(layout: Layout, sys: Path = _SYS) -> None:
+    """Record the values that the engine will change, before it starts. Raises HarnessError if that is impossible."""
     for name, value in SET.items():
         now = _value(name, sys)
         if now is not None and now != value:
             _record(layout, name, now, value)
 
 
-def widen(layout: Layout, sys: Path = _SYS) -> None:
-    """Raise what is lower than wanted, and write down what it was before that; no other value is touched.
+def raise_limits(layout: Layout, sys: Path = _SYS) -> None:
+    """Raise the values that are lower than wanted, and record the old ones; no other value is touched.
 
-    A host that does not allow it keeps its limits: `nox -s doctor` tells. Raises HarnessError if it cannot be
-    written down.
+    If the host does not allow it, the limits stay: `nox -s doctor` reports that. Raises HarnessError if the journal
+    cannot be written.
     """
     for name, value in WANTED.items():
         now = _value(name, sys)
@@ -58,14 +58,14 @@ def widen(layout: Layout, sys: Path = _SYS) -> None:
 
 
 def restore(trace: Trace, sys: Path = _SYS, interfaces: Path = _INTERFACES) -> bool:
-    """Put one value back, unless somebody else has changed it since; return whether there is nothing left to do.
+    """Restore one value, unless somebody else has changed it since; return whether nothing is left to do.
 
-    Forwarding stays as long as somebody else may need it, who has found it switched on.
+    IP forwarding stays on while somebody else, who found it switched on, may need it.
     """
     name = trace.name
     if str(_value(name, sys)) != trace.after:
         return True
-    if name == FORWARDING and _others_route(interfaces):
+    if name == FORWARDING and _is_router_for_others(interfaces):
         return False
     with contextlib.suppress(OSError):
         (sys / name).write_text(trace.before)
@@ -76,8 +76,8 @@ def _record(layout: Layout, name: str, before: int, after: int) -> None:
     traces.record(traces.SYSCTL, name, before=str(before), after=str(after), holder=str(layout.run))
 
 
-def _others_route(interfaces: Path = _INTERFACES) -> bool:
-    """Whether this host has a bridge or a tunnel, as engines, hypervisors and VPNs make; ours are gone by then."""
+def _is_router_for_others(interfaces: Path = _INTERFACES) -> bool:
+    """Whether this host has a bridge or tunnel of an engine, hypervisor or VPN; ours are removed by then."""
     marks = ("bridge", "tun_flags")
     return any((interface / mark).exists() for interface in interfaces.glob("*") for mark in marks) or any(
         "DEVTYPE=wireguard" in _text(interface / "uevent") for interface in interfaces.glob("*")
@@ -85,7 +85,7 @@ def _others_route(interfaces: Path = _INTERFACES) -> bool:
 
 
 def _value(name: str, sys: Path = _SYS) -> int | None:
-    """Return the value of `name`, None if this kernel has no such thing."""
+    """Return the value of `name`, None if this kernel has no such setting."""
     try:
         return int(_text(sys / name))
     except ValueError:

@@ -1,21 +1,21 @@
-"""Network: the Docker network of one cluster, with a subnet of our own so that addresses can be fixed."""
+"""Network: the Docker network of one cluster, with a subnet chosen by us so that addresses can be fixed."""
 
 import ipaddress
 import json
 from collections.abc import Mapping
 from typing import Any
 
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.engine.inventory import label_arguments
 from chaos_harness.clusters.errors import ClusterUnavailable, CommandFailed
-from chaos_harness.clusters.machine.locking import locked
+from chaos_harness.clusters.machine.locking import hold_lock
 
 __all__ = ["create_network", "fixed_address", "gateway", "subnet_of"]
 
 _TAKEN = "overlap"
-"""In what the engine says of a subnet that somebody else has just taken, in whatever words around it."""
+"""In the engine's message about a subnet that somebody else has just taken."""
 
 _MTU = "com.docker.network.driver.mtu"
 _MASQUERADE = "com.docker.network.bridge.enable_ip_masquerade=true"
@@ -24,12 +24,12 @@ _MASQUERADE = "com.docker.network.bridge.enable_ip_masquerade=true"
 def create_network(engine: Engine, name: str, labels: Mapping[str, str], deadline: Deadline) -> str:
     """Create the bridge network `name` as kind would (without IPv6) and return its subnet.
 
-    The engine gives fixed addresses in named subnets only, and only the engine knows which subnets are
-    free: it is asked for one by a scratch network. Raises ClusterUnavailable when it has none left.
+    The engine allows fixed addresses only in subnets that the caller names, and only the engine knows which subnets are
+    free: a temporary network finds one. Raises ClusterUnavailable if there is none.
     """
     options = ["--driver", "bridge", "--opt", _MASQUERADE, *_mtu(engine, deadline), *label_arguments(labels)]
     last = ""
-    with locked("network", deadline):
+    with hold_lock("network", deadline):
         for _ in deadline.within(30, "a free subnet").attempts():
             try:
                 created = engine.run(["network", "create", *options, name], deadline, check=False)
@@ -48,22 +48,23 @@ def create_network(engine: Engine, name: str, labels: Mapping[str, str], deadlin
                 break
     raise ClusterUnavailable(
         f"expected the engine to create the network {name}: {last}\n"
-        f"`docker --host {engine.host} network ls` shows who holds the subnets, `{typed('gc')}` removes dead runs' ones"
+        f"`docker --host {engine.host} network ls` shows who holds the subnets, "
+        f"`{command_line('gc')}` removes those of dead runs"
     )
 
 
 def fixed_address(subnet: str) -> str:
-    """Return the last host address of `subnet`; the engine hands out addresses from the first one on."""
+    """Return the last host address of `subnet`; the engine assigns addresses from the first one on."""
     return str(ipaddress.IPv4Network(subnet)[-2])
 
 
 def gateway(subnet: str) -> str:
-    """Return the first host address of `subnet`, which is this machine's: who asks from there is no container."""
+    """Return the first host address of `subnet`, which is this machine's: a request from it comes from no container."""
     return str(ipaddress.IPv4Network(subnet)[1])
 
 
 def subnet_of(network: Mapping[str, Any]) -> str:
-    """Return the IPv4 subnet of a network, of which the engine tells `network`."""
+    """Return the IPv4 subnet in the engine's JSON of a network."""
     configs: list[Mapping[str, str]] = network["IPAM"]["Config"]
     return next(config["Subnet"] for config in configs if ":" not in config["Subnet"])
 
@@ -73,7 +74,7 @@ def _subnet(engine: Engine, name: str, deadline: Deadline) -> str:
 
 
 def _mtu(engine: Engine, deadline: Deadline) -> list[str]:
-    """Return the option that gives the network the MTU of the engine's default one, as kind does."""
+    """Return the option that gives the network the MTU of the engine's default network, as kind does."""
     inspected = engine.run(["network", "inspect", "bridge"], deadline, check=False)
     networks = json.loads(inspected.stdout or "[]")
     value = networks[0].get("Options", {}).get(_MTU) if networks else None

@@ -1,4 +1,4 @@
-"""Packages: the programs that a private engine needs, from Debian or Ubuntu, without their own daemons starting."""
+"""Packages: installs the programs that a private engine needs, without starting their own daemons."""
 
 import json
 import os
@@ -10,10 +10,10 @@ from chaos_harness.clusters.machine import apt, traces
 from chaos_harness.clusters.machine.traces import Trace
 from chaos_harness.clusters.terminal.progress import Progress
 
-__all__ = ["SEARCH_PATH", "ensure", "heal", "missing", "program"]
+__all__ = ["SEARCH_PATH", "heal", "install_missing", "missing", "program"]
 
 SEARCH_PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"
-"""Where daemons look for each other: the distribution's programs before what somebody put into /usr/local."""
+"""PATH of the daemons: the distribution's programs before those in /usr/local."""
 
 _PROGRAMS = {
     "dockerd": "docker.io",
@@ -36,15 +36,15 @@ def program(name: str) -> str | None:
 
 
 def missing() -> list[str]:
-    """Return the programs that a private engine needs and this machine has not."""
+    """Return the programs that a private engine needs and this machine lacks."""
     return [name for name in _PROGRAMS if not program(name)]
 
 
-def ensure(progress: Progress) -> None:
-    """Install what is missing; nothing that is installed is removed, started or enabled at boot.
+def install_missing(progress: Progress) -> None:
+    """Install what is missing; no installed package is removed, and nothing is started or enabled at boot.
 
-    Raises EngineUnavailable with the command to type when this machine is not Debian's kin, this is not
-    root, or apt fails.
+    Raises EngineUnavailable with the command to type if this is not Debian or a relative, this user is not root, or apt
+    fails.
     """
     lacking = missing()
     if not lacking:
@@ -68,10 +68,10 @@ def ensure(progress: Progress) -> None:
 
 
 def heal() -> list[str]:
-    """Let nothing start at boot that an installation of ours has enabled, once no apt runs; return that in words."""
+    """Disable units that an installation of ours enabled at boot, once no apt runs; return them as text."""
     if os.geteuid() != 0 or not any(trace.what == _TRACE for trace in traces.pending()):
         return []
-    with apt.nobody_installs() as quiet:
+    with apt.try_lock_apt() as quiet:
         return traces.put_back(str(_WANTS), _disable) if quiet else []
 
 

@@ -1,9 +1,8 @@
-"""Private engine: a containerd and a dockerd of our own, beside which any other engine goes on untouched.
+"""Private engine: a containerd and a dockerd of our own; other engines on the machine are not affected.
 
-Life cycle: `start` installs what is missing, removes what a crash left, starts both daemons detached
-from this process, and waits until they answer; whoever comes later finds them by what they wrote down of
-themselves and adopts them; `stop` ends them, puts back what was changed on this machine, and leaves images for the
-next start.
+Life cycle: `start` installs what is missing, removes what a crash left, starts both daemons detached from this process,
+and waits until they answer. Later runs find the daemons by the records that they wrote, and use them. `stop` ends them
+and undoes the changes to this machine; images stay for the next start.
 """
 
 import contextlib
@@ -17,7 +16,7 @@ from pathlib import Path
 import docker
 from docker.errors import DockerException
 
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import (
     cleanup,
@@ -32,12 +31,12 @@ from chaos_harness.clusters.engine import (
 from chaos_harness.clusters.engine.host_quirks import HostQuirks
 from chaos_harness.clusters.engine.layout import Layout
 from chaos_harness.clusters.errors import EngineUnavailable
-from chaos_harness.clusters.machine.locking import locked
-from chaos_harness.clusters.machine.paths import trusted
+from chaos_harness.clusters.machine.locking import hold_lock
+from chaos_harness.clusters.machine.paths import require_trusted
 from chaos_harness.clusters.machine.process import run
 from chaos_harness.clusters.terminal.progress import Progress
 
-__all__ = ["answers", "settled", "start", "stop"]
+__all__ = ["answers", "answers_in_time", "start", "stop"]
 
 _LOCK_SECONDS = 1200
 _START_SECONDS = 120
@@ -46,16 +45,16 @@ _BUSY_SECONDS = 30
 _PING_SECONDS = 5
 _LOG_TAIL = 2000
 _KEPT_ENVIRONMENT = re.compile(r"(HTTPS?|NO|ALL)_PROXY|SSL_CERT_(FILE|DIR)|DOCKER_RAMDISK", re.IGNORECASE)
-"""What daemons need of who starts them: the way to registries, and what only this machine can know."""
+"""Environment that the daemons need from the process that starts them: proxies, and what only this machine knows."""
 
 
 def answers(layout: Layout) -> bool:
-    """Whether the engine's daemons run and dockerd answers; adopts nothing else that sits on its socket.
+    """Whether the engine's daemons run and dockerd answers; another program on its socket does not count.
 
-    Daemons in another PID namespace are not to be seen: what listens then on a socket of root's own is the engine.
+    Daemons in another PID namespace are invisible: then whatever listens on a socket that root owns is the engine.
     """
     seen = _running(layout) and user_engine.listener(layout.host) is not None
-    if not seen and not _elsewhere(layout):
+    if not seen and not _runs_in_other_namespace(layout):
         return False
     try:
         with closing(docker.DockerClient(base_url=layout.host, version="1.24", timeout=_PING_SECONDS)) as client:
@@ -64,10 +63,10 @@ def answers(layout: Layout) -> bool:
         return False
 
 
-def settled(layout: Layout, seconds: float | None = None) -> bool:
-    """Whether the engine answers, with patience for one that is too busy to do so at once; False if it does not run.
+def answers_in_time(layout: Layout, seconds: float | None = None) -> bool:
+    """Whether the engine answers, with patience if it is busy; False if it does not run.
 
-    Raises EngineUnavailable when it runs and does not answer within `seconds` (default: 30), for that is not gone.
+    Raises EngineUnavailable if it runs but does not answer within `seconds` (default: 30): it is not absent.
     """
     if not os.access(layout.run, os.X_OK):  # none was ever started, or it is no engine of this user's
         return False
@@ -75,20 +74,20 @@ def settled(layout: Layout, seconds: float | None = None) -> bool:
     for _ in deadline.attempts():
         if answers(layout):
             return True
-        if not _running(layout) and not _elsewhere(layout):
+        if not _running(layout) and not _runs_in_other_namespace(layout):
             return False
     raise EngineUnavailable(
-        f"the private engine at {layout.host} runs but has not answered for {deadline.seconds:.0f} s: it goes on, as "
-        "live runs may need it; try again when `uptime` tells of less load, or end it with all that runs on it: "
-        f"`{typed('gc --')} --all`"
+        f"the private engine at {layout.host} runs but has not answered for {deadline.seconds:.0f} s: it keeps "
+        "running, since live runs may need it; try again when `uptime` shows less load, or end it and all it runs: "
+        f"`{command_line('gc --')} --all`"
     )
 
 
 def start(layout: Layout, progress: Progress, adopt: Callable[[], object] = lambda: None) -> None:
-    """Make the engine answer: adopt it if it runs, else clear what is left of it and start it; then call `adopt`.
+    """Make the engine answer: use it if it runs, else remove its remains and start it; then call `adopt`.
 
-    Nobody else starts or stops it until `adopt` is done. Raises EngineUnavailable (not root, not installable, a
-    daemon that dies, with the end of its log, or that runs and does not answer).
+    Nobody else starts or stops it until `adopt` returns. Raises EngineUnavailable (not root, not installable, a daemon
+    that exits, with the end of its log, or one that runs but does not answer).
     """
     if os.geteuid() != 0:
         raise EngineUnavailable(
@@ -98,29 +97,29 @@ def start(layout: Layout, progress: Progress, adopt: Callable[[], object] = lamb
         )
     layout.run.mkdir(mode=0o700, parents=True, exist_ok=True)
     layout.run.chmod(0o700)
-    with locked(str(layout.lock), Deadline.after(_LOCK_SECONDS, "another process that starts or stops the engine")):
-        if not settled(layout, _START_SECONDS):
-            _require_sight(layout)
-            packages.ensure(progress)
+    with hold_lock(str(layout.lock), Deadline.after(_LOCK_SECONDS, "another process that starts or stops the engine")):
+        if not answers_in_time(layout, _START_SECONDS):
+            _require_visible(layout)
+            packages.install_missing(progress)
             with progress.step("start a private Docker engine"):
                 _start(layout)
         firewall.allow(layout, _pool(layout))
-        limits.widen(layout)
+        limits.raise_limits(layout)
         adopt()
 
 
 def stop(layout: Layout, progress: Progress, used: Callable[[], bool] | None = None) -> bool:
-    """End the engine with all its containers, remove all but images; return whether there was anything of it.
+    """End the engine with all its containers; remove everything but images; return whether anything existed.
 
-    With `used`, only if that says no, while nobody else starts, adopts or stops the engine. Raises EngineUnavailable
-    when something of it cannot be ended or removed.
+    With `used`, only if that returns false, while nobody else starts, uses or stops the engine. Raises
+    EngineUnavailable if something cannot be ended or removed.
     """
     if not layout.run.exists():
         return False
-    with locked(str(layout.lock), Deadline.after(_LOCK_SECONDS, "another process that starts or stops the engine")):
+    with hold_lock(str(layout.lock), Deadline.after(_LOCK_SECONDS, "another process that starts or stops the engine")):
         if used and used():
             return False
-        _require_sight(layout)
+        _require_visible(layout)
         daemons = processes.find(layout, "dockerd")
         existed = bool(daemons) or layout.daemon_config.exists()
         with progress.step("stop the private Docker engine"):
@@ -134,17 +133,20 @@ def _running(layout: Layout) -> bool:
     return all(processes.find(layout, program) for program in ("dockerd", "containerd"))
 
 
-def _elsewhere(layout: Layout) -> bool:
-    """Whether daemons that cannot be seen from here listen on the engine's socket."""
-    return user_engine.unseen(layout.host) and layout.socket.stat().st_uid == 0
+def _runs_in_other_namespace(layout: Layout) -> bool:
+    """Whether daemons that are invisible from here listen on the engine's socket."""
+    return user_engine.listens_in_other_namespace(layout.host) and layout.socket.stat().st_uid == 0
 
 
-def _require_sight(layout: Layout) -> None:
-    """Raise EngineUnavailable if a daemon of the engine runs in another PID namespace: it could not be ended here."""
-    if any(user_engine.unseen(f"unix://{socket}") for socket in (layout.socket, layout.containerd_socket)):
+def _require_visible(layout: Layout) -> None:
+    """Raise EngineUnavailable if a daemon of the engine runs in another PID namespace: it cannot be ended from here."""
+    if any(
+        user_engine.listens_in_other_namespace(f"unix://{socket}")
+        for socket in (layout.socket, layout.containerd_socket)
+    ):
         raise EngineUnavailable(
             f"the private engine at {layout.host} runs in another PID namespace, whose processes cannot be ended from "
-            f"this one: `{typed('gc')}` there stops it"
+            f"this one: `{command_line('gc')}` there stops it"
         )
 
 
@@ -152,12 +154,12 @@ def _start(layout: Layout) -> None:
     cleanup.clear(layout)
     for directory in (layout.data, layout.cli_config):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        trusted(directory, content=False).chmod(0o700)
+        require_trusted(directory, content=False).chmod(0o700)
     (layout.cli_config / "config.json").write_text("{}\n")
     layout.containerd_config.write_text(_containerd_config(layout))
     layout.daemon_config.write_text(json.dumps(_daemon_config(layout, HostQuirks.detect()), indent=2))
     deadline = Deadline.after(_START_SECONDS, "the private engine to answer")
-    limits.note(layout)
+    limits.record_settings(layout)
     try:
         _launch(layout, "containerd", "--config", layout.containerd_config, deadline)
         _wait(layout, "containerd", deadline)
@@ -171,15 +173,15 @@ def _start(layout: Layout) -> None:
 
 
 def _launch(layout: Layout, program: str, option: str, config: Path, deadline: Deadline) -> None:
-    """Start a daemon in a session of its own, as nobody's child: it outlives this run, and init reaps it.
+    """Start a daemon in a session of its own and detached: it outlives this run, and init reaps it.
 
-    Of this process's environment it gets nothing but what it needs: the rest, secrets of a CI job for instance, would
-    lie in it for all its life.
+    It gets only the part of this process's environment that it needs: otherwise secrets, for example of a CI job, would
+    stay in its environment.
     """
     log = layout.log(program)
     if log.exists():
         log.replace(log.with_suffix(".log.old"))
-    started = processes.command(layout, program, [packages.program(program) or program, option, config])
+    started = processes.recording_command(layout, program, [packages.program(program) or program, option, config])
     others = [f"--unset={name}" for name in os.environ if not _KEPT_ENVIRONMENT.fullmatch(name)]
     with open(log, "w+b", opener=_private) as file:
         argv: list[str | Path] = ["env", *others, f"PATH={packages.SEARCH_PATH}", "setsid", "--fork", *started]
@@ -187,7 +189,7 @@ def _launch(layout: Layout, program: str, option: str, config: Path, deadline: D
     for _ in deadline.attempts():
         if layout.record(program).exists():
             return
-    raise EngineUnavailable(f"{deadline.error(f'{program} that was started and did not begin')}")
+    raise EngineUnavailable(f"{deadline.error(f'{program} was started but does not run')}")
 
 
 def _private(path: str, flags: int) -> int:
@@ -200,7 +202,7 @@ def _wait(layout: Layout, program: str, deadline: Deadline) -> None:
             raise EngineUnavailable(f"{program} of the private engine ended at its start; {_tail(layout, program)}")
         if layout.containerd_socket.exists() if program == "containerd" else answers(layout):
             return
-    raise EngineUnavailable(f"{deadline.error(f'{program} that runs but does not answer')}; {_tail(layout, program)}")
+    raise EngineUnavailable(f"{deadline.error(f'{program} runs but does not answer')}; {_tail(layout, program)}")
 
 
 def _tail(layout: Layout, program: str) -> str:
@@ -227,8 +229,8 @@ path = "{layout.containerd_root / "opt"}"
 def _daemon_config(layout: Layout, quirks: HostQuirks) -> dict[str, object]:
     """Return dockerd's configuration.
 
-    A containerd must be named: dockerd would use the system's if its socket exists. No default bridge: no
-    container of ours uses it, and docker0 may be the user's. The firewall module tells why no iptables.
+    containerd's address must be set: otherwise dockerd uses the system's if its socket exists. There is no default
+    bridge: no container of ours uses it, and docker0 may be the user's. The module firewall says why iptables is off.
     """
     config: dict[str, object] = {
         "data-root": str(layout.docker_root),
@@ -258,9 +260,9 @@ def _daemon_config(layout: Layout, quirks: HostQuirks) -> dict[str, object]:
 
 
 def _pool(layout: Layout) -> str:
-    """Return the engine's range of addresses: what it runs with, else what was chosen before for its networks.
+    """Return the engine's range of addresses: of the running engine, else the one chosen earlier for its networks.
 
-    The first is told by its configuration, which is at one place whatever $XDG_CACHE_HOME says.
+    The running engine's configuration is at one place, whatever $XDG_CACHE_HOME is.
     """
     if processes.running(layout):
         with contextlib.suppress(OSError, ValueError, LookupError, TypeError):

@@ -1,8 +1,8 @@
-"""Processes of a private engine: found by what only root can have made, ended by pid and start time.
+"""Processes of a private engine: found by files that only root can have written, ended by PID and start time.
 
-A daemon writes down its own pid and start time before it becomes dockerd or containerd; who listens on their sockets,
-which lie in a directory of root's, is one, too. A shim works in the directory of its container below there.
-What stands on a command line proves nothing: anybody, and any container, can write that.
+A daemon records its own PID and start time before it becomes dockerd or containerd; a process that listens on their
+sockets, which are in a directory of root's, counts, too. A shim works in the directory of its container below there. A
+command line proves nothing: any user, and any container, can choose its own.
 """
 
 import os
@@ -19,7 +19,7 @@ from chaos_harness.clusters.engine.layout import Layout
 from chaos_harness.clusters.machine.boot import BOOT_ID, boot_id
 from chaos_harness.clusters.machine.process_starts import START, start_time, stat_fields
 
-__all__ = ["Daemon", "cgroup_parents", "command", "containers", "end", "find", "running"]
+__all__ = ["Daemon", "cgroup_parents", "containers", "end", "find", "recording_command", "running"]
 
 _PROC = Path("/proc")
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -31,19 +31,19 @@ _RECORD = f'cat /proc/$$/stat {BOOT_ID} > "$0.new" && mv "$0.new" "$0" && exec "
 
 @dataclass(frozen=True)
 class Daemon:
-    """One process; pids are used again, so its start time (clock ticks since boot) is part of it."""
+    """One process; PIDs are used again, so the start time (clock ticks since boot) is part of its identity."""
 
     pid: int
     start: str
     program: str
 
     def alive(self) -> bool:
-        """Whether this very process still runs (a zombie does not)."""
+        """Whether exactly this process still runs (a zombie does not)."""
         return start_time(self.pid) == self.start
 
 
-def command(layout: Layout, program: str, argv: Iterable[str | Path]) -> list[str | Path]:
-    """Return the command that writes down which process it is, and then becomes `argv`: it is found as `program`."""
+def recording_command(layout: Layout, program: str, argv: Iterable[str | Path]) -> list[str | Path]:
+    """Return a command that records its process and then becomes `argv`, to be found as `program`."""
     return ["sh", "-c", _RECORD, layout.record(program), *argv]
 
 
@@ -51,19 +51,19 @@ def find(layout: Layout, program: str) -> list[Daemon]:
     """Return the engine's processes of `program`: dockerd, containerd or containerd-shim-runc-v2."""
     if program == _SHIM:
         return list(_shims(layout))
-    daemon = _recorded(layout.record(program)) or _listening(layout, program)
+    daemon = _read_record(layout.record(program)) or _find_listener(layout, program)
     return [daemon] if daemon else []
 
 
 def running(layout: Layout) -> bool:
-    """Whether a daemon of the engine runs, answering or not, to be seen from here or in another PID namespace."""
+    """Whether a daemon of the engine runs, answering or not, visible from here or in another PID namespace."""
     return any(find(layout, program) for program in _DAEMONS) or any(
         _takes_connections(path) for path in (layout.socket, layout.containerd_socket)
     )
 
 
 def containers(layout: Layout, cgroups: Path = _CGROUPS) -> list[Daemon]:
-    """Return what runs in the engine's containers: all that is in cgroups below its parent cgroup."""
+    """Return the processes of the engine's containers: everything in cgroups below its parent cgroup."""
     pids: set[int] = set()
     for parent in cgroup_parents(layout, cgroups):
         for file in [parent / "cgroup.procs", *parent.rglob("cgroup.procs")]:
@@ -75,7 +75,7 @@ def containers(layout: Layout, cgroups: Path = _CGROUPS) -> list[Daemon]:
 
 
 def cgroup_parents(layout: Layout, cgroups: Path = _CGROUPS) -> list[Path]:
-    """Return the directories of the engine's parent cgroup: one on cgroup v2, one per controller on v1."""
+    """Return the directories of the engine's parent cgroup: one on cgroup v2, one for each controller on v1."""
     parents = [
         cgroups / layout.name,
         *(controller / layout.name for controller in cgroups.glob("*") if controller.is_dir()),
@@ -84,7 +84,7 @@ def cgroup_parents(layout: Layout, cgroups: Path = _CGROUPS) -> list[Path]:
 
 
 def end(processes: Iterable[Daemon], deadline: Deadline, grace: float) -> list[Daemon]:
-    """Send TERM, after `grace` seconds KILL, and return those that outlived the deadline."""
+    """Send TERM, after `grace` seconds KILL, and return the processes that still run at the deadline."""
     left = [daemon for daemon in processes if daemon.alive()]
     _signal(left, signal.SIGTERM)
     for _ in deadline.within(grace, "processes to end").attempts():
@@ -114,8 +114,8 @@ def _signal(processes: Iterable[Daemon], number: signal.Signals) -> None:
             os.close(handle)
 
 
-def _recorded(record: Path) -> Daemon | None:
-    """Return the process that has written `record`, if it is the one that has this pid now."""
+def _read_record(record: Path) -> Daemon | None:
+    """Return the process that wrote `record`, if it still has its PID."""
     try:
         stat, boot = record.read_text(encoding="utf-8", errors="replace").splitlines()
         pid, start = int(stat.split()[0]), stat_fields(stat)[START]
@@ -125,7 +125,7 @@ def _recorded(record: Path) -> Daemon | None:
     return Daemon(pid, start, record.stem) if ours else None
 
 
-def _listening(layout: Layout, program: str) -> Daemon | None:
+def _find_listener(layout: Layout, program: str) -> Daemon | None:
     path = layout.socket if program == "dockerd" else layout.containerd_socket
     pid = user_engine.listener(f"unix://{path}") if path.exists() else None
     return _daemon(pid, program) if pid else None

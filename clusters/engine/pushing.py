@@ -1,6 +1,6 @@
-"""Pushing: sends an image to a registry that wants a password, by the engine's API, which takes it with the request.
+"""Pushing: sends an image to a registry with a password, by the engine's API, which takes it with the request.
 
-The docker command takes one from a file only, and who is killed leaves that behind.
+The docker command reads passwords from a file only, and a killed process would leave that file behind.
 """
 
 import contextlib
@@ -16,11 +16,11 @@ from chaos_harness.clusters.errors import CommandFailed
 __all__ = ["SILENT_SECONDS", "push"]
 
 SILENT_SECONDS = 60.0
-"""How long the engine may say nothing of a push, which it tells of all the time."""
+"""How long the engine may report nothing during a push; normally it reports progress all the time."""
 
 
 def push(client: Any, name: str, login: Mapping[str, str], deadline: Deadline) -> None:
-    """Push the image `name`, let in by `login` (username and password), and close the docker.DockerClient `client`.
+    """Push the image `name` with `login` (username and password), and close the docker.DockerClient `client`.
 
     Raises CommandFailed, DeadlineExceeded.
     """

@@ -1,24 +1,24 @@
-"""Containers: verbs of the engine for containers that are busy, which it refuses at the first try."""
+"""Retry: repeats engine commands that are refused at first because the container is busy."""
 
 from collections.abc import Sequence
 
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
-from chaos_harness.clusters.engine.freezer import of_container, thaw
+from chaos_harness.clusters.engine.freezer import cgroups_of, thaw
 from chaos_harness.clusters.errors import CommandFailed
 
-__all__ = ["insist"]
+__all__ = ["retry_while_busy"]
 
 _NOT_FROZEN = "unable to freeze"
 _UNDEAD = "did not receive an exit event"
 _ENDED = "is not running"
 
 
-def insist(engine: Engine, verb: Sequence[str], containers: Sequence[str], deadline: Deadline) -> None:
-    """Do to containers what `verb` ("pause", "kill --signal KILL") says, though they are busy.
+def retry_while_busy(engine: Engine, verb: Sequence[str], containers: Sequence[str], deadline: Deadline) -> None:
+    """Run `verb` ("pause", "kill --signal KILL") on the containers, again and again while they are busy.
 
-    One is not frozen at the first try if its processes do not stand still for a moment, and one does not end as long as
-    runc holds a cgroup in it frozen. Raises CommandFailed if the engine refuses for another reason, DeadlineExceeded.
+    A pause fails while the container's processes do not stand still, and a kill has no effect while runc holds a cgroup
+    in it frozen. Raises CommandFailed if the engine refuses for another reason, DeadlineExceeded.
     """
     left, undead = list(containers), False
     for _ in deadline.attempts(first=0.5):
@@ -29,7 +29,7 @@ def insist(engine: Engine, verb: Sequence[str], containers: Sequence[str], deadl
         if undead := _UNDEAD in done.stderr:
             inspected = engine.run(["inspect", "--format", "{{.Id}}", *left], deadline, check=False)
             for identity in inspected.stdout.split():
-                thaw(of_container(identity))
+                thaw(cgroups_of(identity))
         elif _NOT_FROZEN not in done.stderr:
             raise CommandFailed(f"`docker {' '.join([*verb, *left])}`: {done.stderr.strip()}")
     raise deadline.error(f"`docker {' '.join([*verb, *left])}` is refused: {done.stderr.strip()}")

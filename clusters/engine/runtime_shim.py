@@ -1,4 +1,4 @@
-"""OCI runtime shim: a program between dockerd and runc that asks for no capability that the host lacks."""
+"""OCI runtime shim: a program between dockerd and runc that drops capabilities which the host lacks."""
 
 import shutil
 import sys
@@ -51,8 +51,8 @@ os.execv({runc!r}, ["runc", *arguments])
 def write(path: Path, missing: tuple[str, ...], runc: str) -> None:
     """Write the shim that removes the capabilities `missing` and then becomes `runc` (an absolute path).
 
-    runc refuses a container whose capabilities cannot all be set, and `docker run --privileged` asks for
-    every capability there is. The interpreter is the system's, which outlives a virtualenv.
+    runc refuses a container whose capabilities cannot all be set, and `docker run --privileged` asks for every one. The
+    interpreter is the system's, which outlives a virtualenv.
     """
     python = (
         _SYSTEM_PYTHON if _SYSTEM_PYTHON.exists() else Path(shutil.which(sys.executable) or sys.executable).resolve()

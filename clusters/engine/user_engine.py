@@ -17,7 +17,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed, DeadlineExceeded
 from chaos_harness.clusters.machine.process import run
 
-__all__ = ["SystemEngine", "find", "listener", "unseen"]
+__all__ = ["SystemEngine", "find", "listener", "listens_in_other_namespace"]
 
 _DEFAULT = "unix:///var/run/docker.sock"
 _SECONDS = 10
@@ -27,7 +27,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 @dataclass(frozen=True)
 class SystemEngine:
-    """Where the user's engine is expected, and its version and id, or what is wrong with it."""
+    """Where the user's engine is expected, and its version and ID, or what is wrong with it."""
 
     host: str
     version: str = ""
@@ -47,35 +47,35 @@ def find() -> SystemEngine:
         return SystemEngine(host, problem="its context asks for TLS; set DOCKER_HOST and DOCKER_CERT_PATH instead")
     try:
         if url.scheme == "unix":
-            _knock(url.path)
+            _connect(url.path)
         with closing(docker.from_env(timeout=_BUSY_SECONDS, environment={**os.environ, "DOCKER_HOST": host})) as client:
             return SystemEngine(host, str(client.version()["Version"]), id=str(client.info().get("ID") or ""))
     except (DockerException, OSError) as error:  # requests' errors are OSErrors
-        return SystemEngine(host, problem=f"it does not answer: {error}", silent=_silence(error))
+        return SystemEngine(host, problem=f"it does not answer: {error}", silent=_is_timeout(error))
 
 
 def listener(host: str) -> int | None:
-    """Return the pid of the process behind the socket `host`, None if it is in another namespace or machine."""
+    """Return the PID of the process behind the socket `host`, None if it is in another namespace or machine."""
     url = urlsplit(host)
     if url.scheme != "unix":
         return None
     try:
-        return _knock(url.path)
+        return _connect(url.path)
     except OSError:
         return None
 
 
-def unseen(host: str) -> bool:
-    """Whether something listens on the socket `host` whose process is not to be seen from this PID namespace."""
+def listens_in_other_namespace(host: str) -> bool:
+    """Whether something listens on the socket `host` whose process is not visible in this PID namespace."""
     url = urlsplit(host)
     try:
-        return url.scheme == "unix" and hasattr(socket, "SO_PEERCRED") and _knock(url.path) is None
+        return url.scheme == "unix" and hasattr(socket, "SO_PEERCRED") and _connect(url.path) is None
     except OSError:
         return False
 
 
-def _silence(error: BaseException | None) -> bool:
-    """Whether the error is that an answer did not come in time; docker's SDK hides it behind others."""
+def _is_timeout(error: BaseException | None) -> bool:
+    """Whether the error means that no answer came in time; docker's SDK wraps it in others."""
     while error is not None:
         if isinstance(error, (TimeoutError, HTTPTimeout)):
             return True
@@ -83,8 +83,8 @@ def _silence(error: BaseException | None) -> bool:
     return False
 
 
-def _knock(path: str) -> int | None:
-    """Connect to a socket and return who listens there; docker's SDK leaks a socket when it cannot connect."""
+def _connect(path: str) -> int | None:
+    """Connect to a socket and return the listener's PID; docker's SDK leaks a socket when it cannot connect."""
     with closing(socket.socket(socket.AF_UNIX)) as connection:
         connection.settimeout(_SECONDS)
         connection.connect(path)
@@ -96,7 +96,7 @@ def _knock(path: str) -> int | None:
 
 
 def _endpoint() -> tuple[str, bool]:
-    """Return the engine's address, and whether a docker context keeps certificates for it."""
+    """Return the engine's address, and whether a docker context has certificates for it."""
     if host := os.environ.get("DOCKER_HOST"):
         return host, False
     cli = shutil.which("docker")

@@ -1,1 +1,1 @@
-"""Gatekeeper: how it gets into a cluster, its certificate, and when it is ready."""
+"""Gatekeeper: its installation, its certificate, and when it is ready."""

@@ -1,9 +1,9 @@
-"""Certificate: the webhook's, put into its Secret before Gatekeeper first starts, as Gatekeeper would make it.
+"""Certificate: puts the webhook's certificate into its Secret before Gatekeeper first starts.
 
-A first start without one takes minutes: one replica makes the certificate, and all others wait until the
-kubelet has brought the Secret into their volume. Nothing of Gatekeeper is changed: its rotator finds what
-every later start finds. It keeps a CA only if that carries the DNS name `gatekeeper-ca` and is good for
-another 90 days, and reads its key in PKCS#1.
+Without it, a first start takes minutes: one replica creates the certificate, and the others wait until the kubelet
+mounts the Secret. Gatekeeper itself is not changed: its certificate rotator finds what it finds at every later start.
+The rotator accepts a CA only if it has the DNS name `gatekeeper-ca` and is valid for 90 more days, and it reads keys in
+PKCS#1.
 """
 
 from http import HTTPStatus
@@ -43,10 +43,10 @@ for file in {" ".join(_FILES)}; do base64 --wrap=0 "$file"; echo; done
 
 
 def prepare_certificate(cluster: Cluster, deadline: Deadline) -> None:
-    """Put a new CA and the webhook's certificate into their Secret; if there is one already, leave it.
+    """Create a CA and the webhook's certificate in their Secret; an existing Secret is left as it is.
 
-    They are made on a node, which has openssl; the keys leave it for the API server only.
-    Raises CommandFailed, ApiRefused, ApiUnreachable, DeadlineExceeded.
+    They are created on a node, which has openssl; the keys are sent to the API server only. Raises CommandFailed,
+    ApiRefused, ApiUnreachable, DeadlineExceeded.
     """
     done = cluster.exec(cluster.control_planes[0], ["sh", "-c", _SCRIPT], deadline)
     data = dict(zip(_FILES, done.stdout.split(), strict=True))

@@ -1,4 +1,4 @@
-"""Gatekeeper: how it gets into a cluster, from its release manifest or its chart, and what can be set on it."""
+"""Gatekeeper: its installation from the release manifest or the chart, and the settings that can be changed."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -13,19 +13,19 @@ from chaos_harness.clusters.api.rest import apply
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import BadScenario
-from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE, wait_serving
+from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE, wait_until_serving
 from chaos_harness.clusters.images.sources import gatekeeper_source, tool
 from chaos_harness.clusters.machine.process import run
 from chaos_harness.clusters.shape import Install
-from chaos_harness.clusters.watching.watch import until
+from chaos_harness.clusters.watching.watch import wait_until
 
-__all__ = ["CRDS_REPOSITORY", "REPOSITORY", "PullPolicy", "define", "install", "wait_serving"]
+__all__ = ["CRDS_REPOSITORY", "REPOSITORY", "PullPolicy", "apply_definitions", "install", "wait_until_serving"]
 
 REPOSITORY = "openpolicyagent/gatekeeper"
-"""Where, below docker.io, manifest and chart say that Gatekeeper's image is."""
+"""Repository of Gatekeeper's image below docker.io, as in manifest and chart."""
 
 CRDS_REPOSITORY = "openpolicyagent/gatekeeper-crds"
-"""Where the chart says that the image of its hook jobs is."""
+"""Repository of the image of the chart's hook jobs."""
 
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
 
@@ -33,13 +33,13 @@ _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _CRD = "CustomResourceDefinition"
 
 _CHART_VALUES = {
-    # Its image, curlimages/curl, is not to be had without docker.io; wait_serving asks more than it does.
+    # Its image, curlimages/curl, is not to be had without docker.io; wait_until_serving asks more than it does.
     "postInstall.probeWebhook.enabled": "false",
 }
-"""What the chart gets that is not its default."""
+"""Chart values that differ from the chart's defaults."""
 
 
-def define(cluster: Cluster, deadline: Deadline) -> None:
+def apply_definitions(cluster: Cluster, deadline: Deadline) -> None:
     """Apply the custom resource definitions of the shape's manifest, which need no node; `install` does so, too.
 
     Raises ApiRefused, ApiUnreachable, DeadlineExceeded.
@@ -49,10 +49,10 @@ def define(cluster: Cluster, deadline: Deadline) -> None:
 
 
 def install(cluster: Cluster, method: Install, deadline: Deadline) -> None:
-    """Install the shape's Gatekeeper by `method`; return when it is applied, see `wait_serving` for when it serves.
+    """Install the shape's Gatekeeper by `method`; `wait_until_serving` waits until it serves.
 
-    Manifest and chart are those of the same release as the image. Raises CommandFailed (helm), ApiRefused,
-    ApiUnreachable, DeadlineExceeded, BadScenario (the shape has no Gatekeeper).
+    Manifest and chart are from the same release as the image. Raises CommandFailed (helm), ApiRefused, ApiUnreachable,
+    DeadlineExceeded, BadScenario (the shape has no Gatekeeper).
     """
     if cluster.shape.gatekeeper is None:
         raise BadScenario(f"cluster {cluster.name}: its shape has no Gatekeeper to install")
@@ -75,7 +75,7 @@ def _apply_definitions(api: ApiClient, objects: Sequence[Mapping[str, Any]], dea
     definitions = [manifest for manifest in objects if manifest["kind"] == _CRD]
     names = {definition["metadata"]["name"] for definition in definitions}
     apply(api, definitions, deadline)
-    until(api, _CRDS, lambda state: _established(state, names), deadline)
+    wait_until(api, _CRDS, lambda state: _established(state, names), deadline)
 
 
 def _established(state: Mapping[str, Mapping[str, Any]], names: set[str]) -> bool | None:

@@ -1,4 +1,4 @@
-"""Serving: tells whether every webhook replica of Gatekeeper answers, and the API server asks them."""
+"""Readiness: waits until every webhook replica of Gatekeeper answers and the API server calls them."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -8,9 +8,9 @@ from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import ApiRefused, ApiUnreachable, DeadlineExceeded, HarnessError
-from chaos_harness.clusters.watching.watch import until
+from chaos_harness.clusters.watching.watch import wait_until
 
-__all__ = ["CONTROLLER", "DEPLOYMENTS", "FORBIDDEN_NAMESPACE", "NAMESPACE", "REVIEW", "WEBHOOK", "wait_serving"]
+__all__ = ["CONTROLLER", "DEPLOYMENTS", "FORBIDDEN_NAMESPACE", "NAMESPACE", "REVIEW", "WEBHOOK", "wait_until_serving"]
 
 NAMESPACE = "gatekeeper-system"
 CONTROLLER = "gatekeeper-controller-manager"
@@ -28,7 +28,7 @@ FORBIDDEN_NAMESPACE: dict[str, Any] = {
     "kind": "Namespace",
     "metadata": {"name": "chaos-harness-canary", "labels": {"admission.gatekeeper.sh/ignore": "canary"}},
 }
-"""What Gatekeeper denies whatever policies there are: only exempt namespaces may carry the label."""
+"""A namespace that Gatekeeper denies under every policy: only exempt namespaces may carry this label."""
 
 REVIEW: dict[str, Any] = {
     "apiVersion": "admission.k8s.io/v1",
@@ -44,18 +44,17 @@ REVIEW: dict[str, Any] = {
         "object": FORBIDDEN_NAMESPACE,
     },
 }
-"""The same as a replica is asked by itself."""
+"""The AdmissionReview that asks one replica about that namespace."""
 
-Objects = Mapping[str, Mapping[str, Any]]
+ObjectsByName = Mapping[str, Mapping[str, Any]]
 
 
-def wait_serving(cluster: Cluster, deadline: Deadline) -> list[str]:
-    """Wait until Gatekeeper serves admission with all its replicas; return the names of the webhook pods.
+def wait_until_serving(cluster: Cluster, deadline: Deadline) -> list[str]:
+    """Wait until all replicas of Gatekeeper serve admission; return the names of the webhook pods.
 
-    All Deployments are rolled out and available, the webhook's EndpointSlices hold every replica, each
-    replica denies a namespace that it must deny, asked from a node without the API server, and the API
-    server, asked to create it (dry run), reports that denial. Status alone is not believed: it is stale
-    after a cut.
+    All Deployments are rolled out and available; the webhook's EndpointSlices contain every replica; each replica,
+    called from a node without the API server, denies a namespace that it must deny; and the API server reports that
+    denial for a dry run. Status alone is not enough: it is stale after a network fault.
 
     Raises DeadlineExceeded with what was missing last.
     """
@@ -63,11 +62,13 @@ def wait_serving(cluster: Cluster, deadline: Deadline) -> list[str]:
     with cluster.client() as api:
         for _ in deadline.attempts():
             try:
-                deployments = until(api, DEPLOYMENTS, _rolled_out, deadline)
-                replicas = until(api, _SLICES, _complete(deployments[CONTROLLER]), deadline, _OF_SERVICE)
-                answers = {pod: _ask(cluster, url, deadline) for pod, url in replicas.items()}
+                deployments = wait_until(api, DEPLOYMENTS, _rolled_out, deadline)
+                replicas = wait_until(
+                    api, _SLICES, _all_replicas_listed(deployments[CONTROLLER]), deadline, _OF_SERVICE
+                )
+                answers = {pod: _probe_replica(cluster, url, deadline) for pod, url in replicas.items()}
                 wrong = [f"{pod} {why}" for pod, why in answers.items() if why is not None]
-                last = "; ".join(wrong) if wrong else _ask_api_server(api)
+                last = "; ".join(wrong) if wrong else _probe_api_server(api)
             except (ApiRefused, ApiUnreachable) as error:
                 last = f"the API server: {error}"
             except DeadlineExceeded as error:
@@ -78,8 +79,8 @@ def wait_serving(cluster: Cluster, deadline: Deadline) -> list[str]:
     raise deadline.error(last or "")
 
 
-def _rolled_out(objects: Objects) -> dict[str, int] | None:
-    """Return the replicas of each Deployment by its name, or None unless all of them are up to date and available."""
+def _rolled_out(objects: ObjectsByName) -> dict[str, int] | None:
+    """Return the replicas of each Deployment by name, or None unless all of them are up to date and available."""
     replicas = {
         deployment["metadata"]["name"]: deployment["spec"].get("replicas", 1) for deployment in objects.values()
     }
@@ -92,8 +93,8 @@ def _rolled_out(objects: Objects) -> dict[str, int] | None:
     return replicas if CONTROLLER in replicas else None
 
 
-def _complete(wanted: int) -> Callable[[Objects], dict[str, str] | None]:
-    def urls(objects: Objects) -> dict[str, str] | None:
+def _all_replicas_listed(wanted: int) -> Callable[[ObjectsByName], dict[str, str] | None]:
+    def urls(objects: ObjectsByName) -> dict[str, str] | None:
         urls_by_pod = {}
         for endpoint_slice in objects.values():
             port = next((port["port"] for port in endpoint_slice.get("ports") or ()), None)
@@ -105,7 +106,7 @@ def _complete(wanted: int) -> Callable[[Objects], dict[str, str] | None]:
     return urls
 
 
-def _ask(cluster: Cluster, url: str, deadline: Deadline) -> str | None:
+def _probe_replica(cluster: Cluster, url: str, deadline: Deadline) -> str | None:
     """Send the review to one replica; return what was wrong with its answer, or None."""
     curl = ["curl", "--silent", "--show-error", "--insecure", "--max-time", f"{_ANSWER_SECONDS:.0f}"]
     argv = [*curl, "--header", "Content-Type: application/json", "--data", "@-", url]
@@ -124,8 +125,8 @@ def _ask(cluster: Cluster, url: str, deadline: Deadline) -> str | None:
     return said
 
 
-def _ask_api_server(api: Any) -> str | None:
-    """Ask for a namespace that must be denied; return what was wrong with the answer, or None."""
+def _probe_api_server(api: Any) -> str | None:
+    """Ask the API server for a namespace that must be denied; return what was wrong with the answer, or None."""
     try:
         request(api, "POST", "/api/v1/namespaces", query={"dryRun": "All"}, body=FORBIDDEN_NAMESPACE)
     except ApiRefused as error:

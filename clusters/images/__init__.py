@@ -1,4 +1,4 @@
-"""Images that a shape needs: resolved, built where need be, and carried to machines that reach nothing."""
+"""Images of a shape: found, pulled or built, and exported for machines without a network."""
 
 from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.images import catalogue, sources
 from chaos_harness.clusters.images.catalogue import ImageEntry
-from chaos_harness.clusters.images.resolve import Held, Origin, find, make, read_lock
+from chaos_harness.clusters.images.resolve import LocalImage, Origin, find, make, read_lock
 from chaos_harness.clusters.images.store import Artefact
 from chaos_harness.clusters.machine import process
 from chaos_harness.clusters.shape import Shape
@@ -20,7 +20,7 @@ _ENDING_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Images:
-    """The images of a shape by the names that they have in the engine; of each name where it came from, and its id."""
+    """The images of a shape by their names in the engine; `origin` and `ids` say where each came from, and its ID."""
 
     node: str
     gatekeeper: str | None
@@ -46,24 +46,23 @@ def entries(shape: Shape) -> dict[str, ImageEntry]:
 
 
 def ensure(engine: Engine, shapes: Shape | Sequence[Shape], progress: Progress) -> Images:
-    """Make the engine hold every image of `shapes`, and this user's cache what brings clusters of them up.
+    """Make sure that the engine holds every image of `shapes`, and the cache all else that clusters of them need.
 
-    Return the images of the first one.
-
-    What the lock names is pulled first; then the rest is built, root file systems being downloaded while programs
-    compile. Raises ImageUnavailable (disk, too), BadScenario (lock), and ends what it started when it is interrupted.
+    Returns the images of the first shape. Images in the lock are pulled first; then the others are built, while root
+    file systems are downloaded. Raises ImageUnavailable (also: disk full), BadScenario (lock), and stops everything it
+    started if it is interrupted.
     """
     wanted = [shapes] if isinstance(shapes, Shape) else list(shapes)
     needed = {entry.name: entry for shape in wanted for entry in entries(shape).values()}
     lock = read_lock()
-    held: dict[str, Held] = {}
+    held: dict[str, LocalImage] = {}
     for name, entry in needed.items():
         if here := find(engine, entry, lock, progress):
             held[name] = here
     missing = {name: entry for name, entry in needed.items() if name not in held}
-    _gather([artefact for entry in missing.values() for artefact in entry.artefacts], progress)
+    _make_artefacts([artefact for entry in missing.values() for artefact in entry.artefacts], progress)
     held |= {name: make(engine, entry, lock, progress) for name, entry in missing.items()}
-    sources.ready(wanted, progress)
+    sources.prepare_sources(wanted, progress)
     roles = {role: held[entry.name].name for role, entry in entries(wanted[0]).items()}
     return Images(
         node=roles["node"],
@@ -76,8 +75,8 @@ def ensure(engine: Engine, shapes: Shape | Sequence[Shape], progress: Progress) 
     )
 
 
-def _gather(wanted: Sequence[Artefact], progress: Progress) -> None:
-    """Make artefacts that are not there yet, each once; one that cannot be made ends what goes on beside, at once."""
+def _make_artefacts(wanted: Sequence[Artefact], progress: Progress) -> None:
+    """Make the missing artefacts, each once; if one fails, the others are stopped at once."""
     artefacts = list({artefact.folder: artefact for artefact in wanted}.values())
     downloads = [artefact for artefact in artefacts if artefact.name.endswith("-rootfs")]
     builds = [artefact for artefact in artefacts if artefact not in downloads]

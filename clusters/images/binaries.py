@@ -8,7 +8,7 @@ from chaos_harness.clusters import versions
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.images.golang import GO_SOURCES, Program, build, download
 from chaos_harness.clusters.images.store import Artefact, digest, require_disk
-from chaos_harness.clusters.machine.removal import remove
+from chaos_harness.clusters.machine.removal import remove_folder
 from chaos_harness.clusters.terminal.progress import Progress
 
 __all__ = ["balancer", "command", "gatekeeper", "gatekeeper_source", "kind_source", "kubernetes", "tools"]
@@ -46,7 +46,7 @@ _BUILD_GIB, _COMMAND_GIB = 6.0, 2.0
 
 
 def tools() -> Artefact:
-    """Return the tools' binaries: kind, helm, and what a node runs besides Kubernetes."""
+    """Return the binaries of the tools: kind, helm, and what a node runs besides Kubernetes."""
     module = GO_SOURCES / "tools"
 
     def make(folder: Path, progress: Progress) -> None:
@@ -56,7 +56,7 @@ def tools() -> Artefact:
 
 
 def command(name: str) -> Artefact:
-    """Return kind or helm alone, as it is among the tools: for who has the images, but not what they are made of."""
+    """Return kind or helm alone, built as in `tools`; for a machine that has the images already."""
     module, program = GO_SOURCES / "tools", replace(_TOOLS, packages=(_COMMANDS[name],))
 
     def make(folder: Path, progress: Progress) -> None:
@@ -66,7 +66,7 @@ def command(name: str) -> Artefact:
 
 
 def balancer() -> Artefact:
-    """Return the program, called `balancer`, that stands in for kind's load balancer of several API servers."""
+    """Return the program `balancer`, which replaces kind's load balancer for several API servers."""
     module, program = GO_SOURCES / "balancer", Program(packages=(".",))
 
     def make(folder: Path, progress: Progress) -> None:
@@ -76,7 +76,7 @@ def balancer() -> Artefact:
 
 
 def kubernetes(version: str) -> Artefact:
-    """Return the one binary that is all of Kubernetes `version`, and its names kubeadm and kubectl."""
+    """Return the one binary that contains all of Kubernetes `version`, and its names kubeadm and kubectl."""
     major, minor, _ = version.removeprefix("v").split(".")
     variables = {
         "gitVersion": version,
@@ -105,13 +105,13 @@ def kubernetes(version: str) -> Artefact:
         _build(program, module, folder, f"build Kubernetes {version}", progress)
         for name in ("kubeadm", "kubectl"):
             (folder / name).symlink_to("kubernetes")
-        remove(module)
+        remove_folder(module)
 
     return Artefact(f"kubernetes-{version}", digest(sources, locks, program.arguments), make)
 
 
 def gatekeeper(version: str) -> Artefact:
-    """Return Gatekeeper's binary, called `gatekeeper`, built in its own module by its own go.sum."""
+    """Return Gatekeeper's binary, called `gatekeeper`, built in its own module with its own go.sum."""
     program = Program(
         packages=(".",),
         variables={"github.com/open-policy-agent/gatekeeper/v3/pkg/version.Version": version},
@@ -124,13 +124,13 @@ def gatekeeper(version: str) -> Artefact:
         _build(program, module, built, f"build Gatekeeper {version}", progress)
         next(built.iterdir()).rename(folder / "gatekeeper")
         built.rmdir()
-        remove(module)
+        remove_folder(module)
 
     return Artefact(f"gatekeeper-{version}", digest(version, program.arguments), make)
 
 
 def gatekeeper_source(version: str) -> Artefact:
-    """Return Gatekeeper's release files, out of the module that its binary is built from.
+    """Return Gatekeeper's release files, from the module that its binary is built from.
 
     They are deploy/gatekeeper.yaml and charts/gatekeeper.
     """
@@ -149,7 +149,7 @@ def _gatekeeper_module(version: str) -> Path:
 
 
 def kind_source() -> Path:
-    """Return the folder of kind's module: its node's base files lie in images/base/files.
+    """Return the folder of kind's module; its node's base files are in images/base/files.
 
     Raises ImageUnavailable.
     """

@@ -1,4 +1,4 @@
-"""Catalogue of images: for each one its names in the engine, where it may be pulled, and how it is built."""
+"""Catalogue of images: the names of each one in the engine, where it may be pulled, and how it is built."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from chaos_harness.clusters import versions
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.images import binaries, node, store
-from chaos_harness.clusters.images.layers import Image, Layer, write_archive, write_layer
+from chaos_harness.clusters.images.layers import ArchiveImage, Layer, write_archive, write_layer
 from chaos_harness.clusters.images.rootfs import rootfs
 from chaos_harness.clusters.images.store import Artefact, digest
 from chaos_harness.clusters.terminal.progress import Progress
@@ -27,13 +27,13 @@ __all__ = [
 ]
 
 NAME = "chaos-harness"
-"""Repository prefix of every image made here."""
+"""Repository prefix of every image built here."""
 
 BALANCER = "docker.io/envoyproxy/envoy:v1.36.2"
-"""What kind v0.33.0 runs in front of the API servers when there are several."""
+"""Image that kind v0.33.0 runs in front of several API servers."""
 
 NODE = "node/"
-"""What the names of nodes in lock.yaml begin with."""
+"""Prefix of node images in lock.yaml."""
 
 _SECONDS = 600.0
 _DIGITS = 12
@@ -45,10 +45,10 @@ _BASH = '#!/bin/sh\nexec /bin/sh "$@"\n'
 
 @dataclass(frozen=True)
 class ImageEntry:
-    """One image: its name in lock.yaml, where it is published, what it is called in the engine, and how it is built.
+    """One image: its name in lock.yaml, where it is published, its name in the engine, and how it is built.
 
-    Two contents never have one name: it begins with `stem`, and ends with the `key` of the recipe that an image was
-    built by, or with the digest that it was pulled by.
+    Different contents never have the same name: it begins with `stem` and ends with the `key` of the recipe that the
+    image was built by, or with the digest that it was pulled by.
     """
 
     lock: str
@@ -60,11 +60,11 @@ class ImageEntry:
 
     @property
     def name(self) -> str:
-        """The name of the image that is built here."""
+        """The name of the image if it is built here."""
         return f"{self.stem}{self.key}"
 
     def pulled(self, reference: str) -> str:
-        """Return the name of the image that is pulled by `reference`, REPOSITORY@sha256:DIGEST."""
+        """Return the name of the image if it is pulled by `reference`, REPOSITORY@sha256:DIGEST."""
         return f"{self.stem}{reference.rpartition(':')[2][:_DIGITS]}"
 
 
@@ -86,7 +86,7 @@ def node_image(version: str) -> ImageEntry:
 
 
 def gatekeeper(version: str) -> ImageEntry:
-    """Return Gatekeeper's image: its binary and nothing else, run by the user that upstream's image runs as."""
+    """Return Gatekeeper's image: only its binary, run by the same user as upstream's image."""
     binary = binaries.gatekeeper(version)
     stem, key = f"{NAME}/gatekeeper:{version}-", digest(_FORMAT, binary.key)
 
@@ -127,7 +127,7 @@ def gatekeeper_crds(version: str) -> ImageEntry:
 
 
 def registry() -> ImageEntry:
-    """Return the registry's image: CNCF distribution, and a shell to cut it with."""
+    """Return the registry's image: CNCF distribution, and a shell for the fault that cuts it."""
     tools = binaries.tools()
     stem, key = f"{NAME}/registry:", digest(_FORMAT, tools.key, _BUSYBOX.key)
 
@@ -142,7 +142,7 @@ def registry() -> ImageEntry:
 
 
 def balancer() -> ImageEntry:
-    """Return the image in front of several API servers, with the shell in which kind starts it and configures it."""
+    """Return the image in front of several API servers, with a shell, in which kind starts and configures it."""
     program = binaries.balancer()
     stem, key = f"{NAME}/balancer:", digest(_FORMAT, program.key, _BUSYBOX.key)
 
@@ -176,9 +176,9 @@ def _load(
     base: Path | None = None,
 ) -> None:
     store.require_disk(1.0, f"the image {name}")
-    with store.scratch("image") as folder:
+    with store.scratch_folder("image") as folder:
         layer = write_layer(folder / "layer.tar", files, links=links, folders=folders, executables=["bin/bash"])
         layers = (*((Layer.of(base),) if base else ()), layer)
-        write_archive(folder / "image.tar", [Image((name,), layers, config)])
+        write_archive(folder / "image.tar", [ArchiveImage((name,), layers, config)])
         deadline = Deadline.after(_SECONDS, f"the engine to load {name}")
         engine.run(["load", "--quiet", "--input", folder / "image.tar"], deadline)

@@ -1,9 +1,9 @@
-"""Composed Go modules: writes go.mod and go.sum for a Kubernetes version, once, to be committed.
+"""Composed Go modules: writes go.mod and go.sum for a Kubernetes version, once; they are committed.
 
-Kubernetes' own go.mod replaces its staging modules by folders that its module zip lacks. The composed
-module takes all its requirements and replaces the folders by the modules published of them
-(k8s.io/api v0.36.4 for v1.36.4). `nox -s add-kubernetes` does it, and all else that makes a version known;
-`PYTHONPATH=src python -m chaos_harness.clusters.images.compose v1.36.4` does this alone.
+Kubernetes' own go.mod replaces its staging modules by folders that its module zip lacks. The composed module keeps all
+its requirements and replaces the folders by the published modules (k8s.io/api v0.36.4 for v1.36.4). `nox -s
+add-kubernetes` does this and everything else that makes a version known; `PYTHONPATH=src python -m
+chaos_harness.clusters.images.compose v1.36.4` does only this.
 """
 
 import re
@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.images.golang import GO_STEADY, database, download
+from chaos_harness.clusters.images.golang import GO_STEADY, checksum_database, download
 from chaos_harness.clusters.machine.process import run
 from chaos_harness.clusters.versions import RECIPES
 
@@ -25,7 +25,7 @@ _STAGING = re.compile(r"^\t(k8s\.io/\S+) => \./staging/src/\S+$", re.MULTILINE)
 
 
 def go_mod(upstream: str, version: str) -> str:
-    """Return the composed go.mod for Kubernetes `version` from the text of `upstream`'s."""
+    """Return the composed go.mod for Kubernetes `version` from the text of Kubernetes' own, `upstream`."""
     staging = "v0." + version.removeprefix("v1.")
     text = upstream[upstream.index("module ") :]
     text = text.replace("module k8s.io/kubernetes", "module chaos-harness.invalid/kubernetes", 1)
@@ -35,13 +35,13 @@ def go_mod(upstream: str, version: str) -> str:
 
 
 def compose(version: str, recipes: Path = RECIPES) -> Path:
-    """Write the go.mod and go.sum of Kubernetes `version` into a folder of `recipes`, once both are there; return it.
+    """Write the go.mod and go.sum of Kubernetes `version` into a folder of `recipes`, when both exist; return it.
 
-    Every module is held against the checksum database. Raises ImageUnavailable or CommandFailed when one is not
+    Every module is verified against the checksum database. Raises ImageUnavailable or CommandFailed if a module is not
     served or its checksum cannot be verified.
     """
     deadline = Deadline.after(_SECONDS, f"go.mod and go.sum of Kubernetes {version}")
-    asked = database(f"what Kubernetes {version} needs", deadline)
+    asked = checksum_database(f"what Kubernetes {version} needs", deadline)
     upstream = download("k8s.io/kubernetes", version, deadline)
     target = recipes / version
     with tempfile.TemporaryDirectory() as folder:

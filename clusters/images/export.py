@@ -1,4 +1,4 @@
-"""Ready sets: images and what else a shape needs, in one file, for a machine that reaches nothing."""
+"""Ready sets: exports the images of shapes, and what else they need, to one file for a machine without a network."""
 
 import contextlib
 import hashlib
@@ -12,10 +12,10 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.errors import BadScenario, HarnessError
 from chaos_harness.clusters.images import binaries, ensure, ready_set, sources, store
-from chaos_harness.clusters.machine.locking import locked
+from chaos_harness.clusters.machine.locking import hold_lock
 from chaos_harness.clusters.machine.paths import cache_dir
 from chaos_harness.clusters.shape import Shape
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.clusters.terminal.progress import Progress
 
 __all__ = ["load", "save"]
@@ -26,8 +26,8 @@ _SECONDS = 1800.0
 def save(engine: Engine, path: Path, shapes: Sequence[Shape], progress: Progress) -> list[str]:
     """Write everything that clusters of `shapes` are made from into the file `path`; return the images' names.
 
-    The file gets its name only when it is complete. Raises ImageUnavailable (disk, too), BadScenario (no such place),
-    HarnessError if it cannot be written.
+    The file gets its name only when it is complete. Raises ImageUnavailable (also: disk full), BadScenario (no such
+    folder), HarnessError if it cannot be written.
     """
     _require_place(path)
     names = sorted(ensure(engine, shapes, progress).origin)
@@ -37,7 +37,7 @@ def save(engine: Engine, path: Path, shapes: Sequence[Shape], progress: Progress
     deadline = Deadline.after(_SECONDS, f"the ready set {path}")
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
-        with progress.step(f"save {len(names)} images to {path}"), store.scratch("save") as scratch:
+        with progress.step(f"save {len(names)} images to {path}"), store.scratch_folder("save") as scratch:
             with (scratch / ready_set.IMAGES).open("wb") as archive:
                 engine.run(["save", *names], deadline, stdout=archive)
             files = {ready_set.IMAGES: scratch / ready_set.IMAGES}
@@ -71,24 +71,23 @@ def _files(folder: Path) -> list[Path]:
 
 
 def load(engine: Engine, path: Path, progress: Progress) -> list[str]:
-    """Put the ready set `path` into the engine and the cache; return the names of its images.
+    """Load the ready set `path` into the engine and the cache; return the names of its images.
 
-    All of the file is checked before any of it is kept, and of it no more than the index names and this version can
-    use: other folders would be believed by their names. Raises BadScenario when it is cut off, has been changed or was
-    written by another version.
+    The whole file is checked first. Only what the index names and this version can use is kept: a folder in the cache
+    is trusted by its name. Raises BadScenario if the file is cut off, was changed, or was written by another version.
     """
     deadline = Deadline.after(_SECONDS, f"the engine to load {path}")
     known = {artefact.folder.name for artefact in _artefacts(versions.GATEKEEPER)}
-    with progress.step(f"load {path}"), store.scratch("load") as scratch:
+    with progress.step(f"load {path}"), store.scratch_folder("load") as scratch:
         index = ready_set.unpack(path, scratch)
         engine.run(["load", "--quiet", "--input", scratch / ready_set.IMAGES], deadline)
         there = scratch / "artefacts"
         for folder in sorted(there.iterdir()) if there.is_dir() else ():
             if folder.name not in known:
-                progress.say(f"   left out: {shown(folder.name)}, from which this version makes nothing")
+                progress.say(f"   left out: {escape_controls(folder.name)}, which this version does not use")
                 continue
             target = cache_dir("artefacts") / folder.name
-            with locked(folder.name, deadline):
+            with hold_lock(folder.name, deadline):
                 if not target.exists():
                     folder.rename(target)
     return index.images
@@ -101,7 +100,7 @@ def _content(source: Path) -> ready_set.ReadySetContent:
 
 
 def _require_place(path: Path) -> None:
-    """Refuse a place that no file can have before hours go into it."""
+    """Refuse a path that cannot be written, before the work of hours begins."""
     problem = ""
     if path.is_dir():
         problem = "is a directory"

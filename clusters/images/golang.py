@@ -1,4 +1,4 @@
-"""Go programs, built from modules whose sums are committed, or that the checksum database has verified."""
+"""Go programs, built from modules whose checksums are committed or were verified by the checksum database."""
 
 import json
 import os
@@ -8,25 +8,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed, ImageUnavailable
 from chaos_harness.clusters.machine.process import run
-from chaos_harness.clusters.terminal.progress import Step
+from chaos_harness.clusters.terminal.progress import ProgressStep
 
-__all__ = ["GO_SOURCES", "GO_STEADY", "SUMS", "Program", "build", "committed", "database", "download"]
+__all__ = ["GO_SOURCES", "GO_STEADY", "SUMS", "Program", "build", "checksum_database", "committed_sums", "download"]
 
 GO_SOURCES = Path(__file__).with_name("go")
 """Folder of the composed modules: their main packages, go.mod and go.sum."""
 
 SUMS = Path(__file__).with_name("modules.sum")
-"""Sums, in the format of go.sum, of modules that are built by themselves: `clusters.images.sums` writes them."""
+"""Checksums, in the format of go.sum, of modules that are built by themselves; `clusters.images.sums` writes them."""
 
 GO_STEADY = {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false -mod=readonly", "GOTOOLCHAIN": "local", "GOWORK": "off"}
 """Environment that makes a build depend on its sources only; checksum settings stay the user's."""
 
 _HOLDER = "module chaos-harness.invalid/download\n\ngo 1.24\n"
-"""A module whose only purpose is its go.sum: the go command holds what it downloads against that one first."""
+"""A module that exists only for its go.sum: the go command checks downloads against that first."""
 
 _TELL_EVERY_SECONDS = 1.0
 _MOST_NAMES_BYTES = 1 << 20
@@ -34,7 +34,7 @@ _MOST_NAMES_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Program:
-    """One `go build` call: main packages of one module, each linked into a binary of its last name.
+    """One `go build` call: main packages of one module, each linked into a binary named by its last path element.
 
     `variables` are set by the linker (-X).
     """
@@ -45,9 +45,9 @@ class Program:
 
     @property
     def arguments(self) -> list[str]:
-        """Arguments of `go build` but for the output and the packages.
+        """Arguments of `go build` except the output and the packages.
 
-        No debug tables are compiled or linked: a sixth of the time and a third of the size.
+        Debug tables are left out, which saves a sixth of the time and a third of the size.
         """
         linked = " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in self.variables.items())])
         tags = [f"-tags={','.join(self.tags)}"] if self.tags else []
@@ -55,14 +55,14 @@ class Program:
 
 
 def download(module: str, version: str, deadline: Deadline) -> Path:
-    """Return the folder of a module in the module cache, downloaded and verified if need be.
+    """Return the folder of a module in the module cache, downloaded and verified if necessary.
 
-    It is held against the sum that is committed, whatever GOSUMDB, GONOSUMDB and GOPRIVATE say; a version without one
-    against the checksum database. Raises ImageUnavailable when it is not served, its checksum does not match, or
-    nothing tells what it must be; then nothing is kept.
+    It is verified against the committed checksum, whatever GOSUMDB, GONOSUMDB and GOPRIVATE are; a version without one,
+    against the checksum database. Raises ImageUnavailable if it is not served, its checksum does not match, or no
+    checksum is known; then nothing is kept.
     """
-    known = committed(module, version)
-    asked = {} if known else database(f"{module} {version}", deadline)
+    known = committed_sums(module, version)
+    asked = {} if known else checksum_database(f"{module} {version}", deadline)
     with tempfile.TemporaryDirectory() as folder:
         holder = Path(folder)
         if known:
@@ -78,46 +78,46 @@ def download(module: str, version: str, deadline: Deadline) -> Path:
     facts = json.loads(answer.stdout) if answer.stdout.startswith("{") else {"Error": answer.stderr.strip()}
     if "Error" in facts:
         raise ImageUnavailable(
-            f"{module} {version} cannot be had from the Go module proxy: {facts['Error']}\n"
-            f"`{typed('doctor')}` tells whether the proxy answers; `{typed('images --')} --load FILE` brings a "
-            "ready set"
+            f"{module} {version} is not available from the Go module proxy: {facts['Error']}\n"
+            f"`{command_line('doctor')}` tells whether the proxy answers; `{command_line('images --')} --load FILE` "
+            "brings a ready set"
         )
     return Path(facts["Dir"])
 
 
-def committed(module: str, version: str) -> str:
-    """Return the lines of a go.sum for one module, from all that is committed; "" if nothing is."""
+def committed_sums(module: str, version: str) -> str:
+    """Return the committed lines of a go.sum for one module; "" if there are none."""
     names = (f"{module} {version} ", f"{module} {version}/go.mod ")
     texts = (path.read_text(encoding="utf-8") for path in (SUMS, *sorted(GO_SOURCES.rglob("go.sum"))))
     lines = dict.fromkeys(line for text in texts for line in text.splitlines() if line.startswith(names))
     return "".join(f"{line}\n" for line in lines)
 
 
-def database(what: str, deadline: Deadline) -> Mapping[str, str]:
-    """Return the environment in which go asks the checksum database about every module, whatever GOPRIVATE says.
+def checksum_database(what: str, deadline: Deadline) -> Mapping[str, str]:
+    """Return the environment in which go asks the checksum database about every module, whatever GOPRIVATE is.
 
-    Raises ImageUnavailable when it is switched off: without it nobody can say what `what` must contain.
+    Raises ImageUnavailable if the database is switched off: then nothing can verify the content of `what`.
     """
     used = run(["go", "env", "GOSUMDB"], deadline).stdout.strip()
     if used in ("", "off"):
         raise ImageUnavailable(
-            f"{what}: expected the checksum database to say what it must contain, as no sum of it is committed; found "
+            f"{what}: expected the checksum database to verify it, as no sum of it is committed; found "
             "GOSUMDB=off, so it is not downloaded; `unset GOSUMDB; go env -u GOSUMDB` lets the database be asked"
         )
     return {"GONOSUMDB": "none"}
 
 
-def build(program: Program, module: Path, output: Path, deadline: Deadline, step: Step) -> None:
-    """Build `program` inside the folder `module` into the folder `output`; tell on `step` how far it is.
+def build(program: Program, module: Path, output: Path, deadline: Deadline, step: ProgressStep) -> None:
+    """Build `program` in the module folder `module` into the folder `output`; show the progress on `step`.
 
-    Raises ImageUnavailable with the compiler's words, or the checksum that did not match.
+    Raises ImageUnavailable with the compiler's message, or the checksum that did not match.
     """
     output.mkdir(parents=True, exist_ok=True)
     total = len(_go(["list", "-deps", *program.packages], module, deadline).splitlines())
     compiled = ["go", "build", "-v", *program.arguments, "-o", f"{output}/", *program.packages]
     done = threading.Event()
     with tempfile.TemporaryFile("w+b") as names:
-        teller = threading.Thread(target=_tell, args=(names.fileno(), total, step, done), daemon=True)
+        teller = threading.Thread(target=_show_progress, args=(names.fileno(), total, step, done), daemon=True)
         teller.start()
         try:
             run(compiled, deadline, cwd=module, env=GO_STEADY, stderr=names)
@@ -132,10 +132,10 @@ def _go(arguments: Sequence[str], module: Path, deadline: Deadline) -> str:
     try:
         return run(["go", *arguments], deadline, cwd=module, env=GO_STEADY).stdout
     except CommandFailed as error:
-        raise ImageUnavailable(f"the modules of {module} cannot be had or verified: {error}") from error
+        raise ImageUnavailable(f"the modules of {module} are not available or not verified: {error}") from error
 
 
-def _tell(names: int, total: int, step: Step, done: threading.Event) -> None:
+def _show_progress(names: int, total: int, step: ProgressStep, done: threading.Event) -> None:
     while not done.wait(_TELL_EVERY_SECONDS):
         compiled = os.pread(names, _MOST_NAMES_BYTES, 0).count(b"\n")
         step.detail = f"{compiled} packages compiled of at most {total}"

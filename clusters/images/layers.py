@@ -1,7 +1,7 @@
-"""Layers and the archives made of them: an image as `docker load` and `ctr images import` read it.
+"""Layers and archives: an image as `docker load` and `ctr images import` read it.
 
-An archive is written straight from files, the same bytes for the same content, so that no engine has
-to run a build, and images that share a layer carry it once.
+An archive is written directly from files, byte for byte the same for the same content. So no engine has to run a build,
+and images that share a layer store it once.
 """
 
 import hashlib
@@ -16,11 +16,11 @@ from typing import Any
 
 from chaos_harness.clusters.engine.guard import IMAGE
 
-__all__ = ["Image", "Layer", "architecture", "write_archive", "write_layer"]
+__all__ = ["ArchiveImage", "Layer", "write_archive", "write_layer"]
 
 
 def architecture() -> str:
-    """Return this machine's architecture in Go's, and so in the image format's, words."""
+    """Return this machine's architecture by its name in Go and in the image format."""
     machine = platform.machine()
     return {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
 
@@ -34,14 +34,14 @@ class Layer:
 
     @classmethod
     def of(cls, tar: Path) -> "Layer":
-        """Return the layer that the tar file `tar` is."""
+        """Return the layer of the tar file `tar`."""
         with tar.open("rb") as stream:
             return cls(tar, f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}")
 
 
 @dataclass(frozen=True)
-class Image:
-    """An image of an archive: its names, its layers from the bottom up, and how it is run."""
+class ArchiveImage:
+    """An image of an archive: its names, its layers from the bottom up, and its run configuration."""
 
     names: tuple[str, ...]
     layers: tuple[Layer, ...]
@@ -72,7 +72,7 @@ def write_layer(
 ) -> Layer:
     """Write a layer of `files` (path in the image → source file, or text), symbolic `links` and `folders` (→ mode).
 
-    A file is executable if its source is, or if it is named in `executables`. Owners are root, times 0.
+    A file is executable if its source is, or if `executables` names it. Owners are root, times 0.
     """
     with tarfile.open(tar, "w", format=tarfile.GNU_FORMAT) as archive:
         made: set[str] = set()
@@ -115,7 +115,7 @@ def _folder(archive: tarfile.TarFile, name: str, mode: int, made: set[str]) -> N
     archive.addfile(info)
 
 
-def write_archive(path: Path, images: Sequence[Image]) -> None:
+def write_archive(path: Path, images: Sequence[ArchiveImage]) -> None:
     """Write `images` into the docker archive `path`, each layer once."""
     with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as archive:
         manifest = []

@@ -1,8 +1,8 @@
 """Lock of published images: asks their registries for today's digests and rewrites lock.yaml.
 
-Run as `PYTHONPATH=src python -m chaos_harness.clusters.images.lock` on a machine that reaches the registries, look at
-the difference, and commit it. An image that is not published is left out: it is built. Nodes are not asked about: their
-digests come with `nox -s add-kubernetes` from kind's release, for only those are sure to fit it, while tags move.
+Run `PYTHONPATH=src python -m chaos_harness.clusters.images.lock` on a machine that reaches the registries, review the
+difference, and commit it. An image that is not published is left out; it is built. Nodes are not looked up: their
+digests come with `nox -s add-kubernetes` from kind's release, since only those are sure to fit it, while tags move.
 """
 
 import json
@@ -20,22 +20,22 @@ from chaos_harness.clusters.images.resolve import LOCK, read_lock
 from chaos_harness.clusters.terminal.escape import last_line
 from chaos_harness.clusters.terminal.progress import Progress
 
-__all__ = ["digests", "renewed", "write"]
+__all__ = ["pull_digests", "renew_lock", "write"]
 
 _PULL_SECONDS = 900.0
 _WIDTH = 200
 
 
-def renewed(
+def renew_lock(
     engine: Engine, locked: Mapping[str, str], entries: Sequence[ImageEntry], progress: Progress
 ) -> dict[str, str]:
-    """Return what the lock is to be from now on: nodes as they are `locked`, all others of `entries` as of today."""
+    """Return the new content of the lock: nodes as in `locked`, all other `entries` with today's digests."""
     nodes = [entry.lock for entry in entries if entry.lock.startswith(NODE)]
     others = [entry for entry in entries if entry.lock not in nodes]
-    return {name: locked[name] for name in nodes if name in locked} | digests(engine, others, progress)
+    return {name: locked[name] for name in nodes if name in locked} | pull_digests(engine, others, progress)
 
 
-def digests(engine: Engine, entries: Iterable[ImageEntry], progress: Progress) -> dict[str, str]:
+def pull_digests(engine: Engine, entries: Iterable[ImageEntry], progress: Progress) -> dict[str, str]:
     """Return lock entries for those of `entries` that their registries have, by pulling each."""
     references = {}
     for entry in entries:
@@ -55,7 +55,7 @@ def digests(engine: Engine, entries: Iterable[ImageEntry], progress: Progress) -
 
 
 def write(entries: Mapping[str, str], path: Path = LOCK) -> None:
-    """Write lock entries behind the comment that `path` begins with."""
+    """Write lock entries below the comment at the top of `path`."""
     comment = [line for line in path.read_text().splitlines(keepends=True) if line.startswith("#")]
     path.write_text("".join(comment) + yaml.safe_dump(dict(entries), sort_keys=True, width=_WIDTH))
 
@@ -63,6 +63,6 @@ def write(entries: Mapping[str, str], path: Path = LOCK) -> None:
 if __name__ == "__main__":
     try:
         listener = Progress.terminal()
-        write(renewed(connect(progress=listener), read_lock(), everything(), listener))
+        write(renew_lock(connect(progress=listener), read_lock(), everything(), listener))
     except HarnessError as problem:
         sys.exit(f"error: {problem}")

@@ -11,7 +11,7 @@ from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.engine.inventory import label_arguments, remove_all
 from chaos_harness.clusters.errors import CommandFailed, DeadlineExceeded, ImageUnavailable
 from chaos_harness.clusters.images import binaries, components, store
-from chaos_harness.clusters.images.layers import Image, Layer, write_archive, write_layer
+from chaos_harness.clusters.images.layers import ArchiveImage, Layer, write_archive, write_layer
 from chaos_harness.clusters.images.rootfs import rootfs
 from chaos_harness.clusters.machine.owner import Owner
 from chaos_harness.clusters.machine.process import run
@@ -34,7 +34,7 @@ _HOOKS = (
     f"rm -f {_SYSTEMD}/multi-user.target.wants/* {_SYSTEMD}/local-fs.target.wants/* {_SYSTEMD}/basic.target.wants/*",
     f"rm -f {_SYSTEMD}/sockets.target.wants/*udev* {_SYSTEMD}/sockets.target.wants/*initctl*",
 )
-"""What kind's base image removes from Debian's systemd, so that a node boots nothing but its own services."""
+"""Parts of Debian's systemd that kind's base image removes, so that a node boots only its own services."""
 
 _SERVICES = ("containerd.service", "kubelet.service", "undo-mount-hacks.service")
 _NODE_BINARIES = ("containerd", "containerd-shim-runc-v2", "crictl", "ctr")
@@ -49,11 +49,11 @@ SYSTEM = rootfs("node-rootfs", "minbase", _PACKAGES, _HOOKS)
 """The Debian system that nodes boot."""
 
 ROOTS = (SYSTEM, components.PROXY_ROOTFS)
-"""Root file systems that a node image takes; they are downloaded while other parts compile."""
+"""Root file systems of a node image; they are downloaded while other parts compile."""
 
 
 def key(version: str) -> str:
-    """Return the key of the node image of Kubernetes `version`: of all it is made from."""
+    """Return the key of the node image of Kubernetes `version`, computed from everything it is made from."""
     parts = (*ROOTS, binaries.tools(), binaries.kubernetes(version))
     return store.digest(_FORMAT, [part.key for part in parts], _MANIFESTS, _SERVICES, _NODE_BINARIES)
 
@@ -61,7 +61,7 @@ def key(version: str) -> str:
 def build(engine: Engine, name: str, version: str, progress: Progress) -> None:
     """Build the node image of Kubernetes `version` in the engine under `name`.
 
-    Raises ImageUnavailable when a part of it cannot be had or the engine refuses a step.
+    Raises ImageUnavailable if a part is not available or the engine refuses a step.
     """
     kubernetes = binaries.kubernetes(version).get(progress)
     tools = binaries.tools().get(progress)
@@ -73,11 +73,11 @@ def build(engine: Engine, name: str, version: str, progress: Progress) -> None:
     owner = Owner.mine()
     container = f"{name.translate(str.maketrans('/:.', '---'))}-build-{owner.run}"
     try:
-        with progress.step(f"make the node image of Kubernetes {version}"), store.scratch("node") as folder:
+        with progress.step(f"make the node image of Kubernetes {version}"), store.scratch_folder("node") as folder:
             _load_base(engine, folder, base, version, kubernetes, tools, system, deadline)
             archive = folder / "components.tar"
             components.write(archive, _needed_images(version, kubernetes, deadline), kubernetes, tools, packages)
-            with _removed_after(engine, owner):
+            with _remove_after(engine, owner):
                 _import(engine, base, container, owner, archive, deadline)
                 engine.run(["commit", *_changes(owner), container, name], deadline)
     except CommandFailed as error:
@@ -102,7 +102,7 @@ def _load_base(
         "Entrypoint": _ENTRYPOINT,
         "StopSignal": "SIGRTMIN+3",
     }
-    write_archive(folder / "base.tar", [Image((base,), layers, config)])
+    write_archive(folder / "base.tar", [ArchiveImage((base,), layers, config)])
     engine.run(["load", "--quiet", "--input", folder / "base.tar"], deadline)
 
 
@@ -148,23 +148,23 @@ def _needed_images(version: str, kubernetes: Path, deadline: Deadline) -> list[s
     config = binaries.kind_source() / "images" / "base" / "files" / "etc" / "containerd" / "config.toml"
     sandbox = re.search(r'sandbox_image\s*=\s*"([^"]+)"', config.read_text())
     if sandbox is None:
-        raise ImageUnavailable(f"{config} names no sandbox_image: kind changed what a node looks like")
+        raise ImageUnavailable(f"{config} names no sandbox_image: kind changed its node image")
     return sorted({*listed.stdout.split(), sandbox[1]})
 
 
 def _changes(owner: Owner) -> list[str]:
-    """Return what `docker commit` is to change: an image takes over labels, and this one is of no run."""
+    """Return the changes for `docker commit`: an image inherits labels, and this one belongs to no run."""
     instructions = [f"ENTRYPOINT {json.dumps(_ENTRYPOINT)}", *(f'LABEL {name}=""' for name in owner.labels())]
     return [word for instruction in instructions for word in ("--change", instruction)]
 
 
 def _import(engine: Engine, base: str, container: str, owner: Owner, archive: Path, deadline: Deadline) -> None:
-    """Put the component images into the content store of a container of `base`, which carries the labels of `owner`.
+    """Import the component images into the content store of a container of `base`, which carries the labels of `owner`.
 
-    They stay packed: each node unpacks them at its first boot, into a volume of its own. Measured on 2 busy cores: the
-    copy of the 245 MiB into that volume takes a node about 1.3 s, unpacking, once for all names, 1.0 to 1.9 s; nodes
-    do it side by side. That is less than a tenth of a new cluster's 37 to 54 s, and a store that nodes share would
-    save no more than that.
+    They stay packed: each node unpacks them at its first boot, into a volume of its own. Measured on 2 busy cores:
+    copying the 245 MiB into that volume takes a node about 1.3 s, unpacking, once for all names, 1.0 to 1.9 s; nodes do
+    it in parallel. That is less than a tenth of a new cluster's 37 to 54 s, and a store shared by nodes would save no
+    more than that.
     """
     sleep = ["--entrypoint", "sleep", base, "infinity"]
     labels = label_arguments(owner.labels())
@@ -181,8 +181,8 @@ def _import(engine: Engine, base: str, container: str, owner: Owner, archive: Pa
 
 
 @contextlib.contextmanager
-def _removed_after(engine: Engine, owner: Owner) -> Iterator[None]:
-    """Remove, after the block, what carries the labels of `owner`; after a kill the next collection does."""
+def _remove_after(engine: Engine, owner: Owner) -> Iterator[None]:
+    """Remove, after the block, what carries the labels of `owner`; after a kill the next garbage collection does."""
     try:
         yield
     finally:

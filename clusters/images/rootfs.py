@@ -1,14 +1,14 @@
 """Root file systems, made by mmdebstrap from the distribution's packages.
 
-As root mmdebstrap binds folders of the machine, /dev/shm among them, into what it makes. It does so in a mount
-namespace of its own: the mounts are nobody else's, and go when its last process does, however it ends.
+As root, mmdebstrap mounts folders of the machine, such as /dev/shm, into the new file system. It does so in a mount
+namespace of its own: nobody else sees the mounts, and they end with its last process, however that ends.
 """
 
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed, HarnessError, ImageUnavailable
 from chaos_harness.clusters.images.store import Artefact, digest
@@ -16,10 +16,10 @@ from chaos_harness.clusters.machine import apt
 from chaos_harness.clusters.machine.process import run
 from chaos_harness.clusters.terminal.progress import Progress
 
-__all__ = ["SUITE", "rootfs"]
+__all__ = ["rootfs"]
 
 SUITE = "trixie"
-"""Debian 13: what kind's own base image is made of."""
+"""Debian 13, as in kind's own base image."""
 
 _SECONDS = 900.0
 _UNREAD = ("doc", "man", "info", "locale", "lintian", "bash-completion")
@@ -28,9 +28,9 @@ _UNREAD = ("doc", "man", "info", "locale", "lintian", "bash-completion")
 def rootfs(name: str, variant: str, packages: Sequence[str], hooks: Sequence[str] = ()) -> Artefact:
     """Return the artefact whose `rootfs.tar` is a root file system with `packages`.
 
-    `variant` is mmdebstrap's: "minbase" is a system, "extract" the bare files of the packages and of what
-    they depend on. `hooks` are shell commands that get the root's folder as $1. Making it raises
-    ImageUnavailable when the distribution's packages cannot be had.
+    `variant` is mmdebstrap's: "minbase" is a system, "extract" only the files of the packages and their dependencies.
+    `hooks` are shell commands that get the root's folder as $1. Making it raises ImageUnavailable if the distribution's
+    packages are not available.
     """
 
     def make(folder: Path, progress: Progress) -> None:
@@ -51,22 +51,22 @@ def _make(folder: Path, variant: str, packages: Sequence[str], hooks: Sequence[s
     ]
     try:
         run(
-            [*_unseen(deadline), "mmdebstrap", *arguments, SUITE, folder / "rootfs.tar", *_mirrors()],
+            [*_private_mounts_prefix(deadline), "mmdebstrap", *arguments, SUITE, folder / "rootfs.tar", *_mirrors()],
             deadline,
             env={"SOURCE_DATE_EPOCH": "0", "TMPDIR": str(folder)},
         )
     except CommandFailed as error:
         raise ImageUnavailable(
-            f"Debian's {SUITE} cannot be had: {error}\n"
-            f"`{typed('doctor')}` tells whether the mirror answers; `{typed('images --')} --load FILE` brings a "
-            "ready set"
+            f"Debian's {SUITE} is not available: {error}\n"
+            f"`{command_line('doctor')}` tells whether the mirror answers; `{command_line('images --')} --load FILE` "
+            "brings a ready set"
         ) from error
 
 
-def _unseen(deadline: Deadline) -> list[str]:
-    """Return the words before a command that keep its mounts to itself; none where that is not permitted.
+def _private_mounts_prefix(deadline: Deadline) -> list[str]:
+    """Return a command prefix that gives the command its own mount namespace; empty if that is not permitted.
 
-    Who may not have such a namespace may not mount either: mmdebstrap then uses a user namespace, or none of both.
+    A user without that permission may not mount either: mmdebstrap then uses a user namespace, or no mounts at all.
     """
     words = ["unshare", "--mount", "--propagation", "private"]
     able = shutil.which(words[0]) and run([*words, "true"], deadline, check=False).returncode == 0
@@ -77,7 +77,7 @@ def _require_mmdebstrap(progress: Progress) -> None:
     if shutil.which("mmdebstrap"):
         return
     lack = "mmdebstrap is missing, which makes the node image"
-    elsewhere = f"`{typed('images --')} --load FILE` brings a set that was saved elsewhere"
+    elsewhere = f"`{command_line('images --')} --load FILE` brings a set that was saved elsewhere"
     try:
         apt.install(["mmdebstrap", "debian-archive-keyring"], progress, lack=lack, elsewhere=elsewhere)
     except HarnessError as error:
@@ -85,7 +85,7 @@ def _require_mmdebstrap(progress: Progress) -> None:
 
 
 def _mirrors() -> list[str]:
-    """Return the mirrors this machine's apt uses, so that the node image comes from there too."""
+    """Return the mirrors of this machine's apt, so that the node image uses them, too."""
     for sources in (Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))):
         if sources.is_file():
             for line in sources.read_text(errors="replace").splitlines():

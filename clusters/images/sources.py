@@ -13,7 +13,7 @@ from chaos_harness.clusters.machine.process import run
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 
-__all__ = ["artefact", "gatekeeper_source", "ready", "tool"]
+__all__ = ["artefact", "gatekeeper_source", "prepare_sources", "tool"]
 
 _WANTED = {
     "kind": (("version",), versions.KIND),
@@ -25,8 +25,8 @@ _WANTED = {
 def tool(name: str, progress: Progress | None = None) -> Path:
     """Return the path of kind, helm or kubectl: the one on PATH if its version is ours, else the one built here.
 
-    kind and helm are built alone where images have not been made of them, as when the engine had the images already.
-    Raises ImageUnavailable when it cannot be built.
+    kind and helm are built alone if no images were built, as when the engine had the images already. Raises
+    ImageUnavailable if it cannot be built.
     """
     arguments, version = _WANTED[name]
     on_path = shutil.which(name)
@@ -40,10 +40,10 @@ def tool(name: str, progress: Progress | None = None) -> Path:
     return made.get(progress or Progress.quiet()) / name
 
 
-def ready(shapes: Sequence[Shape], progress: Progress) -> None:
-    """Make what clusters of `shapes` are brought up with, before the time begins that they have for it.
+def prepare_sources(shapes: Sequence[Shape], progress: Progress) -> None:
+    """Make everything that creating clusters of `shapes` needs, before the time limit of the creation starts.
 
-    Raises ImageUnavailable when something cannot be had.
+    Raises ImageUnavailable if something is not available.
     """
     tool("kind", progress)
     installed = [shape for shape in shapes if shape.gatekeeper]
@@ -54,13 +54,13 @@ def ready(shapes: Sequence[Shape], progress: Progress) -> None:
 
 
 def artefact(name: str) -> Artefact:
-    """Return the artefact that holds the binary of kind, helm or kubectl."""
+    """Return the artefact that contains the binary of kind, helm or kubectl."""
     return binaries.kubernetes(versions.DEFAULT_KUBERNETES) if name == "kubectl" else binaries.tools()
 
 
 def gatekeeper_source(version: str, progress: Progress | None = None) -> Path:
     """Return the folder with Gatekeeper's deploy/gatekeeper.yaml and charts/gatekeeper.
 
-    Raises ImageUnavailable when its module cannot be had.
+    Raises ImageUnavailable if its module is not available.
     """
     return binaries.gatekeeper_source(version).get(progress or Progress.quiet())

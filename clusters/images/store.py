@@ -1,4 +1,4 @@
-"""Store of built artefacts: a folder each, named by what it is made from, complete or absent."""
+"""Store of built artefacts: one folder each, named by what it is made from, complete or absent."""
 
 import contextlib
 import hashlib
@@ -11,12 +11,12 @@ from typing import Any
 
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import HarnessError, ImageUnavailable
-from chaos_harness.clusters.machine.locking import locked
-from chaos_harness.clusters.machine.paths import cache_dir, harden, trusted
-from chaos_harness.clusters.machine.scratch import ARTEFACTS, MAKING, held, sweep
+from chaos_harness.clusters.machine.locking import hold_lock
+from chaos_harness.clusters.machine.paths import cache_dir, remove_write_access, require_trusted
+from chaos_harness.clusters.machine.scratch import ARTEFACTS, MAKING, hold_folder, remove_abandoned
 from chaos_harness.clusters.terminal.progress import Progress
 
-__all__ = ["Artefact", "digest", "require_disk", "scratch"]
+__all__ = ["Artefact", "digest", "require_disk", "scratch_folder"]
 
 _KEY_LENGTH = 12
 _GIB = 1 << 30
@@ -24,7 +24,7 @@ _SECONDS = 3600.0
 
 
 def digest(*ingredients: Any) -> str:
-    """Return the short key of what something is made from: JSON values, and files by their content."""
+    """Return a short key of the ingredients: JSON values, and files by their content."""
     return hashlib.sha256(
         json.dumps([_plain(ingredient) for ingredient in ingredients], sort_keys=True).encode()
     ).hexdigest()[:_KEY_LENGTH]
@@ -45,7 +45,7 @@ def _plain(ingredient: Any) -> Any:
 
 @dataclass(frozen=True)
 class Artefact:
-    """Something built: its name, the key of what it is made from, and how it is made in an empty folder."""
+    """Something that is built: its name, the key of its ingredients, and how it is made in an empty folder."""
 
     name: str
     key: str
@@ -53,50 +53,50 @@ class Artefact:
 
     @property
     def folder(self) -> Path:
-        """The folder it has, or will have."""
+        """The folder of the artefact, which may not exist yet."""
         return cache_dir(ARTEFACTS) / f"{self.name}-{self.key}"
 
     def get(self, progress: Progress) -> Path:
-        """Return its folder, made now if it is not there yet.
+        """Return the folder; the artefact is made first if it is missing.
 
-        Of two processes that want it at once one makes it and the other waits. What is interrupted
-        leaves nothing that counts: the folder gets its name only when it is complete. Each process makes it in a
-        folder of its own, so that what a killed one left, and may still write to, is in nobody's way.
-        Raises HarnessError for a folder that others than root and this user could have made or changed.
+        If two processes need it at once, one makes it and the other waits. An interrupted attempt leaves nothing that
+        counts: the folder gets its name only when it is complete. Each process works in a folder of its own, so the
+        remains of a killed one, which may still write, are in nobody's way. Raises HarnessError for a folder that
+        others than root and this user could have created or changed.
         """
         if self.folder.is_dir():
-            return trusted(self.folder)
+            return require_trusted(self.folder)
         deadline = Deadline.after(_SECONDS, f"another process to build {self.folder.name}")
-        with locked(self.folder.name, deadline):
+        with hold_lock(self.folder.name, deadline):
             if self.folder.is_dir():
-                return trusted(self.folder)
+                return require_trusted(self.folder)
             try:
-                sweep()
+                remove_abandoned()
             except HarnessError as error:
                 progress.say(f" ! {error}")
-            with held(f"{MAKING}{self.folder.name}", self.folder.parent) as folder:
+            with hold_folder(f"{MAKING}{self.folder.name}", self.folder.parent) as folder:
                 folder.chmod(0o755)  # apt's own user reads below it while mmdebstrap runs
                 self.make(folder, progress)
-                harden(folder)
+                remove_write_access(folder)
                 try:
                     folder.rename(self.folder)
                 except OSError:  # another user of this cache, whose locks lie elsewhere, was faster
                     if not self.folder.is_dir():
                         raise
-        return trusted(self.folder)
+        return require_trusted(self.folder)
 
 
 @contextlib.contextmanager
-def scratch(name: str) -> Iterator[Path]:
-    """Return a folder on the cache's disk that is gone after the block."""
+def scratch_folder(name: str) -> Iterator[Path]:
+    """Return a folder on the cache's disk that is removed after the block."""
     with contextlib.suppress(HarnessError):
-        sweep()
-    with held(name) as folder:
+        remove_abandoned()
+    with hold_folder(name) as folder:
         yield folder
 
 
 def require_disk(gib: float, purpose: str) -> None:
-    """Raise ImageUnavailable unless the cache's file system has `gib` GiB free; other images may be made by then."""
+    """Raise ImageUnavailable unless the cache's file system has `gib` GiB free; `purpose` is what they are for."""
     cache = cache_dir()
     free = shutil.disk_usage(cache).free / _GIB
     if free < gib:

@@ -1,7 +1,7 @@
-"""Sums of modules that no go.sum names: writes modules.sum, to be committed, by the checksum database.
+"""Checksums of modules that are in no go.sum: writes modules.sum from the checksum database; it is committed.
 
-Run as `PYTHONPATH=src python -m chaos_harness.clusters.images.sums` when a version of Gatekeeper was added, whose
-module is built by itself.
+Run `PYTHONPATH=src python -m chaos_harness.clusters.images.sums` after adding a version of Gatekeeper, whose module is
+built by itself.
 """
 
 import json
@@ -12,10 +12,10 @@ from pathlib import Path
 from chaos_harness.clusters import versions
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import HarnessError
-from chaos_harness.clusters.images.golang import SUMS, database
+from chaos_harness.clusters.images.golang import SUMS, checksum_database
 from chaos_harness.clusters.machine.process import run
 
-__all__ = ["GATEKEEPER", "write"]
+__all__ = ["GATEKEEPER"]
 
 GATEKEEPER = "github.com/open-policy-agent/gatekeeper/v3"
 """Gatekeeper's module."""
@@ -24,12 +24,12 @@ _SECONDS = 600.0
 
 
 def write(path: Path = SUMS) -> None:
-    """Write the sums of every version of Gatekeeper there is.
+    """Write the checksums of every known version of Gatekeeper.
 
-    Raises ImageUnavailable without the checksum database, CommandFailed when a module is not served.
+    Raises ImageUnavailable without the checksum database, CommandFailed if a module is not served.
     """
     deadline = Deadline.after(_SECONDS, "the sums of Gatekeeper's modules")
-    environment = database(GATEKEEPER, deadline)
+    environment = checksum_database(GATEKEEPER, deadline)
     lines = []
     with tempfile.TemporaryDirectory() as nowhere:
         for version in versions.GATEKEEPER:

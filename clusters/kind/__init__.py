@@ -1,1 +1,1 @@
-"""kind: its configuration, its command, the files that every node gets, and its logs."""
+"""kind: its configuration, its command, the files mounted into every node, and its logs."""

@@ -1,8 +1,8 @@
-"""Auditing: what each API server writes down of the requests that it was sent, on its own node, and how much of it.
+"""Audit log: what each API server records of its requests, on its own node, and how much.
 
-Who asks for an object to be created learns from the answer whether it was admitted; why, and what became of a question
-that was never answered, stands here: which webhooks were called, which mutated, which could not be called and were done
-without (annotations of https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/).
+A client learns from the answer whether its object was admitted. The audit log also says why, and what became of a
+request without an answer: which webhooks were called, which mutated the object, and which failed open (annotations of
+https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/).
 """
 
 import yaml
@@ -11,17 +11,17 @@ __all__ = ["AUDIT_DIRECTORY", "AUDIT_FILES", "AUDIT_LOG", "AUDIT_PATCH", "CANARI
 
 AUDIT_DIRECTORY = "/var/log/kubernetes"
 AUDIT_LOG = f"{AUDIT_DIRECTORY}/audit.log"
-"""One event a line, as JSON; older ones are in `audit-<when>.log` beside it, until they are deleted."""
+"""One event a line, as JSON; older events are in `audit-<when>.log` beside it, until those are deleted."""
 
 CANARIES = "chaos-canary"
-"""The namespace in which our own questions are asked."""
+"""Namespace of the admission probe's requests."""
 
 _POLICY = "/etc/kubernetes/audit/policy.yaml"
 _ADMINISTRATOR = "kubernetes-admin"
-"""Who is meant by kind's kubeconfig, and so by ours."""
+"""User of kind's kubeconfig, and so of the harness."""
 
 _MEBIBYTES, _OLDER = 16, 3
-"""A file takes several minutes of fifty questions a second: who reads it every few seconds misses nothing."""
+"""Size of a log file, and how many older ones are kept: several minutes of 50 requests a second each."""
 
 _NOT_WATCHED = ["gatekeeper-system", "kube-node-lease", "kube-public", "kube-system", "local-path-storage"]
 
@@ -35,11 +35,11 @@ _RULES = [
     },
     {"level": "None"},
 ]
-"""The first that fits counts.
+"""The first matching rule counts.
 
-Our questions name what they ask for, and are known by their Audit-ID. What a controller creates has its name from the
-server, which Metadata lacks (https://github.com/kubernetes/kubernetes/issues/100466), so pods are logged with the
-response. A policy cannot name namespaces by how they begin: those that are not watched are.
+Our requests name their objects and are identified by their Audit-ID. An object that a controller creates gets its name
+from the server, which the level Metadata does not log (https://github.com/kubernetes/kubernetes/issues/100466); so pods
+are logged with the response. A policy cannot match namespaces by prefix, so it lists those that are not watched.
 """
 
 AUDIT_FILES = {
@@ -54,7 +54,7 @@ AUDIT_FILES = {
         sort_keys=False,
     )
 }
-"""What is to be in every node, path -> content."""
+"""Files for every node: path → content."""
 
 _ARGUMENTS = {
     "audit-policy-file": _POLICY,
@@ -77,4 +77,4 @@ _VOLUMES = [
 AUDIT_PATCH = yaml.safe_dump(
     {"kind": "ClusterConfiguration", "apiServer": {"extraArgs": _ARGUMENTS, "extraVolumes": _VOLUMES}}, sort_keys=False
 )
-"""For kind's kubeadmConfigPatches. Without an apiVersion, kind turns arguments into the list that v1beta4 wants."""
+"""For kind's kubeadmConfigPatches. Without an apiVersion, kind converts arguments to the list that v1beta4 needs."""

@@ -1,4 +1,4 @@
-"""kind: renders its configuration, runs it with our labels on everything it makes, and collects its logs."""
+"""kind: renders its configuration, runs it with our labels on everything that it creates, and collects its logs."""
 
 import contextlib
 import os
@@ -25,15 +25,15 @@ from chaos_harness.clusters.kind.node_files import POD_SUBNET, SERVICE_SUBNET
 from chaos_harness.clusters.machine.process import Completed, run
 from chaos_harness.clusters.shape import Shape
 
-__all__ = ["CERTS_DIRECTORY", "OUTPUT", "Kind", "configuration", "docker_wrapper", "node_names"]
+__all__ = ["CERTS_DIRECTORY", "OUTPUT", "KindCli", "configuration", "docker_wrapper", "node_names"]
 
 _NODE_LABEL = "io.x-k8s.kind.cluster"
 
 OUTPUT = "kind.log"
-"""Name of the file, in the cluster's private directory, with what kind said last."""
+"""File in the cluster's private directory with kind's latest output."""
 
 CERTS_DIRECTORY = "/etc/containerd/certs.d"
-"""Where containerd of a node looks for hosts.toml files of registries."""
+"""Where containerd of a node looks for the hosts.toml files of registries."""
 
 _REGISTRY_PATCHES = tuple(
     f"""version = {version}
@@ -42,16 +42,16 @@ _REGISTRY_PATCHES = tuple(
 """
     for version, plugin in ((2, "io.containerd.grpc.v1.cri"), (3, "io.containerd.cri.v1.images"))
 )
-"""One for each containerd configuration version; kind applies the one that matches the node image's."""
+"""One for each version of containerd's configuration; kind applies the one that matches the node image."""
 
 _KUBELET_PATCH = """kind: KubeletConfiguration
 nodeStatusReportFrequency: 5s
 """
-"""A kubelet tells of its node whenever it looks at it, changed or not: every 10 s, as often as it renews its lease.
+"""The kubelet posts its node's status every 10 s, changed or not, as often as it renews its lease.
 
-That is what shows that a node is awake again (clusters.pool.freeze). How often it looks is left as it is shipped,
-for that is also how long it waits for its lease to be taken: with less, webhooks that nobody answers for would cost
-nodes their leases here and nowhere else. When a node counts as lost hangs on leases, which are as ever.
+`clusters.pool.freeze` sees from this post that a node is awake again. How often the kubelet checks its node keeps its
+default: that is also how long it waits for its lease to be accepted, and with less, a webhook that does not answer
+would cost nodes their leases here and nowhere else. When a node counts as lost depends on leases, which are unchanged.
 """
 
 _WRAPPER = """#!/bin/sh
@@ -86,7 +86,7 @@ exec {docker} "$@"
 """
 
 
-_TELLING = re.compile(r"\s*(ERROR|error|Error|\[ERROR)\b")
+_ERROR_LINE = re.compile(r"\s*(ERROR|error|Error|\[ERROR)\b")
 _TAIL_LINES = 20
 
 
@@ -106,10 +106,10 @@ def configuration(
     containerd_patches: Sequence[str] = (),
     kubeadm_patches: Sequence[str] = (),
 ) -> str:
-    """Return kind's configuration (YAML) of the cluster `name`.
+    """Return kind's configuration (YAML) for the cluster `name`.
 
-    `port` of loopback becomes the API server's. `mounts` are files of the host by the path that they get,
-    read-only, in every node. The patches are those that the host asks for.
+    `port` of loopback becomes the API server's. `mounts` maps paths in every node to files of the host, mounted
+    read-only. The patches are those that the host needs (`HostQuirks`).
     """
     roles = ["control-plane"] * shape.control_planes + ["worker"] * shape.workers
     extra = [{"hostPath": str(path), "containerPath": target, "readOnly": True} for target, path in mounts.items()]
@@ -132,11 +132,11 @@ def configuration(
 
 
 def docker_wrapper(docker: str, labels: Mapping[str, str], balancer: str = BALANCER) -> str:
-    """Return a shell script that stands in for `docker` on kind's PATH.
+    """Return a shell script that replaces `docker` on kind's PATH.
 
-    kind cannot label what it creates, and names the image of its load balancer itself. The script adds `labels`
-    to `docker run`, turns the anonymous volume of a node's /var into one that carries them too, and says
-    `balancer` where kind says its own image; it passes all else on.
+    kind cannot label what it creates, and has a fixed image for its load balancer. The script adds `labels` to `docker
+    run`, replaces the anonymous volume of a node's /var by a labelled one, and uses `balancer` instead of kind's own
+    image; every other command is passed on unchanged.
     """
     return _WRAPPER.format(
         published=shlex.quote(BALANCER),
@@ -147,11 +147,11 @@ def docker_wrapper(docker: str, labels: Mapping[str, str], balancer: str = BALAN
     )
 
 
-class Kind:
-    """kind on one engine for one cluster; what it needs of files lies in `directory`.
+class KindCli:
+    """The kind command for one cluster on one engine; its files are in `directory`.
 
-    kind takes for nodes of the cluster whatever container bears its label with that name, runs commands in all of them,
-    reads their credentials, and removes them. So it is not run, and NotOurs is raised, if one of them is not ours.
+    kind treats every container with its label and the cluster's name as a node: it runs commands in it, reads its
+    credentials and removes it. So kind is not run, and NotOurs is raised, if one of them is not ours.
     """
 
     def __init__(self, engine: Engine, name: str, directory: Path) -> None:
@@ -164,11 +164,11 @@ class Kind:
 
     @property
     def kubeconfig(self) -> Path:
-        """The file that kind writes the credentials to, mode 0600."""
+        """The file to which kind writes the credentials, mode 0600."""
         return self._directory / "kubeconfig"
 
     def write_wrapper(self, labels: Mapping[str, str], balancer: str | None = None) -> None:
-        """Put the docker wrapper where `create` finds it."""
+        """Write the docker wrapper to where `create` finds it."""
         self._bin.mkdir(parents=True, exist_ok=True)
         wrapper = self._bin / "docker"
         docker = shutil.which(self._engine.cli) or self._engine.cli
@@ -176,7 +176,7 @@ class Kind:
         wrapper.chmod(0o700)
 
     def create(self, config: str, network: str, deadline: Deadline) -> None:
-        """Create the cluster in the existing `network`; on failure its containers stay, for their logs.
+        """Create the cluster in the existing `network`; if that fails, its containers stay, for their logs.
 
         Raises CommandFailed with the end of kind's output.
         """
@@ -200,12 +200,12 @@ class Kind:
             )
 
     def stop_creating(self) -> None:
-        """End a `create` that another thread is in or about to be in, which then raises CommandFailed."""
+        """Stop a `create` that runs or is about to run in another thread; it then raises CommandFailed."""
         self._stopped = True
         self._note(self._creating)
 
     def read_kubeconfig(self, deadline: Deadline) -> bool:
-        """Write the kubeconfig file that `create` writes at its end, if there are credentials yet; say whether."""
+        """Write the kubeconfig that `create` writes at its end, if kind has credentials yet; return whether it has."""
         try:
             done = self._command(["get", "kubeconfig", "--name", self._name], deadline)
         except CommandFailed:  # the engine does not tell whose the nodes are
@@ -225,7 +225,7 @@ class Kind:
         self.kubeconfig.unlink(missing_ok=True)
 
     def export_logs(self, target: Path, deadline: Deadline) -> str | None:
-        """Write the logs of all nodes below `target` as far as there are any; return what went wrong, or None."""
+        """Write the available logs of all nodes below `target`; return what went wrong, or None."""
         try:
             self._run(["export", "logs", str(target), "--name", self._name], deadline)
         except HarnessError as error:
@@ -234,9 +234,9 @@ class Kind:
 
     @contextlib.contextmanager
     def _credentials(self) -> Iterator[Path]:
-        """Give a new private file that takes the kubeconfig's place when the block is done: others read that meanwhile.
+        """Yield a new private file that replaces the kubeconfig after the block, since others read that meanwhile.
 
-        If the block fails, it goes.
+        If the block fails, the new file is removed.
         """
         handle, name = tempfile.mkstemp(prefix="kubeconfig-", dir=self._directory)  # mode 0600
         os.close(handle)
@@ -289,7 +289,7 @@ class Kind:
 
 
 def _reason(done: Completed) -> str:
-    """Return the lines in which kind and kubeadm say what went wrong; the stack traces around them say less."""
+    """Return the lines in which kind and kubeadm name the error, without the stack traces around them."""
     lines = (done.stderr or done.stdout).strip().splitlines()
-    telling = [line for line in lines if _TELLING.match(line)]
+    telling = [line for line in lines if _ERROR_LINE.match(line)]
     return "\n".join(dict.fromkeys(telling or lines[-_TAIL_LINES:]))

@@ -1,4 +1,4 @@
-"""Logs: what is kept of a cluster that did not come up, as files for an engineer to read, and what they point to."""
+"""Logs: collects the logs of a cluster that did not come up, and names the likely cause."""
 
 import contextlib
 import shutil
@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.engine.inventory import inventory
 from chaos_harness.clusters.errors import HarnessError
-from chaos_harness.clusters.kind.cli import OUTPUT, Kind
+from chaos_harness.clusters.kind.cli import OUTPUT, KindCli
 
 __all__ = ["LogKeeper", "collect_logs", "likely_cause"]
 
@@ -23,22 +23,24 @@ _CAUSES = {
     ),
     "port is already allocated": "another program took the port in this moment: run it again",
     "address already in use": "another program took the port in this moment: run it again",
-    "no space left on device": f"a disk is full: `docker system df`, `{typed('gc')}`",
-    "failed to pull image": f"an image is neither here nor to be pulled: `{typed('doctor')}` tells what is reachable",
+    "no space left on device": f"a disk is full: `docker system df`, `{command_line('gc')}`",
+    "failed to pull image": (
+        f"an image is not here and cannot be pulled: `{command_line('doctor')}` tells what is reachable"
+    ),
 }
-"""What a log says, and what it means on a machine on which clusters came up before."""
+"""Text in a log → what it means, on a machine where clusters came up before."""
 
 
 @dataclass(frozen=True)
 class LogKeeper:
-    """Where logs of clusters that failed are kept, each in a folder of its name."""
+    """Keeps the logs of failed clusters, a folder for each."""
 
     folder: Path
     write: Callable[[Path, bytes], object] = Path.write_bytes
     """Writes a file as it may stay: kind exports all there is, a node's environment and static pods, too."""
 
     def keep(self, raw: Path, name: str) -> tuple[Path, list[str]]:
-        """Write what lies below `raw` for the cluster `name`; return its folder, and what could not be written."""
+        """Copy the files below `raw` for the cluster `name`; return its folder, and what could not be written."""
         target, missing = self.folder / name, list[str]()
         try:
             target.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -54,11 +56,11 @@ class LogKeeper:
         return target, missing
 
 
-def collect_logs(engine: Engine, kind: Kind, name: str, target: Path) -> list[str]:
-    """Write what kind said, what it exports of the nodes, and each container's log below `target`, with all secrets.
+def collect_logs(engine: Engine, kind: KindCli, name: str, target: Path) -> list[str]:
+    """Write kind's output, its export of the nodes and each container's log below `target`, secrets included.
 
-    Returns what could not be had: a broken cluster has not everything, and no log must hide the failure
-    that it was wanted for.
+    Returns what could not be collected: a broken cluster lacks some logs, and a missing log must not hide the failure
+    that it is needed for.
     """
     deadline = Deadline.after(_SECONDS, f"the logs of cluster {name}")
     target.mkdir(parents=True, exist_ok=True)
@@ -79,7 +81,7 @@ def collect_logs(engine: Engine, kind: Kind, name: str, target: Path) -> list[st
 
 
 def likely_cause(target: Path) -> str | None:
-    """Return what the logs below `target` point to, with the command that cures it, or None."""
+    """Return the likely cause in the logs below `target`, with the command that fixes it; or None."""
     for path in sorted(target.rglob("*.log")):
         text = path.read_text(encoding="utf-8", errors="replace")
         for said, meaning in _CAUSES.items():

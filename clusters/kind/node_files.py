@@ -1,11 +1,11 @@
-"""Inside: what is to be in every node of a cluster, whatever its image: nothing that is sent within leaves it."""
+"""Files mounted into every node: crictl's time-out, and routes that keep Pod and Service traffic in the cluster."""
 
 from chaos_harness.clusters.kind.audit_log import AUDIT_FILES
 
 __all__ = ["NODE_FILES", "POD_SUBNET", "SERVICE_SUBNET"]
 
 POD_SUBNET, SERVICE_SUBNET = "10.244.0.0/16", "10.96.0.0/16"
-"""Where pods and Services have their addresses, as kind has it by itself."""
+"""Addresses of pods and of Services: kind's defaults."""
 
 _RULE = f"-d {SERVICE_SUBNET} -j REJECT --reject-with icmp-net-unreachable"
 _RULES = "\n".join(
@@ -21,12 +21,12 @@ ExecStartPre=ip route replace unreachable {POD_SUBNET}
 {_RULES}
 """,
 }
-"""What is to be in every node, path -> content.
+"""Path in every node → content.
 
-crictl by itself waits for 2 s, in which a busy node stops nothing.
+crictl's default time-out is 2 s, too short to stop a container on a busy node.
 
-What is sent to a pod that is gone, or to one of a node that was removed, would follow the default route out of the
-node; so would what is sent to a Service in the moment in which it has a first endpoint again, when kube-proxy no longer
-rejects it and does not yet lead it there. Whoever is behind the machine would answer: a proxy did, with a certificate
-of its own. Now pods that are not there have no route, and a Service's address that was led nowhere is rejected.
+Packets to a pod that is gone, or to one on a removed node, would follow the default route out of the node. So would
+packets to a Service at the moment when it gets its first endpoint again: kube-proxy has stopped rejecting them and does
+not forward them yet. A machine outside could answer: once a proxy did, with its own certificate. So missing pods have
+no route, and Service addresses without a kube-proxy rule are rejected.
 """

@@ -1,1 +1,1 @@
-"""Machine: this computer as a run uses it: processes, locks, files, what was changed on it and is put back."""
+"""Machine: how a run uses this computer: processes, locks, files, and changes that are undone afterwards."""

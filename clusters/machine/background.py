@@ -1,15 +1,15 @@
-"""Beside: work that goes on in a thread of its own while its beginner does other things."""
+"""Background task: runs a callable in a daemon thread; `check` and `finish` re-raise its exception."""
 
 import threading
 from collections.abc import Callable
 
 from chaos_harness.clusters.deadline import Deadline
 
-__all__ = ["Beside"]
+__all__ = ["BackgroundTask"]
 
 
-class Beside:
-    """One piece of work, begun at once; what it raises is raised again by `check` and `finish`."""
+class BackgroundTask:
+    """One callable, started at once in a thread of its own."""
 
     def __init__(self, work: Callable[[], object], name: str) -> None:
         self._work = work
@@ -19,20 +19,20 @@ class Beside:
 
     @property
     def done(self) -> bool:
-        """Whether it has ended, well or not."""
+        """Whether it has ended, successfully or not."""
         return not self._thread.is_alive()
 
     def check(self) -> None:
-        """Raise what the work has raised, if it has."""
+        """Raise the exception of the task, if it failed."""
         if self._error:
             raise self._error
 
     def finish(self, deadline: Deadline) -> None:
-        """Wait for the work's end; raise what it raised, or DeadlineExceeded."""
+        """Wait for the end; raise the task's exception, or DeadlineExceeded."""
         self._thread.join(deadline.remaining)
         self.check()
         if not self.done:
-            raise deadline.error(f"{self._thread.name} still at work")
+            raise deadline.error(f"{self._thread.name} still running")
 
     def _run(self) -> None:
         try:

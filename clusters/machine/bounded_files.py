@@ -1,4 +1,4 @@
-"""Bounded: files that others wrote, read no further than they may be long, and YAML that is data and nothing else."""
+"""Bounded files: reads files of others up to a maximum size, and YAML as plain data only."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,9 +7,9 @@ from typing import Any
 import yaml
 
 from chaos_harness.clusters.errors import BadScenario
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.escape import escape_controls
 
-__all__ = ["place", "plain", "read", "refused"]
+__all__ = ["forbidden_yaml", "line_and_column", "read_bounded_text", "read_plain_yaml"]
 
 _MOST_NODES = 20_000
 _DEEPEST = 30
@@ -21,12 +21,12 @@ _SENTENCE = 300
 _MOST_TOLD = 20
 
 
-def read(path: Path, most: int, advice: str = "") -> str:
-    """Return the text of a file of at most `most` bytes; `advice` is what to do about a larger one.
+def read_bounded_text(path: Path, most: int, advice: str = "") -> str:
+    """Return the text of a file of at most `most` bytes; `advice` says what to do about a larger one.
 
     Raises BadScenario if it cannot be read, is larger, or is not UTF-8.
     """
-    name = shown(str(path))
+    name = escape_controls(str(path))
     try:
         with path.open("rb") as file:
             data = file.read(most + 1)
@@ -42,21 +42,22 @@ def read(path: Path, most: int, advice: str = "") -> str:
         raise BadScenario(f"{name}: expected UTF-8, byte {error.start} is not") from error
 
 
-def refused(text: str) -> Iterator[tuple[yaml.Event, str]]:
-    """Yield what must not be in YAML that is read.
+def forbidden_yaml(text: str) -> Iterator[tuple[yaml.Event, str]]:
+    """Yield `(event, message)` for everything that is not allowed in YAML that is read here.
 
-    That is aliases (bombs, circles), tags (code), numbers so long that they take for ever, too many or too deep nodes.
-    Raises yaml.YAMLError if it is none.
+    That is: aliases (bombs, cycles), tags (code), numbers that take too long to parse, too many or too deep nodes.
+    Raises yaml.YAMLError if the text is not YAML.
     """
     count = depth = 0
     for event in yaml.parse(text, yaml.CSafeLoader):
         if isinstance(event, yaml.AliasEvent):
-            yield event, f"the alias *{shown(str(event.anchor), most=_SHORT)} is refused: write out what it stands for"
+            alias = escape_controls(str(event.anchor), most=_SHORT)
+            yield event, f"the alias *{alias} is refused: write out what it stands for"
         elif isinstance(event, yaml.NodeEvent):
             count += 1
             tag = getattr(event, "tag", None)
             if tag:
-                yield event, f"the tag {shown(tag, most=_SHORT)} is refused: what is read here is data"
+                yield event, f"the tag {escape_controls(tag, most=_SHORT)} is refused: only plain data is read here"
             if isinstance(event, yaml.ScalarEvent) and _is_long_number(event):
                 yield event, f"expected a number, found one of {len(event.value)} characters"
             if count > _MOST_NODES:
@@ -77,21 +78,20 @@ def _is_long_number(event: yaml.ScalarEvent) -> bool:
     return tag in _NUMBERS
 
 
-def place(mark: Any) -> str:
-    """Return line and column of a mark; the C parser's is a class of its own."""
+def line_and_column(mark: Any) -> str:
+    """Return line and column of a mark; the C parser's mark is a class of its own."""
     return f"{mark.line + 1}:{mark.column + 1}" if mark else "1:1"
 
 
-def plain(path: Path, most: int) -> Any:
-    """Return the data of a YAML file of at most `most` bytes, its values as text, for numbers may take for ever.
-
-    Raises BadScenario if it cannot be read as such.
-    """
-    text, name = read(path, most), shown(str(path))
+def read_plain_yaml(path: Path, most: int) -> Any:
+    """Return the data of a YAML file of at most `most` bytes; scalars stay text, since numbers can take long."""
+    text, name = read_bounded_text(path, most), escape_controls(str(path))
     try:
-        problems = [f"{name}:{place(event.start_mark)}: {words}" for event, words in refused(text)]
+        problems = [f"{name}:{line_and_column(event.start_mark)}: {words}" for event, words in forbidden_yaml(text)]
         if problems:
             raise BadScenario(problems[:_MOST_TOLD])
         return yaml.load(text, yaml.CBaseLoader)  # noqa: S506 - texts, lists and maps only
     except (yaml.YAMLError, UnicodeError) as error:
-        raise BadScenario(f"{name}: not YAML: {shown(' '.join(str(error).split()), most=_SENTENCE)}") from error
+        raise BadScenario(
+            f"{name}: not YAML: {escape_controls(' '.join(str(error).split()), most=_SENTENCE)}"
+        ) from error

@@ -1,8 +1,8 @@
-"""Guardian: ends what this process started when this process is killed, and holds its locks so long.
+"""Guardian: kills the commands of this process if it is killed, and holds its locks until they have ended.
 
-Linux ends a killed process and none of its children. So a small program waits beside it (`clusters.machine.orphans`),
-knows the session of each command, and kills what is left of them. Files whose locks others must not get before that are
-held open there, too.
+Linux does not kill the children of a killed process. So a small program (`clusters.machine.orphans`) runs beside it,
+knows the session of each command, and kills what is left of them. It also keeps files open whose locks nobody else may
+take before that.
 """
 
 import atexit
@@ -15,13 +15,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["guard", "holding", "release"]
+__all__ = ["guard", "keep_open", "release"]
 
 _PROGRAM = Path(__file__).with_name("orphans.py")
 
 
 class _Guardian:
-    """The guardian of this process, begun with the first command; it is no error that there can be none."""
+    """The guardian of this process, started with the first command; it is no error if none can be started."""
 
     def __init__(self) -> None:
         self._reset()
@@ -57,7 +57,7 @@ class _Guardian:
             self._say(b"f%d" % file)
 
     def end(self) -> None:
-        """Have it end what still runs, and wait for it."""
+        """Let it kill what still runs, and wait for it."""
         with self._lock:
             if self._channel is not None:
                 self._channel.close()
@@ -66,7 +66,7 @@ class _Guardian:
                     os.waitpid(self._pid, 0)
 
     def forked(self) -> None:
-        """Forget, in a child, what is its parent's."""
+        """Forget, in a forked child, the state of the parent."""
         if self._channel is not None:
             self._channel.close()
         self._reset()
@@ -91,18 +91,18 @@ class _Guardian:
             self._sent(b"h%d" % file, [file])
 
     def _reap(self) -> None:
-        """Let an earlier guardian's process go, which was ended."""
+        """Reap the process of an earlier guardian that has ended."""
         if self._pid:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(self._pid, os.WNOHANG)
 
     def _say(self, message: bytes, files: Sequence[int] = ()) -> None:
-        """Tell the guardian; begin another one, which is told everything, if it was ended and there is a command."""
+        """Send a message to the guardian; if it has ended and a command runs, start another and send it everything."""
         if self._channel is not None and not self._sent(message, files) and self._sessions:
             self._begin()
 
     def _sent(self, message: bytes, files: Sequence[int] = ()) -> bool:
-        """Send a message; return whether there is somebody to get it."""
+        """Send a message; return whether the guardian could get it."""
         if self._channel is None:
             return False
         try:
@@ -122,20 +122,20 @@ os.register_at_fork(after_in_child=_guardian.forked)
 
 
 def guard(session: int) -> None:
-    """Have the processes of a session killed if this process is."""
+    """Kill the processes of a session when this process is killed."""
     _guardian.add(session)
 
 
 def release(session: int) -> None:
-    """Leave a session alone, which has ended."""
+    """Stop guarding a session that has ended."""
     _guardian.discard(session)
 
 
 @contextmanager
-def holding(file: int) -> Iterator[None]:
-    """Keep an open file's lock, during the block, until all that this process started has ended, should it be killed.
+def keep_open(file: int) -> Iterator[None]:
+    """Keep an open file's lock during the block; after a kill, until all commands of this process have ended.
 
-    Whoever has the lock lets go of it (LOCK_UN) before the block ends: closing the file alone does not.
+    The caller releases the lock (LOCK_UN) before the block ends: closing the file alone does not release it.
     """
     _guardian.hold(file)
     try:

@@ -1,4 +1,4 @@
-"""Interrupts: Ctrl-C, SIGTERM and a closed terminal stop a run once, and never break off what puts things right."""
+"""Interrupts: Ctrl-C, SIGTERM and a closed terminal stop a run once, and never interrupt clean-up."""
 
 import contextlib
 import os
@@ -9,10 +9,10 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import FrameType
 from typing import Any, TypeVar
 
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.deadline import Deadline
 
-__all__ = ["install", "leaving", "owing", "unbroken"]
+__all__ = ["announce_cleanup", "defer_interrupts", "exit_uninterrupted", "install_handlers"]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STDERR = 2
@@ -20,74 +20,74 @@ _Entered = TypeVar("_Entered")
 
 
 class _Run:
-    """What this process knows of interrupts: signals reach its main thread only."""
+    """State of interrupts in this process; signals reach the main thread only."""
 
     def __init__(self) -> None:
         self.installed = False
         self.stopped = False
         self.noted = False
         self.depth = 0
-        self.owed: list[tuple[str, float | Deadline]] = []
-        self.told_to = _STDERR
+        self.pending: list[tuple[str, float | Deadline]] = []
+        self.descriptor = _STDERR
 
 
 _run = _Run()
 
 
-def install(told_to: int = _STDERR) -> Callable[[], None]:
-    """Have the first of SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt in the main thread; return what ends that.
+def install_handlers(descriptor: int = _STDERR) -> Callable[[], None]:
+    """Raise KeyboardInterrupt in the main thread at the first SIGINT, SIGTERM or SIGHUP; return what undoes that.
 
-    A later one raises nothing: it is told on the file descriptor `told_to` what still goes on, how long at most, and
-    what breaks it off. SIGHUP and SIGINT that were ignored stay so (`nohup`, a shell's background job). Outside of the
-    main thread nothing is changed.
+    A later signal raises nothing: a line on the file `descriptor` says what still runs, for how long at most, and how
+    to stop it. Ignored SIGHUP and SIGINT stay ignored (`nohup`, a shell's background job). Outside the main thread
+    nothing changes.
     """
-    if not _main():
+    if not _in_main_thread():
         return lambda: None
-    before = _handle(_stop)
-    told_before, _run.told_to = _run.told_to, told_to
+    before = _set_handlers(_stop)
+    descriptor_before, _run.descriptor = _run.descriptor, descriptor
     _run.installed, _run.stopped = True, False
 
     def restore() -> None:
-        _run.told_to, _run.installed, _run.stopped = told_before, False, False
-        _restore(before)
+        _run.descriptor, _run.installed, _run.stopped = descriptor_before, False, False
+        _restore_handlers(before)
 
     return restore
 
 
 @contextmanager
-def owing(what: str, seconds: float) -> Iterator[None]:
-    """Say that the block is followed by `what`, which takes `seconds` at most: whoever interrupts is told so."""
+def announce_cleanup(what: str, seconds: float) -> Iterator[None]:
+    """Register that the block is followed by `what`, which takes up to `seconds`; an interrupt prints that."""
     entry = (what, seconds)
-    if _main():
-        _run.owed.append(entry)
+    if _in_main_thread():
+        _run.pending.append(entry)
     try:
         yield
     finally:
-        if _main() and entry in _run.owed:
-            _run.owed.remove(entry)
+        if _in_main_thread() and entry in _run.pending:
+            _run.pending.remove(entry)
 
 
 @contextmanager
-def unbroken(what: str, seconds: float) -> Iterator[None]:
-    """Do the block to its end whatever signal comes, and raise KeyboardInterrupt afterwards if one came.
+def defer_interrupts(what: str, seconds: float) -> Iterator[None]:
+    """Run the block to its end whatever signal comes, and raise KeyboardInterrupt afterwards if one came.
 
-    `what` it does and the `seconds` it takes at most are told to whoever interrupts it. An interrupt that is under way
-    already is not raised again. In another thread, which no signal reaches, the block is just done.
+    A signal prints `what` the block does and how many `seconds` it takes at most. An interrupt that is already being
+    handled is not raised again. In other threads, which signals do not reach, the block just runs.
     """
-    if not _main():
+    if not _in_main_thread():
         yield
         return
-    before = {} if _run.depth else _handle(_note)
+    before = {} if _run.depth else _set_handlers(_note_interrupt)
     entry = (what, Deadline.after(seconds, what))
     _run.depth += 1
-    _run.owed.append(entry)
+    _run.pending.append(entry)
     try:
         yield
     finally:
-        _run.owed.remove(entry)
+        _run.pending.remove(entry)
         _run.depth -= 1
         if not _run.depth:
-            _restore(before)
+            _restore_handlers(before)
             noted, _run.noted = _run.noted, False
             _run.stopped = _run.stopped and _run.installed
             if noted:
@@ -95,49 +95,51 @@ def unbroken(what: str, seconds: float) -> Iterator[None]:
 
 
 @contextmanager
-def leaving(context: AbstractContextManager[_Entered], what: str, seconds: float) -> Iterator[_Entered]:
-    """Enter `context` for the block, and leave it as an `unbroken` block does `what`."""
+def exit_uninterrupted(context: AbstractContextManager[_Entered], what: str, seconds: float) -> Iterator[_Entered]:
+    """Enter `context` for the block; its exit, which does `what` within `seconds`, runs with deferred interrupts."""
     shield = ExitStack()
-    with owing(what, seconds), ExitStack() as stack:
+    with announce_cleanup(what, seconds), ExitStack() as stack:
         stack.push(shield)
         value = stack.enter_context(context)
-        stack.callback(lambda: shield.enter_context(unbroken(what, seconds)))  # first of what is done at the end
+        stack.callback(
+            lambda: shield.enter_context(defer_interrupts(what, seconds))
+        )  # first of what is done at the end
         yield value
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
     if _run.stopped:
-        _tell()
+        _write_status()
         return
     _run.stopped = True
     raise KeyboardInterrupt
 
 
-def _note(_number: int, _frame: FrameType | None) -> None:
+def _note_interrupt(_number: int, _frame: FrameType | None) -> None:
     if not _run.stopped:
         _run.stopped = _run.noted = True
-    _tell()
+    _write_status()
 
 
-def _tell() -> None:
-    """Write without any lock or buffer, which the interrupted code may be in."""
-    doing = ", then ".join(what for what, _ in reversed(_run.owed)) or "what was begun is put right"
-    seconds = sum(left.remaining if isinstance(left, Deadline) else left for _, left in _run.owed)
+def _write_status() -> None:
+    """Write without any lock or buffer: the interrupted code may hold them."""
+    doing = ", then ".join(what for what, _ in reversed(_run.pending)) or "clean-up"
+    seconds = sum(left.remaining if isinstance(left, Deadline) else left for _, left in _run.pending)
     limit = f", for {seconds:.0f} s at most" if seconds else ""
     text = (
-        f"\ninterrupted: this still goes on{limit}: {doing}\nto break it off type: kill -9 {os.getpid()}; "
-        f"{typed('gc')}\n"
+        f"\ninterrupted: still running{limit}: {doing}\nto stop it at once type: kill -9 {os.getpid()}; "
+        f"{command_line('gc')}\n"
     )
     with contextlib.suppress(OSError):
-        os.write(_run.told_to, text.encode("ascii", "replace"))
+        os.write(_run.descriptor, text.encode("ascii", "replace"))
 
 
-def _main() -> bool:
+def _in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
-def _handle(handler: Callable[[int, FrameType | None], Any]) -> dict[signal.Signals, Any]:
-    """Set `handler` for the signals; return those that were set before. What the caller's shell ignores stays so."""
+def _set_handlers(handler: Callable[[int, FrameType | None], Any]) -> dict[signal.Signals, Any]:
+    """Set `handler` for the signals and return the previous handlers. Signals that the shell ignores stay ignored."""
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     kept = {number for number in (signal.SIGINT, signal.SIGHUP) if before[number] is signal.SIG_IGN}
     for number in before.keys() - kept:
@@ -145,7 +147,7 @@ def _handle(handler: Callable[[int, FrameType | None], Any]) -> dict[signal.Sign
     return before
 
 
-def _restore(before: dict[signal.Signals, Any]) -> None:
+def _restore_handlers(before: dict[signal.Signals, Any]) -> None:
     for number, handler in before.items():
         if handler is not None:  # None: not set by Python, so it cannot be set again
             signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""Lock: what one process at a time may do on this machine; it is free when the holder and its commands are dead."""
+"""Locks between processes of this machine; a lock is free when its holder and the holder's commands have ended."""
 
 import fcntl
 import os
@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.machine.guardian import holding
+from chaos_harness.clusters.machine.guardian import keep_open
 from chaos_harness.clusters.machine.paths import runtime_dir
 
-__all__ = ["locked", "try_locked"]
+__all__ = ["hold_lock", "try_lock"]
 
 
 @contextmanager
-def try_locked(name: str) -> Iterator[bool]:
+def try_lock(name: str) -> Iterator[bool]:
     """Take the lock `name` if it is free, hold it during the block, and yield whether it was free."""
     handle = os.open(runtime_dir("locks") / name, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
@@ -22,7 +22,7 @@ def try_locked(name: str) -> Iterator[bool]:
         except BlockingIOError:
             yield False
         else:
-            with holding(handle):
+            with keep_open(handle):
                 try:
                     yield True
                 finally:
@@ -32,13 +32,13 @@ def try_locked(name: str) -> Iterator[bool]:
 
 
 @contextmanager
-def locked(name: str, deadline: Deadline) -> Iterator[None]:
+def hold_lock(name: str, deadline: Deadline) -> Iterator[None]:
     """Hold the lock `name` during the block.
 
-    Raises DeadlineExceeded when another process holds it until the deadline.
+    Raises DeadlineExceeded if another process holds it until the deadline.
     """
     for _ in deadline.attempts():
-        with try_locked(name) as taken:
+        with try_lock(name) as taken:
             if taken:
                 yield
                 return

@@ -1,6 +1,6 @@
-"""Orphans: the program that waits for the end of a process and then ends all that this one had started.
+"""Orphans: the program that waits for the end of a process and then kills everything that this one started.
 
-`clusters.machine.guardian` starts it; it imports nothing of ours, so that it starts in no time and needs little memory.
+`clusters.machine.guardian` starts it. It imports nothing of ours, so that it starts fast and needs little memory.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["end", "kill", "members"]
+__all__ = ["kill", "members"]
 
 _SECONDS = 10.0
 _PAUSE_SECONDS = 0.02
@@ -22,7 +22,7 @@ _SESSION_FIELD = 3  # of /proc/<pid>/stat behind the command's name, see proc_pi
 
 
 def members(session: int) -> list[int]:
-    """Return the processes of a session that still run, as far as they can be seen."""
+    """Return the running processes of a session, as far as they are visible."""
     pids = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -46,7 +46,7 @@ def kill(session: int) -> bool:
 
 
 def end(sessions: Iterable[int]) -> None:
-    """Kill all processes of the sessions, what they start meanwhile included, and wait until they are gone."""
+    """Kill all processes of the sessions, including those they start meanwhile, and wait until they are gone."""
     expires = time.monotonic() + _SECONDS
     left = set(sessions)
     while left and time.monotonic() < expires:
@@ -56,7 +56,7 @@ def end(sessions: Iterable[int]) -> None:
 
 
 def _wait(channel: socket.socket, parent: int) -> set[int]:
-    """Take messages until the process `parent` is dead or has closed its end; return the sessions that it left."""
+    """Read messages until the process `parent` has ended or closed its end; return the sessions that are left."""
     sessions: set[int] = set()
     held: dict[bytes, int] = {}
     poll = select.poll()
@@ -77,9 +77,9 @@ def _wait(channel: socket.socket, parent: int) -> set[int]:
 
 
 def _message(channel: socket.socket, held: dict[bytes, int]) -> bytes | None:
-    """Return the next message, b"" when there will be none any more, None if there is none now.
+    """Return the next message; b"" if there will be no more, None if there is none now.
 
-    Files to hold come with "h", and are closed with "f".
+    Files to hold arrive with "h" and are closed by "f".
     """
     try:
         message, files, _, _ = socket.recv_fds(channel, _MOST_BYTES, 1, socket.MSG_DONTWAIT)

@@ -1,4 +1,4 @@
-"""Owner: the process that a run is, the directory that says so, and what can be known of its life from here."""
+"""Owner: the process of a run, the directory that names it, and what can be known of its life from here."""
 
 import contextlib
 import json
@@ -18,14 +18,14 @@ from chaos_harness.clusters.machine.boot import boot_id
 from chaos_harness.clusters.machine.paths import runtime_dir
 from chaos_harness.clusters.machine.process_starts import start_time, stat_fields
 
-__all__ = ["PREFIX", "RUN", "SHELF_SECONDS", "Owner", "engines_of", "owner_of", "run_directories", "view"]
+__all__ = ["FROZEN_SECONDS", "PREFIX", "RUN", "Owner", "engines_of", "owner_of", "process_view", "run_directories"]
 
 PREFIX = "chaos-harness"
 RUN = f"{PREFIX}.run"
 """The label without which nothing is ours."""
 
-SHELF_SECONDS = 6 * 3600
-"""How long a frozen cluster waits for who leases it."""
+FROZEN_SECONDS = 6 * 3600
+"""How long a frozen cluster waits to be leased."""
 
 _OWNER_FILE = "owner.json"
 _WHERE_FILE = "where.json"
@@ -41,10 +41,10 @@ _LARGEST = 2**53
 _MOST_BYTES = 1 << 16
 
 
-def view() -> str:
-    """Return what tells this process's numbers of processes, and its clock of their starts, from others; "" if nothing.
+def process_view() -> str:
+    """Return what identifies this process's PID namespace and clock; "" if nothing does.
 
-    Two processes with the same view, in one boot, mean the same process by the same number and start time.
+    Two processes with the same view in the same boot mean the same process by the same PID and start time.
     """
     try:
         return " ".join(str(Path(f"/proc/self/ns/{name}").readlink()) for name in ("pid", "time"))
@@ -54,11 +54,11 @@ def view() -> str:
 
 @dataclass(frozen=True)
 class Owner:
-    """The run that owns something: its name, its process, and the unix second at which what is unknown of it ends.
+    """The run that owns something: its name, its process, and when it expires (unix seconds) if nothing else is known.
 
-    A cluster of the pool outlives the process that made it, and labels cannot be changed: it is the one
-    cluster of a run of its own (`pooled`), whose owner is told by the run's private directory and by its claim in
-    the engine. That is the process that makes or leases it, or nobody, for some hours, while it stands frozen.
+    A cluster of the pool outlives the process that created it, and labels cannot be changed. So it is the only cluster
+    of a run of its own (`pooled`), whose owner is named by the run's private directory and its claim in the engine: the
+    process that creates or leases it, or, for some hours, nobody while it stands frozen.
     """
 
     run: str
@@ -70,19 +70,21 @@ class Owner:
 
     @classmethod
     def mine(cls, run: str | None = None, lifetime_seconds: float = _RUN_SECONDS) -> Self:
-        """Return the owner that this process is; a run without a name gets one.
+        """Return this process as an owner; a run without a name gets one.
 
-        `lifetime_seconds` counts where nothing else is known: no process to be seen, no claim in the engine.
+        `lifetime_seconds` counts if nothing else is known: the process is not visible and the engine holds no claim.
         Raises BadScenario if the name cannot be part of a host name.
         """
         run = run or f"{time.strftime('%m%d-%H%M%S')}-{secrets.token_hex(2)}"
         if not _RUN_NAME.fullmatch(run):
             raise BadScenario(f"run name {run!r}: expected at most 24 lower-case letters, digits and inner hyphens")
-        return cls(run, os.getpid(), start_time("self"), _boot_id(), int(time.time() + lifetime_seconds), view())
+        return cls(
+            run, os.getpid(), start_time("self"), _boot_id(), int(time.time() + lifetime_seconds), process_view()
+        )
 
     @classmethod
     def from_labels(cls, labels: Mapping[str, str]) -> Self:
-        """Return the owner that `labels` name; what is missing from them makes an owner that is not alive."""
+        """Return the owner in `labels`; if some are missing, an owner that is not alive."""
         pid, expires = (labels.get(f"{PREFIX}.{name}", "") for name in ("owner-pid", "expires"))
         return cls(
             run=labels[RUN],
@@ -95,26 +97,26 @@ class Owner:
 
     @classmethod
     def of_pool(cls) -> Self:
-        """Return the owner that this process is of a new run for one cluster of the pool."""
+        """Return this process as the owner of a new run for one cluster of the pool."""
         return cls.mine(f"{_POOLED}{secrets.token_hex(4)}")
 
     @classmethod
     def nobody(cls, run: str) -> Self:
-        """Return the owner of a frozen cluster, of the pooled `run`: it lives without a process until it is too old."""
-        return cls(run, 0, _NOBODY, _boot_id(), int(time.time() + SHELF_SECONDS))
+        """Return the owner of a frozen cluster, of the pooled `run`: alive without a process until it expires."""
+        return cls(run, 0, _NOBODY, _boot_id(), int(time.time() + FROZEN_SECONDS))
 
     @property
-    def pooled(self) -> bool:
+    def is_pooled(self) -> bool:
         """Whether the run holds a cluster of the pool."""
         return self.run.startswith(_POOLED)
 
     @property
-    def shelved(self) -> bool:
-        """Whether its cluster waits to be leased: a frozen one does not outlive the boot of its machine."""
+    def is_frozen(self) -> bool:
+        """Whether its cluster is frozen and waits to be leased; a frozen cluster does not survive a reboot."""
         return self.start == _NOBODY and self.boot_id == _boot_id() and self.alive()
 
     def labels(self, *, keep: bool = False) -> dict[str, str]:
-        """Return the labels of what this owner makes; `keep` exempts it from garbage collection."""
+        """Return the labels for everything this owner creates; `keep` exempts it from garbage collection."""
         return {
             RUN: self.run,
             f"{PREFIX}.owner-pid": str(self.pid),
@@ -125,35 +127,35 @@ class Owner:
             **({f"{PREFIX}.keep": "1"} if keep else {}),
         }
 
-    def seen(self) -> bool | None:
-        """Whether the owning process runs, as far as this process can see; None if it cannot.
+    def is_running(self) -> bool | None:
+        """Whether the owning process runs; None if this process cannot know.
 
-        Another boot id may be another machine that shares the engine, another view another namespace: what
-        is not to be seen from here may live there. Who is hidden (`hidepid`) still answers to its number.
+        Another boot ID may be another machine that shares the engine, another view another namespace: the process may
+        run there. A process that is hidden (`hidepid`) still answers to a signal 0.
         """
         if self.pid <= 0 or self.start in ("", _NOBODY) or not self.boot_id or self.boot_id != _boot_id():
             return None
         start = start_time(self.pid)
         if start == self.start:
             return True
-        if not self.view or self.view != view() or not _own_proc():
+        if not self.view or self.view != process_view() or not _is_own_proc():
             return None
-        return False if start or _zombie(self.pid) or not _exists(self.pid) else None
+        return False if start or _is_zombie(self.pid) or not _exists(self.pid) else None
 
     def alive(self) -> bool:
-        """Whether the owning process is seen to run; if that cannot be known, whether its time is not up.
+        """Whether the owning process runs; if that cannot be known, whether the owner has not expired.
 
-        Nobody's time is up, too, when the clock was set back: nothing tells then how old it is.
+        A frozen cluster's owner (`nobody`) counts as expired, too, if the clock was set back: then its age is unknown.
         """
-        seen = self.seen()
+        running = self.is_running()
         left = self.expires - time.time()
-        return 0 < left <= (SHELF_SECONDS if self.start == _NOBODY else left) if seen is None else seen
+        return 0 < left <= (FROZEN_SECONDS if self.start == _NOBODY else left) if running is None else running
 
     def claim(self, engine: str = "") -> Path:
-        """Make the run's private directory (mode 0700) with files that name this owner and its engine; return it.
+        """Create the run's private directory (mode 0700), which names this owner and its engine; return it.
 
-        It holds kubeconfigs and the journal; `engine` is the id of one whose collector may settle it. A collector
-        removes it when the owner is dead.
+        It holds kubeconfigs and the journal; `engine` is the ID of the engine whose garbage collector may remove it,
+        when the owner is dead.
         """
         directory = runtime_dir(_RUNS) / self.run
         if not directory.is_dir():
@@ -165,7 +167,7 @@ class Owner:
         return directory
 
     def _write(self, directory: Path, engine: str) -> None:
-        """Write who owns the directory, in the form of earlier versions, and beside it what they do not know."""
+        """Write the owner in the format of earlier versions, and beside it the fields that those do not know."""
         engines = sorted({*engines_of(directory), *([engine] if engine else [])})
         where = {"pid": self.pid, "start": self.start, "view": self.view, "engines": engines}
         fields = {name: getattr(self, name) for name in _FIELDS}
@@ -179,8 +181,8 @@ class Owner:
 def run_directories() -> Iterator[tuple[Path, Owner]]:
     """Yield the private directory of every run of this user, with its owner.
 
-    A directory that no file of ours names is not ours, whoever put it there, and neither is anything behind a
-    link. Of an owner that cannot be read nothing is known: it lives as long as a run whose last word that was.
+    A directory without an owner file of ours is not ours, and neither is anything behind a link. An owner that cannot
+    be read counts as alive as long as a run that wrote its file last.
     """
     runs = runtime_dir(_RUNS)
     for path in [] if runs.is_symlink() else sorted(runs.iterdir()):
@@ -196,7 +198,7 @@ def run_directories() -> Iterator[tuple[Path, Owner]]:
 
 
 def owner_of(directory: Path) -> Owner | None:
-    """Return the owner whom the private directory of a run names; None if that cannot be read from here."""
+    """Return the owner named by a run's private directory; None if it cannot be read from here."""
     fields = _read(directory / _OWNER_FILE)
     if any(type(fields.get(name)) is not kind for name, kind in _FIELDS.items()):
         return None
@@ -210,15 +212,15 @@ def owner_of(directory: Path) -> Owner | None:
 
 
 def engines_of(directory: Path) -> frozenset[str]:
-    """Return the ids of the engines on which a directory's run has made anything; earlier versions name none."""
+    """Return the IDs of the engines on which the directory's run made anything; earlier versions name none."""
     named = _read(directory / _WHERE_FILE).get("engines")
     return frozenset(engine for engine in named if isinstance(engine, str)) if isinstance(named, list) else frozenset()
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Return what a small file of ours says; nothing if it cannot be read, or says no such thing.
+    """Return the fields of a small file of ours; empty if it cannot be read or has another format.
 
-    A label may name a file of anybody's: one that is no plain file, or has no end, is not waited for.
+    A label may name any file: one that is not a regular file, or has no end, is not waited for.
     """
     try:
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
@@ -230,7 +232,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _number(text: str) -> int:
-    """Return the number that a label says, 0 for what is none that any process or moment has."""
+    """Return the number in a label; 0 if no process or moment can have it."""
     return int(text) if re.fullmatch(r"[0-9]{1,15}", text) else 0
 
 
@@ -241,15 +243,15 @@ def _boot_id() -> str:
         return ""
 
 
-def _own_proc() -> bool:
-    """Whether /proc shows the processes of this process's own namespace, and not those of the one around it."""
+def _is_own_proc() -> bool:
+    """Whether /proc shows the processes of this process's own namespace, not those of its parent."""
     try:
         return str(Path("/proc/self").readlink()) == str(os.getpid())
     except OSError:
         return False
 
 
-def _zombie(pid: int) -> bool:
+def _is_zombie(pid: int) -> bool:
     try:
         return stat_fields(Path(f"/proc/{pid}/stat").read_text(errors="replace"))[0] in "ZX"
     except OSError:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from chaos_harness.clusters.errors import HarnessError
 
-__all__ = ["cache_dir", "harden", "runtime_dir", "trusted"]
+__all__ = ["cache_dir", "remove_write_access", "require_trusted", "runtime_dir"]
 
 _NAME = "chaos-harness"
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
@@ -14,34 +14,34 @@ _PRIVATE, _PUBLIC = 0o700, 0o755
 
 
 def cache_dir(*parts: str) -> Path:
-    """Return (and make, mode 0755 whatever the umask) a directory below $XDG_CACHE_HOME/chaos-harness.
+    """Return a directory below $XDG_CACHE_HOME/chaos-harness, created with mode 0755 whatever the umask is.
 
-    It is for what can be made anew.
+    Its content can be made again.
     """
-    return _made(os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"), parts, _PUBLIC)
+    return _make(os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"), parts, _PUBLIC)
 
 
 def runtime_dir(*parts: str) -> Path:
-    """Return (and make, mode 0700) a directory for kubeconfigs, journals and sockets of live runs.
+    """Return a directory (created with mode 0700) for kubeconfigs, journals and sockets of live runs.
 
-    Journals must survive the end of a session, so this is $XDG_STATE_HOME, not $XDG_RUNTIME_DIR.
+    Journals must outlive a login session, so this is below $XDG_STATE_HOME, not $XDG_RUNTIME_DIR.
     """
-    return _made(os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state"), parts, _PRIVATE)
+    return _make(os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state"), parts, _PRIVATE)
 
 
-def harden(folder: Path) -> None:
-    """Take the right to write from all but the owner, of the folder and all that is in it, whatever the umask was."""
+def remove_write_access(folder: Path) -> None:
+    """Let only the owner write to the folder and everything in it, whatever the umask was."""
     for path in (folder, *folder.rglob("*")):
         mode = path.lstat().st_mode
         if not stat.S_ISLNK(mode) and mode & _OTHERS_WRITE:
             path.chmod(stat.S_IMODE(mode) & ~_OTHERS_WRITE)
 
 
-def trusted(folder: Path, *, content: bool = True) -> Path:
-    """Return the folder, below `cache_dir`, if nobody but root and this user can have put anything into it.
+def require_trusted(folder: Path, *, content: bool = True) -> Path:
+    """Return the folder, below `cache_dir`, if only root and this user can have written to it.
 
-    Its name is public, so whoever may write there could have made it. Raises HarnessError, with the command that
-    mends it, for the first of its parents of ours, or of its `content`, that is another's or may be written by others.
+    Its name is public, so another user could have created it. Raises HarnessError, with the command that fixes it, for
+    the first of our parent folders, or of its `content`, that belongs to or can be written by others.
     """
     cache = cache_dir()
     ours = [parent for parent in folder.parents if parent.is_relative_to(cache)]
@@ -51,18 +51,18 @@ def trusted(folder: Path, *, content: bool = True) -> Path:
         if status.st_uid not in (0, os.geteuid()):
             raise HarnessError(
                 f"{path}: expected a cache of root's or of user {os.geteuid()}, found one of user {status.st_uid}, "
-                f"from which nothing is run; `rm -rf {doubtful}`, and it is made anew"
+                f"and nothing is run from it; `rm -rf {doubtful}`, and it is made again"
             )
         if status.st_mode & _OTHERS_WRITE and not stat.S_ISLNK(status.st_mode):
             raise HarnessError(
                 f"{path}: expected a cache that only its owner can change, found mode "
                 f"{stat.S_IMODE(status.st_mode):04o}; if nobody else can have changed it, "
-                f"`chmod -R go-w {doubtful}` mends it, else `rm -rf {doubtful}`"
+                f"`chmod -R go-w {doubtful}` fixes it, else `rm -rf {doubtful}`"
             )
     return folder
 
 
-def _made(base: str, parts: tuple[str, ...], mode: int) -> Path:
+def _make(base: str, parts: tuple[str, ...], mode: int) -> Path:
     path = Path(base)
     for missing in reversed([folder for folder in (path, *path.parents) if not folder.is_dir()]):
         missing.mkdir(mode=_PRIVATE, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Processes: run one command with a deadline, and say what it said when it fails."""
+"""Processes: runs one command with a deadline, and reports its output when it fails."""
 
 import contextlib
 import functools
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed, DeadlineExceeded, HarnessError
 from chaos_harness.clusters.machine.guardian import guard, release
 from chaos_harness.clusters.machine.orphans import kill, members
 
-__all__ = ["Completed", "begun", "end_all", "run"]
+__all__ = ["Completed", "end_all", "run", "start_command"]
 
 _TAIL = 2000
 _GRACE_SECONDS = 10
@@ -26,7 +26,7 @@ _running: set["subprocess.Popen[bytes]"] = set()
 
 @dataclass(frozen=True)
 class Completed:
-    """What a command printed, as text, and its exit status."""
+    """The output of a command, as text, and its exit status."""
 
     stdout: str
     stderr: str
@@ -45,21 +45,20 @@ def run(
     check: bool = True,
     on_start: Callable[[int], None] | None = None,
 ) -> Completed:
-    """Run `argv` to its end and return what it printed.
+    """Run `argv` to its end and return its output.
 
-    `env` is added to the environment. `stdin` is text to send or a file to read from; `stdout` and
-    `stderr` are files to write to instead of collecting (`stderr` open for reading too). The command
-    gets a session of its own, all of which is ended, TERM then KILL, when the deadline passes or this
-    process is interrupted, and killed when this process is.
+    `env` is added to the environment. `stdin` is text to send or a file to read from; `stdout` and `stderr` are files
+    to write to instead of collecting (`stderr` must be readable, too). The command gets a session of its own. All of it
+    is ended, TERM then KILL, when the deadline passes or this process is interrupted, and killed when this process is.
 
-    Raises CommandFailed (status other than 0, unless `check` is false), DeadlineExceeded,
-    HarnessError (no such program).
+    Raises CommandFailed (status other than 0, unless `check` is false), DeadlineExceeded, HarnessError (no such
+    program).
     """
     words = [str(word) for word in argv]
     text = stdin.encode() if isinstance(stdin, str) else None
     source = stdin if stdin is not None and not isinstance(stdin, str) else subprocess.DEVNULL
     files = subprocess.PIPE if text is not None else source, stdout or subprocess.PIPE, stderr or subprocess.PIPE
-    with begun(words, *files, env=env, cwd=cwd) as process:
+    with start_command(words, *files, env=env, cwd=cwd) as process:
         if on_start:
             on_start(process.pid)
         try:
@@ -77,7 +76,7 @@ def run(
 
 
 @contextlib.contextmanager
-def begun(
+def start_command(
     words: Sequence[str],
     stdin: int | IO[bytes],
     stdout: int | IO[bytes],
@@ -86,17 +85,17 @@ def begun(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """Start a command in a session of its own, for the block, with files or pipes as `subprocess.Popen` takes them.
+    """Run a command in a session of its own during the block, with files or pipes as `subprocess.Popen` takes them.
 
-    `env` is added to the environment. If it still runs when the block ends, or anything is raised, all of the session
-    is ended, TERM then KILL; so it is when this process is killed, or a thread of it calls `end_all`.
+    `env` is added to the environment. If the command still runs at the end of the block or after an error, all of its
+    session is ended, TERM then KILL; also if this process is killed or one of its threads calls `end_all`.
 
-    Raises HarnessError (no such program), DeadlineExceeded if it is killed and does not end.
+    Raises HarnessError (no such program), DeadlineExceeded if it does not end although it was killed.
     """
     environment = {**os.environ, **(env or {})}
     try:
         process = subprocess.Popen(
-            [*_mortal(words[0], environment.get("PATH"), cwd), *words],
+            [*_kill_with_parent(words[0], environment.get("PATH"), cwd), *words],
             env=environment,
             cwd=cwd,
             stdin=stdin,
@@ -105,7 +104,9 @@ def begun(
             start_new_session=True,
         )
     except FileNotFoundError as error:
-        raise HarnessError(f"{words[0]}: no such program on PATH; `{typed('doctor')}` tells what is missing") from error
+        raise HarnessError(
+            f"{words[0]}: no such program on PATH; `{command_line('doctor')}` tells what is missing"
+        ) from error
     _running.add(process)
     try:
         guard(process.pid)
@@ -129,13 +130,13 @@ def begun(
 
 
 def end_all() -> None:
-    """End every command that any thread runs now: an interrupt reaches the main thread only."""
+    """End every command of every thread: an interrupt reaches the main thread only."""
     for process in list(_running):
         _end(process)
 
 
 def _end(process: subprocess.Popen[bytes]) -> DeadlineExceeded | None:
-    """End a command and its session; return what to tell if it is there when it is long killed, as on a dead disk."""
+    """End a command and its session; return an error if it still exists long after KILL, as on a dead disk."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
     for number in (signal.SIGTERM, signal.SIGKILL):
@@ -147,11 +148,11 @@ def _end(process: subprocess.Popen[bytes]) -> DeadlineExceeded | None:
     return deadline.error(f"it is there; see `ps -o stat,wchan:30,cmd --sid {process.pid}`")
 
 
-def _mortal(program: str, path: str | None, cwd: Path | None) -> list[str]:
-    """Return the words before a command with which Linux itself kills it when this process is killed.
+def _kill_with_parent(program: str, path: str | None, cwd: Path | None) -> list[str]:
+    """Return a command prefix with which Linux itself kills the command when this process is killed.
 
-    That is one more way besides the guardian's, for the very beginning. A program that is not there is left for its
-    own message.
+    It covers the moment before the guardian knows the command. For a missing program it returns nothing, so that the
+    error names the right program.
     """
     there = (cwd or Path()) / program if os.sep in program else shutil.which(program, path=path)
     return [*_setpriv()] if there and Path(there).exists() else []
@@ -159,7 +160,7 @@ def _mortal(program: str, path: str | None, cwd: Path | None) -> list[str]:
 
 @functools.cache
 def _setpriv() -> tuple[str, ...]:
-    """Return how setpriv is called, if there is one that can: others have no such option."""
+    """Return the setpriv command if it supports --pdeathsig; not every version does."""
     setpriv = shutil.which("setpriv")
     words = (setpriv, "--pdeathsig", "KILL", "--") if setpriv else ()
     able = words and subprocess.run([*words, "true"], capture_output=True, check=False).returncode == 0

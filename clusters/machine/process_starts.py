@@ -1,18 +1,18 @@
-"""Starts: when a process started, by which it is told from a later one that got the same number."""
+"""Start times: distinguish a process from a later one with the same PID."""
 
 from pathlib import Path
 
 __all__ = ["START", "start_time", "stat_fields"]
 
 START = 19
-"""Where, of the fields behind the command's name, the start stands: proc_pid_stat(5)."""
+"""Index of the start time among the fields after the command's name: proc_pid_stat(5)."""
 
 
 def start_time(pid: int | str) -> str:
-    """Return when the process `pid` (or "self") started, in clock ticks since boot, or "" when none is to be seen.
+    """Return the start time of the process `pid` (or "self") in clock ticks since boot; "" if it is not visible.
 
-    One that has ended and is not waited for yet is not. Together with the boot id it tells a process from a later one
-    that got the same number.
+    A zombie counts as not visible. With the boot ID, the start time distinguishes a process from a later one with the
+    same PID.
     """
     try:
         fields = stat_fields(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace"))
@@ -22,5 +22,5 @@ def start_time(pid: int | str) -> str:
 
 
 def stat_fields(stat: str) -> list[str]:
-    """Return the fields of a process's `stat` behind its command's name, which may hold spaces and brackets."""
+    """Return the fields of /proc/PID/stat after the command's name, which may contain spaces and brackets."""
     return stat.rpartition(")")[2].split()

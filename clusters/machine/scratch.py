@@ -1,7 +1,7 @@
-"""Scratch: folders that go with the process that uses them, at its end, or after a kill by the next collection.
+"""Scratch folders: removed at the end of the process that uses them; after a kill, by the next garbage collection.
 
-Each is held by a lock of the kernel's on the folder itself, which ends with the process and is seen from every
-namespace: a folder whose lock is free is nobody's.
+A kernel lock on the folder itself marks it as used. The lock ends with the process and is visible from every namespace;
+a folder whose lock is free belongs to nobody.
 """
 
 import atexit
@@ -15,17 +15,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from chaos_harness.clusters.errors import HarnessError
-from chaos_harness.clusters.machine.guardian import holding
+from chaos_harness.clusters.machine.guardian import keep_open
 from chaos_harness.clusters.machine.paths import cache_dir, runtime_dir
-from chaos_harness.clusters.machine.removal import try_remove
+from chaos_harness.clusters.machine.removal import try_remove_folder
 
-__all__ = ["ARTEFACTS", "MAKING", "credentials", "held", "sweep"]
+__all__ = ["ARTEFACTS", "MAKING", "credentials_folder", "hold_folder", "remove_abandoned"]
 
 ARTEFACTS = "artefacts"
-"""The folder of the cache in which what is built lies."""
+"""Folder of the cache for built artefacts."""
 
 MAKING = "making-"
-"""How the folders begin in which it is being built."""
+"""Name prefix of folders in which artefacts are being built."""
 
 _FOLDER = "scratch"
 _CREDENTIALS = "credentials"
@@ -41,11 +41,12 @@ _own: list[Path] = []
 
 
 @contextlib.contextmanager
-def held(name: str, parent: Path | None = None) -> Iterator[Path]:
-    """Give a new folder (mode 0700) that is gone after the block, below `parent` or on the cache's disk.
+def hold_folder(name: str, parent: Path | None = None) -> Iterator[Path]:
+    """Yield a new folder (mode 0700), below `parent` or on the cache's disk, that is removed after the block.
 
-    No other process writes to it, and it is held as long as this process, or a command of it, lives. What of it cannot
-    be removed, because something is mounted there, is told in a note of the block's error, or lies there for `sweep`.
+    No other process writes to it. It is locked as long as this process, or a command of it, lives. If a part cannot be
+    removed because something is mounted there, a note of the block's error says so, or `remove_abandoned` finds it
+    later.
     """
     parent = parent or cache_dir(_FOLDER)
     unfinished = Path(tempfile.mkdtemp(prefix=_NEW, dir=parent))
@@ -55,36 +56,36 @@ def held(name: str, parent: Path | None = None) -> Iterator[Path]:
         with contextlib.suppress(OSError):  # a disk without such locks: nothing there is ever swept
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         unfinished.rename(folder)
-        with holding(handle):
+        with keep_open(handle):
             try:
                 yield folder
             except BaseException as error:
-                if (left := try_remove(folder)) is not None:
+                if (left := try_remove_folder(folder)) is not None:
                     error.add_note(left)
                 raise
             finally:
-                try_remove(folder)
+                try_remove_folder(folder)
                 with contextlib.suppress(OSError):
                     fcntl.flock(handle, fcntl.LOCK_UN)
     finally:
         os.close(handle)
 
 
-def credentials() -> Path:
-    """Return this process's folder for keys that a library wants to have in files; it goes with the process."""
+def credentials_folder() -> Path:
+    """Return this process's folder for keys that a library needs as files; it is removed with the process."""
     with _one_at_a_time:
         if not _own or not _own[-1].is_dir():
             if not _own:
                 atexit.register(_lifetime.close)
-            _own.append(_lifetime.enter_context(held("keys", runtime_dir(_CREDENTIALS))))
+            _own.append(_lifetime.enter_context(hold_folder("keys", runtime_dir(_CREDENTIALS))))
         return _own[-1]
 
 
-def sweep() -> list[str]:
-    """Remove folders of processes that have ended, and return them in words; others' and used ones stay.
+def remove_abandoned() -> list[str]:
+    """Remove folders of processes that have ended; return them as text. Folders in use and those of others stay.
 
-    A bundle that was unpacked without a lock, as earlier versions did, goes when it is an hour old. Raises
-    HarnessError for those that cannot be removed, after everything else was.
+    A bundle that an earlier version unpacked without a lock is removed after an hour. Raises HarnessError for folders
+    that cannot be removed, after everything else was.
     """
     temporary = Path(tempfile.gettempdir())
     places = [
@@ -97,7 +98,7 @@ def sweep() -> list[str]:
     for place, pattern in places:
         for folder in sorted(place.glob(pattern)):
             with contextlib.suppress(OSError):  # used, another's, or gone meanwhile
-                if _abandoned(folder):
+                if _is_abandoned(folder):
                     problem = _remove(folder)
                     if problem is None:
                         swept.append(f"folder {folder}")
@@ -108,7 +109,7 @@ def sweep() -> list[str]:
     return swept
 
 
-def _abandoned(folder: Path) -> bool:
+def _is_abandoned(folder: Path) -> bool:
     status = folder.lstat()
     age = time.time() - status.st_mtime
     new, old = folder.name.startswith(_NEW), folder.match(_UNHELD)
@@ -116,10 +117,10 @@ def _abandoned(folder: Path) -> bool:
 
 
 def _remove(folder: Path) -> str | None:
-    """Remove the folder if its lock is free, return what is left of it or None; raise OSError if it is not free."""
+    """Remove the folder if its lock is free; return what is left of it, or None. Raises OSError if it is locked."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return try_remove(folder)
+        return try_remove_folder(folder)
     finally:
         os.close(handle)

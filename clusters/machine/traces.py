@@ -1,8 +1,8 @@
-"""Traces: what is changed on this machine, with what was there before, on disk before the change is made.
+"""Traces: a journal of changes to this machine; the old value is on disk before a change is made.
 
-The journal lies at one place for the whole machine, whatever HOME and XDG_* say, since what it tells of is there
-once, too. A line says what is changed, a later one that it is as it was; a torn line says nothing. What only lives
-until the machine starts again (`volatile`) is as it was after that.
+The journal is at one place for the whole machine, whatever HOME and XDG_* are, since the changed settings exist only
+once, too. One line records a change, a later one that it was undone; a line that was cut off is ignored. A `volatile`
+change is undone by a reboot.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from chaos_harness.clusters.machine.try_all import raise_first
 __all__ = ["CHAIN", "HOME", "SYSCTL", "Trace", "pending", "put_back", "record"]
 
 HOME = Path("/var/lib/chaos-harness")
-"""Where root keeps the journal, and the locks of what the whole machine has once (mode 0700)."""
+"""Root's folder for the journal, and for locks that exist once on the machine (mode 0700)."""
 
 SYSCTL, CHAIN = "sysctl", "iptables chain"
 """Kinds of which there are many: a value below /proc/sys, a chain of the firewall."""
@@ -33,7 +33,7 @@ _SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Trace:
-    """One change: of `what`, from `before` to `after`, for as long as `holder` needs it."""
+    """One change of `what`, from `before` to `after`, as long as `holder` needs it."""
 
     id: str
     what: str
@@ -55,10 +55,10 @@ class Trace:
 
 
 def record(kind: str, name: str = "", *, before: str, after: str, holder: str, volatile: bool = True) -> None:
-    """Write down that what is of this kind and name is about to be changed, with fsync; once for each holder.
+    """Record, with fsync, that the thing of this kind and name is about to be changed; once for each holder.
 
-    If another holder has changed it already, what was there before that is what comes back in the end.
-    Raises HarnessError if it cannot be written: then nothing may be changed.
+    If another holder has changed it already, the value from before that is restored in the end. Raises HarnessError if
+    it cannot be written: then nothing may be changed.
     """
     what, boot = f"{kind} {name}".strip(), boot_id() if volatile else ""
     try:
@@ -71,13 +71,13 @@ def record(kind: str, name: str = "", *, before: str, after: str, holder: str, v
             _append(handle, dataclasses.asdict(trace))
     except OSError as error:
         raise HarnessError(
-            f"{_file()}: expected to write down the value of {what} before it is changed: {error}; "
+            f"{_file()}: expected to record the value of {what} before it is changed: {error}; "
             f"`ls -ld {HOME}; df {HOME}` shows why"
         ) from error
 
 
 def pending() -> list[Trace]:
-    """Return the changes that have not been put back, the oldest first. Raises HarnessError if they cannot be read."""
+    """Return the changes that were not undone yet, oldest first. Raises HarnessError if the journal cannot be read."""
     if not _file().exists():
         return []
     try:
@@ -88,11 +88,10 @@ def pending() -> list[Trace]:
 
 
 def put_back(holder: str, undo: Callable[[Trace], bool]) -> list[str]:
-    """Give each change of `holder` to `undo`, the latest first, and return what is as it was, in words.
+    """Pass each change of `holder` to `undo`, latest first; return what was restored, as text.
 
-    A change that another holder has made, too, stays until that one is put back. `undo` says whether its change is
-    no more; one that is still there, or whose undo raises, stays in the journal. All are tried, then the first error
-    is raised.
+    A change that another holder made, too, stays until that holder puts it back. `undo` returns whether the change is
+    undone; if it is not, or `undo` raises, it stays in the journal. All are tried, then the first error is raised.
     """
     if not _file().exists():
         return []
@@ -120,7 +119,7 @@ def _file() -> Path:
 
 @contextlib.contextmanager
 def _journal() -> Iterator[int]:
-    """Hold the journal alone during the block."""
+    """Hold the journal's lock during the block."""
     HOME.mkdir(mode=0o700, parents=True, exist_ok=True)
     HOME.chmod(0o700)
     handle = os.open(_file(), os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -137,7 +136,7 @@ def _journal() -> Iterator[int]:
 
 
 def _open(handle: int) -> list[Trace]:
-    """Return what is not put back; what a start of the machine has put back is not told."""
+    """Return the changes that are still in effect; those that a reboot undid are left out."""
     traces: dict[str, Trace] = {}
     boot = boot_id()
     for line in os.pread(handle, os.fstat(handle).st_size, 0).decode(errors="replace").splitlines():

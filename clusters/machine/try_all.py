@@ -1,32 +1,32 @@
-"""Ending: steps that are all tried at an end, whatever becomes of the others."""
+"""Clean-up: runs all steps at the end, even if some fail."""
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
-__all__ = ["Ending", "note_besides", "raise_first"]
+__all__ = ["CleanupStack", "note_besides", "raise_first"]
 
 _Entered = TypeVar("_Entered")
 
 
-class Ending:
-    """What is to be done at an end, newest first; one step that fails does not keep another from being tried."""
+class CleanupStack:
+    """Steps to run at the end, newest first; a step that fails does not stop the others."""
 
     def __init__(self) -> None:
         self._steps: list[Callable[[], object]] = []
 
     def callback(self, step: Callable[[], object]) -> None:
-        """Do `step` at the end."""
+        """Run `step` at the end."""
         self._steps.append(step)
 
     def enter_context(self, context: AbstractContextManager[_Entered]) -> _Entered:
-        """Enter `context` now and leave it at the end, as a block does that was gone through well; return its value."""
+        """Enter `context` now and exit it at the end, as after a block without an error; return its value."""
         value = context.__enter__()
         self._steps.append(lambda: context.__exit__(None, None, None))
         return value
 
     def close(self) -> None:
-        """Do all steps. Raises the first error, with the others in its notes (`raise_first`)."""
+        """Run all steps. Raises the first error, with the others in its notes (`raise_first`)."""
         errors: list[BaseException] = []
         while self._steps:
             step = self._steps.pop()
@@ -38,9 +38,9 @@ class Ending:
 
 
 def raise_first(errors: Sequence[BaseException]) -> None:
-    """Raise the first of `errors`, if there is one, with what the others say in its notes.
+    """Raise the first of `errors`, if there is any, with the messages of the others in its notes.
 
-    An interrupt among them is raised before any other: whoever stopped the run must not be taken for a failure.
+    An interrupt comes before any other error: a run that was stopped must not look like a failure.
     """
     if not errors:
         return

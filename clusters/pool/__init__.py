@@ -1,21 +1,20 @@
-"""Pool: ready clusters, frozen, for whoever comes next.
+"""Pool: ready clusters, frozen until the next run leases them.
 
-Who makes them and whose they are: every cluster that a run with a pool uses is made by the run's own process,
-as the one cluster of a run of its own (`Owner.of_pool`), whose directory and claim in the engine tell its owner:
-the making or leasing process, or nobody while it stands frozen on the shelf. There is no daemon, and no state
-elsewhere:
+Ownership: every cluster that a run takes from a pool was made by a run's own process, as the only cluster of a run of
+its own (`Owner.of_pool`). That run's directory and its claim in the engine name the owner: the process that makes or
+leases the cluster, or nobody while it stands frozen. There is no daemon, and no state elsewhere:
 
-* a process that is killed while it makes, holds or wakes a cluster leaves one with a dead owner, and the next
-  garbage collection heals and removes it, as of any dead run;
-* a frozen one can be woken for some hours, at most until the machine boots anew, and is removed when its claim has
-  expired, which lives as long; until then `nox -s gc` leaves it alone, `nox -s gc -- --all` takes it;
-* what cannot be woken and proved healthy, for whatever reason (the engine was restarted, files are missing,
-  it was noticed that time stood still), is removed, and one is made anew: a miss costs time, nothing else.
+* if a process is killed while it makes, holds or thaws a cluster, the owner is dead, and the next garbage collection
+  heals and removes the cluster, as of any dead run;
+* a frozen cluster can be thawed for some hours, at most until the machine reboots, and is removed when its claim
+  expires, after the same time; until then `nox -s gc` leaves it alone, `nox -s gc -- --all` removes it;
+* a cluster that cannot be thawed and proved healthy, for whatever reason (the engine was restarted, files are missing,
+  Kubernetes noticed the pause), is removed, and a new one is made: a miss costs time, nothing else.
 
-Why clusters are frozen, and not restored from copies of their nodes' volumes: a copy has to boot. Starting the
-stopped nodes of a cluster where they are, nothing copied, took 44 and 46 s until every replica of Gatekeeper
-answered, on a machine on which a new cluster took 74 and 91 s at that time (2 busy cores): less than twice as
-fast, where three times would be worth a second way. Waking a frozen one takes seconds.
+Why clusters are frozen, and not restored from copies of their nodes' volumes: a copy has to boot. Starting the stopped
+nodes of a cluster in place, with nothing copied, took 44 and 46 s until every replica of Gatekeeper answered, on a
+machine on which a new cluster took 74 and 91 s at that time (2 busy cores): less than twice as fast, and only three
+times as fast would justify a second way. Thawing a frozen one takes seconds.
 """
 
 import hashlib
@@ -31,12 +30,12 @@ from chaos_harness.clusters.errors import DeadlineExceeded, HarnessError
 from chaos_harness.clusters.images import Images
 from chaos_harness.clusters.kind.logs import LogKeeper
 from chaos_harness.clusters.machine.owner import Owner
-from chaos_harness.clusters.machine.removal import try_remove
+from chaos_harness.clusters.machine.removal import try_remove_folder
 from chaos_harness.clusters.pool import capacity, frozen
 from chaos_harness.clusters.pool.deviations import Deviation, deviations
 from chaos_harness.clusters.pool.fingerprint import fingerprint, wait_settled
 from chaos_harness.clusters.pool.freeze import freeze, thaw
-from chaos_harness.clusters.pool.reset_gatekeeper import covers, remember, reset
+from chaos_harness.clusters.pool.reset_gatekeeper import can_reset, reset, save_deployments
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.escape import first_line
 from chaos_harness.clusters.terminal.progress import Progress
@@ -62,30 +61,30 @@ class Pool:
         self._said: set[str] = set()
 
     def get(self, shape: Shape, images: Images, logs: LogKeeper) -> Cluster:
-        """Return a cluster of `shape`, this process's own: one from the shelf, or else a new one.
+        """Return a cluster of `shape` that this process owns: a frozen one if possible, else a new one.
 
-        Raises what `clusters.creation.create.create` does.
+        Raises what `clusters.creation.create.create` raises.
         """
         return self.lease(shape, images) or self.make(shape, images, logs)
 
     def lease(self, shape: Shape, images: Images) -> Cluster | None:
-        """Return a cluster from the shelf, awake and proved healthy, or None; what cannot be proved so is removed."""
+        """Return a frozen cluster, thawed and proved healthy, or None; those that are not healthy are removed."""
         while directory := frozen.take(self._engine, self._recipe(shape, images)):
             name = directory.name
             try:
-                name = frozen.label(directory).cluster
-                with self._progress.step(f"wake {name} from the pool"):
+                name = frozen.read_note(directory).cluster
+                with self._progress.step(f"thaw {name} from the pool"):
                     cluster = Cluster.open(self._engine, name)
                     thaw(cluster, Deadline.after(_THAW_SECONDS, f"{name} to be as healthy as it was"))
             except _FAILURES as error:
-                self._progress.say(f" ! {name} was not handed out: {error}")
+                self._progress.say(f" ! {name} was not leased: {error}")
                 self._remove(directory, name)
             else:
                 return cluster
         return None
 
     def make(self, shape: Shape, images: Images, logs: LogKeeper) -> Cluster:
-        """Bring up a new cluster that can be given back; raise what `clusters.creation.create.create` does."""
+        """Create a cluster that can be given back. Raises what `clusters.creation.create.create` raises."""
         owner = Owner.of_pool()
         directory = owner.claim(self._engine.id)
         try:
@@ -95,9 +94,9 @@ class Pool:
                 wait_settled(cluster, Deadline.after(_SETTLE_SECONDS, f"all pods of {cluster.name} to be ready"))
             deadline = Deadline.after(_FREEZE_SECONDS, f"the fingerprint of {cluster.name}")
             entry = frozen.FrozenCluster(cluster.name, self._recipe(shape, images), fingerprint(cluster, deadline))
-            frozen.note(directory, entry)
+            frozen.write_note(directory, entry)
             if shape.gatekeeper:
-                remember(cluster, directory)
+                save_deployments(cluster, directory)
         except BaseException:
             with suppress(HarnessError):
                 remove_all(self._engine, Deadline.after(_REMOVE_SECONDS, f"what is left of {owner.run}"), run=owner.run)
@@ -106,30 +105,30 @@ class Pool:
         return cluster
 
     def give_back(self, cluster: Cluster, *, broken: str | None = None) -> list[str]:
-        """Freeze a cluster and put it on the shelf if it is as it was made, else remove it and return why not.
+        """Freeze a cluster if it is unchanged since it was made, else remove it; return the reasons for a removal.
 
-        What concerns nothing but Gatekeeper's Deployments is reset before. `broken` is a reason that the caller knows.
+        Changes to Gatekeeper's Deployments only are reset first. `broken` is a reason that the caller already knows.
         """
         directory = cluster.directory.parent
         why = [broken] if broken is not None else self._unfit(cluster, directory)
         if not why:
             try:
                 with self._progress.step(f"freeze {cluster.name} for the pool"):
-                    freeze(cluster, Deadline.after(_FREEZE_SECONDS, f"{cluster.name} to stand still"))
+                    freeze(cluster, Deadline.after(_FREEZE_SECONDS, f"{cluster.name} to freeze"))
                     frozen.put(self._engine, directory)
             except _FAILURES as error:
                 why = [f"it could not be frozen: {error}"]
         if why:
             with self._progress.step(f"remove the cluster {cluster.name}") as step:
                 more = f", and {len(why) - 1} more" if len(why) > 1 else ""
-                step.detail = f"not for the pool: {first_line(why[0])}{more}"
+                step.detail = f"not returned to the pool: {first_line(why[0])}{more}"
                 self.remove(cluster)
         return why
 
     def fill(self, shape: Shape, images: Images, logs: LogKeeper) -> None:
-        """Make a cluster and put it on the shelf, if there is room for it and none of its kind there yet.
+        """Create and freeze a cluster if there is room for it and none of its kind is frozen yet.
 
-        Raises what `clusters.creation.create.create` does.
+        Raises what `clusters.creation.create.create` raises.
         """
         recipe = self._recipe(shape, images)
         if all(entry.recipe != recipe for _, entry in frozen.entries()) and self._crowded(shape) is None:
@@ -146,29 +145,29 @@ class Pool:
             return [crowded]
         try:
             differences = self._deviations(cluster, directory)
-            if differences and covers(differences):
+            if differences and can_reset(differences):
                 with self._progress.step(f"reset Gatekeeper on {cluster.name}"):
                     reset(cluster, directory, Deadline.after(_RESET_SECONDS, "Gatekeeper to serve as it did"))
                 differences = self._deviations(cluster, directory)
         except _FAILURES as error:
-            return [f"nothing could be compared: {error}"]
+            return [f"its fingerprint could not be compared: {error}"]
         return list(map(str, differences))
 
     def _deviations(self, cluster: Cluster, directory: Path) -> list[Deviation]:
-        with self._progress.step(f"compare {cluster.name} with what it was") as step:
+        with self._progress.step(f"compare {cluster.name} with its fingerprint") as step:
             deadline = Deadline.after(_FREEZE_SECONDS, f"the fingerprint of {cluster.name}")
-            differences = deviations(frozen.label(directory).fingerprint, fingerprint(cluster, deadline))
+            differences = deviations(frozen.read_note(directory).fingerprint, fingerprint(cluster, deadline))
             step.detail = f"{len(differences)} differences" if differences else "as it was"
             return differences
 
     def _crowded(self, shape: Shape) -> str | None:
-        """Return why no more clusters should stand frozen, or None; say so the first time that it is memory."""
+        """Return why no more clusters should be frozen, or None; print it the first time if the reason is memory."""
         if shape.control_planes > 1:
             return "clusters of several control planes cannot be frozen unnoticed"
         standing = sum(1 for _ in frozen.entries())
         if standing >= self._most:
-            return f"{standing} clusters stand in the pool already"
-        short = capacity.memory(shape)
+            return f"{standing} clusters are in the pool already"
+        short = capacity.memory_refusal(shape)
         if short is not None and short not in self._said:
             self._said.add(short)
             self._progress.say(f" ! the pool stays small: {short}")
@@ -181,12 +180,12 @@ class Pool:
         self._forget(directory)
 
     def _forget(self, directory: Path) -> None:
-        """Let go of the run in `directory`: what may be left of it is a dead run's."""
-        try_remove(directory)
+        """Stop owning the run in `directory`: whatever is left of it belongs to a dead run."""
+        try_remove_folder(directory)
         claims.release(self._engine, directory.name)
 
     def _recipe(self, shape: Shape, images: Images) -> str:
-        """Return a digest of all that a cluster is made from, this code included."""
+        """Return a digest of everything that a cluster is made from, including this code."""
         digest = hashlib.sha256()
         for part in (shape.model_dump_json(), self._engine.host, self._engine.version, repr(_contents(images))):
             digest.update(part.encode() + b"\0")
@@ -197,6 +196,6 @@ class Pool:
 
 
 def _contents(images: Images) -> list[tuple[str, str]]:
-    """Return the names of a cluster's images with their ids: one that is built anew differs by its packages alone."""
+    """Return the names of a cluster's images with their IDs: a rebuilt image may differ by its packages alone."""
     names = (images.node, images.gatekeeper, images.gatekeeper_crds, images.registry, images.balancer)
     return sorted((name, images.ids.get(name, "")) for name in names if name)

@@ -1,8 +1,8 @@
-"""Fingerprint: what a cluster is like, trait by trait, so that one that was changed is told from one that was not.
+"""Fingerprint: the traits of a cluster, by which a changed cluster is recognised.
 
-Left out is what changes by itself (heartbeats, leases, events, addresses of pods) and what follows from the
-rest (endpoints, kube-proxy's rules). A pod counts by its owner, what it runs, and that it never restarted:
-its name is chance, but one with a past of restarts has a back-off that another scenario would pay for.
+Left out is what changes by itself (heartbeats, leases, events, addresses of pods) and what follows from the rest
+(endpoints, kube-proxy's rules). A pod counts by its owner, its content, and that it never restarted: its name is
+random, but a pod that restarted has a back-off, which would slow the next scenario down.
 """
 
 import hashlib
@@ -13,12 +13,12 @@ from typing import Any
 
 from kubernetes.client import ApiClient
 
-from chaos_harness.clusters.api.objects import condition, is_leaving, is_ready
-from chaos_harness.clusters.api.rest import listed, request
+from chaos_harness.clusters.api.objects import condition, is_ready, is_terminating
+from chaos_harness.clusters.api.rest import list_objects, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.pool.deviations import Trait
-from chaos_harness.clusters.watching.watch import until
+from chaos_harness.clusters.watching.watch import wait_until
 
 __all__ = ["fingerprint", "wait_settled"]
 
@@ -49,7 +49,7 @@ _LIMITS = ("Memory", "NanoCpus", "CpuQuota", "CpuShares", "CpusetCpus", "PidsLim
 
 
 def fingerprint(cluster: Cluster, deadline: Deadline) -> dict[Trait, str]:
-    """Return what `cluster` is like now: its containers, what is inside its nodes, and its objects.
+    """Return the traits of `cluster` now: its containers, the inside of its nodes, and its objects.
 
     Raises CommandFailed, ApiRefused, ApiUnreachable, DeadlineExceeded.
     """
@@ -66,12 +66,14 @@ def fingerprint(cluster: Cluster, deadline: Deadline) -> dict[Trait, str]:
 
 
 def wait_settled(cluster: Cluster, deadline: Deadline) -> None:
-    """Wait until each pod is ready, or has done its work: what is still beginning would count as changed later.
+    """Wait until each pod is ready or completed: a pod that is still starting would count as changed later.
 
     Raises DeadlineExceeded.
     """
     with cluster.client() as api:
-        until(api, "/api/v1/pods", lambda state: bool(state) and all(map(_settled_pod, state.values())), deadline)
+        wait_until(
+            api, "/api/v1/pods", lambda state: bool(state) and all(map(_is_pod_settled, state.values())), deadline
+        )
 
 
 def _short(value: Any) -> str:
@@ -106,7 +108,7 @@ def _inside(cluster: Cluster, node: str, deadline: Deadline) -> Iterator[tuple[s
 
 
 def _running(containers: Iterable[str]) -> dict[Trait, str]:
-    """Return what runs on all nodes together, by namespace: a pod's status tells of a blow only some time later."""
+    """Return what runs on all nodes together, by namespace: a pod's status shows a killed container only later."""
     starts: dict[Trait, list[str]] = {}
     for container in containers:
         namespace, _, started = container.partition(" ")
@@ -119,20 +121,20 @@ def _objects(api: ApiClient, deadline: Deadline) -> dict[Trait, str]:
     pods: dict[Trait, list[str]] = {}
     for resource, path in _resources(api):
         deadline.check(f"objects up to {resource} read")
-        for thing in listed(api, path, "items"):
+        for thing in list_objects(api, path, "items"):
             if resource == "pods":
                 pods.setdefault(_maker(thing), []).append(_pod(thing))
             else:
-                traits[_trait(resource, thing)] = _short(_settled(resource, thing))
+                traits[_trait(resource, thing)] = _short(_without_volatile_fields(resource, thing))
     return traits | {part: _short(sorted(states)) for part, states in pods.items()}
 
 
 def _resources(api: ApiClient) -> Iterator[tuple[str, str]]:
-    """Yield name and URL of each kind of object that can be listed, of the version that the server prefers."""
+    """Yield name and URL of each kind of object that can be listed, in the server's preferred version."""
     groups = request(api, "GET", "/apis")["groups"]
     roots = ["/api/v1", *(f"/apis/{group['preferredVersion']['groupVersion']}" for group in groups)]
     for root in roots:
-        for resource in listed(api, root, "resources"):
+        for resource in list_objects(api, root, "resources"):
             if "list" in resource["verbs"] and resource["name"] not in _PASSING:
                 yield resource["name"], f"{root}/{resource['name']}"
 
@@ -155,12 +157,12 @@ def _pod(pod: Mapping[str, Any]) -> str:
     return json.dumps([*facts, pod["metadata"].get("labels"), pod["metadata"].get("annotations")])
 
 
-def _settled_pod(pod: Mapping[str, Any]) -> bool:
-    return not is_leaving(pod) and (is_ready(pod) or pod["status"].get("phase") == "Succeeded")
+def _is_pod_settled(pod: Mapping[str, Any]) -> bool:
+    return not is_terminating(pod) and (is_ready(pod) or pod["status"].get("phase") == "Succeeded")
 
 
-def _settled(resource: str, thing: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an object without what changes by itself."""
+def _without_volatile_fields(resource: str, thing: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an object without the fields that change by themselves."""
     metadata = {name: value for name, value in thing["metadata"].items() if name not in _VOLATILE}
     settled = {**{name: value for name, value in thing.items() if name != "status"}, "metadata": metadata}
     if resource == "nodes":

@@ -1,16 +1,16 @@
-"""Freezing: a cluster stands still and wakes again, and neither Kubernetes nor Gatekeeper takes it for a loss of nodes.
+"""Freezing: pauses a cluster and thaws it so that neither Kubernetes nor Gatekeeper sees lost nodes.
 
-`docker pause` alone would look like one. After it, the clocks have run on and everybody's news is old:
-kube-controller-manager finds leases that nobody renewed and marks nodes NotReady, and who was in the middle
-of renewing its own lease gives up and restarts. So who judges others is stopped first (SIGSTOP, each just
-after it has renewed its lease) and is continued last: when every kubelet has renewed its lease *and* has
-posted its node's status since the thaw. A lease alone is not enough, since kube-controller-manager judges
-from its cache, which is old when it wakes; but then a node's object is newer than the cache's, what it
-would write meets a conflict, and it reads the node again before it judges.
+`docker pause` alone would look like a loss. Afterwards the clocks have moved on and all reports are old:
+kube-controller-manager finds leases that nobody renewed and marks nodes NotReady, and a leader that was just renewing
+its own lease gives up and restarts. So the judges (kube-controller-manager and kube-scheduler) are stopped first
+(SIGSTOP, each just after it renewed its lease) and continued last: when every kubelet has renewed its lease *and*
+posted its node's status since the thaw. A lease alone is not enough: kube-controller-manager judges from its cache,
+which is old when it continues. But then a node's object is newer than in the cache, so its write fails with a conflict,
+and it reads the node again before it judges.
 
-A kubelet that has slept long posts once that it is not Ready, since its own news of containers is old. Who judges
-hears of that before it hears of the next post, and may keep new pods from the node for a moment (the effect
-NoSchedule). That harms no pod and goes by itself; the effect NoExecute is what evicts, and is never there.
+A kubelet that slept for long posts once that it is not Ready, since its own data about containers is old. The judges
+see that post before the next one, and may keep new pods off the node for a moment (taint with the effect NoSchedule).
+That harms no pod and ends by itself; the effect NoExecute, which evicts pods, never occurs.
 """
 
 import json
@@ -26,10 +26,10 @@ from chaos_harness.clusters.api.leader_election import LEADERS, LEASES
 from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.engine.retry import insist
+from chaos_harness.clusters.engine.retry import retry_while_busy
 from chaos_harness.clusters.errors import BadScenario, ClusterUnavailable
-from chaos_harness.clusters.gatekeeper.readiness import wait_serving
-from chaos_harness.clusters.watching.watch import State, until
+from chaos_harness.clusters.gatekeeper.readiness import wait_until_serving
+from chaos_harness.clusters.watching.watch import State, wait_until
 
 __all__ = ["freeze", "thaw"]
 
@@ -41,7 +41,7 @@ _TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 
 @dataclass(frozen=True)
 class _FrozenState:
-    """What was so when a cluster was frozen, and must be so when it is awake again."""
+    """What was true when a cluster was frozen, and must be true after the thaw."""
 
     holders: Mapping[str, str]
     """Who holds the judges' leases: a restarted process has another name."""
@@ -50,10 +50,10 @@ class _FrozenState:
 
 
 def freeze(cluster: Cluster, deadline: Deadline) -> None:
-    """Let every process of the cluster stand still.
+    """Pause every process of the cluster.
 
-    Raises BadScenario (several control planes: their judges would take each other's leases),
-    CommandFailed, DeadlineExceeded.
+    Raises BadScenario (several control planes: their controllers would take over each other's leases), CommandFailed,
+    DeadlineExceeded.
     """
     if cluster.shape.control_planes > 1:
         raise BadScenario(f"cluster {cluster.name}: with several control planes it cannot be frozen unnoticed")
@@ -61,41 +61,43 @@ def freeze(cluster: Cluster, deadline: Deadline) -> None:
         holders = list(pool.map(lambda judge: _stop_between_renewals(cluster, judge, deadline), LEADERS))
     frozen = _FrozenState(dict(zip(LEADERS, holders, strict=True)), datetime.now(UTC).timestamp())
     (cluster.directory / _FILE).write_text(json.dumps(asdict(frozen)), encoding="utf-8")
-    insist(cluster.engine, ["pause"], [*cluster.workers, *cluster.control_planes, *_registry(cluster)], deadline)
+    retry_while_busy(
+        cluster.engine, ["pause"], [*cluster.workers, *cluster.control_planes, *_registry(cluster)], deadline
+    )
 
 
 def thaw(cluster: Cluster, deadline: Deadline) -> None:
-    """Wake a frozen cluster, and prove that it is as healthy as it was.
+    """Thaw a frozen cluster, and prove that it is as healthy as before.
 
-    Every kubelet has renewed its lease and posted that its node is Ready since the thaw, the judges hold
-    their leases as the same processes, no node carries a taint of a lost one, and every replica of
-    Gatekeeper answers. Raises ClusterUnavailable (it was noticed), CommandFailed, DeadlineExceeded.
+    Every kubelet has renewed its lease and posted that its node is Ready since the thaw, the judges hold their leases
+    with the same processes, no node has a taint of a lost node, and every replica of Gatekeeper answers. Raises
+    ClusterUnavailable (Kubernetes noticed the pause), CommandFailed, DeadlineExceeded.
     """
     path = cluster.directory / _FILE
     try:
         frozen = _FrozenState(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
-        raise ClusterUnavailable(f"cluster {cluster.name}: nothing tells how it was frozen: {error}") from error
+        raise ClusterUnavailable(f"cluster {cluster.name}: its state before the pause is unknown: {error}") from error
     since = datetime.now(UTC)
     cluster.engine.run(["unpause", *_registry(cluster), *cluster.control_planes, *cluster.workers], deadline)
     wanted = set(cluster.nodes())
     with cluster.client() as api:
         renewed = deadline.within(deadline.remaining, "every kubelet to renew its lease and post its status")
-        until(api, _KUBELETS, lambda state: _renewed(state, since) >= wanted, renewed)
-        until(api, "/api/v1/nodes", lambda state: _posted_ready(state, since) >= wanted, renewed)
+        wait_until(api, _KUBELETS, lambda state: _renewed_leases(state, since) >= wanted, renewed)
+        wait_until(api, "/api/v1/nodes", lambda state: _nodes_posted_ready(state, since) >= wanted, renewed)
         for judge in LEADERS:
             _signal(cluster, judge, "CONT", deadline)
         path.unlink()
-        until(api, LEASES, lambda state: _renewed(state, since) >= set(LEADERS), deadline)
-        free = deadline.within(deadline.remaining, "every node to be free for new pods")
-        until(
+        wait_until(api, LEASES, lambda state: _renewed_leases(state, since) >= set(LEADERS), deadline)
+        free = deadline.within(deadline.remaining, "every node to be schedulable")
+        wait_until(
             api, "/api/v1/nodes", lambda state: not any(_tainted(node, "NoSchedule") for node in state.values()), free
         )
-        noticed = _noticed(api, frozen)
+        noticed = _damages(api, frozen)
     if noticed:
-        raise ClusterUnavailable(f"cluster {cluster.name}: that it was frozen was noticed: {'; '.join(noticed)}")
+        raise ClusterUnavailable(f"cluster {cluster.name}: Kubernetes noticed the pause: {'; '.join(noticed)}")
     if cluster.shape.gatekeeper:
-        wait_serving(cluster, deadline)
+        wait_until_serving(cluster, deadline)
 
 
 def _registry(cluster: Cluster) -> list[str]:
@@ -103,9 +105,9 @@ def _registry(cluster: Cluster) -> list[str]:
 
 
 def _stop_between_renewals(cluster: Cluster, judge: str, deadline: Deadline) -> str:
-    """Stop a judge just after it has renewed its lease, and return its name as the lease's holder.
+    """Stop a judge just after it renewed its lease, and return its name as the lease's holder.
 
-    It renews again after two seconds: in between it waits for no answer that would come too late.
+    It renews every two seconds: in between no answer is pending that would come too late.
     """
     only = {"fieldSelector": f"metadata.name={judge}"}
     with cluster.client() as api:
@@ -115,7 +117,7 @@ def _stop_between_renewals(cluster: Cluster, judge: str, deadline: Deadline) -> 
             spec = _by_name(state)[judge]["spec"]
             return str(spec["holderIdentity"]) if spec["renewTime"] != first else None
 
-        holder = until(api, LEASES, renewed, deadline, only)
+        holder = wait_until(api, LEASES, renewed, deadline, only)
     for attempt in deadline.attempts(first=_BETWEEN_SECONDS):
         if attempt:  # its answer has reached it by now
             break
@@ -132,14 +134,14 @@ def _by_name(state: State) -> State:
     return {thing["metadata"]["name"]: thing for thing in state.values()}
 
 
-def _renewed(state: State, since: datetime) -> set[str]:
+def _renewed_leases(state: State, since: datetime) -> set[str]:
     return {
         name for name, lease in _by_name(state).items() if datetime.fromisoformat(lease["spec"]["renewTime"]) > since
     }
 
 
-def _posted_ready(state: State, since: datetime) -> set[str]:
-    """Return the nodes whose kubelet has said Ready since then; a heartbeat has whole seconds."""
+def _nodes_posted_ready(state: State, since: datetime) -> set[str]:
+    """Return the nodes whose kubelet has posted Ready since then; a heartbeat has whole seconds."""
     earliest = since.replace(microsecond=0)
     return {
         name
@@ -150,7 +152,7 @@ def _posted_ready(state: State, since: datetime) -> set[str]:
     }
 
 
-def _noticed(api: ApiClient, frozen: _FrozenState) -> list[str]:
+def _damages(api: ApiClient, frozen: _FrozenState) -> list[str]:
     leases = {judge: request(api, "GET", f"{LEASES}/{judge}") for judge in LEADERS}
     noticed = [
         f"{judge} is another process"
@@ -165,6 +167,6 @@ def _noticed(api: ApiClient, frozen: _FrozenState) -> list[str]:
 
 
 def _tainted(node: Mapping[str, Any], effect: str) -> list[str]:
-    """Return by which taints of a lost node this one has that effect on pods."""
+    """Return the taints of a lost node that this node has, with that effect on pods."""
     taints = node["spec"].get("taints") or ()
     return sorted(taint["key"] for taint in taints if taint["key"] in _TAINTS and taint["effect"] == effect)

@@ -1,6 +1,6 @@
-"""Resetting: gives a cluster Gatekeeper's Deployments as they were when it was made, with pods that have no past.
+"""Reset: restores Gatekeeper's Deployments as they were when the cluster was made, with new pods.
 
-Most scenarios change nothing else for good: they kill or move Gatekeeper's pods, or roll out another setting.
+Most scenarios change nothing else permanently: they kill or move Gatekeeper's pods, or roll out another setting.
 """
 
 import json
@@ -14,11 +14,11 @@ from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import ClusterUnavailable
-from chaos_harness.clusters.gatekeeper.readiness import DEPLOYMENTS, NAMESPACE, wait_serving
+from chaos_harness.clusters.gatekeeper.readiness import DEPLOYMENTS, NAMESPACE, wait_until_serving
 from chaos_harness.clusters.pool.deviations import Deviation
-from chaos_harness.clusters.watching.watch import until
+from chaos_harness.clusters.watching.watch import wait_until
 
-__all__ = ["covers", "remember", "reset"]
+__all__ = ["can_reset", "reset", "save_deployments"]
 
 _FILE = "deployments.json"
 _PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
@@ -27,17 +27,17 @@ _COVERED = ("deployments", "replicasets", "pods")
 _MADE_BY_THE_SERVER = ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields")
 _REVISION = "deployment.kubernetes.io/revision"
 _DELETE = {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 1, "propagationPolicy": "Orphan"}
-"""With the shortest grace with which a pod stays an object until its containers have ended; with 0 they outlive it."""
+"""With the shortest grace with which a pod exists until its containers have ended; with 0 they outlive it."""
 
 
-def covers(deviations: Iterable[Deviation]) -> bool:
-    """Return whether a reset may take back all of these deviations."""
+def can_reset(deviations: Iterable[Deviation]) -> bool:
+    """Return whether a reset can undo all of these deviations."""
     traits = [deviation.trait for deviation in deviations]
     return all(trait.namespace == NAMESPACE and trait.kind in _COVERED for trait in traits)
 
 
-def remember(cluster: Cluster, directory: Path) -> None:
-    """Write down Gatekeeper's Deployments as they are now; a cluster without Gatekeeper has none."""
+def save_deployments(cluster: Cluster, directory: Path) -> None:
+    """Save Gatekeeper's Deployments as they are now; a cluster without Gatekeeper has none."""
     with cluster.client() as api:
         deployments = request(api, "GET", DEPLOYMENTS)["items"]
     (directory / _FILE).write_text(
@@ -46,11 +46,11 @@ def remember(cluster: Cluster, directory: Path) -> None:
 
 
 def reset(cluster: Cluster, directory: Path, deadline: Deadline) -> None:
-    """Replace Gatekeeper's Deployments by those that were remembered, and wait until they serve.
+    """Replace Gatekeeper's Deployments by the saved ones, and wait until they serve.
 
-    Everything of the old ones is gone before, from the nodes, too: a ReplicaSet that is still there would make the new
-    one another, and a container that still runs would be taken for one of the new.
-    Raises ClusterUnavailable (nothing was remembered), ApiRefused, ApiUnreachable, DeadlineExceeded.
+    All old parts are removed first, from the nodes, too: a ReplicaSet that still exists would give the new one another
+    revision, and a container that still runs could be mistaken for a new one. Raises ClusterUnavailable (nothing was
+    saved), ApiRefused, ApiUnreachable, DeadlineExceeded.
     """
     try:
         remembered = json.loads((directory / _FILE).read_text(encoding="utf-8"))
@@ -61,13 +61,13 @@ def reset(cluster: Cluster, directory: Path, deadline: Deadline) -> None:
             _remove_all(api, path, deadline)
         for deployment in remembered:
             request(api, "POST", DEPLOYMENTS, body=deployment)
-    wait_serving(cluster, deadline)
+    wait_until_serving(cluster, deadline)
 
 
 def _remove_all(api: ApiClient, path: str, deadline: Deadline) -> None:
     for thing in request(api, "GET", path)["items"]:
         request(api, "DELETE", f"{path}/{thing['metadata']['name']}", body=_DELETE)
-    until(api, path, lambda state: not state, deadline)
+    wait_until(api, path, lambda state: not state, deadline)
 
 
 def _as_applied(deployment: dict[str, Any]) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""Registry: the container that nodes take for docker.io, and its password."""
+"""Registry: the container that nodes use as docker.io, and its password."""

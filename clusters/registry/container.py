@@ -1,4 +1,4 @@
-"""Registry: the container that nodes take for docker.io, its log of requests, and how images get into it."""
+"""Registry: the container that nodes use as docker.io, its request log, and pushing images to it."""
 
 import contextlib
 import http.client
@@ -49,7 +49,7 @@ _LINE = re.compile(
 
 @dataclass(frozen=True)
 class RequestLine:
-    """One request that the registry answered: when it had, in UTC, and to whom (an address on its network)."""
+    """One request that the registry answered: when (UTC), and the client's address on its network."""
 
     time: datetime
     method: str
@@ -60,9 +60,9 @@ class RequestLine:
 
 @dataclass(frozen=True)
 class Registry:
-    """A registry: its container, its address for the host (loopback) and its address for the nodes.
+    """A registry: its container, its address on the host (loopback) and its address for the nodes.
 
-    It lets in who has the password of `login`. What comes from `gateway` comes from this machine, and from no node.
+    Clients need the password of `login`. Requests from `gateway` come from this machine, not from a node.
     """
 
     engine: Engine
@@ -78,7 +78,7 @@ class Registry:
         return cls(engine, container, f"{LOOPBACK}:{port}", node_address(address), gateway, login)
 
     def push(self, image: str, repository_tag: str, deadline: Deadline) -> None:
-        """Push the engine's `image` so that nodes pull it as docker.io/`repository_tag`.
+        """Push the engine's `image`, so that nodes pull it as docker.io/`repository_tag`.
 
         Raises CommandFailed, DeadlineExceeded.
         """
@@ -90,10 +90,10 @@ class Registry:
             self.engine.run(["rmi", "--no-prune", name], Deadline.after(60, f"removal of {name}"), check=False)
 
     def log(self, since: datetime | None = None) -> list[RequestLine]:
-        """Return the nodes' requests that were answered `since`, oldest first; of a stopped registry too.
+        """Return the nodes' requests that were answered after `since`, oldest first; also of a stopped registry.
 
-        Left out are those from this machine, as of a push or of any other user, and those that were refused for want of
-        the password, which every node has. Raises CommandFailed when there is no such container.
+        Requests from this machine (pushes, other users) and those refused for a missing password are left out; every
+        node has the password. Raises CommandFailed if there is no such container.
         """
         earliest = ["--since", since.astimezone(UTC).isoformat()] if since else []
         deadline = Deadline.after(60, "the registry's log")
@@ -102,14 +102,14 @@ class Registry:
 
 
 def node_address(address: str) -> str:
-    """Return where nodes reach the registry that is, or will be, at `address` of their network."""
+    """Return the address for nodes of a registry at `address` of their network."""
     return f"{address}:{_PORT}"
 
 
 def parse_log(text: str) -> list[RequestLine]:
-    """Return the requests in `docker logs --timestamps` of a registry; other lines are passed over.
+    """Return the requests in `docker logs --timestamps` of a registry; other lines are skipped.
 
-    The registry writes the combined log format when it has answered; the engine's time stamps are finer.
+    The registry writes the combined log format after it has answered; the engine's time stamps are finer.
     """
     return [
         RequestLine(
@@ -121,7 +121,7 @@ def parse_log(text: str) -> list[RequestLine]:
 
 
 def registry_configuration() -> str:
-    """Return the configuration (YAML) of CNCF distribution, of version 2.8 and 3 alike."""
+    """Return the configuration (YAML) of CNCF distribution, for both version 2.8 and 3."""
     return yaml.safe_dump(
         {
             "version": 0.1,
@@ -139,10 +139,10 @@ def registry_configuration() -> str:
 
 
 def hosts_toml(address: str, authorization: str = "") -> str:
-    """Return containerd's hosts.toml that makes `address` the registry, which is sent `authorization` each time.
+    """Return containerd's hosts.toml that uses `address` as the registry and sends `authorization` with each request.
 
-    Naming it as the server, and not as one host among others, leaves containerd nothing to fall back to. A header that
-    is sent unasked costs no request that is refused first.
+    Because it is the server, not one host among others, containerd has nothing to fall back to. Sending the header at
+    once saves a request that would be refused first.
     """
     header = f'\n[header]\nAuthorization = ["{authorization}"]\n' if authorization else ""
     return f'server = "http://{address}"\n{header}'
@@ -160,10 +160,10 @@ def start_registry(
     directory: Path,
     deadline: Deadline,
 ) -> Registry:
-    """Start the registry container `name` at the fixed address of `network` and wait until it answers.
+    """Start the registry container `name` at its fixed address in `network`, and wait until it answers.
 
-    It is published on one port of loopback, which it keeps when it is stopped and started. It answers who has the
-    password of `login`, and nobody else. Raises ClusterUnavailable, CommandFailed.
+    It is published on one port of loopback, which it keeps when it is stopped and started. It serves only clients with
+    the password of `login`. Raises ClusterUnavailable, CommandFailed.
     """
     configuration, htpasswd = directory / "registry.yml", directory / "registry.htpasswd"
     configuration.write_text(registry_configuration(), encoding="utf-8")
@@ -179,13 +179,13 @@ def start_registry(
         arguments = ["--detach", "--name", name, *label_arguments(labels), *placed, *quiet, *files]
         engine.run(["run", *arguments, image, "serve", _CONFIGURATION], deadline)
     registry = Registry.at(engine, name, port=port, address=address, gateway=gateway(subnet), login=login)
-    return _answering(registry, deadline)
+    return _wait_until_answering(registry, deadline)
 
 
-def _answering(registry: Registry, deadline: Deadline) -> Registry:
+def _wait_until_answering(registry: Registry, deadline: Deadline) -> Registry:
     last = ""
     for _ in deadline.within(_START_SECONDS, "the registry to answer").attempts():
-        last = _answer(registry, {"Authorization": registry.login.authorization})
+        last = _fetch_problem(registry, {"Authorization": registry.login.authorization})
         if last == "status 200":
             break
     else:
@@ -193,16 +193,16 @@ def _answering(registry: Registry, deadline: Deadline) -> Registry:
             f"expected the registry at {registry.address_host} to answer within {_START_SECONDS:.0f} s, "
             f"last seen: {last}; `docker --host {registry.engine.host} logs {registry.container}` tells more"
         )
-    stranger = _answer(registry, {})
+    stranger = _fetch_problem(registry, {})
     if stranger != f"status {_REFUSED}":
         raise ClusterUnavailable(
-            f"expected the registry at {registry.address_host} to refuse who has no password, with status {_REFUSED}; "
-            f"found {stranger}: any user of this machine could replace images in it"
+            f"expected the registry at {registry.address_host} to refuse clients without the password, "
+            f"with status {_REFUSED}; found {stranger}: any user of this machine could replace images in it"
         )
     return registry
 
 
-def _answer(registry: Registry, headers: Mapping[str, str]) -> str:
+def _fetch_problem(registry: Registry, headers: Mapping[str, str]) -> str:
     connection = http.client.HTTPConnection(registry.address_host, timeout=_CONNECT_SECONDS)
     with contextlib.closing(connection):
         try:

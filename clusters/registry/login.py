@@ -1,4 +1,4 @@
-"""Login: the password of one registry, which nobody has but the run that made it, and the nodes of its cluster."""
+"""Login: the password of one registry, known only to the run that created it and to the nodes of its cluster."""
 
 import base64
 import os
@@ -15,22 +15,22 @@ __all__ = ["Login"]
 
 _USER = "chaos"
 _MARK = "chaos_pw_"
-"""How passwords begin, so that they are known as such wherever they stand (see harness.redaction.forms)."""
+"""Prefix of the passwords, by which redaction finds them (see harness.redaction.forms)."""
 _BYTES = 16
 _ROUNDS = 4
-"""The fewest that bcrypt knows: the registry compares at each request, and a random password needs no slow hash."""
+"""bcrypt's minimum: the registry hashes at every request, and a random password needs no slow hash."""
 _FILE = "registry.password"
 
 
 @dataclass(frozen=True)
 class Login:
-    """Where a registry's password lies: a file of mode 0600 in the private directory of its cluster."""
+    """A registry's password: a file of mode 0600 in the private directory of its cluster."""
 
     path: Path
 
     @classmethod
     def make(cls, directory: Path) -> Self:
-        """Return the login with a new random password, written to a new file in `directory`."""
+        """Create a random password in a new file in `directory`; return its login."""
         login = cls.of(directory)
         file = os.open(login.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(file, "w", encoding="ascii") as into:
@@ -39,25 +39,25 @@ class Login:
 
     @classmethod
     def of(cls, directory: Path) -> Self:
-        """Return the login of the cluster in `directory`, made by whatever process; nothing is read yet."""
+        """Return the login of the cluster in `directory`, whichever process created it; nothing is read yet."""
         return cls(directory / _FILE)
 
     @property
     def authorization(self) -> str:
-        """The value of the header that lets a request in.
+        """The Authorization header's value.
 
-        Raises ClusterUnavailable when the file is not there, NotOurs when others can read it.
+        Raises ClusterUnavailable if the file is missing, NotOurs if others can read it.
         """
         return f"Basic {base64.b64encode(f'{_USER}:{self._password()}'.encode()).decode()}"
 
     @property
     def for_engine(self) -> dict[str, str]:
-        """User and password as Docker's API takes them; raises as `authorization` does."""
+        """User and password in the form of Docker's API; raises as `authorization` does."""
         return {"username": _USER, "password": self._password()}
 
     @property
     def htpasswd(self) -> str:
-        """The htpasswd file by which the registry knows the password: its hash; raises as `authorization` does."""
+        """The registry's htpasswd file, which holds the password's hash; raises as `authorization` does."""
         hashed = bcrypt.hashpw(self._password().encode(), bcrypt.gensalt(rounds=_ROUNDS))
         return f"{_USER}:{hashed.decode()}\n"
 

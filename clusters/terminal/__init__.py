@@ -1,1 +1,1 @@
-"""Terminal: lines for people, which may be lost without anything else being lost, and are safe to show."""
+"""Terminal: lines for people; they are safe to show, and losing them loses nothing else."""

@@ -1,15 +1,15 @@
-"""Shown: what others wrote, as it may stand on a terminal, in a log or in a report."""
+"""Escape: makes text of others safe for a terminal, a log or a report."""
 
-__all__ = ["first_line", "last_line", "shown"]
+__all__ = ["escape_controls", "first_line", "last_line"]
 
 
-def shown(text: str, *, lines: bool = False, most: int | None = None) -> str:
-    r"""Return a text in which nothing is left that a terminal obeys, or that is not seen: it is written as \x1b.
+def escape_controls(text: str, *, lines: bool = False, most: int | None = None) -> str:
+    r"""Replace what a terminal would interpret or not show, such as ESC, by a visible escape like \x1b.
 
-    That is all but printable characters and plain blanks (`str.isprintable`): controls, such as those that begin an
-    escape sequence; marks that turn the direction of writing; what has no width, is half a character or is none.
-    A text that was shown before stays as it is. `lines`: line ends stay, too. `most` is how many characters of the
-    text are shown; what is longer ends with "…". Else its length is that of the text, or up to ten times as much.
+    Only printable characters and plain spaces stay (`str.isprintable`). Control characters, bidirectional marks,
+    characters of no width, and half or invalid characters are replaced. Escaping twice changes nothing more. With
+    `lines`, line ends stay, too. At most `most` characters of the text are shown, and a longer text ends with "…";
+    without `most`, the result is at most ten times as long as the text.
     """
     if most is not None and len(text) > most:
         text = f"{text[:most]}…"
@@ -22,12 +22,12 @@ def shown(text: str, *, lines: bool = False, most: int | None = None) -> str:
 
 
 def first_line(words: str) -> str:
-    """Return the first line of a message, for a place that has room for one; nothing is known of what it says."""
+    """Return the first line of a message, for places with room for one line; its meaning is not interpreted."""
     return words.partition("\n")[0]
 
 
 def last_line(words: str) -> str:
-    """Return the last line of a message, in which a program mostly says why it failed."""
+    """Return the last line of a message, where most programs name the error."""
     return words.rstrip().rpartition("\n")[2]
 
 

@@ -1,4 +1,4 @@
-"""Progress: one line a step, live on a terminal and plain in a log, quiet unless somebody listens."""
+"""Progress: one line for each step, live on a terminal and plain in a log; quiet unless it has a stream."""
 
 import contextlib
 import os
@@ -9,49 +9,48 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from chaos_harness.clusters.terminal.escape import shown
-from chaos_harness.clusters.terminal.streams import Lossy
+from chaos_harness.clusters.terminal.escape import escape_controls
+from chaos_harness.clusters.terminal.streams import LossyStream
 
-__all__ = ["Progress", "Step"]
+__all__ = ["Progress", "ProgressStep"]
 
 _TICK_SECONDS = 0.5
 _PLAIN_TICK_SECONDS = 60.0
 
 
-class Step:
-    """A step under way; `detail` (how far) may be set at any time and is shown behind its name.
+class ProgressStep:
+    """A running step; `detail` (how far it is) may be set at any time and is shown behind its name.
 
-    `beside` tells what goes on meanwhile, and is asked anew for each line.
+    `meanwhile` returns what goes on meanwhile; it is called for each line.
     """
 
-    def __init__(self, name: str, beside: Callable[[], str] = str) -> None:
+    def __init__(self, name: str, meanwhile: Callable[[], str] = str) -> None:
         self.name = name
         self.detail = ""
-        self.beside = beside
+        self.meanwhile = meanwhile
         self.started = time.monotonic()
 
     def line(self, mark: str) -> str:
         """Return the step as one line of text behind `mark`."""
-        detail = f" ({shown(self.detail)})" if self.detail else ""
-        line = f" {mark} {shown(self.name)}{detail} {time.monotonic() - self.started:.1f} s"
-        beside = shown(self.beside())
-        return f"{line} | {beside}" if beside else line
+        detail = f" ({escape_controls(self.detail)})" if self.detail else ""
+        line = f" {mark} {escape_controls(self.name)}{detail} {time.monotonic() - self.started:.1f} s"
+        meanwhile = escape_controls(self.meanwhile())
+        return f"{line} | {meanwhile}" if meanwhile else line
 
 
 class Progress:
     """Shows steps on a text stream; `Progress.quiet()` shows nothing.
 
-    What is done comes before what is told of it: a stream that cannot be written any more is written no more, and the
-    steps go on.
+    Work comes before output: if the stream cannot be written any more, the steps go on without it.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream = None if stream is None else Lossy(stream)
+        self._stream = None if stream is None else LossyStream(stream)
         live = stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
         self._live = live
         self._colour = (live or bool(os.environ.get("FORCE_COLOR"))) and not os.environ.get("NO_COLOR")
         self._lock = threading.Lock()
-        self._running: list[Step] = []
+        self._running: list[ProgressStep] = []
 
     @classmethod
     def quiet(cls) -> "Progress":
@@ -64,19 +63,19 @@ class Progress:
         return cls(sys.stderr)
 
     def say(self, text: str) -> None:
-        """Show text, of one line usually."""
-        self._write(shown(text, lines=True))
+        """Write text, usually one line."""
+        self._write(escape_controls(text, lines=True))
 
     @contextmanager
-    def step(self, name: str, beside: Callable[[], str] = str) -> Iterator[Step]:
-        """Show `name` while the block runs, then ✓ or ✗ and how long it took, and what `beside` tells then."""
-        step = Step(name, beside)
+    def step(self, name: str, meanwhile: Callable[[], str] = str) -> Iterator[ProgressStep]:
+        """Show `name` while the block runs, then ✓ or ✗ with the seconds it took, and what `meanwhile` returns then."""
+        step = ProgressStep(name, meanwhile)
         done = threading.Event()
         ticker = threading.Thread(target=self._tick, args=(step, done), daemon=True)
         with self._lock:
             self._running.append(step)
         if not self._live:
-            self._write(f" • {shown(name)} …")
+            self._write(f" • {escape_controls(name)} …")
         with contextlib.suppress(RuntimeError):  # no thread can be had: then nothing is told meanwhile
             ticker.start()
         mark, colour = "✗", "31"
@@ -91,7 +90,7 @@ class Progress:
                 self._running.remove(step)
             self._write(step.line(f"\033[{colour}m{mark}\033[0m" if self._colour else mark))
 
-    def _tick(self, step: Step, done: threading.Event) -> None:
+    def _tick(self, step: ProgressStep, done: threading.Event) -> None:
         if self._stream is None:
             return
         while not done.wait(_TICK_SECONDS if self._live else _PLAIN_TICK_SECONDS):

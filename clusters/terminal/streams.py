@@ -1,18 +1,18 @@
-"""Streams: what is told on a terminal, into a pipe or a log, and may be lost without anything else being lost."""
+"""Streams: output to a terminal, a pipe or a log; losing it loses nothing else."""
 
 import os
 import sys
 from typing import Any, TextIO, cast
 
-__all__ = ["Lossy", "open_copy"]
+__all__ = ["LossyStream", "open_copy"]
 
 
-class Lossy:
-    """A text stream that never raises: its reader may have gone, its disk may be full, its alphabet may be too small.
+class LossyStream:
+    """A text stream that never raises: the reader may be gone, the disk full, or the encoding too small.
 
-    Once something could not be written the stream goes on silently: later text goes nowhere, and so does what is
-    still buffered when Python ends. `lost` is the error of that moment, None before. What the stream's encoding lacks
-    is written as "?". All else is the stream's own.
+    After the first failed write it goes on silently: later text is dropped, and so is what is still buffered when
+    Python ends. `lost` is that first error, None before. Characters that the encoding lacks become "?". Everything else
+    is passed to the wrapped stream.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -20,11 +20,11 @@ class Lossy:
         self.lost: OSError | ValueError | None = None
 
     def as_text(self) -> TextIO:
-        """Return itself, for whoever wants a text stream: it has all that one has."""
+        """Return itself, typed as a text stream: it has all methods of one."""
         return cast("TextIO", self)
 
     def write(self, text: str) -> int:
-        """Write `text` as far as it can be written; return its length."""
+        """Write `text` as far as possible; return its length."""
         if self.lost is None:
             try:
                 self._stream.write(text)
@@ -76,9 +76,9 @@ class Lossy:
 
 
 def open_copy(number: int) -> TextIO:
-    """Return a text stream of its own on what the file descriptor `number` leads to; on nothing if it is closed."""
+    """Return a new text stream on a copy of the file descriptor `number`; one that drops everything if it is closed."""
     try:
         handle = os.dup(number)
     except OSError:
         handle = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-    return Lossy(os.fdopen(handle, "w", buffering=1)).as_text()
+    return LossyStream(os.fdopen(handle, "w", buffering=1)).as_text()

@@ -1,1 +1,1 @@
-"""Watching: list, then watch, and an honest account of what could not be seen."""
+"""Watching: list, then watch, and report precisely what could not be seen."""

@@ -1,4 +1,4 @@
-"""Course: how far one watch has come, how it goes on after whatever failed, and how it proves that it is up to date."""
+"""Watch position: how far a watch is, how it goes on after a failure, and how it proves that it is up to date."""
 
 import json
 import time
@@ -10,14 +10,23 @@ from typing import Any
 from kubernetes.client import ApiClient
 
 from chaos_harness.clusters.errors import HarnessError
-from chaos_harness.clusters.watching.changes import Change, State, differences, fold, key, named, number, seen
+from chaos_harness.clusters.watching.changes import (
+    Change,
+    State,
+    differences,
+    fold,
+    key,
+    observed_change,
+    version_number,
+    versions_by_key,
+)
 from chaos_harness.clusters.watching.proofs import Proofs
-from chaos_harness.clusters.watching.streaming import OPEN, Gap, answer
+from chaos_harness.clusters.watching.streaming import OPEN, StreamBroken, stream_lines
 
-__all__ = ["NOT_SERVED", "Course", "Timing"]
+__all__ = ["NOT_SERVED", "Timing", "WatchPosition"]
 
 NOT_SERVED = "404"
-"""Why there is a gap when the API server does not know such a list, as of a kind whose definition is deleted."""
+"""`Change.why` if the API server does not serve the list, for example because its definition was deleted."""
 
 _GONE, _SILENT, _ENDED, _BROKEN, _BACKWARDS = "410", "silent", "ended", "broken", "backwards"
 _UNCLEAR, _UNKNOWN = "unclear", "500"
@@ -32,11 +41,10 @@ _NAMES_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,
 class Timing:
     """Time-outs of a watch, in seconds.
 
-    The server is asked to end each stream after `chunk`; no answer for `read` counts as silence, so it
-    must be longer. Pauses between tries grow from `first_pause` to `longest_pause`, and begin anew
-    after a try that went well for longer than the longest. A server that wants to be left alone is, up to `patience`.
-    After a gap a stream has `catch_up` to tell all that came meanwhile, in streams of `replay` each; one that is to
-    prove itself has `proof`.
+    The server ends each stream after `chunk`. No data for `read` counts as silence, so it must be longer than `chunk`.
+    Pauses between attempts grow from `first_pause` to `longest_pause` and start small again after an attempt that
+    worked for longer than the longest. A server's Retry-After is respected up to `patience`. After a gap a stream has
+    `catch_up` to report what happened meanwhile, in streams of `replay` each; a proof has `proof`.
     """
 
     connect: float = 3.0
@@ -52,11 +60,11 @@ class Timing:
 
 @dataclass
 class _Goal:
-    """What a watch must get to: `proof` is the number of the one that it is for, 0 after a gap.
+    """What a watch must reach: `proof` is the number of the proof that it is for, 0 after a gap.
 
-    It is there when it is told of something as new as `version`, which the server had when it was asked; or when its
-    state is `there`, what the server had then, and the server has had time to repeat what came and went before:
-    in a stream that was opened since then.
+    It is reached when an event is as new as `version`, the server's version when it was asked. Or when the watch's
+    state is `there`, the server's state then, and a stream opened since then has had time to repeat what came and went
+    before.
     """
 
     version: int
@@ -66,8 +74,8 @@ class _Goal:
     again: bool = False
 
 
-class Course:
-    """What a watch has seen, and how it goes on. `over` says when to stop, `asking` is told of each request."""
+class WatchPosition:
+    """What a watch has seen, and how it goes on; `over` says when to stop, `asking` is called before each request."""
 
     def __init__(
         self,
@@ -98,44 +106,44 @@ class Course:
         self._later = 0.0
         self._told = time.monotonic()
 
-    def look(self) -> Iterator[Change]:
-        """Yield what is seen until something fails: from where it was if that can be, else from a new list.
+    def read_changes(self) -> Iterator[Change]:
+        """Yield what is seen until something fails: from the last position if possible, else from a new list.
 
-        Raises Gap, and Over.
+        Raises StreamBroken and WatchStopped.
         """
         self._goal, self._due = None, self._proofs.due
         if self._blind and time.monotonic() > self._expires:
             self._version = ""
-        if not number(self._version) or self._refused > _REFUSALS:
+        if not version_number(self._version) or self._refused > _REFUSALS:
             self._refused = 0
             yield from self._list()
         elif self._refused == _REFUSALS:
             self._refused -= 1
-            self._census(self._timing.catch_up)  # who refuses this, too, may take the version as soon as it can
+            self._list_versions(self._timing.catch_up)  # who refuses this, too, may take the version as soon as it can
             self._refused += 1
         while True:
             yield from self._watch()
 
-    def fail(self, gap: Gap) -> Iterator[Change]:
-        """Yield what a failure means, once, and decide from where to go on."""
+    def handle_failure(self, gap: StreamBroken) -> Iterator[Change]:
+        """Yield a failure as one GAP, and decide from where to go on."""
         other = NOT_SERVED in (gap.why, self._blind) and gap.why != self._blind
         if not self._blind or other:
             self._blind = gap.why
-            yield self._tell(Change("GAP", why=gap.why, detail=gap.detail))
+            yield self._mark_yielded(Change("GAP", why=gap.why, detail=gap.detail))
         if gap.why == NOT_SERVED:
             gone, self._state = list(self._state.values()), {}
             for thing in gone:
-                yield seen("DELETED", thing, in_gap=True)
-            yield from self._still_away()
+                yield observed_change("DELETED", thing, in_gap=True)
+            yield from self._wait_until_served()
         if gap.why in (_GONE, NOT_SERVED, _BACKWARDS, _UNCLEAR):
             self._version = ""
         elif gap.why.isdecimal() and gap.why not in _LATER:
             self._refused += 1
 
-    def _still_away(self) -> Iterator[Change]:
-        """Yield a sign of life, now and then and when it is asked for: there still is no such list."""
+    def _wait_until_served(self) -> Iterator[Change]:
+        """Yield a BOOKMARK now and then, and when a proof is due: the list is still not served."""
         if self._due or time.monotonic() - self._told > _SIGN_SECONDS:
-            yield self._tell(Change("BOOKMARK"))
+            yield self._mark_yielded(Change("BOOKMARK"))
             self._proofs.give(self._due)
 
     def _list(self) -> Iterator[Change]:
@@ -143,15 +151,17 @@ class Course:
         body = self._ask(self._timing.read, "application/json")
         kind = {"apiVersion": body["apiVersion"], "kind": body["kind"].removesuffix("List")}
         things = [{**kind, **entry} for entry in body["items"] or ()]
-        yield from differences(self._state, things) if self._listed else (seen("LISTED", thing) for thing in things)
+        yield from (
+            differences(self._state, things) if self._listed else (observed_change("LISTED", thing) for thing in things)
+        )
         self._state = {key(thing): thing for thing in things}
         self._version = body["metadata"]["resourceVersion"]
         self._listed, self._blind, self._expires, self._claimed, self._refused = True, "", inf, 0, 0
-        yield self._tell(Change("LISTED", resource_version=self._version))
+        yield self._mark_yielded(Change("LISTED", resource_version=self._version))
         self._proofs.give(self._due)
 
     def _watch(self) -> Iterator[Change]:
-        """Yield what one stream tells, from where it is; return if it ended in its time, or another one is wanted."""
+        """Yield the events of one stream from the current position; return at its end, or if another one is needed."""
         timing = self._timing
         seconds = min(timing.replay, timing.chunk) if self._blind else timing.chunk
         began = time.monotonic()
@@ -164,123 +174,125 @@ class Course:
             "timeoutSeconds": f"{seconds:g}",
         }
         again = self._goal is not None and self._goal.again
-        for line in answer(self._api, self._path, query, (timing.connect, timing.read), self._over):
+        for line in stream_lines(self._api, self._path, query, (timing.connect, timing.read), self._over):
             if line == OPEN:
-                yield from self._opened()
+                yield from self._open_stream()
             elif line is not None:
-                yield from self._take(_parsed(line))
-            yield from self._prove(quiet=line is None, anew=again)
+                yield from self._read_event(_parse(line))
+            yield from self._prove_current(quiet=line is None, anew=again)
             if self._goal is not None and self._goal.again and not again:
                 return
         if time.monotonic() - began < seconds:
-            raise Gap(_ENDED)
+            raise StreamBroken(_ENDED)
         if not self._blind:
-            yield self._tell(Change("BOOKMARK", resource_version=self._version))
-        elif self._goal is not None and named(self._state.values()) == self._goal.there:
-            yield self._resumed(self._goal)
+            yield self._mark_yielded(Change("BOOKMARK", resource_version=self._version))
+        elif self._goal is not None and versions_by_key(self._state.values()) == self._goal.there:
+            yield self._end_gap(self._goal)
 
-    def _opened(self) -> Iterator[Change]:
+    def _open_stream(self) -> Iterator[Change]:
         if self._blind and self._goal is None:
-            self._goal = self._census(self._timing.catch_up)
+            self._goal = self._list_versions(self._timing.catch_up)
             self._expires = self._goal.expires = min(self._expires, self._goal.expires)
-            if number(self._version) == self._goal.version:
-                yield self._resumed(self._goal)
+            if version_number(self._version) == self._goal.version:
+                yield self._end_gap(self._goal)
 
-    def _take(self, event: Any) -> Iterator[Change]:
+    def _read_event(self, event: Any) -> Iterator[Change]:
         kind, thing = event["type"], event["object"]
         if kind == "ERROR":
-            raise Gap(str(thing.get("code", _UNKNOWN)), thing.get("message", ""))
+            raise StreamBroken(str(thing.get("code", _UNKNOWN)), thing.get("message", ""))
         version = thing["metadata"]["resourceVersion"]
         bookmark = kind == "BOOKMARK"
-        at = number(version)
-        if 0 < at <= number(self._version) and not bookmark:
+        at = version_number(version)
+        if 0 < at <= version_number(self._version) and not bookmark:
             return  # it was told before
         goal = self._goal
         if self._blind and goal is not None and at > goal.version:
-            yield self._resumed(goal)
+            yield self._end_gap(goal)
         if not self._blind and not bookmark and 0 < at <= self._claimed:
-            raise Gap(_SILENT, f"{version} came when all up to {self._claimed} should have been told")
-        if at >= number(self._version):
+            raise StreamBroken(_SILENT, f"{version} came although all up to {self._claimed} should have been reported")
+        if at >= version_number(self._version):
             self._version, self._refused = version, 0
         change = Change("BOOKMARK", resource_version=version)
         if not bookmark:
-            change = seen(kind, thing, in_gap=bool(self._blind))
+            change = observed_change(kind, thing, in_gap=bool(self._blind))
             fold(self._state, change)
         if not (bookmark and self._blind):
-            yield self._tell(change)
+            yield self._mark_yielded(change)
         if self._blind and goal is not None and at == goal.version:
-            yield self._resumed(goal)
+            yield self._end_gap(goal)
 
-    def _resumed(self, goal: _Goal) -> Change:
-        """Return that the gap is over, for all up to a version was told: then there is what the server had."""
-        if named(self._state.values()) != goal.there:
-            raise Gap(_BACKWARDS, f"what was told up to {goal.version} is not what the server had then")
+    def _end_gap(self, goal: _Goal) -> Change:
+        """Return the RESUMED that ends a gap: everything up to a version was reported, so the state is the server's."""
+        if versions_by_key(self._state.values()) != goal.there:
+            raise StreamBroken(_BACKWARDS, f"the state reported up to {goal.version} is not the server's state then")
         self._goal, self._blind, self._expires, self._claimed = None, "", inf, goal.version
-        return self._tell(Change("RESUMED", resource_version=str(goal.version)))
+        return self._mark_yielded(Change("RESUMED", resource_version=str(goal.version)))
 
-    def _prove(self, *, quiet: bool, anew: bool) -> Iterator[Change]:
-        """Yield a sign of life when it is proved; `quiet`: nothing came for a moment, `anew`: in a new stream."""
+    def _prove_current(self, *, quiet: bool, anew: bool) -> Iterator[Change]:
+        """Yield a BOOKMARK when it is proved; `quiet`: no data for a moment, `anew`: in a new stream."""
         goal = self._goal
         late = goal is not None and quiet and time.monotonic() > goal.expires
         if self._blind:
             if late:
-                raise Gap(_UNCLEAR)
+                raise StreamBroken(_UNCLEAR)
             return
         if goal is None:
-            self._goal = self._wanted()
+            self._goal = self._next_goal()
             return
-        caught = 0 < goal.version <= number(self._version)
-        if caught or (quiet and named(self._state.values()) == goal.there):
+        caught = 0 < goal.version <= version_number(self._version)
+        if caught or (quiet and versions_by_key(self._state.values()) == goal.there):
             self._claimed = max(self._claimed, goal.version)
             if caught or anew:
                 self._goal = None
-                yield self._tell(Change("BOOKMARK", resource_version=str(goal.version)))
+                yield self._mark_yielded(Change("BOOKMARK", resource_version=str(goal.version)))
                 self._proofs.give(goal.proof)
             else:
                 goal.again = True
         elif late:
-            raise Gap(_SILENT, f"what the server had at {goal.version} was not told")
+            raise StreamBroken(_SILENT, f"the server's state at {goal.version} was not reported")
 
-    def _wanted(self) -> _Goal | None:
-        """Return what there is to be proved; a server that refuses to say is asked again a little later."""
+    def _next_goal(self) -> _Goal | None:
+        """Return the goal to be proved; a server that refuses to say it is asked again a little later."""
         due, now = self._proofs.due, time.monotonic()
         if not due or now < self._later:
             return None
         try:
-            return self._census(self._timing.proof, due)
-        except Gap as gap:
+            return self._list_versions(self._timing.proof, due)
+        except StreamBroken as gap:
             if not gap.why.isdecimal():
                 raise
             self._later = now + max(gap.pause, self._timing.longest_pause)
             return None
 
-    def _census(self, seconds: float, proof: int = 0) -> _Goal:
-        """Ask what there is now, by names and versions only."""
+    def _list_versions(self, seconds: float, proof: int = 0) -> _Goal:
+        """Ask for the current objects, by names and versions only."""
         body = self._ask(min(seconds, self._timing.read), _NAMES_ONLY)
-        goal = _Goal(number(body["metadata"]["resourceVersion"]), named(body["items"] or ()), 0.0, proof)
-        if goal.version < number(self._version):
-            raise Gap(_BACKWARDS, f"the server is at {goal.version}, and told {self._version} before")
+        goal = _Goal(
+            version_number(body["metadata"]["resourceVersion"]), versions_by_key(body["items"] or ()), 0.0, proof
+        )
+        if goal.version < version_number(self._version):
+            raise StreamBroken(_BACKWARDS, f"the server is at {goal.version}, but reported {self._version} before")
         goal.expires = time.monotonic() + seconds
         return goal
 
     def _ask(self, seconds: float, accept: str) -> Any:
         self._asking()
         timeout = (self._timing.connect, seconds)
-        parts = answer(self._api, self._path, self._params, timeout, self._over, accept=accept)
-        body = _parsed(b"".join(part for part in parts if part))
+        parts = stream_lines(self._api, self._path, self._params, timeout, self._over, accept=accept)
+        body = _parse(b"".join(part for part in parts if part))
         if "items" not in body:
             raise HarnessError(
                 f"{self._path}: expected a list, found a {body.get('kind')}; watch the URL that lists it"
             )
         return body
 
-    def _tell(self, change: Change) -> Change:
+    def _mark_yielded(self, change: Change) -> Change:
         self._told = change.at
         return change
 
 
-def _parsed(text: bytes) -> Any:
+def _parse(text: bytes) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise Gap(_BROKEN, f"expected JSON, found {text[:_MESSAGE_LENGTH]!r}") from error
+        raise StreamBroken(_BROKEN, f"expected JSON, found {text[:_MESSAGE_LENGTH]!r}") from error

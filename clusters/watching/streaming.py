@@ -1,4 +1,4 @@
-"""Lines: the answer to one request, line by line as it comes, given up in time whatever the server does."""
+"""Streaming: yields an answer line by line as it arrives, and stops in time whatever the server does."""
 
 import contextlib
 import threading
@@ -10,19 +10,19 @@ import urllib3
 from kubernetes.client import ApiClient
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
 
-__all__ = ["OPEN", "Gap", "Over", "answer", "lines"]
+__all__ = ["OPEN", "StreamBroken", "WatchStopped", "read_lines", "stream_lines"]
 
 OPEN = b""
-"""What `answer` yields first: the server takes the request, and whatever it says comes from here on."""
+"""The first value of `stream_lines`: the server accepted the request, and everything from here on is its answer."""
 
 _TICK_SECONDS = 0.05
 _MESSAGE_LENGTH = 200
 
 
-class Gap(Exception):
-    """The answer broke off, or never came: `why` in a word or a status code, `detail` as it was said.
+class StreamBroken(Exception):
+    """The answer broke off or never came: `why` is a word or a status code, `detail` the message.
 
-    `pause` is how many seconds the server wants to be left alone (Retry-After), 0 if it did not say.
+    `pause` is the server's Retry-After in seconds, 0 if it sent none.
     """
 
     def __init__(self, why: str, detail: str = "", pause: float = 0.0) -> None:
@@ -32,20 +32,20 @@ class Gap(Exception):
         self.pause = pause
 
 
-class Over(Exception):
+class WatchStopped(Exception):
     """The caller's time is over."""
 
 
-def lines(
+def read_lines(
     api: ApiClient, path: str, query: Mapping[str, str], timeout: tuple[float, float], over: Callable[[], bool]
 ) -> Iterator[bytes]:
-    """GET `path` and yield the lines of the answer, each with its line feed; the rest is as in `answer`."""
-    for line in answer(api, path, query, timeout, over):
+    """GET `path` and yield the lines of the answer, each with its line feed; the rest is as in `stream_lines`."""
+    for line in stream_lines(api, path, query, timeout, over):
         if line:
             yield line
 
 
-def answer(
+def stream_lines(
     api: ApiClient,
     path: str,
     query: Mapping[str, str],
@@ -54,13 +54,13 @@ def answer(
     *,
     accept: str = "application/json",
 ) -> Generator[bytes | None, None, None]:
-    """GET `path` and yield OPEN, then the lines of the answer, and None after each 50 ms in which nothing came.
+    """GET `path` and yield OPEN, then the lines of the answer, and None after each 50 ms without data.
 
-    `timeout` is (connect, read) in seconds; `over` is asked as often. Raises Over soon after it is true, and Gap for
-    whatever else ends the answer before its end: "refused", "timeout" (no connection), "silent" (nothing came for the
-    read time-out), "broken" (cut in the middle) or a status code other than 200.
+    `timeout` is (connect, read) in seconds; `over` is called as often. Raises WatchStopped soon after it returns true,
+    and StreamBroken for everything else that ends the answer early: "refused", "timeout" (no connection), "silent" (no
+    data for the read time-out), "broken" (cut in the middle) or a status code other than 200.
     """
-    reader = _Reader(api, path, query, timeout, accept)
+    reader = _LineReader(api, path, query, timeout, accept)
     reader.start()
     try:
         while True:
@@ -76,15 +76,15 @@ def answer(
                     raise line
                 yield line
             if over():
-                raise Over
+                raise WatchStopped
     finally:
-        reader.leave()
+        reader.stop()
 
 
-class _Reader(threading.Thread):
+class _LineReader(threading.Thread):
     """Puts OPEN and each line into `lines`, then None or the exception that ended the answer.
 
-    It is a thread since a read in urllib3 heeds neither a `stop` nor, given a byte now and then, the time.
+    It is a thread because a read of urllib3 cannot be stopped, and a byte now and then keeps its time-out from firing.
     """
 
     def __init__(
@@ -109,12 +109,12 @@ class _Reader(threading.Thread):
             self._read()
             self.lines.put(None)
         except HTTPError as error:
-            self.lines.put(Gap(_why(error), str(error)))
+            self.lines.put(StreamBroken(_why(error), str(error)))
         except Exception as error:  # noqa: BLE001 - raised again by the thread that takes the lines
             self.lines.put(error)
 
-    def leave(self) -> None:
-        """Let the thread end: at once if there is an answer, else when a time-out passes."""
+    def stop(self) -> None:
+        """Let the thread end: at once if there is an answer, else at the next time-out."""
         self._left = True
         if self._response:
             with contextlib.suppress(ValueError, RuntimeError, OSError):  # its thread has just closed it
@@ -128,7 +128,7 @@ class _Reader(threading.Thread):
         try:
             if response.status != HTTPStatus.OK:
                 said = response.read(_MESSAGE_LENGTH).decode(errors="replace")
-                raise Gap(str(response.status), said, _pause(response.headers.get("Retry-After")))
+                raise StreamBroken(str(response.status), said, _pause(response.headers.get("Retry-After")))
             self.lines.put(OPEN)
             for line in () if self._left else response:
                 self.lines.put(line)
@@ -137,7 +137,7 @@ class _Reader(threading.Thread):
 
 
 def _pause(retry_after: str | None) -> float:
-    """Return the seconds of a Retry-After; API servers give no dates."""
+    """Return the seconds of a Retry-After header; API servers send no dates."""
     return float(retry_after) if retry_after and retry_after.isdecimal() else 0.0
 
 

@@ -1,4 +1,4 @@
-"""Watching: list, then watch from there, and say honestly when nothing could be seen."""
+"""Watching: list, then watch from there, and report when nothing could be seen."""
 
 import contextlib
 import threading
@@ -9,20 +9,20 @@ from typing import TypeVar
 from kubernetes.client import ApiClient
 
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.watching.changes import Change, Object, State, fold, key
-from chaos_harness.clusters.watching.position import NOT_SERVED, Course, Timing
+from chaos_harness.clusters.watching.changes import Change, ObjectDict, State, fold, key
+from chaos_harness.clusters.watching.position import Timing, WatchPosition
 from chaos_harness.clusters.watching.proofs import Proofs
-from chaos_harness.clusters.watching.streaming import Gap, Over
+from chaos_harness.clusters.watching.streaming import StreamBroken, WatchStopped
 
-__all__ = ["NOT_SERVED", "Change", "Object", "Proofs", "State", "Timing", "Watch", "fold", "key", "until"]
+__all__ = ["Change", "Proofs", "State", "Timing", "Watch", "fold", "key", "wait_until"]
 
-Found = TypeVar("Found")
+Value = TypeVar("Value")
 
 _SUMMARISED = 5
 
 
 class Watch:
-    """A watch on any list URL, in plain JSON; `api` should be this watch's own client."""
+    """A watch on any list URL, in plain JSON; `api` should be a client of its own."""
 
     def __init__(
         self, api: ApiClient, path: str, *, params: Mapping[str, str] | None = None, timing: Timing | None = None
@@ -40,14 +40,14 @@ class Watch:
         asking: Callable[[], object] = lambda: None,
         proofs: Proofs | None = None,
     ) -> Generator[Change, None, None]:
-        """Yield what changes until `deadline`, or soon after `stop` is set, whatever the server does.
+        """Yield changes until `deadline`, or until soon after `stop` is set, whatever the server does.
 
-        After any failure it goes on from where it was, so that what came and went meanwhile is told, too; it lists
-        again only if the server no longer has, or takes, that version, or has gone back behind it, or if it cannot be
-        known when all was told. Failures are yielded as one GAP each, however often it must try again, and as one more
-        if it then turns out that the list is not served (404), or no longer is not. None is raised.
-        `asking` is called before each request, so that a long gap can be told from a thread that hangs. A proof that
-        is asked for by `proofs` is a BOOKMARK; it is given when the caller asks for what comes behind it.
+        After a failure it goes on from the last version, so that everything that came and went meanwhile is reported,
+        too. It lists again only if the server no longer has or accepts that version, has an older state, or if
+        completeness cannot be proved. A failure is yielded as one GAP, however many attempts follow, and as one more if
+        the list then turns out to be not served (404), or served again. Nothing is raised. `asking` is called before
+        each request, so that a long gap is not mistaken for a thread that hangs. A proof that `proofs` asks for is a
+        BOOKMARK; it counts as given when the caller asks for the next change.
         """
         timing = self._timing
         stop = stop or threading.Event()
@@ -55,35 +55,35 @@ class Watch:
         def over() -> bool:
             return stop.is_set() or deadline.expired
 
-        course = Course(self._api, self._path, self._params, timing, proofs or Proofs(), over, asking)
+        position = WatchPosition(self._api, self._path, self._params, timing, proofs or Proofs(), over, asking)
         while not over():
             for _ in deadline.attempts(timing.first_pause, timing.longest_pause):
                 if over():
                     return
                 began = time.monotonic()
                 try:
-                    yield from course.look()
-                except Over:
+                    yield from position.read_changes()
+                except WatchStopped:
                     return
-                except Gap as gap:
-                    yield from course.fail(gap)
+                except StreamBroken as gap:
+                    yield from position.handle_failure(gap)
                     stop.wait(min(gap.pause, timing.patience, deadline.remaining))
                 if time.monotonic() - began > timing.longest_pause:
                     break
 
 
-def until(
+def wait_until(
     api: ApiClient,
     path: str,
-    predicate: Callable[[State], Found | None],
+    predicate: Callable[[State], Value | None],
     deadline: Deadline,
     params: Mapping[str, str] | None = None,
     *,
     timing: Timing | None = None,
-) -> Found:
-    """Return the first true value of `predicate(state)`; it is asked after each change of a whole state.
+) -> Value:
+    """Return the first true value of `predicate(state)`; it is called after each change of a complete state.
 
-    Raises DeadlineExceeded with the last state seen, and since when and why nothing is seen if so.
+    Raises DeadlineExceeded with the last state, and since when and why nothing is seen, if so.
     """
     state: State = {}
     gap: Change | None = None
@@ -107,7 +107,7 @@ def _summary(state: State) -> str:
     return (", ".join(words[:_SUMMARISED]) or "no object") + more
 
 
-def _condition(thing: Object) -> str:
+def _condition(thing: ObjectDict) -> str:
     status = thing.get("status") or {}
     words = [status["phase"]] if "phase" in status else []
     words += [f"{condition['type']}={condition['status']}" for condition in status.get("conditions") or ()]

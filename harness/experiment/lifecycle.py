@@ -10,15 +10,15 @@ from pathlib import Path
 from threading import Event
 from typing import Self
 
-from chaos_harness.clusters.api.leader_election import wait_led
+from chaos_harness.clusters.api.leader_election import wait_for_leaders
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import DeadlineExceeded
 from chaos_harness.clusters.garbage import JOURNAL
 from chaos_harness.clusters.gatekeeper.install import REPOSITORY
-from chaos_harness.clusters.gatekeeper.readiness import wait_serving
-from chaos_harness.clusters.machine.interrupts import leaving, owing, unbroken
-from chaos_harness.clusters.machine.try_all import Ending, note_besides, raise_first
+from chaos_harness.clusters.gatekeeper.readiness import wait_until_serving
+from chaos_harness.clusters.machine.interrupts import announce_cleanup, defer_interrupts, exit_uninterrupted
+from chaos_harness.clusters.machine.try_all import CleanupStack, note_besides, raise_first
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness import private
 from chaos_harness.harness.causes import Cause
@@ -115,7 +115,7 @@ class Experiment:
         self._probes_of = probes
         self._probes = Probes(self.history)
         self._questions = [FORBIDDEN]
-        self._open = Ending()
+        self._open = CleanupStack()
         self._faults = 0
         self._claims_healing = claims_healing
         self._claimed: list[str] = []
@@ -136,8 +136,12 @@ class Experiment:
             with self._phase("undo what an earlier experiment left") as phase:
                 phase.detail = "; ".join(self._undo_first()) or "nothing was left"
             with self._phase("steady state") as phase:
-                led = wait_led(self.cluster, Deadline.after(_LED_SECONDS, "the control plane to be led at the start"))
-                pods = wait_serving(self.cluster, Deadline.after(_SERVING_SECONDS, "Gatekeeper to serve at the start"))
+                led = wait_for_leaders(
+                    self.cluster, Deadline.after(_LED_SECONDS, "the control plane to be led at the start")
+                )
+                pods = wait_until_serving(
+                    self.cluster, Deadline.after(_SERVING_SECONDS, "Gatekeeper to serve at the start")
+                )
                 phase.detail = f"{', '.join(pods)} serve admission; {led}"
             with self._phase("probes") as phase:
                 self.probe(*self._probes_of(self.cluster, self.history))
@@ -186,7 +190,7 @@ class Experiment:
     def prepared(self, preparation: Preparation) -> AbstractContextManager[str]:
         """Have the cluster in a certain state for the length of a block; give the proof that it is."""
         block = self._brought_about(preparation, self._written(preparation.name))
-        return leaving(block, f"take back {preparation.name}", _HEAL_SECONDS)
+        return exit_uninterrupted(block, f"take back {preparation.name}", _HEAL_SECONDS)
 
     @contextmanager
     def _brought_about(self, preparation: Preparation, journal: Journal) -> Iterator[str]:
@@ -214,7 +218,7 @@ class Experiment:
         """
         with self._phase(f"apply policies: {', '.join(policy.name for policy in policies)}") as phase:
             block = enforced(self.cluster, self._written("apply"), self.history, policies)
-            phase.detail = self._open.enter_context(leaving(block, "take policies away", _HEAL_SECONDS))
+            phase.detail = self._open.enter_context(exit_uninterrupted(block, "take policies away", _HEAL_SECONDS))
             self._questions += [question for policy in policies for question in policy.questions]
             cluster, history, asked = self.cluster, self.history, self._questions
             asking = [admission_canary(cluster, history, rate=rate, questions=asked)]
@@ -239,7 +243,7 @@ class Experiment:
         """
         with self._phase("recovered") as phase:
             try:
-                pods = wait_serving(self.cluster, Deadline.after(seconds, "Gatekeeper to serve again"))
+                pods = wait_until_serving(self.cluster, Deadline.after(seconds, "Gatekeeper to serve again"))
             except DeadlineExceeded as error:
                 phase.detail, phase.status = str(error), "failed"
                 return False
@@ -312,7 +316,7 @@ class Experiment:
 
         def heal() -> None:
             nonlocal tried
-            with unbroken(f"heal {fault.name}", _HEAL_SECONDS), self.history.telling_what_it_can():
+            with defer_interrupts(f"heal {fault.name}", _HEAL_SECONDS), self.history.telling_what_it_can():
                 if tried:
                     return
                 tried = True
@@ -328,7 +332,7 @@ class Experiment:
 
         self._open.callback(heal)  # should an interrupt hit between the block and its healing
         errors: list[BaseException] = []
-        with owing(f"heal {fault.name}", _HEAL_SECONDS):
+        with announce_cleanup(f"heal {fault.name}", _HEAL_SECONDS):
             try:
                 with self._phase(f"fault: {fault.name}"):
                     one_shot = {"one_shot": True} if fault.healed is ONE_SHOT else {}
@@ -357,8 +361,8 @@ class Experiment:
 
     def _end(self, raised: BaseException | None = None) -> None:
         """Do all of it, whatever fails; an interruption does not keep the rest from being done."""
-        with unbroken("end the experiment", _END_SECONDS), self.history.telling_what_it_can():
-            last = Ending()
+        with defer_interrupts("end the experiment", _END_SECONDS), self.history.telling_what_it_can():
+            last = CleanupStack()
             last.callback(self.history.require_whole)
             last.callback(partial(self._claim_healing, raised))
             last.callback(self.history.finish)

@@ -10,11 +10,11 @@ from typing import Any, Literal
 from chaos_harness.clusters.api.rest import apply, delete
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.watching.watch import State, until
+from chaos_harness.clusters.watching.watch import State, wait_until
 from chaos_harness.harness.errors import BadScenario, PreparationFailed
 from chaos_harness.harness.faults.registry.remove_image import images_of
 from chaos_harness.harness.gatekeeper.placement import closed
-from chaos_harness.harness.history.objects import is_leaving, is_ready, labels, uid_of
+from chaos_harness.harness.history.objects import is_ready, is_terminating, labels, uid_of
 from chaos_harness.harness.policies import mutated
 from chaos_harness.harness.preparation import Preparation
 from chaos_harness.harness.undo.journal import Journal
@@ -115,7 +115,7 @@ def _admitted(
         apply(api, manifests, deadline)
         for pod in but:
             delete(api, f"{path}/{pod['metadata']['name']}")
-        return until(api, path, partial(_ready, wanted, gone), deadline)
+        return wait_until(api, path, partial(_ready, wanted, gone), deadline)
 
 
 def _pod(image: str) -> dict[str, Any]:
@@ -145,5 +145,5 @@ def _sandbox_image(cluster: Cluster, deadline: Deadline) -> str:
 
 def _ready(wanted: Mapping[str, int], gone: Collection[str], state: State) -> list[dict[str, Any]]:
     """Return the pods that stay, when as many as are wanted of each controller are Ready."""
-    ready = [pod for pod in state.values() if is_ready(pod) and not is_leaving(pod) and uid_of(pod) not in gone]
+    ready = [pod for pod in state.values() if is_ready(pod) and not is_terminating(pod) and uid_of(pod) not in gone]
     return ready if Counter(labels(pod).get(_NAME) for pod in ready) == wanted else []

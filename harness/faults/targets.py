@@ -40,9 +40,9 @@ def find_pods(api: ApiClient, namespace: str, names: Sequence[str], selector: st
 
     Raises BadScenario if there is no such pod, one that is on no node, or a name that is none.
     """
-    names_of.require(namespace=namespace)
+    names_of.require_names(namespace=namespace)
     for name in names:
-        names_of.require(name=name)
+        names_of.require_names(name=name)
     path = f"/api/v1/namespaces/{namespace}/pods"
     if selector:
         pods = request(api, "GET", path, query={"labelSelector": selector})["items"]

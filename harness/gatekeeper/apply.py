@@ -10,10 +10,10 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import DeadlineExceeded
 from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
-from chaos_harness.clusters.watching.watch import until
+from chaos_harness.clusters.watching.watch import wait_until
 from chaos_harness.harness.errors import PolicyRejected, PreparationFailed
 from chaos_harness.harness.history import HistoryWriter
-from chaos_harness.harness.history.objects import is_leaving, name_of
+from chaos_harness.harness.history.objects import is_terminating, name_of
 from chaos_harness.harness.history.vocabulary import APPLY, IN_FORCE, POLICIES, REMOVE, REMOVED
 from chaos_harness.harness.policies import GROUND, Policy, Question
 from chaos_harness.harness.probes.answers import ask
@@ -62,7 +62,7 @@ def _put_in_force(cluster: Cluster, undos: Undos, policies: Sequence[Policy]) ->
     with cluster.client() as api:
         selector = {"labelSelector": "gatekeeper.sh/operation=webhook"}
         pods = request(api, "GET", _PODS, query=selector)["items"]
-        replicas = {name_of(pod) for pod in pods if not is_leaving(pod)}
+        replicas = {name_of(pod) for pod in pods if not is_terminating(pod)}
         for item in (item for policy in policies for item in policy.objects):
             try:
                 put(cluster, undos, item, deadline)
@@ -71,7 +71,7 @@ def _put_in_force(cluster: Cluster, undos: Undos, policies: Sequence[Policy]) ->
             if item["apiVersion"].partition("/")[0].endswith(_OURS):
                 proofs.append(_wait_for_replicas(api, item, replicas, deadline))
         generated = [constraint for policy in policies for constraint in policy.generated]
-        proofs += [until(api, _BINDINGS, partial(_bound, constraint), deadline) for constraint in generated]
+        proofs += [wait_until(api, _BINDINGS, partial(_bound, constraint), deadline) for constraint in generated]
         _wait_for_answers(api, [question for policy in policies for question in policy.questions], deadline)
     return "; ".join(proofs)
 
@@ -91,11 +91,11 @@ def _wait_for_replicas(api: Any, item: Mapping[str, Any], replicas: set[str], de
         last = f"{kind} {name} is not enforced by {', '.join(missing)}" if missing else ""
         return bool(errors) or not missing
 
-    until(api, path, settled, deadline)
+    wait_until(api, path, settled, deadline)
     if errors:
         try:
             part = deadline.within(_ERROR_SECONDS, f"{kind} {name} to be enforced")
-            until(api, path, lambda state: settled(state) and not errors, part)
+            wait_until(api, path, lambda state: settled(state) and not errors, part)
         except DeadlineExceeded as error:
             raise PolicyRejected(
                 f"{kind} {name}: expected it to be enforced within {part.seconds:.0f} s, Gatekeeper says: "

@@ -9,11 +9,11 @@ from typing import Any
 from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE, wait_serving
-from chaos_harness.clusters.watching.watch import State, until
+from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE, wait_until_serving
+from chaos_harness.clusters.watching.watch import State, wait_until
 from chaos_harness.harness.errors import PreparationFailed
 from chaos_harness.harness.faults.workloads.reschedule import Cordon
-from chaos_harness.harness.history.objects import is_leaving, is_ready, labels, name_of, node_of, uid_of
+from chaos_harness.harness.history.objects import is_ready, is_terminating, labels, name_of, node_of, uid_of
 from chaos_harness.harness.preparation import Preparation
 from chaos_harness.harness.undo.journal import Journal
 from chaos_harness.harness.undo.promises import Undos
@@ -76,8 +76,8 @@ def _placed(cluster: Cluster, journal: Journal, node: str, wanted: Mapping[str, 
                 total = {
                     operation: sum(1 for kind, _, _ in places.values() if kind == operation) for operation in wanted
                 }
-                until(api, _PODS, partial(_moved, set(doomed), total), deadline)
-                wait_serving(cluster, deadline)
+                wait_until(api, _PODS, partial(_moved, set(doomed), total), deadline)
+                wait_until_serving(cluster, deadline)
         state = _where(request(api, "GET", _PODS)["items"])
     seen = {
         operation: sum(1 for kind, _, where in state.values() if kind == operation and where == node)
@@ -97,7 +97,7 @@ def _where(pods: Sequence[Mapping[str, Any]]) -> Places:
     return {
         uid_of(pod): (labels(pod).get(_OPERATION, ""), name_of(pod), node_of(pod))
         for pod in pods
-        if not is_leaving(pod)
+        if not is_terminating(pod)
     }
 
 

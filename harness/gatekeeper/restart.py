@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, get_args
 
-from chaos_harness.clusters.api.rest import merge, request
+from chaos_harness.clusters.api.rest import merge_patch, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.gatekeeper.install import PullPolicy
-from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER, DEPLOYMENTS, NAMESPACE, wait_serving
-from chaos_harness.clusters.watching.watch import until
+from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER, DEPLOYMENTS, NAMESPACE, wait_until_serving
+from chaos_harness.clusters.watching.watch import wait_until
 from chaos_harness.harness.errors import BadScenario
 
 __all__ = ["PullPolicy", "pull_policy", "restart_gatekeeper"]
@@ -34,9 +34,9 @@ def restart_gatekeeper(cluster: Cluster, deadline: Deadline, *, pull_policy: Pul
                 containers = [{"name": name, "imagePullPolicy": pull_policy} for name in names]
                 template["spec"] = {"containers": containers}
             path = f"{DEPLOYMENTS}/{deployment['metadata']['name']}"
-            merge(api, path, {"spec": {"template": template}}, strategic=True)
-        pods = wait_serving(cluster, deadline)
-        until(api, f"/api/v1/namespaces/{NAMESPACE}/pods", lambda state: _only_fresh(state, now), deadline)
+            merge_patch(api, path, {"spec": {"template": template}}, strategic=True)
+        pods = wait_until_serving(cluster, deadline)
+        wait_until(api, f"/api/v1/namespaces/{NAMESPACE}/pods", lambda state: _only_fresh(state, now), deadline)
     return pods
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import Field
 
-from chaos_harness.clusters.api.rest import merge, request
+from chaos_harness.clusters.api.rest import merge_patch, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.harness.errors import BadScenario, PreparationFailed
@@ -95,7 +95,7 @@ def _set(cluster: Cluster, journal: Journal, fields: Mapping[_Webhook, Mapping[s
             before = {name: now[name] for name in wanted}
             place: dict[str, Any] = {"kind": webhook.kind, "configuration": webhook.configuration}
             undos.register(set_back, patch=_patch(webhook, before), **place, **planes(cluster))
-            merge(api, path, json.loads(_patch(webhook, wanted)), strategic=True)
+            merge_patch(api, path, json.loads(_patch(webhook, wanted)), strategic=True)
             changes += [f"{name} of {webhook.name} is {value}, was {before[name]}" for name, value in wanted.items()]
         yield "; ".join(changes)
 

@@ -3,14 +3,14 @@
 What clusters asks of them, too, lies there.
 """
 
-from chaos_harness.clusters.api.objects import Object, condition, is_leaving, is_ready, metadata, status
+from chaos_harness.clusters.api.objects import Object, condition, is_ready, is_terminating, metadata, status
 
 __all__ = [
     "Object",
     "condition",
     "endpoints",
-    "is_leaving",
     "is_ready",
+    "is_terminating",
     "labels",
     "metadata",
     "name_of",

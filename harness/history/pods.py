@@ -8,8 +8,8 @@ from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.following import Take
 from chaos_harness.harness.history.objects import (
     Object,
-    is_leaving,
     is_ready,
+    is_terminating,
     labels,
     name_of,
     node_of,
@@ -104,7 +104,7 @@ class Pods:
             webhook = labels(thing).get(_OPERATION) == "webhook"
             life = self.lives[uid] = PodLife(uid, name_of(thing), owner_uid(thing), webhook, entry.f == ADDED)
         life.node = node_of(thing) or life.node
-        gone = entry.f == DELETED or is_leaving(thing)
+        gone = entry.f == DELETED or is_terminating(thing)
         pod = Pod(is_ready(thing), running(thing), restarts(thing), waiting(thing), gone)
         if not life.seen or life.seen[-1].pod != pod:
             life.seen.append(Sighting(entry.at, pod))

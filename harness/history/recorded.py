@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness import __version__
 from chaos_harness.harness.errors import BadScenario, HarnessError
 from chaos_harness.harness.history.vocabulary import END, HISTORY
@@ -100,7 +100,7 @@ def read(path: Path, *, so_far: bool = False) -> History:
     except _BROKEN as error:
         raise BadScenario(f"{path}: expected a history's header in line 1, found {first[:80]!r}") from error
     if header.schema > SCHEMA:
-        schema, wrote = str(header.schema)[:20], shown(header.harness, most=20)
+        schema, wrote = str(header.schema)[:20], escape_controls(header.harness, most=20)
         raise BadScenario(
             f"{path}: has schema {schema}, written by chaos-harness {wrote}; "
             f"this is {__version__}, which reads up to {SCHEMA}: read it with {wrote} or newer"

@@ -4,7 +4,7 @@ from bisect import bisect_right
 from math import inf
 
 from chaos_harness.harness.history.following import Take
-from chaos_harness.harness.history.objects import endpoints, is_leaving, labels, name_of, node_of, uid_of
+from chaos_harness.harness.history.objects import endpoints, is_terminating, labels, name_of, node_of, uid_of
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import DELETED, WATCH_PODS, WATCH_SLICES
@@ -82,5 +82,5 @@ class Rotation:
         self.nodes[uid] = node_of(pod) or self.nodes.get(uid, "")
         if labels(pod).get(_OPERATION) == _WEBHOOK:
             seen, leaving = self._webhooks.get(uid, (entry.at, inf))
-            gone = entry.f == DELETED or is_leaving(pod)
+            gone = entry.f == DELETED or is_terminating(pod)
             self._webhooks[uid] = seen, min(leaving, entry.at) if gone else leaving

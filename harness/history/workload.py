@@ -7,7 +7,7 @@ from math import inf
 from typing import Any
 
 from chaos_harness.harness.history.following import Take
-from chaos_harness.harness.history.objects import is_leaving, is_ready, running
+from chaos_harness.harness.history.objects import is_ready, is_terminating, running
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.vocabulary import DELETED, WATCH_WORKLOAD, WATCH_WORKLOAD_EVENTS
 from chaos_harness.harness.policies import CANARIES, mutated
@@ -136,7 +136,7 @@ class Workload:
             "scheduled": bool(pod.node),
             "started": bool(running(item)),
             "ready": ready,
-            "leaving": is_leaving(item) or entry.f == DELETED or status.get("phase") in _OVER,
+            "leaving": is_terminating(item) or entry.f == DELETED or status.get("phase") in _OVER,
             "bared": pod.mutated and not mutated(item),
         }
         for name, now in reached.items():

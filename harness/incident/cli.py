@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from chaos_harness.clusters.api import readonly
-from chaos_harness.clusters.checkout import typed
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.checkout import command_line
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.bundle import recheck, write
@@ -77,7 +77,7 @@ def _repro(chosen: argparse.Namespace, progress: Progress) -> int:
                 images=runner.images,
             )
             lived = [run for run, _ in runs]
-            sys.stdout.writelines(f"{shown(line)}\n" for line in repro.report(loaded, lived, seed, bundle))
+            sys.stdout.writelines(f"{escape_controls(line)}\n" for line in repro.report(loaded, lived, seed, bundle))
     return int(not any(run.seen == "reproduced" for run, _ in runs))
 
 
@@ -109,28 +109,29 @@ def _shrink(chosen: argparse.Namespace, progress: Progress) -> int:
             smallest, searches = shrinking.run()
         except KeyboardInterrupt:
             progress.say(
-                f"stopped after {shrinking.runs} runs; go on: {typed('shrink --')} {chosen.file} --resume {folder}"
+                f"stopped after {shrinking.runs} runs; go on: "
+                f"{command_line('shrink --')} {chosen.file} --resume {folder}"
             )
             raise
-    sys.stdout.writelines(f"{shown(line)}\n" for line in shrinking.report(smallest, searches, folder))
+    sys.stdout.writelines(f"{escape_controls(line)}\n" for line in shrinking.report(smallest, searches, folder))
     return 0
 
 
 def _new(chosen: argparse.Namespace, _progress: Progress) -> int:
     _write(chosen.file, skeleton(chosen.file.stem))
-    sys.stdout.write(f"wrote {chosen.file}; live it: {typed('repro --')} {chosen.file}\n")
+    sys.stdout.write(f"wrote {chosen.file}; live it: {command_line('repro --')} {chosen.file}\n")
     return 0
 
 
 def _record(chosen: argparse.Namespace, _progress: Progress) -> int:
-    with readonly.opened(chosen.kubeconfig, chosen.context) as cluster:
+    with readonly.open_readonly(chosen.kubeconfig, chosen.context) as cluster:
         text = draft(cluster)
     if chosen.output is None:
         sys.stdout.write(text)
     else:
         _write(chosen.output, text)
         sys.stdout.write(
-            f"wrote {chosen.output}; fill in faults and claims, then: {typed('repro --')} {chosen.output}\n"
+            f"wrote {chosen.output}; fill in faults and claims, then: {command_line('repro --')} {chosen.output}\n"
         )
     return 0
 

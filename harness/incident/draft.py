@@ -9,9 +9,9 @@ from typing import Any
 import yaml
 
 from chaos_harness.clusters import versions
-from chaos_harness.clusters.api.readonly import Foreign
+from chaos_harness.clusters.api.readonly import ReadOnlyCluster
 from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER, DEPLOYMENTS, NAMESPACE
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.object_files import lacks
 from chaos_harness.harness.incident.yaml_source import MOST_BYTES, parse
@@ -36,7 +36,7 @@ _CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
-def draft(cluster: Foreign, now: datetime | None = None) -> str:
+def draft(cluster: ReadOnlyCluster, now: datetime | None = None) -> str:
     """Return the text of an incident that is like this cluster; its faults and claims are for its author to fill in.
 
     It can be read as it is, whatever the cluster said: what an incident cannot hold is left out, and told. Secrets are
@@ -47,16 +47,16 @@ def draft(cluster: Foreign, now: datetime | None = None) -> str:
         return _draft(cluster, now or datetime.now(UTC))
     except (KeyError, TypeError, AttributeError, IndexError, ValueError, RecursionError) as error:
         raise BadScenario(
-            f"expected objects of Kubernetes, found something else ({shown(repr(error), most=_SHORT)}); "
+            f"expected objects of Kubernetes, found something else ({escape_controls(repr(error), most=_SHORT)}); "
             "`kubectl version` with the same kubeconfig shows what answers there"
         ) from error
 
 
-def _draft(cluster: Foreign, now: datetime) -> str:
+def _draft(cluster: ReadOnlyCluster, now: datetime) -> str:
     deployments = cluster.items(DEPLOYMENTS)
     names = {deployment["metadata"]["name"]: deployment for deployment in deployments}
     if CONTROLLER not in names:
-        listed = shown(", ".join(map(str, names)), most=_LONGEST_COMMENT)
+        listed = escape_controls(", ".join(map(str, names)), most=_LONGEST_COMMENT)
         raise BadScenario(
             f"expected the Deployment {NAMESPACE}/{CONTROLLER}, found {listed or 'none that this user may see'}"
         )
@@ -90,7 +90,7 @@ def _draft(cluster: Foreign, now: datetime) -> str:
         "claims": [{"check": "recovers_within", "with": {"seconds": 60, "how": "killed"}}],
     }
     lines = [line for comment in comments[:_MOST_COMMENTS] for line in redact(comment).splitlines()]
-    head = "".join(f"# {shown(line, most=_LONGEST_COMMENT)}\n" for line in lines)
+    head = "".join(f"# {escape_controls(line, most=_LONGEST_COMMENT)}\n" for line in lines)
     return f"# yaml-language-server: $schema=schema.json\n{head}{_redacted(body)}"
 
 
@@ -144,7 +144,7 @@ def _clean(value: Any, name: str = "") -> Any:
 
 def _yaml(value: Any) -> str:
     text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=_WIDTH)
-    if shown(text, lines=True) == text:
+    if escape_controls(text, lines=True) == text:
         return text
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=False, width=_WIDTH)
 
@@ -178,7 +178,7 @@ def _deployed(deployments: Iterable[Object]) -> Iterator[str]:
             )
 
 
-def _webhooks(cluster: Foreign) -> Iterator[str]:
+def _webhooks(cluster: ReadOnlyCluster) -> Iterator[str]:
     for kind in ("validatingwebhookconfigurations", "mutatingwebhookconfigurations"):
         for configuration in cluster.items(f"{_ADMISSION}/{kind}"):
             for webhook in configuration.get("webhooks") or ():
@@ -189,7 +189,7 @@ def _webhooks(cluster: Foreign) -> Iterator[str]:
                     )
 
 
-def _failed(cluster: Foreign, now: datetime) -> Iterator[str]:
+def _failed(cluster: ReadOnlyCluster, now: datetime) -> Iterator[str]:
     """Yield what the events of the last hour say that failed, the newest first, equal ones once."""
     failures: dict[str, None] = {}
     events = cluster.items("/api/v1/events", {"fieldSelector": "type=Warning", "limit": "500"})
@@ -211,7 +211,7 @@ def _when(event: Object) -> str:
     return str((event.get("metadata") or {}).get("creationTimestamp") or "")
 
 
-def _policies(cluster: Foreign) -> Iterator[Object]:
+def _policies(cluster: ReadOnlyCluster) -> Iterator[Object]:
     """Yield templates, constraints, mutators and configurations, without what the server wrote into them."""
     for group in _GROUPS:
         api_group = cluster.get(f"/apis/{group}")

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from chaos_harness.clusters.shape import RECORDED, Shape
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.catalogue import KINDS, Kind, entries
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident import references
@@ -191,5 +191,5 @@ def _unseen(value: Any, place: Location = ("with",)) -> Iterator[Problem]:
     if isinstance(value, dict | list):
         for name, part in value.items() if isinstance(value, dict) else enumerate(value):
             yield from _unseen(part, (*place, name))
-    elif isinstance(value, str) and shown(value) != value:
+    elif isinstance(value, str) and escape_controls(value) != value:
         yield place, value

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from chaos_harness.clusters.shape import Shape
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.causes import Cause
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.versions import Versions
@@ -65,8 +65,8 @@ def _whole(value: object) -> object:
 
 def _visible(value: str) -> str:
     """Refuse words in which something is not seen, or moves what is seen: they are shown on terminals."""
-    if shown(value) != value:
-        raise ValueError(f"expected signs that can be seen, found {shown(value, most=80)!r}")
+    if escape_controls(value) != value:
+        raise ValueError(f"expected signs that can be seen, found {escape_controls(value, most=80)!r}")
     return value
 
 

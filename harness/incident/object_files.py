@@ -110,7 +110,7 @@ def lacks(manifest: Any) -> Iterator[tuple[Location, str]]:
             yield (), f"an object needs the field {name}"
     if not isinstance(metadata.get("namespace", ""), str):
         yield ("metadata", "namespace"), f"expected a namespace's name, found {str(metadata['namespace'])[:80]!r}"
-    yield from names.refused_of(manifest)
+    yield from names.manifest_problems(manifest)
     if str(manifest.get("kind")).endswith("List") and isinstance(manifest.get("items"), list):
         yield ("items",), "the objects of a List are applied one by one: write each as a document, behind a line of ---"
 

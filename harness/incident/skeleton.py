@@ -1,7 +1,7 @@
 """Skeleton: an incident file to begin with, whose comments say what may stand in it."""
 
 from chaos_harness.clusters import versions
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.harness.catalogue import KINDS, Kind, entries
 from chaos_harness.harness.incident.references import SYNTAX
 from chaos_harness.harness.incident.watches import names
@@ -66,8 +66,8 @@ def skeleton(name: str) -> str:
     """Return the text of an incident file that can be run as it is, and edited."""
     head = _HEAD.format(
         name=name,
-        repro=typed("repro --"),
-        chaos=typed("chaos"),
+        repro=command_line("repro --"),
+        chaos=command_line("chaos"),
         syntax=SYNTAX,
         watches=", ".join(names()),
         gatekeeper=versions.DEFAULT_GATEKEEPER,

@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 
 from chaos_harness.clusters.machine import bounded_files
-from chaos_harness.clusters.machine.bounded_files import place
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.machine.bounded_files import line_and_column
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.errors import BadScenario
 
 __all__ = ["MOST_BYTES", "Location", "YamlSource", "few", "parse", "read"]
@@ -49,22 +49,27 @@ class YamlSource:
 def read(path: Path) -> list[YamlSource]:
     """Return the documents of a file. Raises BadScenario with all problems of it."""
     advice = "; put objects into files beside it"
-    return parse(bounded_files.read(path, MOST_BYTES, advice), path)
+    return parse(bounded_files.read_bounded_text(path, MOST_BYTES, advice), path)
 
 
 def parse(text: str, path: Path) -> list[YamlSource]:
     """Return the documents of a text that stood in `path`. Raises BadScenario with all problems of it."""
     try:
-        problems = [_problem(path, place(event.start_mark), (), words) for event, words in bounded_files.refused(text)]
+        problems = [
+            _problem(path, line_and_column(event.start_mark), (), words)
+            for event, words in bounded_files.forbidden_yaml(text)
+        ]
         if problems:
             raise BadScenario(few(problems))
         nodes = list(yaml.compose_all(text, yaml.CSafeLoader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         words = f"not YAML: {error.problem or error.context}"
-        raise BadScenario(_problem(path, place(mark), (), words)) from error
+        raise BadScenario(_problem(path, line_and_column(mark), (), words)) from error
     except (yaml.YAMLError, UnicodeError) as error:
-        raise BadScenario(f"{shown(str(path))}: not YAML: {shown(str(error), lines=True)}") from error
+        raise BadScenario(
+            f"{escape_controls(str(path))}: not YAML: {escape_controls(str(error), lines=True)}"
+        ) from error
     sources = [_Reader(path).source(node) for node in nodes if node is not None]
     problems = [problem for source, more in sources for problem in more]
     if problems:
@@ -81,9 +86,9 @@ def few(problems: Sequence[str]) -> list[str]:
 
 def _problem(path: Path, where: str, location: Sequence[str | int], message: str) -> str:
     """Return a problem as one line, whatever stands in the file, and however long that is."""
-    name = ".".join(shown(str(part), most=_LONGEST_NAME) for part in location)
-    words = shown(message, most=_LONGEST_PROBLEM)
-    return f"{shown(str(path))}:{where}: {name + ': ' if name else ''}{words}"
+    name = ".".join(escape_controls(str(part), most=_LONGEST_NAME) for part in location)
+    words = escape_controls(message, most=_LONGEST_PROBLEM)
+    return f"{escape_controls(str(path))}:{where}: {name + ': ' if name else ''}{words}"
 
 
 class _Reader:
@@ -145,4 +150,4 @@ class _Reader:
         self._source.marks[location] = (mark.line + 1, mark.column + 1)
 
     def _complain(self, node: yaml.Node, location: Location, message: str) -> None:
-        self._problems.append(_problem(self._source.path, place(node.start_mark), location, message))
+        self._problems.append(_problem(self._source.path, line_and_column(node.start_mark), location, message))

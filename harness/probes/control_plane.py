@@ -10,7 +10,7 @@ from chaos_harness.clusters.api.leader_election import LEASES
 from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
-from chaos_harness.clusters.watching.streaming import Gap, Over, lines
+from chaos_harness.clusters.watching.streaming import StreamBroken, WatchStopped, read_lines
 from chaos_harness.harness.errors import ApiRefused, ApiUnreachable
 from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import API_SERVER, LIST, METRICS, READ, WRITE_LEASE, numbered
@@ -109,14 +109,14 @@ def _read(api: ApiClient, path: str, whose: str, history: HistoryWriter, probe: 
     process, counts = numbered(METRICS, whose), {}
     history.append("invoke", process, READ)
     try:
-        for line in lines(api, path, {}, _METRICS_TIMEOUT, probe.stopping.is_set):
+        for line in read_lines(api, path, {}, _METRICS_TIMEOUT, probe.stopping.is_set):
             text = line.decode(errors="replace")
             name, _, number = text.rpartition(" ")
             if name.startswith(COUNTED) and "_bucket{" not in name and isfinite(float(number)):
                 counts[name] = float(number)
-    except Gap as gap:
+    except StreamBroken as gap:
         history.append("info", process, READ, {"said": f"{gap.why} {gap.detail}"[:_SHORT]})
-    except Over:
+    except WatchStopped:
         return
     else:
         history.append("ok", process, READ, counts)

@@ -15,10 +15,10 @@ from chaos_harness.clusters.checkout import OPTION, OUT
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.engine import CHOICES, Engine
 from chaos_harness.clusters.machine import interrupts
-from chaos_harness.clusters.machine.try_all import Ending
+from chaos_harness.clusters.machine.try_all import CleanupStack
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
-from chaos_harness.clusters.terminal.streams import Lossy, open_copy
+from chaos_harness.clusters.terminal.streams import LossyStream, open_copy
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.experiment.record import PROPERTY, Record
@@ -109,7 +109,7 @@ def pytest_configure(config: pytest.Config) -> None:
         progress=Progress(stream),
         pool=option.pool,
     )
-    config.add_cleanup(interrupts.install(stream.fileno()))
+    config.add_cleanup(interrupts.install_handlers(stream.fileno()))
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -160,7 +160,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
     fault from being healed or a cluster from being removed.
     """
     mine = session.config.stash[_SESSION]
-    ending = Ending()
+    ending = CleanupStack()
     if session.exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR):
         nodes: list[Any] = session.config.stash.get(_NODES, [])
         ending.callback(partial(await_ends, nodes))
@@ -297,7 +297,7 @@ def _options(config: pytest.Config) -> argparse.Namespace:
 def _tell_what_can_be_told(config: pytest.Config) -> None:
     """Have pytest, too, write to a standard output that may go away: it begins to use it after this."""
     stdout = sys.stdout
-    output = Lossy(stdout or open_copy(1))  # None if it is closed
+    output = LossyStream(stdout or open_copy(1))  # None if it is closed
 
     def restore() -> None:
         output.flush()

@@ -11,8 +11,8 @@ from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.errors import HarnessError
 from chaos_harness.clusters.garbage import JOURNAL
 from chaos_harness.clusters.images import Images
-from chaos_harness.clusters.machine.background import Beside
-from chaos_harness.clusters.machine.interrupts import owing, unbroken
+from chaos_harness.clusters.machine.background import BackgroundTask
+from chaos_harness.clusters.machine.interrupts import announce_cleanup, defer_interrupts
 from chaos_harness.clusters.pool import Pool, capacity
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
@@ -37,7 +37,7 @@ class Supply:
         self._engine = engine
         self._ready = ready
         self._pool = Pool(engine, session.progress)
-        self._ahead: Beside | None = None
+        self._ahead: BackgroundTask | None = None
 
     @contextmanager
     def cluster(self, shape: Shape, failures: Callable[[], int], upcoming: Shape | None) -> Iterator[Cluster]:
@@ -53,7 +53,7 @@ class Supply:
         """Wait for the cluster that is being made ahead, so that it stands in the pool."""
         if self._ahead:
             what = "finish the cluster that is made ahead"
-            with owing(what, _AHEAD_SECONDS), self._session.progress.step(what):
+            with announce_cleanup(what, _AHEAD_SECONDS), self._session.progress.step(what):
                 self._finish()
 
     @contextmanager
@@ -67,29 +67,31 @@ class Supply:
             self._engine, images, shape, session.owner, directory, session.progress, keep=keep, logs=session.logs
         )
         what = f"remove the cluster {cluster.name}"
-        with owing(what, _DELETE_SECONDS):
+        with announce_cleanup(what, _DELETE_SECONDS):
             try:
                 yield cluster
             finally:
                 if session.keep == "always" or (keep and failures() > before):
                     session.keep_cluster(cluster)
                 else:
-                    with unbroken(what, _DELETE_SECONDS), session.progress.step(what):
+                    with defer_interrupts(what, _DELETE_SECONDS), session.progress.step(what):
                         create.delete(cluster)
 
     @contextmanager
     def _pooled(self, shape: Shape, upcoming: Shape | None) -> Iterator[Cluster]:
         self._finish()
         cluster = self._pool.get(shape, self._ready(shape), self._session.logs)
-        if upcoming and capacity.idle() is None:
+        if upcoming and capacity.processor_refusal() is None:
             quiet, images = Pool(self._engine, Progress.quiet()), self._ready(upcoming)
-            self._ahead = Beside(lambda: quiet.fill(upcoming, images, self._session.logs), "the cluster made ahead")
+            self._ahead = BackgroundTask(
+                lambda: quiet.fill(upcoming, images, self._session.logs), "the cluster made ahead"
+            )
         what = f"give the cluster {cluster.name} back to the pool"
-        with owing(what, _GIVE_BACK_SECONDS):
+        with announce_cleanup(what, _GIVE_BACK_SECONDS):
             try:
                 yield cluster
             finally:
-                with unbroken(what, _GIVE_BACK_SECONDS):
+                with defer_interrupts(what, _GIVE_BACK_SECONDS):
                     why = self._pool.give_back(cluster, broken=_left_broken(cluster.directory / JOURNAL))
             if why:
                 self._session.remarks += [

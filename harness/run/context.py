@@ -11,13 +11,13 @@ from typing import Any, Literal
 import pytest
 
 from chaos_harness.clusters import engine as engines
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.engine import Engine, claims
 from chaos_harness.clusters.engine.claims import KEPT_SECONDS
 from chaos_harness.clusters.garbage import Owner, collect_garbage
 from chaos_harness.clusters.kind.logs import LogKeeper
-from chaos_harness.clusters.machine.removal import try_remove
+from chaos_harness.clusters.machine.removal import try_remove_folder
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.errors import BadScenario, HarnessError
@@ -107,7 +107,7 @@ class Session:
         self.kept += [
             f"kept cluster {cluster.name}: kubectl --kubeconfig {cluster.kubeconfig} get pods --all-namespaces",
             f"it stays for {KEPT_SECONDS / 86400:.0f} days at most",
-            f"remove it with: {typed('gc --')} --all",
+            f"remove it with: {command_line('gc --')} --all",
         ]
 
     @property
@@ -120,13 +120,13 @@ class Session:
         for engine in self._claimed.values():
             if self.kept:
                 with suppress(HarnessError):  # the label of what is kept speaks for it, too
-                    claims.leave(engine, self.owner, KEPT_SECONDS, keep=True)
+                    claims.renew_last(engine, self.owner, KEPT_SECONDS, keep=True)
             else:
                 claims.release(engine, self.owner.run)
         self._claimed.clear()
         directory = self.owner.claim()
         if not self.kept and not any(path.is_dir() for path in directory.iterdir()):
-            try_remove(directory)
+            try_remove_folder(directory)
 
 
 def shapes_of(

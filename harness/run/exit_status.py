@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.machine import interrupts
-from chaos_harness.clusters.terminal.escape import first_line, shown
-from chaos_harness.clusters.terminal.streams import Lossy
+from chaos_harness.clusters.terminal.escape import escape_controls, first_line
+from chaos_harness.clusters.terminal.streams import LossyStream
 from chaos_harness.harness.errors import BadScenario, ChaosError
 from chaos_harness.harness.run.interrupts import interrupted
 
@@ -33,9 +33,9 @@ def status(work: Callable[[], int]) -> int:
     goes away (`| head -1`) changes nothing: the work is done to its end.
     """
     stdout, stderr = sys.stdout, sys.stderr
-    output, complaints = Lossy(stdout or _nowhere()), Lossy(stderr or _nowhere())
+    output, complaints = LossyStream(stdout or _nowhere()), LossyStream(stderr or _nowhere())
     sys.stdout, sys.stderr = output.as_text(), complaints.as_text()
-    restore = interrupts.install()
+    restore = interrupts.install_handlers()
     try:
         exit_status = _done(work)
         output.flush()
@@ -66,7 +66,7 @@ def _done(work: Callable[[], int]) -> int:
 
 
 def _interrupted() -> int:
-    return _fail(f"interrupted; what was under way is removed by `{typed('gc')}` and by the next run", 130)
+    return _fail(f"interrupted; what was under way is removed by `{command_line('gc')}` and by the next run", 130)
 
 
 def _told(error: Exception) -> str:
@@ -77,7 +77,7 @@ def _surroundings(error: OSError) -> str:
     """Return what the machine refused, and the command that helps."""
     said = error.strerror or str(error)
     if error.filename is None:
-        return f"{said}{_where(error)}; `{typed('doctor')}` tells what this machine lacks"
+        return f"{said}{_where(error)}; `{command_line('doctor')}` tells what this machine lacks"
     path = Path(os.fsdecode(error.filename)).absolute()
     if error.errno in _FULL:
         return f"{path}: {said}: free some space, `df {path.parent}` tells how much there is; then type it again"
@@ -95,7 +95,7 @@ def _ours(error: Exception) -> str:
     said = first_line(f"{type(error).__name__}: {error}")
     return (
         f"{said}{_where(error)}: this is a fault of the harness, please report it; type it again with {TRACEBACK}=1 "
-        f"before it for all that led here, and `{typed('gc')}` removes what is left"
+        f"before it for all that led here, and `{command_line('gc')}` removes what is left"
     )
 
 
@@ -109,5 +109,5 @@ def _nowhere() -> TextIO:
 
 
 def _fail(message: str, exit_status: int) -> int:
-    sys.stderr.write(f"error: {shown(message, lines=True)}\n")
+    sys.stderr.write(f"error: {escape_controls(message, lines=True)}\n")
     return exit_status

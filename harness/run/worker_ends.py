@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.machine.interrupts import unbroken
+from chaos_harness.clusters.machine.interrupts import defer_interrupts
 
 __all__ = ["await_ends"]
 
@@ -22,7 +22,7 @@ def await_ends(nodes: Iterable[Any]) -> None:
     running = [node.channel for node in nodes if hasattr(node, "channel") and not _ended(node.channel, 0.0)]
     if not running:
         return
-    with unbroken(deadline.what, _SECONDS):
+    with defer_interrupts(deadline.what, _SECONDS):
         for channel in running:
             process = getattr(getattr(channel.gateway, "_io", None), "popen", None)  # of one on another machine none
             if process is not None and process.poll() is None:

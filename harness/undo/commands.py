@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
@@ -54,7 +54,7 @@ def in_container(
     if _STOPPED.search(done.stderr):
         raise CommandFailed(
             f"`{' '.join(argv)}` in {container}: it is stopped, what was done is still in it; "
-            f"`docker --host {engine.host} start {container}`, then `{typed('gc')}`"
+            f"`docker --host {engine.host} start {container}`, then `{command_line('gc')}`"
         )
     return done
 
@@ -97,7 +97,7 @@ def undo_by_kubectl(
     if last is None and down:
         raise CommandFailed(
             f"{words}: {', '.join(down)} stopped or paused, and no control plane is left to ask; "
-            f"`docker --host {engine.host} start {down[0]}`, then `{typed('gc')}`"
+            f"`docker --host {engine.host} start {down[0]}`, then `{command_line('gc')}`"
         )
     if last is not None and last.returncode and not _has_nothing_left(last.stderr):
         raise CommandFailed(f"{words} on {control_plane}: {last.stderr.strip()}")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness import jsonl
 from chaos_harness.harness.errors import HarnessError, UndoFailed
@@ -187,7 +187,7 @@ def replay(path: Path, engine: object) -> list[str]:
         raise UndoFailed(
             f"{path}: {len(failed)} of {len(undone) + len(failed)} undos could not be done:\n"
             + "".join(f"  {problem}\n" for problem in [*failed, *unnoted])
-            + f"What could not be done is still broken. Put right what they say, then type: {typed('gc')}"
+            + f"What could not be done is still broken. Put right what they say, then type: {command_line('gc')}"
         )
     return undone
 

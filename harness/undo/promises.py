@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.harness.errors import UndoFailed
 from chaos_harness.harness.undo.actions import Action, identity
@@ -83,7 +83,7 @@ class Undos:
             problems = "\n".join(f"{type(error).__name__}: {error}" for error in failed)
             undos = f"{len(failed)} undos" if len(failed) > 1 else "an undo"
             raise UndoFailed(
-                f"{undos} could not be done or noted:\n{problems}\n`{typed('gc')}` tries again"
+                f"{undos} could not be done or noted:\n{problems}\n`{command_line('gc')}` tries again"
             ) from failed[0]
 
 

@@ -1,4 +1,4 @@
-"""Context: what Allure shows beside the results, which kinds of failures there are and on what the run stood."""
+"""Categories: what Allure shows beside the results: categories of failures, and the environment of the run."""
 
 import json
 import platform
@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.harness import private
 from chaos_harness.harness.experiment.record import ClaimRecord, Record
 from chaos_harness.harness.redaction import recorded
@@ -19,11 +19,11 @@ __all__ = [
     "CONFIGURATION",
     "NO_LONGER_REPRODUCES",
     "add_performance",
-    "address",
-    "environment",
-    "marked",
+    "collect_environment",
+    "issue_url",
+    "mark_known_defect",
     "nodeid_of",
-    "viewer",
+    "viewer_command",
     "write_categories",
     "write_environment",
 ]
@@ -32,7 +32,7 @@ CONFIGURATION = "allurerc.json"
 """Allure 3's configuration, beside the results."""
 
 NO_LONGER_REPRODUCES = "[chaos: known-defect-gone]"
-"""Line that `marked` adds to a message, for readers of results who have nothing but messages to go by."""
+"""Line that `marked` adds to a message, for tools that have nothing but messages."""
 
 # Any character is [\s\S], and the ends are marked: Allure 2 matches whole messages with Java, Allure 3
 # searches with JavaScript, and neither knows the other's flags. The four exclude each other.
@@ -67,15 +67,15 @@ _PACKAGES = ("allure-pytest", "docker", "kubernetes", "pytest")
 
 
 def write_categories(results: Path) -> None:
-    """Write whose fault a failure is: categories.json for Allure 2, allurerc.json beside the results for Allure 3."""
+    """Write the categories of failures: categories.json for Allure 2, allurerc.json beside the results for Allure 3."""
     private.write(results / "categories.json", json.dumps(CATEGORIES, indent=2))
     private.write(results.parent / CONFIGURATION, json.dumps({"categories": CATEGORIES}, indent=2))
 
 
-def marked(message: str, claims: Iterable[ClaimRecord]) -> str:
-    """Return a failure's message with NO_LONGER_REPRODUCES at its end if that is what failed.
+def mark_known_defect(message: str, claims: Iterable[ClaimRecord]) -> str:
+    """Return a failure's message, with NO_LONGER_REPRODUCES at its end if a known defect did not reproduce.
 
-    What failed is the first claim that did not come out as expected: a test ends with it.
+    A test ends with its first unexpected claim, so that one decides.
     """
     failed = next((claim for claim in claims if not claim.as_expected), None)
     gone = failed is not None and (failed.expected, failed.outcome) == ("violated", "holds")
@@ -83,16 +83,16 @@ def marked(message: str, claims: Iterable[ClaimRecord]) -> str:
 
 
 def add_performance(results: Path, titles: Mapping[str, Mapping[str, str]]) -> None:
-    """Tell Allure 3 what the figures are called, their units, and which of them are better when they are lower."""
+    """Add titles, units and direction ("lower is better") of the figures to Allure 3's configuration."""
     path = results.parent / CONFIGURATION
     configuration = json.loads(path.read_text(encoding="utf-8"))
     private.write(path, json.dumps({**configuration, "performance": {"metrics": titles}}, indent=2))
 
 
-def address(issue: str) -> str:
-    """Return the address of "gatekeeper#3839", with or without its owner; another form is an address itself.
+def issue_url(issue: str) -> str:
+    """Return the URL of "gatekeeper#3839", with or without its owner; any other form is taken as a URL itself.
 
-    One that is no address of the web is none: a report has no links that run something.
+    If that is no http(s) URL, the result is "": a report must not contain links that run code.
     """
     known = re.fullmatch(r"(?:(?P<owner>[\w.-]+)/)?(?P<name>[\w.-]+)#(?P<number>\d+)", issue)
     if known is None:
@@ -101,22 +101,22 @@ def address(issue: str) -> str:
     return f"https://github.com/{owner}/{known['name']}/issues/{known['number']}"
 
 
-def viewer(run: Path) -> str:
-    """Return the command that shows a run, wherever its folder was carried; all it installs is hashed."""
-    return f"{typed('report --')} --serve {shlex.quote(str(run))}"
+def viewer_command(run: Path) -> str:
+    """Return the command that shows a run, wherever its folder was moved; everything it installs is pinned by hash."""
+    return f"{command_line('report --')} --serve {shlex.quote(str(run))}"
 
 
 def nodeid_of(result: Mapping[str, Any]) -> str:
-    """Return pytest's id of the test that a result of allure-pytest belongs to."""
+    """Return pytest's ID of the test of an allure-pytest result."""
     path: list[str] = list(result.get("titlePath", ()))
     files = next((number for number, part in enumerate(path, start=1) if part.endswith(".py")), len(path))
     return "::".join(["/".join(path[:files]), *path[files:], str(result.get("name", ""))])
 
 
-def environment(records: Iterable[Record]) -> dict[str, str]:
-    """Return what the run stood on: this machine's versions, and what its records say of theirs.
+def collect_environment(records: Iterable[Record]) -> dict[str, str]:
+    """Return the versions of this machine, and those in the records.
 
-    A name for which records differ (two shapes in one run) gets all values, each once.
+    If records differ (two shapes in one run), a name gets all values, each once.
     """
     values_by_name: dict[str, list[str]] = {}
     for record in records:
@@ -133,7 +133,7 @@ def environment(records: Iterable[Record]) -> dict[str, str]:
 
 
 def write_environment(results: Path, properties: Mapping[str, str]) -> None:
-    """Write environment.properties without secrets, escaped as java.util.Properties reads it: a line a property."""
+    """Write environment.properties without secrets, escaped for java.util.Properties: one property a line."""
     lines = [
         f"{_escaped(name, ' :=#!')}={_escaped(recorded({name: value})[name])}\n" for name, value in properties.items()
     ]
@@ -155,6 +155,6 @@ def _escaped(text: str, special: str = "") -> str:
 
 
 def _units(character: str) -> list[str]:
-    """Return a character as the hexadecimal numbers by which Java writes it: two for one beyond U+FFFF."""
+    """Return a character as the hexadecimal UTF-16 units of Java; two for a character beyond U+FFFF."""
     code = character.encode("utf-16-be", "surrogatepass").hex()
     return [code[start : start + 4] for start in range(0, len(code), 4)]

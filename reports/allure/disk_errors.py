@@ -1,4 +1,4 @@
-"""Guard: a disk that takes no more keeps a report from being complete, and a run from nothing."""
+"""Disk errors: a full disk may make a report incomplete, but must not stop a run."""
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pluggy
 
-__all__ = ["Guard"]
+__all__ = ["DiskErrorGuard"]
 
 _allure = pluggy.HookimplMarker("allure")
 
 
-class Guard:
-    """Stands around all that is written for a report; `trouble` is the first thing that could not be, in words."""
+class DiskErrorGuard:
+    """Catches errors of everything that is written for a report; `trouble` describes the first one."""
 
     def __init__(self, results: Path) -> None:
         self.trouble = ""
@@ -20,7 +20,7 @@ class Guard:
 
     @contextmanager
     def safely(self) -> Iterator[None]:
-        """Do what is in the block as far as the disk takes it."""
+        """Run the block; an error of the disk is noted, not raised."""
         try:
             yield
         except OSError as error:
@@ -30,7 +30,7 @@ class Guard:
 
     @_allure(wrapper=True)
     def report_result(self) -> Generator[None, None, None]:
-        """Let a result be written, or not."""
+        """Write a result, unless the disk fails."""
         with self.safely():
             yield
 

@@ -1,26 +1,26 @@
-"""Failures: what pytest tells of them, and of what was printed, fit for a terminal and without secrets."""
+"""Failures: removes secrets and control characters from pytest's reports of failures and captured output."""
 
 from collections.abc import Generator
 from typing import Any
 
 import pytest
 
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.redaction import redact
 
-__all__ = ["clean", "pytest_runtest_makereport"]
+__all__ = ["pytest_runtest_makereport"]
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Clean each report before anybody sees it: the terminal, JUnit XML, the controller of xdist."""
+    """Clean each report before anybody sees it: the terminal, JUnit XML, xdist's controller."""
     report = yield
-    clean(report)
+    clean_report(report)
     return report
 
 
-def clean(report: pytest.TestReport) -> None:
-    """Take secrets and controls out of a report's trace, of its message, and of what was captured."""
+def clean_report(report: pytest.TestReport) -> None:
+    """Remove secrets and control characters from a report's trace, its message, and the captured output."""
     report.sections = [(name, _text(said)) for name, said in report.sections]
     failure: Any = report.longrepr
     if isinstance(failure, str):
@@ -52,9 +52,9 @@ def _clean_trace(trace: Any, crash: Any) -> None:
 
 
 def _argument(name: str, value: str) -> tuple[str, str]:
-    """Clean a function's argument, which may be a secret by its name."""
+    """Clean a function's argument; its name may mark it as a secret."""
     return name, _text(f"{name} = {value}").partition(" = ")[2]
 
 
 def _text(text: str) -> str:
-    return "\t".join(shown(piece, lines=True) for piece in redact(text).split("\t"))
+    return "\t".join(escape_controls(piece, lines=True) for piece in redact(text).split("\t"))

@@ -1,11 +1,11 @@
-"""Rescue: tells of a run that was killed what its histories still know, so that its report says so."""
+"""Killed runs: completes the report of a killed run from its histories."""
 
 import json
 from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.harness import private
 from chaos_harness.harness.errors import ChaosError
 from chaos_harness.harness.history import read
@@ -14,28 +14,27 @@ from chaos_harness.reports import run_directory
 from chaos_harness.reports.allure import attachments
 from chaos_harness.reports.allure import results as written
 from chaos_harness.reports.allure.attachments import AllureAttachment
-from chaos_harness.reports.allure.sweep import sweep
-from chaos_harness.reports.picture.draw import timeline
-from chaos_harness.reports.picture.read_history import tell
+from chaos_harness.reports.allure.sweep import redact_results
+from chaos_harness.reports.picture.draw import draw_timeline
+from chaos_harness.reports.picture.read_history import read_story
 from chaos_harness.reports.trends import quality_gate
 
 __all__ = ["rescue"]
 
-_GC = f"`{typed('gc')}` heals and removes what it left"
+_GC = f"`{command_line('gc')}` heals and removes what it left"
 
 
 def rescue(run: Path) -> list[str]:
-    """Add to the results of a killed run what they lack; return what was added, in words.
+    """Add what is missing to the results of a killed run; return what was added, as text.
 
-    That the run was killed becomes an error of the whole run; each experiment whose test did not end becomes a
-    broken result with its timeline up to the kill, and no gate is passed. A run that ended,
-    or still goes on, is left as it is.
+    The kill becomes an error of the whole run, so no quality gate is passed. Each experiment whose test did not end
+    becomes a broken result with its timeline up to the kill. A run that ended or still runs is not changed.
     """
-    said = run_directory.state(run)
+    said = run_directory.read_state(run)
     results = run / "results"
-    if said is None or said.ended is not None or run_directory.goes_on(run, said) or not results.is_dir():
+    if said is None or said.ended is not None or run_directory.is_running(run, said) or not results.is_dir():
         return []
-    begun, histories = run_directory.noted(run)
+    begun, histories = run_directory.read_tests(run)
     running = f" while it ran {', '.join(begun)}" if begun else ""
     message = f"the run was killed{running}; {_GC}"
     _write(results, "run", "globals", {"attachments": [], "errors": [{"message": redact(message)}]})
@@ -45,7 +44,7 @@ def rescue(run: Path) -> list[str]:
         if str(history) not in histories:
             _add(results, history)
             rescued.append(history.parent.name)
-    sweep(results)
+    redact_results(results)
     return [message, *(f"rescued: {name}" for name in rescued)]
 
 
@@ -53,12 +52,12 @@ def _add(results: Path, history: Path) -> None:
     name = history.parent.name
     message = f"the run was killed; this is what {name} had recorded until then. {_GC}"
     start = stop = history.stat().st_mtime
-    attached = [attachments.file("history", history, "application/jsonl")]
+    attached = [attachments.attach_file("history", history, "application/jsonl")]
     try:
         recorded = read(history)
-        story = tell(recorded)
+        story = read_story(recorded)
         start, stop = recorded.header.started, recorded.header.started + story.end
-        attached.insert(0, AllureAttachment("timeline", timeline(story, name).encode(), "image/svg+xml", "svg"))
+        attached.insert(0, AllureAttachment("timeline", draw_timeline(story, name).encode(), "image/svg+xml", "svg"))
     except (ChaosError, KeyError, TypeError, ValueError) as error:
         message += f" Its history cannot be told: {error}"
     _write(
@@ -89,5 +88,5 @@ def _attach(results: Path, key: str, attachment: AllureAttachment) -> dict[str, 
 
 
 def _write(results: Path, key: str, kind: str, what: dict[str, Any]) -> None:
-    """Write a file that has the same name each time, so that rescuing again adds nothing."""
-    private.write(results / f"{uuid5(NAMESPACE_URL, key)}-{kind}.json", json.dumps(written.clean(what)))
+    """Write a file whose name depends on `key` only, so that a second rescue adds nothing."""
+    private.write(results / f"{uuid5(NAMESPACE_URL, key)}-{kind}.json", json.dumps(written.clean_result(what)))

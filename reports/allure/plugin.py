@@ -1,4 +1,4 @@
-"""Allure: the plugin that writes a run as Allure results, and the only module that imports it."""
+"""Allure plugin: writes a run as Allure results; the only module that imports Allure."""
 
 import time
 from collections.abc import Generator
@@ -13,19 +13,19 @@ from _pytest.junitxml import xml_key
 from allure_commons.model2 import Label, Link, Parameter, Status, StatusDetails, TestResult, TestStepResult
 from allure_commons.utils import md5
 
-from chaos_harness.clusters.checkout import OUT, typed
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.checkout import OUT, command_line
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.experiment.record import ClaimRecord, FaultRecord, Phase, Record
 from chaos_harness.harness.redaction import redact
 from chaos_harness.reports import junit, run_directory
 from chaos_harness.reports.allure import attachments, categories, failures, run_end
 from chaos_harness.reports.allure.attachments import AllureAttachment
-from chaos_harness.reports.allure.disk_errors import Guard
-from chaos_harness.reports.allure.results import Writer
-from chaos_harness.reports.allure.sweep import sweep
+from chaos_harness.reports.allure.disk_errors import DiskErrorGuard
+from chaos_harness.reports.allure.results import ResultWriter
+from chaos_harness.reports.allure.sweep import redact_results
 from chaos_harness.reports.picture import summary_text
 from chaos_harness.reports.picture.model import Story
-from chaos_harness.reports.records import record_in
+from chaos_harness.reports.records import read_record
 
 __all__ = ["pytest_configure"]
 
@@ -37,13 +37,13 @@ _EMBEDDED_BYTES, _MOST_EMBEDDED_BYTES = 512 * 1024, 24 * 1024 * 1024
 
 @pytest.hookimpl(tryfirst=True)  # before allure-pytest reads the options
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose a fresh results directory, the same for all workers of the run, unless one was given; make nothing yet."""
+    """Choose a new results directory for all workers of the run, unless one was given; nothing is created yet."""
     if config.option.collectonly:
         return
     config.option.clean_alluredir = False  # every worker would delete what the others wrote
     theirs = allure_pytest.plugin.AllureFileLogger
     config.add_cleanup(lambda: setattr(allure_pytest.plugin, "AllureFileLogger", theirs))
-    allure_pytest.plugin.AllureFileLogger = Writer  # which takes out secrets before anything is on the disk
+    allure_pytest.plugin.AllureFileLogger = ResultWriter  # which takes out secrets before anything is on the disk
     if hasattr(config, "workerinput"):  # workers know the command line, not what the controller made of it
         results = Path(config.workerinput[_DIRECTORY])
     else:
@@ -52,7 +52,7 @@ def pytest_configure(config: pytest.Config) -> None:
         results = run / "results" if run else Path(given).absolute()
         if run and not config.option.xmlpath:
             config.option.xmlpath = str(run / "junit.xml")
-    guard = Guard(results)
+    guard = DiskErrorGuard(results)
     allure_commons.plugin_manager.register(guard)
     config.add_cleanup(lambda: allure_commons.plugin_manager.unregister(guard))
     if not hasattr(config, "workerinput"):
@@ -67,9 +67,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class _Renderer:
-    """Adds to a test's result what its record tells, where the test runs and on the main thread."""
+    """Adds the content of its record to a test's result; runs in the worker, on the main thread."""
 
-    def __init__(self, config: pytest.Config, guard: Guard) -> None:
+    def __init__(self, config: pytest.Config, guard: DiskErrorGuard) -> None:
         self._config = config
         self._guard = guard
         self._embedded = 0
@@ -82,7 +82,7 @@ class _Renderer:
         try:
             return (yield)
         finally:
-            record = record_in(item.user_properties)
+            record = read_record(item.user_properties)
             if record:
                 listener: Any = self._config.pluginmanager.get_plugin("allure_listener")
                 logger = listener.allure_logger
@@ -103,32 +103,32 @@ class _Renderer:
             self._config.workeroutput[_TROUBLE] = self._guard.trouble
 
     def _told(self, record: Record, item: pytest.Item, result: TestResult) -> list[AllureAttachment]:
-        """Put the sentence, with the picture, in front of the result; return what is to be attached."""
+        """Put the summary with the picture at the top of the result; return what is to be attached."""
         story = self._story(record)
-        drawn = attachments.pictures(record, story) if story else []
+        drawn = attachments.draw_pictures(record, story) if story else []
         most = min(_EMBEDDED_BYTES, _MOST_EMBEDDED_BYTES - self._embedded)
         picture = next((image.address for image in drawn[:1] if len(image.body) <= most), "")
         self._embedded += len(picture)
         fact, details = result.description or "", result.statusDetails or StatusDetails()
-        details.message = details.message and categories.marked(
-            summary_text.brief(details.message, record.claims), record.claims
+        details.message = details.message and categories.mark_known_defect(
+            summary_text.shorten_message(details.message, record.claims), record.claims
         )
-        result.descriptionHtml = summary_text.page(record, story, item.nodeid, fact=fact, picture=picture)
+        result.descriptionHtml = summary_text.render_page(record, story, item.nodeid, fact=fact, picture=picture)
         return self._budget.within([*drawn, *self._files.of(record)], record)
 
     def _story(self, record: Record) -> Story | None:
-        """Return the story of the record; tests of one experiment share it, and it is read once."""
+        """Return the story of the record; tests that share an experiment share it, and it is read once."""
         path = Path(record.history)
         key = (path, path.stat().st_size) if path.exists() else None
         if key is None or self._last[0] != key:
-            self._last = key, attachments.story_of(record)
+            self._last = key, attachments.load_story(record)
         return self._last[1]
 
 
 class _Conductor:
-    """Writes, once a run, what belongs to no test or to a test that could not write it itself."""
+    """Writes, once a run, what belongs to no test, or to a test whose worker died."""
 
-    def __init__(self, results: Path, run: Path | None, guard: Guard) -> None:
+    def __init__(self, results: Path, run: Path | None, guard: DiskErrorGuard) -> None:
         self._results = results
         self._run = run
         self._guard = guard
@@ -141,7 +141,7 @@ class _Conductor:
         with self._guard.safely():
             categories.write_categories(self._results)
             if self._run:
-                run_directory.begin(self._run)
+                run_directory.record_start(self._run)
                 run_directory.make_latest(self._run)
 
     @pytest.hookimpl(optionalhook=True)  # only with xdist
@@ -157,7 +157,7 @@ class _Conductor:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         run_end.add_outcome(self._outcomes, report)
-        record = record_in(report.user_properties)
+        record = read_record(report.user_properties)
         if record:
             self._records[report.nodeid] = record
         if report.when == "teardown":
@@ -175,23 +175,23 @@ class _Conductor:
 
     @pytest.hookimpl(optionalhook=True)  # only with xdist
     def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
-        """Write the result of the test that took its worker along."""
-        message = f"{report.longreprtext}; `{typed('gc')}` heals and removes what it left"
+        """Write the result of the test during which the worker crashed."""
+        message = f"{report.longreprtext}; `{command_line('gc')}` heals and removes what it left"
         allure_commons.plugin_manager.hook.report_result(result=_crashed(crashitem, message))
 
     @pytest.hookimpl(wrapper=True, trylast=True)  # around JUnit XML, before the summary is told
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
-        with self._guard.safely(), junit.held_back(session.config.stash.get(xml_key, None), self._records):
+        with self._guard.safely(), junit.write_when_clean(session.config.stash.get(xml_key, None), self._records):
             yield
         with self._guard.safely():
             self._finish(exitstatus, session)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         for words in filter(None, [self._guard.trouble, *self._worse]):
-            terminalreporter.write_line(shown(words), red=True)
+            terminalreporter.write_line(escape_controls(words), red=True)
 
     def _finish(self, exitstatus: int, session: pytest.Session) -> None:
-        categories.write_environment(self._results, categories.environment(self._records.values()))
+        categories.write_environment(self._results, categories.collect_environment(self._records.values()))
         if exitstatus and not (self._outcomes or self._told):
             self._tell(f"pytest ended with {exitstatus!r} before any test ran", "")
         for finding in run_end.write(self._results, self._run, self._records, self._outcomes):
@@ -200,14 +200,14 @@ class _Conductor:
         fails = self._worse and session.config.option.fail_on_regression
         if fails and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        sweep(self._results)
+        redact_results(self._results)
         if self._run:
-            run_directory.end(self._run, int(session.exitstatus))
+            run_directory.record_end(self._run, int(session.exitstatus))
 
     def _note(self, nodeid: str, history: str = "") -> None:
         if self._run:
             with self._guard.safely():
-                run_directory.note(self._run, nodeid, history)
+                run_directory.record_test(self._run, nodeid, history)
 
     def _tell(self, message: str, trace: str) -> None:
         self._told = True
@@ -251,12 +251,12 @@ def _render(record: Record, item: pytest.Item, result: TestResult) -> None:
         Label("story", _words(item.originalname if isinstance(item, pytest.Function) else item.name)),
     ]
     issues = dict.fromkeys(claim.issue for claim in record.claims if claim.issue)
-    result.links += [Link("issue", address, issue) for issue in issues if (address := categories.address(issue))]
+    result.links += [Link("issue", address, issue) for issue in issues if (address := categories.issue_url(issue))]
     result.steps += _steps(record)
 
 
 def _name_objects(item: pytest.Item, result: TestResult) -> None:
-    """Put the test's id in place of parameters that are objects: their repr is long, and changes with their fields."""
+    """Replace parameters that are objects by the test's ID: their repr is long and changes with their fields."""
     callspec = getattr(item, "callspec", None)
     objects = {name for name, value in callspec.params.items() if not isinstance(value, _PLAIN)} if callspec else set()
     if callspec and objects:
@@ -265,7 +265,7 @@ def _name_objects(item: pytest.Item, result: TestResult) -> None:
 
 
 def _steps(record: Record) -> list[TestStepResult]:
-    """Return phases and faults in the order in which they began, then the claims."""
+    """Return phases and faults in the order of their start, then the claims."""
     steps = [*map(_phase, record.phases), *map(_fault, record.faults)]
     end = max((step.stop for step in steps), default=_milliseconds(time.time()))
     return sorted(steps, key=lambda step: int(step.start)) + [_claim(claim, end) for claim in record.claims]

@@ -1,4 +1,4 @@
-"""Written: puts on the disk what Allure has to say, without secrets and for nobody else to read, from the start."""
+"""Results: writes Allure's files without secrets, and readable only by the user, from the start."""
 
 import json
 from collections.abc import Mapping
@@ -9,12 +9,12 @@ from uuid import uuid4
 import pluggy
 from attr import asdict
 
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness import private
 from chaos_harness.harness.redaction import recorded, redact
-from chaos_harness.reports.allure.categories import address
+from chaos_harness.reports.allure.categories import issue_url
 
-__all__ = ["Writer", "clean"]
+__all__ = ["ResultWriter", "clean_result"]
 
 _allure = pluggy.HookimplMarker("allure")
 
@@ -24,11 +24,11 @@ _NO_TEXT = (".png", ".gz", ".zip", ".jpg", ".jpeg", ".gif", ".webm", ".mp4", ".p
 """What may hold a secret, but no text; who attaches such a thing looks at it first."""
 
 
-class Writer:
-    """Stands for Allure's own writer of files, which writes everything as it is, for everybody."""
+class ResultWriter:
+    """Replaces Allure's own writer, which writes everything unredacted and readable by everybody."""
 
     def __init__(self, report_dir: str, clean: bool = False) -> None:  # noqa: ARG002 - as Allure calls it
-        """Make the directory; what is in it stays, for other processes of the run write there, too."""
+        """Create the directory; existing files stay, since other processes of the run write there, too."""
         self._directory = private.directory(Path(report_dir).absolute())
 
     @_allure
@@ -58,7 +58,7 @@ class Writer:
         self._attach(body.encode(errors="backslashreplace") if isinstance(body, str) else body, file_name)
 
     def _write(self, item: Any) -> None:
-        fields = clean(asdict(item, filter=lambda _, value: bool(value) or value is False))
+        fields = clean_result(asdict(item, filter=lambda _, value: bool(value) or value is False))
         text = json.dumps(fields, ensure_ascii=False)
         private.write(self._directory / item.file_pattern.format(prefix=uuid4()), text)
 
@@ -67,23 +67,23 @@ class Writer:
             text = body[:_MOST_LETTERS].decode(errors="replace")
             text = redact(text) + ("\ncut here\n" if len(body) > _MOST_LETTERS else "")
             if name.endswith(_PROSE):
-                text = "\t".join(shown(piece, lines=True) for piece in text.split("\t"))
+                text = "\t".join(escape_controls(piece, lines=True) for piece in text.split("\t"))
             body = text.encode(errors="backslashreplace")
         private.write(self._directory / name, body)
 
 
-def clean(fields: Mapping[str, Any]) -> Any:
-    """Return what Allure writes as JSON without secrets, controls, and links that are none to the web."""
+def clean_result(fields: Mapping[str, Any]) -> Any:
+    """Return Allure's JSON without secrets, control characters, and links that are not http(s)."""
     cleaned = _shown(recorded(fields))
     if isinstance(cleaned.get("links"), list):
-        cleaned["links"] = [link for link in cleaned["links"] if address(str(link.get("url", "")))]
+        cleaned["links"] = [link for link in cleaned["links"] if issue_url(str(link.get("url", "")))]
     return cleaned
 
 
 def _shown(value: Any) -> Any:
     match value:
         case str():
-            return shown(value, lines=True)
+            return escape_controls(value, lines=True)
         case list():
             return [_shown(part) for part in value]
         case dict():

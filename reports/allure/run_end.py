@@ -1,4 +1,4 @@
-"""Ending: what is written once all tests of a run have ended: figures, trend, and what is found in them."""
+"""End of a run: writes figures, trend and quality gate, and reports regressions and flaky tests."""
 
 import json
 import time
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness import private
 from chaos_harness.harness.experiment.record import Record
 from chaos_harness.harness.redaction import redact
@@ -17,7 +17,7 @@ from chaos_harness.reports.allure import categories
 from chaos_harness.reports.trends import figures, quality_gate, runs
 from chaos_harness.reports.trends import regression as gate
 
-__all__ = ["RunFinding", "add_outcome", "write"]
+__all__ = ["add_outcome", "write"]
 
 _METRICS = "metrics.prom"
 _FIGURES = "figures.txt"
@@ -25,7 +25,7 @@ _FIGURES = "figures.txt"
 
 @dataclass(frozen=True)
 class RunFinding:
-    """Something of the run as a whole that its reader must not overlook; `regression`: a figure that grew."""
+    """A finding about the whole run that its reader must not miss; `regression`: a figure got worse."""
 
     message: str
     detail: str = ""
@@ -33,7 +33,7 @@ class RunFinding:
 
 
 def add_outcome(outcomes: dict[str, str], report: pytest.TestReport) -> None:
-    """Take note of how one phase of a test came out; the first that did not pass decides."""
+    """Record the outcome of one phase of a test; the first phase that did not pass decides."""
     if outcomes.get(report.nodeid, "passed") == "passed":
         outcomes[report.nodeid] = report.outcome
 
@@ -41,29 +41,29 @@ def add_outcome(outcomes: dict[str, str], report: pytest.TestReport) -> None:
 def write(
     results: Path, run: Path | None, records: Mapping[str, Record], outcomes: Mapping[str, str]
 ) -> list[RunFinding]:
-    """Write the run's figures where Allure, Prometheus and later runs find them; return what they show.
+    """Write the run's figures for Allure, Prometheus and later runs; return the findings.
 
-    Without a run's directory (its results went elsewhere on request) nothing is remembered or compared.
+    Without a run's directory (the results were written elsewhere on request) nothing is stored or compared.
     """
-    samples = figures.samples(records)
-    private.write(results / "figures-perf.json", json.dumps(figures.performance(samples)))
-    categories.add_performance(results, figures.titles(samples))
+    samples = figures.collect_samples(records)
+    private.write(results / "figures-perf.json", json.dumps(figures.allure_performance(samples)))
+    categories.add_performance(results, figures.figure_titles(samples))
     if run is None:
         return []
     private.write(run / _METRICS, figures.open_metrics(samples, records))
-    known = runs.earlier(run.parent, run.name)
+    known = runs.read_earlier(run.parent, run.name)
     history: dict[str, list[float]] = {}
     for earlier_run in known:
         for key, value in earlier_run.figures.items():
             history.setdefault(key, []).append(value)
-    judged = gate.judge(samples, history)
-    private.write(run / _FIGURES, "".join(f"{shown(comparison.words)}\n" for comparison in judged))
-    quality_gate.write(run, quality_gate.rules(records, outcomes, judged))
+    judged = gate.judge_figures(samples, history)
+    private.write(run / _FIGURES, "".join(f"{escape_controls(comparison.words)}\n" for comparison in judged))
+    quality_gate.write(run, quality_gate.evaluate_rules(records, outcomes, judged))
     keys = {_key(nodeid, record): nodeid for nodeid, record in records.items()}
     tests = {key: outcomes.get(nodeid, "") for key, nodeid in keys.items()}
-    flaky = runs.flaky(known, tests)
+    flaky = runs.find_flaky(known, tests)
     _mark_flaky(results, {keys[key]: words for key, words in flaky.items()})
-    began = run_directory.state(run)
+    began = run_directory.read_state(run)
     started = began.started if began else time.time()
     runs.remember(run.parent, runs.Run(run.name, started, {sample.key: sample.value for sample in samples}, tests))
     return [
@@ -77,7 +77,7 @@ def write(
 
 
 def _mark_flaky(results: Path, flaky: Mapping[str, str]) -> None:
-    """Mark the results of tests that come out both ways: Allure shows and filters them."""
+    """Mark the results of tests that passed and failed with nothing changed: Allure shows and filters them."""
     if not flaky:
         return
     for path in results.glob("*-result.json"):

@@ -1,4 +1,4 @@
-"""Sweep: a second look for secrets at whatever was written for a report, once all of it is there."""
+"""Sweep: searches everything written for a report for secrets once more, when all of it exists."""
 
 import json
 from pathlib import Path
@@ -6,17 +6,17 @@ from pathlib import Path
 from chaos_harness.harness import private
 from chaos_harness.harness.redaction import recorded, redact
 
-__all__ = ["sweep"]
+__all__ = ["redact_results"]
 
 _PLAIN = (".txt", ".log", ".properties", ".csv", ".html", ".yaml", ".yml", ".uri")
 _OURS = (".svg", ".gz")
-"""What is written clean, or is no text."""
+"""Files that are written clean, or are no text."""
 
 
-def sweep(results: Path) -> list[str]:
-    """Rewrite each file below `results` in which a secret stands; return which ones those were.
+def redact_results(results: Path) -> list[str]:
+    """Redact each file below `results` that contains a secret; return those files.
 
-    A file of JSON is cleaned string by string, so that it stays JSON; one that is cut off is cleaned as text.
+    JSON is redacted string by string, so that it stays JSON; a truncated JSON file is redacted as text.
     """
     rewritten = []
     for path in sorted(results.iterdir()):

@@ -1,1 +1,1 @@
-"""HTML: the report that Allure 3 makes of the results, and how it is shown."""
+"""HTML: generates the report with Allure 3, and serves it."""

@@ -1,4 +1,4 @@
-"""Node: has Allure 3 and a Node.js that can run it, installed once for all runs and found again by content."""
+"""Allure's command: installs Allure 3 and a Node.js for it, once for all runs, and finds them by content."""
 
 import hashlib
 import os
@@ -9,15 +9,15 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from chaos_harness.clusters.machine.paths import cache_dir, harden, trusted
-from chaos_harness.clusters.machine.removal import try_remove
+from chaos_harness.clusters.machine.paths import cache_dir, remove_write_access, require_trusted
+from chaos_harness.clusters.machine.removal import try_remove_folder
 from chaos_harness.harness.errors import HarnessError
-from chaos_harness.reports.html.calling import call
+from chaos_harness.reports.html.calling import run_program
 
-__all__ = ["LEAST", "allure", "cache"]
+__all__ = ["allure_command", "cache_folder"]
 
 LEAST = 22
-"""Older ones lack what Allure's quality gate calls, and end with a TypeError."""
+"""Oldest version of Node.js: older ones lack functions that Allure's quality gate calls."""
 
 _FOLDER = "reports"
 _LOCKS = Path(__file__).with_name("npm")
@@ -28,36 +28,36 @@ _CLI = Path("node_modules/allure/cli.js")
 _NPM_OPTIONS = ("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
 
 
-def cache() -> Path:
-    """Return where installed tools lie, as the XDG base directories want it."""
+def cache_folder() -> Path:
+    """Return the folder of installed tools, below $XDG_CACHE_HOME."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chaos-harness" / _FOLDER
 
 
-def allure(say: Callable[[str], None] = lambda _: None) -> list[str]:
-    """Return the command that is Allure 3, as the lock pins it; what it needs and is not here is installed.
+def allure_command(say: Callable[[str], None] = lambda _: None) -> list[str]:
+    """Return the command of Allure 3 in the locked version; what is missing is installed.
 
-    Raises HarnessError if that cannot be had, or somebody else could have put it there.
+    Raises HarnessError if that is not possible, or if another user could have written to it.
     """
     node, npm = _node(say)
     lock = (_LOCKS / "package-lock.json").read_bytes()
-    place = cache() / f"allure-{hashlib.sha256(lock).hexdigest()[:16]}"
+    place = cache_folder() / f"allure-{hashlib.sha256(lock).hexdigest()[:16]}"
     if not (place / _CLI).is_file():
         say("install Allure 3 for reports (once)")
         _install(place, lambda into: _npm(npm, into))
-    return [node, str(trusted(place) / _CLI)]
+    return [node, str(require_trusted(place) / _CLI)]
 
 
 def _node(say: Callable[[str], None]) -> tuple[str, list[str]]:
-    """Return a Node.js that is new enough, and its npm: the machine's, or else one from a wheel."""
+    """Return a Node.js that is new enough, and its npm: the machine's, or else those of a wheel."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm and _version(node) >= LEAST:
         return node, [npm]
     locked = _LOCKS / "node.txt"
-    place = cache() / f"node-{hashlib.sha256(locked.read_bytes()).hexdigest()[:16]}"
+    place = cache_folder() / f"node-{hashlib.sha256(locked.read_bytes()).hexdigest()[:16]}"
     if not (place / _WHEEL_NODE).is_file():
-        say(f"install Node.js for reports (once; {_found(node)})")
+        say(f"install Node.js for reports (once; {_existing_program(node)})")
         _install(place, lambda into: _pip(locked, into))
-    wheel_node = trusted(place) / _WHEEL_NODE
+    wheel_node = require_trusted(place) / _WHEEL_NODE
     return str(wheel_node), [str(wheel_node), str(place / _WHEEL_NPM)]
 
 
@@ -69,39 +69,41 @@ def _version(node: str) -> int:
         return 0
 
 
-def _found(node: str | None) -> str:
+def _existing_program(node: str | None) -> str:
     if node is None:
         return f"this machine has none, {LEAST} is needed"
     return f"this machine's is version {_version(node) or 'unknown'}, {LEAST} is needed"
 
 
 def _install(place: Path, fill: Callable[[Path], None]) -> None:
-    """Fill a directory beside `place`, then put it there at once: nobody ever sees half of it."""
+    """Fill a folder beside `place`, then rename it: nobody ever sees it incomplete."""
     try:
         cache_dir(_FOLDER)
         with tempfile.TemporaryDirectory(dir=place.parent, prefix=".installing-") as made:
             into = Path(made) / "filled"
             into.mkdir()
             fill(into)
-            harden(into)
-            try_remove(place)
+            remove_write_access(into)
+            try_remove_folder(place)
             try:
                 into.rename(place)
             except OSError:  # another process was quicker, with the same content
                 if not place.is_dir():
                     raise
     except OSError as error:
-        raise HarnessError(f"{place}: cannot be installed: {error.strerror or error}; see `df {cache()}`") from error
+        raise HarnessError(
+            f"{place}: cannot be installed: {error.strerror or error}; see `df {cache_folder()}`"
+        ) from error
 
 
 def _npm(npm: list[str], into: Path) -> None:
     for name in ("package.json", "package-lock.json"):
         shutil.copyfile(_LOCKS / name, into / name)
     path = {"PATH": f"{Path(npm[0]).parent}{os.pathsep}{os.environ['PATH']}"}
-    call("Allure 3 cannot be installed", [*npm, *_NPM_OPTIONS], into, _SECONDS, path)
+    run_program("Allure 3 cannot be installed", [*npm, *_NPM_OPTIONS], into, _SECONDS, path)
 
 
 def _pip(locked: Path, into: Path) -> None:
     options = ("--quiet", "--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:", "--no-compile")
     command = [sys.executable, "-m", "pip", "install", *options, "--target", str(into), "-r", str(locked)]
-    call("Node.js cannot be installed", command, into, _SECONDS)
+    run_program("Node.js cannot be installed", command, into, _SECONDS)

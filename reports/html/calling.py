@@ -7,12 +7,12 @@ from pathlib import Path
 
 from chaos_harness.harness.errors import HarnessError
 
-__all__ = ["call"]
+__all__ = ["run_program"]
 
 _MOST_LINES = 3
 
 
-def call(
+def run_program(
     lack: str, command: Sequence[str], where: Path, seconds: float, extra: Mapping[str, str] | None = None
 ) -> None:
     """Run a command in a directory, with `extra` in its environment.

@@ -1,4 +1,4 @@
-"""HTML: makes the report of a run with Allure 3, from which no request ever leaves the machine."""
+"""HTML report: generated with Allure 3; it never sends a request to another machine."""
 
 import base64
 import hashlib
@@ -9,20 +9,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from chaos_harness.clusters.machine.removal import remove
+from chaos_harness.clusters.machine.removal import remove_folder
 from chaos_harness.harness import private
 from chaos_harness.harness.errors import HarnessError
 from chaos_harness.reports.allure.categories import CONFIGURATION
-from chaos_harness.reports.html.calling import call
+from chaos_harness.reports.html.calling import run_program
 from chaos_harness.reports.trends import quality_gate
 
-__all__ = ["POLICY", "check", "generate", "quiet"]
+__all__ = ["POLICY", "block_requests", "generate", "require_results"]
 
 POLICY = (
     "default-src 'self' data: blob:; style-src 'self' 'unsafe-inline' data: blob:; connect-src 'self' data: blob:; "
     "object-src 'none'; form-action 'none'; base-uri 'self' data: blob: file:"
 )
-"""What a browser may load for the report: what lies in it, and nothing from anywhere else."""
+"""Content-Security-Policy of the report: everything in the page itself, nothing from elsewhere."""
 
 _SECONDS = 900
 _MOST_SINGLE_BYTES = 48 * 1024 * 1024
@@ -32,7 +32,7 @@ _HIDDEN = [
     *("feature", "framework", "host", "language", "package", "parentSuite"),
     *("story", "subSuite", "suite", "tag", "thread"),
 ]
-"""Labels that say what the path above says, or nothing: the sentence stands higher without them."""
+"""Labels that repeat the path or say nothing; without them the summary is higher up."""
 
 _SCRIPT = re.compile(r"<script\b[^>]*>.*?</script>", re.DOTALL)
 _FOREIGN = re.compile(r"<(?:script|link|img|iframe)\b[^>]*?(?:src|href)=[\"']?(?:https?:)?//[^\"'\s>]*", re.IGNORECASE)
@@ -40,12 +40,12 @@ _ANALYTICS = re.compile(r"googletagmanager|gtag\(", re.IGNORECASE)
 
 
 def generate(run: Path, allure: Sequence[str]) -> Path:
-    """Make `report/index.html` of the run's results, in place of an older one; return it.
+    """Generate `report/index.html` from the run's results, replacing an older one; return its path.
 
-    It is one file that any browser opens, unless the attachments are so large that it must be served. The
-    trends are those of earlier runs; making a report twice does not count its run twice. Raises HarnessError.
+    It is one file that any browser opens, unless the attachments are so large that it must be served. Trends come from
+    earlier runs; generating a report twice counts its run once. Raises HarnessError.
     """
-    results = check(run)
+    results = require_results(run)
     try:
         with tempfile.TemporaryDirectory(dir=run, prefix=".report-") as made:
             place = Path(made)
@@ -57,33 +57,33 @@ def generate(run: Path, allure: Sequence[str]) -> Path:
                 *_gate(run, place),
                 str(results),
             ]
-            call("Allure 3 cannot make the report", command, place, _SECONDS)
+            run_program("Allure 3 cannot make the report", command, place, _SECONDS)
             index = place / "report" / "index.html"
             if not index.is_file():
                 raise HarnessError(f"Allure 3 made no {index.name} of {results}")
-            private.write(index, quiet(index.read_text(encoding="utf-8")))
+            private.write(index, block_requests(index.read_text(encoding="utf-8")))
             for path in index.parent.rglob("*"):
                 path.chmod(0o700 if path.is_dir() else 0o600)
             _remember(run, place / _HISTORY)
-            remove(run / "report")
+            remove_folder(run / "report")
             index.parent.rename(run / "report")
     except OSError as error:
         raise HarnessError(f"{run}: no report can be written: {error.strerror or error}; see `df {run}`") from error
     return run / "report" / "index.html"
 
 
-def check(run: Path) -> Path:
-    """Return where the run's results lie. Raises HarnessError if there are none, before anything is installed."""
+def require_results(run: Path) -> Path:
+    """Return the folder of the run's results. Raises HarnessError if there are none, before anything is installed."""
     if not (run / "results").is_dir():
         raise HarnessError(f"{run}: expected a run's directory with results in it, found none")
     return run / "results"
 
 
-def quiet(page: str) -> str:
-    """Return a page of Allure without its analytics, and with the policy that forbids whatever else might ask.
+def block_requests(page: str) -> str:
+    """Return a page of Allure without its analytics, and with a policy that forbids all other requests.
 
-    Of scripts in the page only those run that are in it now, known by their hashes, not what an attachment brings.
-    Raises HarnessError if something in it would still be loaded from elsewhere.
+    Only the scripts that are in the page now may run, known by their hashes; scripts in attachments may not. Raises
+    HarnessError if something in it would still be loaded from elsewhere.
     """
     page = _SCRIPT.sub(lambda script: "" if _is_analytics(script.group()) else script.group(), page)
     policy = f"{POLICY}; {_scripts(page)}"
@@ -97,9 +97,9 @@ def quiet(page: str) -> str:
 
 
 def _scripts(page: str) -> str:
-    """Return which scripts may run: the page's own, by their hashes, and what Allure loads, but no others in its text.
+    """Return the script-src policy: the page's own scripts, by their hashes, and what Allure loads.
 
-    So neither a handler in an attribute nor a link that is a script does, whatever a result brings.
+    So neither an event handler in an attribute nor a javascript: link runs, whatever a result contains.
     """
     bodies = (script.group().partition(">")[2].removesuffix("</script>") for script in _SCRIPT.finditer(page))
     hashes = [base64.b64encode(hashlib.sha256(body.encode()).digest()).decode() for body in bodies if body]
@@ -107,7 +107,7 @@ def _scripts(page: str) -> str:
 
 
 def _is_analytics(script: str) -> bool:
-    """Whether a script is the tag manager's or feeds it; the report's own bundle is a megabyte, and neither."""
+    """Whether a script is the tag manager's or feeds it; the report's own bundle of a megabyte is neither."""
     return len(script) < 2_000 and bool(_ANALYTICS.search(script))  # noqa: PLR2004 - far below any bundle
 
 
@@ -146,7 +146,7 @@ def _earlier(run: Path) -> list[str]:
 
 
 def _remember(run: Path, grown: Path) -> None:
-    """Add the run, as Allure told it, to the history of all runs, unless it is there."""
+    """Add the run, from Allure's history file, to the history of all runs, unless it is there."""
     last = grown.read_text(encoding="utf-8").splitlines(keepends=True)[-1:] if grown.is_file() else []
     lines = _earlier(run)
     if last and _name(last[0]) == run.name and run.name not in map(_name, lines):

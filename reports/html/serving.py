@@ -7,7 +7,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-__all__ = ["begin", "serve"]
+__all__ = ["serve", "start_server"]
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -19,7 +19,7 @@ _HEADERS = {
 
 def serve(place: Path, port: int, say: Callable[[str], None]) -> None:
     """Serve a directory until Ctrl-C; `port` 0 is a free one. Raises OSError if it is taken."""
-    with begin(place, port) as server:
+    with start_server(place, port) as server:
         say(f"serving http://127.0.0.1:{server.server_address[1]}/ until Ctrl-C")
         try:
             server.serve_forever()
@@ -27,7 +27,7 @@ def serve(place: Path, port: int, say: Callable[[str], None]) -> None:
             say("")
 
 
-def begin(place: Path, port: int) -> ThreadingHTTPServer:
+def start_server(place: Path, port: int) -> ThreadingHTTPServer:
     """Return a server of a directory that listens on this machine only."""
     return ThreadingHTTPServer(("127.0.0.1", port), functools.partial(_Report, directory=str(place.resolve())))
 

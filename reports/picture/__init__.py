@@ -1,1 +1,1 @@
-"""Picture: a history as lanes over time, drawn in SVG, and told in a few sentences."""
+"""Picture: a history as lanes over time in SVG, and as a summary in a few sentences."""

@@ -1,4 +1,4 @@
-"""Palette: the fixed colours of all pictures, by what they mean, on paper, on a light and on a dark screen."""
+"""Colours: the fixed colours of all pictures by meaning, for paper, light and dark screens."""
 
 from collections.abc import Mapping
 
@@ -45,7 +45,7 @@ STATES: Mapping[str, tuple[str, str]] = {
     "held": ("good", ""),
     "unheld": ("waiting", "stripes"),
 }
-"""The colour and the pattern of each state of a life; one that is gone is not drawn."""
+"""Colour and pattern of each state of a lifeline; an object that is gone is not drawn."""
 
 PATTERNS = (
     '<pattern id="stripes" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
@@ -77,7 +77,7 @@ text { font-family: system-ui, "Segoe UI", "DejaVu Sans", sans-serif; font-size:
 
 
 def style() -> str:
-    """Return the style sheet: light, dark if the reader's screen is, and light on paper."""
+    """Return the style sheet: light, dark if the reader's screen is dark, and light on paper."""
     names = [name for name in LIGHT if name not in ("paper", "muted", "line")]
     fills = "".join(f".{name} {{ fill: var(--{name}) }} " for name in names)
     dark = f"@media screen and (prefers-color-scheme: dark) {{ {_variables(DARK)} }}"

@@ -1,16 +1,16 @@
-"""Tally: how often something was asked and how it came out, in a memory that does not grow with the history."""
+"""Counts: how many requests had which outcome, in memory that does not grow with the history."""
 
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["MOST_LOST", "Bin", "Bins", "LostRequest", "Outcome", "Tally"]
+__all__ = ["MOST_LOST", "Bins", "RequestOutcome", "Tally"]
 
-Outcome = Literal["good", "lost", "silent"]
-"""`good` is the answer that is demanded, `lost` another one, `silent` none at all."""
+RequestOutcome = Literal["good", "lost", "silent"]
+"""`good`: the expected answer; `lost`: another answer; `silent`: no answer."""
 
 MOST_LOST = 2000
-"""So many lost requests, and as many unanswered, are kept one by one; of those beyond only the number in each bin."""
+"""So many lost requests, and as many unanswered, are kept one by one; more are only counted in their bin."""
 
 _MOST_BINS = 400
 _FINEST_SECONDS = 1.0
@@ -18,17 +18,17 @@ _FINEST_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class LostRequest:
-    """A request that did not get the demanded answer: when it was asked and answered, and what was said."""
+    """A request without the expected answer: when it was sent and answered, and the message."""
 
     asked: float
     answered: float
-    outcome: Outcome
+    outcome: RequestOutcome
     said: str = ""
 
 
 @dataclass
 class Bin:
-    """How many requests that were asked in one stretch of time came out how."""
+    """Numbers of requests by outcome, for requests sent in one interval."""
 
     good: int = 0
     lost: int = 0
@@ -36,30 +36,30 @@ class Bin:
 
     @property
     def asked(self) -> int:
-        """All of them."""
+        """The number of all requests."""
         return self.good + self.lost + self.silent
 
-    def add(self, outcome: Outcome, number: int = 1) -> None:
-        """Count `number` more."""
+    def add(self, outcome: RequestOutcome, number: int = 1) -> None:
+        """Add `number` requests."""
         setattr(self, outcome, getattr(self, outcome) + number)
 
 
 @dataclass
 class Bins:
-    """Counts over time: at most 400 bins of one width, which doubles as often as the time needs it."""
+    """Counts over time: at most 400 bins of equal width, which doubles whenever the history gets longer."""
 
     width: float = _FINEST_SECONDS
     bins: dict[int, Bin] = field(default_factory=dict)
 
-    def add(self, at: float, outcome: Outcome = "good") -> None:
-        """Count one request that was asked `at` this second of the history."""
+    def add(self, at: float, outcome: RequestOutcome = "good") -> None:
+        """Count one request that was sent `at` this second of the history."""
         while at >= self.width * _MOST_BINS:
             self._widen()
         self.bins.setdefault(max(0, int(at / self.width)), Bin()).add(outcome)
 
     @property
     def busiest(self) -> int:
-        """The number of requests in the bin that has most."""
+        """The highest number of requests in a bin."""
         return max((interval.asked for interval in self.bins.values()), default=0)
 
     def _widen(self) -> None:
@@ -72,9 +72,9 @@ class Bins:
 
 @dataclass
 class Tally:
-    """All requests of one kind: the good ones counted, the others kept one by one, up to MOST_LOST of each outcome.
+    """All requests of one kind: good ones are counted, others kept one by one, up to MOST_LOST of each outcome.
 
-    `said` counts what was said of those that were lost, in the words of the probe.
+    `said` counts the messages of lost requests.
     """
 
     total: Bin = field(default_factory=Bin)
@@ -84,7 +84,7 @@ class Tally:
     first_lost: float | None = None
     last_lost: float | None = None
 
-    def add(self, asked: float, answered: float, outcome: Outcome, said: str = "") -> None:
+    def add(self, asked: float, answered: float, outcome: RequestOutcome, said: str = "") -> None:
         """Count one request."""
         self.total.add(outcome)
         self.bins.add(asked, outcome)
@@ -100,12 +100,12 @@ class Tally:
 
     @property
     def unkept(self) -> int:
-        """How many that did not come out well stand in the bins only."""
+        """The number of lost and unanswered requests that are only counted in bins."""
         return self.total.lost + self.total.silent - len(self.kept)
 
     @property
     def words(self) -> str:
-        """The counts in words."""
+        """The counts as text."""
         parts = [f"{self.total.good:,} good"]
         parts += [f"{self.total.lost:,} lost"] if self.total.lost else []
         parts += [f"{self.total.silent:,} unanswered"] if self.total.silent else []

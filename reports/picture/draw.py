@@ -1,4 +1,4 @@
-"""Timeline: one picture of one history, in which everything stands above one time axis."""
+"""Timeline: one picture of one history, with everything above one time axis."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from chaos_harness.reports.picture.lanes import LEFT, RIGHT, WIDTH, Axis, Lanes
 from chaos_harness.reports.picture.model import Story
 from chaos_harness.reports.picture.states import Lifeline, Sort
 
-__all__ = ["close_up", "timeline"]
+__all__ = ["draw_timeline", "find_close_up"]
 
 _MOST_FAULTS, _MOST_QUESTIONS, _MOST_KINDS, _MOST_WORDS = 10, 10, 8, 26
 _GROUPS: tuple[tuple[tuple[Sort, ...], int, str], ...] = (
@@ -22,13 +22,13 @@ _LAST_LEGEND = 150.0
 _CLOSE_SHARE, _CLOSE_SECONDS = 0.25, 1.0
 
 
-def timeline(
+def draw_timeline(
     story: Story, title: str, claims: Sequence[ClaimRecord] = (), window: tuple[float, float] | None = None
 ) -> str:
-    """Return the picture of a story as SVG: all of it, or what lies within `window` (seconds of the history).
+    """Return the picture of a story as SVG: all of it, or the part within `window` (seconds of the history).
 
-    It is 1,000 wide, follows the reader's light or dark screen, is light on paper, and is never larger than a
-    few hundred kilobytes, however long the history: what is too much is counted in its last lines.
+    It is 1,000 units wide, follows the reader's light or dark screen, is light on paper, and is at most a few hundred
+    kilobytes, however long the history is: what does not fit is counted in its last lines.
     """
     axis = Axis(*(window or (0.0, max(story.end, 1.0))))
     lanes = Lanes(axis, 40)
@@ -51,14 +51,14 @@ def timeline(
         WIDTH,
         height,
         f"Timeline of {title}",
-        description(story, claims),
+        describe(story, claims),
         f"{style()}<defs>{PATTERNS}</defs>",
         f"{paper}{grid}{decided}{numbers}{head}{body}",
     )
 
 
-def close_up(story: Story) -> tuple[float, float] | None:
-    """Return the stretch of time in which requests were lost, if it is so short that only a close-up shows it."""
+def find_close_up(story: Story) -> tuple[float, float] | None:
+    """Return the interval in which requests were lost, if it is so short that only a close-up shows it."""
     tallies = [tally for tally in story.questions.values() if tally.first_lost is not None]
     begins = [tally.first_lost for tally in tallies if tally.first_lost is not None]
     ends = [tally.last_lost for tally in tallies if tally.last_lost is not None]
@@ -68,8 +68,8 @@ def close_up(story: Story) -> tuple[float, float] | None:
     return (begin, end) if end - begin < story.end * _CLOSE_SHARE else None
 
 
-def description(story: Story, claims: Sequence[ClaimRecord] = ()) -> str:
-    """Return in words what the picture shows, for those who do not see it."""
+def describe(story: Story, claims: Sequence[ClaimRecord] = ()) -> str:
+    """Return a description of the picture, for readers who do not see it."""
     words = [f"{story.end:.1f} s, {story.operations:,} entries."]
     for band in story.faults:
         proved = "never proved" if band.proved is None else f"proved at {band.proved:.1f} s"

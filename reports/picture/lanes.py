@@ -1,4 +1,4 @@
-"""Lanes: what stands above the one time axis of a picture, each lane drawn from one part of a story."""
+"""Lanes: the rows above the time axis of a picture, each drawn from one part of a story."""
 
 import textwrap
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from chaos_harness.reports.picture.counts import Bins, Tally
 from chaos_harness.reports.picture.model import Band, Mark, QuestionLabel
 from chaos_harness.reports.picture.states import Lifeline
 
-__all__ = ["Axis", "Lanes"]
+__all__ = ["LEFT", "RIGHT", "WIDTH", "Axis", "Lanes"]
 
 LEFT, RIGHT, WIDTH = 222.0, 988.0, 1000.0
 _NAME, _NOTE = 30, 35
@@ -22,23 +22,23 @@ _VERDICTS = {
     "violated": ("M-4.5 -4.5L4.5 4.5M-4.5 4.5L4.5 -4.5", "verdict s-lost"),
     "inconclusive": ("M-4 -2.5A4 4 0 1 1 0 1.5V2.5M0 4.6V6", "verdict s-idle"),
 }
-"""How a claim came out, by shape, then by colour."""
+"""Shape and colour of each verdict."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """The time that a picture shows, in seconds of the history, and where each moment stands in it."""
+    """The time axis of a picture: from `begin` to `end`, in seconds of the history."""
 
     begin: float
     end: float
 
     def x(self, at: float) -> float:
-        """Return where a moment stands; one outside stands at the edge."""
+        """Return the x coordinate of a moment; one outside is at the edge."""
         share = (at - self.begin) / max(self.end - self.begin, 1e-9)
         return LEFT + (RIGHT - LEFT) * min(1.0, max(0.0, share))
 
     def shows(self, begin: float, end: float | None = None) -> bool:
-        """Return whether a moment, or a part of a stretch of time, is within."""
+        """Return whether a moment, or a part of an interval, is within the axis."""
         return begin <= self.end and (begin if end is None else end) >= self.begin
 
     @property
@@ -64,7 +64,7 @@ class Lanes:
     """How many marks may still be drawn."""
 
     def title(self, words: str) -> None:
-        """Begin a group of lanes."""
+        """Start a group of lanes."""
         self.y += 20
         self.parts.append(svg.text(8, self.y, words, "head"))
         self.y += 5
@@ -77,7 +77,7 @@ class Lanes:
             self.parts.append(svg.text(8 + 14 * (number > 0), self.y, line, style, hint=words))
 
     def band(self, band: Band, *, over: float) -> None:
-        """Add a fault: pale until it is proved, full while it is, with a mark for each proof; `over` is the top."""
+        """Add a fault: pale until it is proved, full while it lasts, with a mark for each proof; `over` is the top."""
         axis, top = self.axis, self._lane(band.name, _fault_note(band), 30)
         end = axis.end if band.ended is None else band.ended
         if not axis.shows(band.begun, end):
@@ -110,7 +110,7 @@ class Lanes:
                 self._words(left, right, top + 14, took)
 
     def harms(self, harms: Sequence[Mark]) -> None:
-        """Add what was done to pods and nodes: a mark each, with its name in the first row that has room for it."""
+        """Add a mark for each harm to pods and nodes, with its name in the first row that has room for it."""
         rows = [0.0] * _HARM_ROWS
         places = []
         for mark in (harm for harm in harms if self.axis.shows(harm.at)):
@@ -128,7 +128,7 @@ class Lanes:
             self.parts.append(svg.text(self.axis.x(mark.at) + 9, top + 13 + 13 * row, words, "small"))
 
     def verdicts(self, claims: Sequence[ClaimRecord]) -> None:
-        """Add a mark at the moment that decided each claim, with the number that it has in the list below."""
+        """Add a mark at the moment that decided each claim, with the claim's number in the list below."""
         rows = [RIGHT + _VERDICT_WIDTH] * _VERDICT_ROWS  # filled from the right: most are decided at the end
         places = []
         for number, claim in sorted(enumerate(claims, start=1), key=lambda numbered: -(numbered[1].at or 0.0)):
@@ -151,13 +151,13 @@ class Lanes:
             self.parts.append(svg.text(x - 8, y + 4, str(number), words, anchor="end", hint=hint))
 
     def asked(self, question: QuestionLabel, tally: Tally) -> None:
-        """Add the answers to one question: good ones as a hill, each other one as a mark over the whole height."""
+        """Add the answers to one question: good ones as an area, each other one as a mark over the whole height."""
         top = self._lane(question.short, tally.words, 34, bad=tally.total.lost > 0)
         self._hill(tally.bins, top + 30, 16)
         self._lost(str(question), tally, top + 2, top + 30)
 
     def life(self, life: Lifeline, replica: Tally | None) -> None:
-        """Add the states of a pod, node or lease, and below them what a replica answered when asked by itself."""
+        """Add the states of a pod, node or lease, and below them a replica's own answers."""
         gone = next((stretch.at for stretch in reversed(life.stretches) if stretch.state == "gone"), None)
         where = f"on {life.where}" if life.where else ""
         note = "; ".join(filter(None, [where, f"{life.left_out} short states left out" if life.left_out else ""]))
@@ -176,7 +176,7 @@ class Lanes:
             self._lost(life.name, replica, top + 17, top + 22)
 
     def rotation(self, steps: Sequence[tuple[float, int]]) -> None:
-        """Add how many webhook pods the Service sends requests to."""
+        """Add the number of webhook pods to which the Service sends requests."""
         if not steps:
             return
         most = max(number for _, number in steps)
@@ -205,7 +205,7 @@ class Lanes:
                     free = x + 14 + len(words) * _LETTER
 
     def requests(self, requests: Bins) -> None:
-        """Add what the registry answered, if it did."""
+        """Add the registry's answers, if there are any."""
         if not requests.bins:
             return
         top = self._lane(
@@ -232,7 +232,7 @@ class Lanes:
                 self.parts.append(svg.rect(self.axis.x(begin), bottom - height, width, height, "good", hint))
 
     def _lost(self, name: str, tally: Tally, top: float, bottom: float) -> None:
-        """Draw each request that did not come out well; of those beyond the bound, the bins in which they are."""
+        """Draw each lost or unanswered request; beyond the limit, the bins in which they are."""
         middle = top + (bottom - top) * 0.45
         kept = [request for request in tally.kept if self.axis.shows(request.asked)]
         single = kept[: self.room]
@@ -259,7 +259,7 @@ class Lanes:
         self.parts.append(f"{place}{svg.path(d, style, hint)}</g>")
 
     def _words(self, left: float, right: float, y: float, words: str) -> None:
-        """Write into a box what has room in it."""
+        """Write text into a box, as far as it has room."""
         most = int((right - left - 6) / _LETTER)
         if most >= 6:  # noqa: PLR2004 - shorter is no word
             self.parts.append(svg.text(left + 4, y, svg.shortened(words, most), "small"))

@@ -1,4 +1,4 @@
-"""Story: what a history tells, in the terms of a picture."""
+"""Story: the content of a history in the terms of a picture."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -13,9 +13,9 @@ __all__ = ["Band", "ChainLink", "Mark", "QuestionLabel", "Story"]
 
 @dataclass
 class Band:
-    """A fault, or a phase of the experiment: its moments in seconds of the history (None: not seen).
+    """A fault or a phase of the experiment: its moments in seconds of the history; None: not seen.
 
-    `one_shot`: the harm lasts no longer than the blow, so there is nothing to heal.
+    `one_shot`: the fault does its harm in one moment, so there is nothing to heal.
     """
 
     name: str
@@ -29,18 +29,18 @@ class Band:
 
 
 class QuestionLabel(NamedTuple):
-    """What was asked, and by which `family` of processes ("canary"); all of them count it together."""
+    """A question, and the `family` of processes that ask it ("canary"); their answers are counted together."""
 
     family: str
     asked: str
 
     def __str__(self) -> str:
-        """Return it in words."""
+        """Return it as text."""
         return f"{self.family} {self.asked}"
 
     @property
     def short(self) -> str:
-        """Its words where a reader knows that the canary asks, unless somebody else does."""
+        """The question alone if the canary asks it, else with its family."""
         return self.asked if self.family == CANARY else str(self)
 
 
@@ -55,7 +55,7 @@ class Mark:
 
 @dataclass
 class ChainLink:
-    """One link of the chain of events; `times` it came again with the same words, the last time at `until`."""
+    """One event of the chain of events; it was repeated `times` with the same words, the last time at `until`."""
 
     at: float
     what: str
@@ -65,10 +65,10 @@ class ChainLink:
 
 @dataclass
 class Story:
-    """A history, told in the terms of a picture: bands, marks, lives and tallies; everything is bounded.
+    """The content of a history in the terms of a picture: bands, marks, lifelines and tallies, all limited in number.
 
-    `questions` are by what was asked, through the API server, `replicas` by the webhook pod that was asked by itself.
-    `chain` is what happened, in order, each thing once. `omitted` says what was too much, and how much of it.
+    `questions` are those to the API server; `replicas` those to each webhook pod itself. `chain` is what happened, in
+    order, each event once. `omitted` counts what was left out, by kind.
     """
 
     end: float = 0.0
@@ -90,5 +90,5 @@ class Story:
 
     @property
     def canaries(self) -> dict[QuestionLabel, Tally]:
-        """The tallies of what the canary asked."""
+        """The tallies of the canary's questions."""
         return {question: tally for question, tally in self.questions.items() if question.family == CANARY}

@@ -1,4 +1,4 @@
-"""Telling: makes a story of a history, read once, in a memory that does not grow with its length."""
+"""Reads a history once and builds its story, in memory that does not grow with its length."""
 
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -6,14 +6,14 @@ from typing import Any, TypeVar
 from chaos_harness.harness.history import Entry, History
 from chaos_harness.harness.history import vocabulary as v
 from chaos_harness.harness.history.faults import FaultSpan
-from chaos_harness.reports.picture.counts import Outcome, Tally
+from chaos_harness.reports.picture.counts import RequestOutcome, Tally
 from chaos_harness.reports.picture.model import Band, ChainLink, Mark, QuestionLabel, Story
 from chaos_harness.reports.picture.states import Lifeline, Sort, lease_state, node_state, pod_state
 
-__all__ = ["tell"]
+__all__ = ["read_story"]
 
 _FAULT, _REPLICA, _WATCH = v.numbered(v.FAULT, ""), v.numbered(v.REPLICA, ""), v.watch("")
-_OUTCOMES: dict[str, Outcome] = {"ok": "good", "fail": "lost", "info": "silent"}
+_OUTCOMES: dict[str, RequestOutcome] = {"ok": "good", "fail": "lost", "info": "silent"}
 _MOST_LIVES, _MOST_MARKS, _MOST_QUESTIONS, _MOST_BANDS, _MOST_TOLD = 300, 300, 40, 100, 400
 _BAD_REASONS = ("BackOff", "Evict", "Fail", "Kill", "NotReady", "OOM", "Preempt", "Taint", "Unhealthy", "Error")
 _FAILED_OPEN = QuestionLabel("webhook calls", "failed open")
@@ -33,17 +33,17 @@ _OWN_LANES = (
 )
 
 
-def tell(recorded: History) -> Story:
+def read_story(recorded: History) -> Story:
     """Return the story of a history, up to the line at which it breaks off."""
     story = Story(started=recorded.header.started, truncated=recorded.truncated)
-    reader = _Reader(story)
+    reader = _StoryReader(story)
     for entry in recorded.entries:
         reader.take(entry)
     reader.close()
     return story
 
 
-class _Reader:
+class _StoryReader:
     def __init__(self, story: Story) -> None:
         self._story = story
         self._asked: dict[str, Entry] = {}
@@ -84,7 +84,7 @@ class _Reader:
             self._answer(entry)
 
     def close(self) -> None:
-        """Count what was never answered before the history broke off, and leases that were not renewed again."""
+        """Count requests that were not answered before the history ended, and leases that were not renewed again."""
         for key in self._renewed:
             self._overdue(key, self._story.end)
         for entry in self._asked.values():
@@ -93,7 +93,7 @@ class _Reader:
         self._shorten()
 
     def _shorten(self) -> None:
-        """Take out of all words the cluster's name, with which those of nodes begin: it is told elsewhere."""
+        """Remove the cluster's name from all texts; node names begin with it."""
         nodes = (life.name.partition("control-plane") for life in self._story.lives.values() if life.sort == "node")
         common = next((cluster for cluster, separator, _ in nodes if separator), "")
         if not common:
@@ -134,7 +134,7 @@ class _Reader:
             self._story.requests.add(max(0.0, entry.value["time"] - self._story.started))
 
     def _fail_open(self, entry: Entry) -> None:
-        """Count a call that the API server, by its own log, did without."""
+        """Count a webhook call that failed open, by the API server's own log."""
         if entry.f == v.CALL:
             at = max(0.0, entry.value["time"] - self._story.started)
             said = f"{entry.value['webhook']}: {entry.value['said']}"
@@ -193,7 +193,7 @@ class _Reader:
         self._see(entry, key, "lease", *(("gone", "gone") if entry.f == v.DELETED else lease_state(lease)))
 
     def _overdue(self, key: str, now: float) -> None:
-        """Take note of a lease that ran out, unless it is renewed by `now`."""
+        """Record that a lease expired, unless it is renewed by `now`."""
         renewed, seconds = self._renewed.get(key, (now, 0.0))
         life = self._story.lives.get(key)
         if life and life.stretches[-1].state == "held" and now > renewed + seconds:
@@ -244,7 +244,7 @@ class _Reader:
             said = str(value.get("outcome") or value.get("said") or value.get("status") or "")
             self._count(asked, entry.at, _OUTCOMES[entry.kind], said)
 
-    def _count(self, asked: Entry, answered: float, outcome: Outcome, said: str) -> None:
+    def _count(self, asked: Entry, answered: float, outcome: RequestOutcome, said: str) -> None:
         story = self._story
         if asked.process.startswith(_REPLICA):
             tally = _tally(story.replicas, asked.process.removeprefix(_REPLICA), f"{v.REPLICA} others")
@@ -273,11 +273,11 @@ class _Reader:
 
 
 def _tally(tallies: dict[_Asked, Tally], asked: _Asked, others: _Asked) -> Tally:
-    """Return the tally of what was asked, or of all `others` when there are too many."""
+    """Return the tally of a question, or the one for all `others` if there are too many."""
     crowded = asked not in tallies and len(tallies) >= _MOST_QUESTIONS
     return tallies.setdefault(others if crowded else asked, Tally())
 
 
 def _family(process: str) -> str:
-    """Return to which family of processes one belongs; one that stands alone is its own."""
+    """Return the family of a process; a process without one is its own."""
     return next((family for family in _FAMILIES if process.startswith(v.numbered(family, ""))), process)

@@ -1,15 +1,15 @@
-"""Lives: the states through which pods, nodes and leases went, as the watches of a history saw them."""
+"""States: the states of pods, nodes and leases over time, as the watches of a history saw them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from chaos_harness.harness.history.objects import condition, is_leaving, is_ready
+from chaos_harness.harness.history.objects import condition, is_ready, is_terminating
 
-__all__ = ["Lifeline", "Sort", "State", "Stretch", "lease_state", "node_state", "pod_state"]
+__all__ = ["Lifeline", "Sort", "lease_state", "node_state", "pod_state"]
 
-State = Literal["ready", "running", "starting", "waiting", "leaving", "gone", "unready", "held", "unheld"]
-"""What a reader must tell apart at a glance; the reason stands in words beside it."""
+LifeState = Literal["ready", "running", "starting", "waiting", "leaving", "gone", "unready", "held", "unheld"]
+"""What a reader must tell apart at a glance; the reason is written beside it."""
 
 Sort = Literal["webhook", "gatekeeper", "workload", "node", "lease"]
 
@@ -19,16 +19,16 @@ _NO_REASON = ("ContainerCreating", "PodInitializing", "Completed")
 
 @dataclass
 class Stretch:
-    """From `at` on, until the next one, the thing was in this state."""
+    """A state from `at` until the next stretch."""
 
     at: float
-    state: State
+    state: LifeState
     why: str = ""
 
 
 @dataclass
 class Lifeline:
-    """One thing from the first to the last time that it was seen; `left_out` short stretches were too many."""
+    """One object from the first to the last time that it was seen; `left_out` short stretches were too many."""
 
     name: str
     sort: Sort
@@ -36,8 +36,8 @@ class Lifeline:
     stretches: list[Stretch] = field(default_factory=list)
     left_out: int = 0
 
-    def see(self, at: float, state: State, why: str = "") -> bool:
-        """Take note of its state; return whether it is another one than before."""
+    def see(self, at: float, state: LifeState, why: str = "") -> bool:
+        """Record the object's state; return whether it has changed."""
         if self.stretches and (self.stretches[-1].state, self.stretches[-1].why) == (state, why):
             return False
         self.stretches.append(Stretch(at, state, why))
@@ -46,7 +46,7 @@ class Lifeline:
         return True
 
     def _thin(self) -> None:
-        """Leave out the shorter half of what is over, so that a life without rest stays readable and small."""
+        """Leave out the shorter half of the past stretches, so that an object without rest stays readable and small."""
         *past, last = self.stretches
         lengths = [later.at - stretch.at for stretch, later in zip(past, self.stretches[1:], strict=True)]
         limit = sorted(lengths)[len(lengths) // 2]
@@ -55,10 +55,10 @@ class Lifeline:
         self.stretches = [*kept, last]
 
 
-def pod_state(pod: Mapping[str, Any]) -> tuple[State, str]:
-    """Return the state of a pod by its status."""
+def pod_state(pod: Mapping[str, Any]) -> tuple[LifeState, str]:
+    """Return a pod's state and its reason, by its status."""
     status = pod.get("status") or {}
-    if is_leaving(pod):
+    if is_terminating(pod):
         return "leaving", "is being deleted"
     if status.get("phase") in ("Failed", "Succeeded"):
         return "gone", str(status.get("reason") or status["phase"])
@@ -67,7 +67,7 @@ def pod_state(pod: Mapping[str, Any]) -> tuple[State, str]:
     return _unready_state(pod, status)
 
 
-def _unready_state(pod: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[State, str]:
+def _unready_state(pod: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[LifeState, str]:
     containers = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
     states = [container.get("state") or {} for container in containers]
     waiting = next((state["waiting"].get("reason", "") for state in states if "waiting" in state), "")
@@ -80,15 +80,15 @@ def _unready_state(pod: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[S
     return "starting", waiting or ("Scheduled" if pod.get("spec", {}).get("nodeName") else "not scheduled")
 
 
-def node_state(node: Mapping[str, Any]) -> tuple[State, str]:
-    """Return the state of a node by its conditions and taints; status is stale while nobody can write it."""
+def node_state(node: Mapping[str, Any]) -> tuple[LifeState, str]:
+    """Return a node's state and its reason, by conditions and taints; status is stale while nobody can write it."""
     ready = condition(node, "Ready") or "Unknown"
     if ready != "True":
         return "unready", f"Ready is {ready}"
     return ("leaving", "cordoned") if (node.get("spec") or {}).get("unschedulable") else ("ready", "")
 
 
-def lease_state(lease: Mapping[str, Any]) -> tuple[State, str]:
-    """Return who holds a lease."""
+def lease_state(lease: Mapping[str, Any]) -> tuple[LifeState, str]:
+    """Return the holder of a lease as its state."""
     holder = str((lease.get("spec") or {}).get("holderIdentity") or "")
     return ("held", holder) if holder else ("unheld", "nobody")

@@ -1,34 +1,33 @@
-"""Sentence: what was done, what was lost, how long it took and why, in words, before any picture."""
+"""Summary: what was done, what was lost, how long it took and why, as text above any picture."""
 
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from chaos_harness.clusters.checkout import OPTION, typed
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.checkout import OPTION, command_line
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.experiment.record import ClaimRecord, Record
 from chaos_harness.harness.redaction import redact
 from chaos_harness.reports.picture.model import ChainLink, Story
 from chaos_harness.reports.picture.svg import shortened
 
-__all__ = ["brief", "page", "reproduce", "sentence"]
+__all__ = ["render_page", "reproduction_command", "shorten_message", "summarise"]
 
 _MOST_LINKS, _MOST_EVIDENCE, _MOST_LETTERS, _MOST_BRIEF = 30, 12, 110, 3
 _VERSIONS = ("kubernetes", "gatekeeper")
 
 
-def sentence(record: Record, story: Story | None) -> str:
-    """Return in a few plain sentences what a test did and what came of it."""
+def summarise(record: Record, story: Story | None) -> str:
+    """Return in a few plain sentences what a test did and what the outcome was."""
     return redact(" ".join(filter(None, _sentences(record, story))))
 
 
-def page(record: Record, story: Story | None, nodeid: str, *, fact: str = "", picture: str = "") -> str:
-    """Return what stands first in a test's report, as HTML.
+def render_page(record: Record, story: Story | None, nodeid: str, *, fact: str = "", picture: str = "") -> str:
+    """Return the top of a test's report, as HTML.
 
-    The sentence, the `picture` (an image's address), the claims that did not come out as expected with their
-    evidence, the chain of events, how long each phase took, and the command that runs the test again. `fact`
-    is what the test says of itself.
+    It has the summary, the `picture` (an image's URL), the unexpected claims with their evidence, the chain of events,
+    the duration of each phase, and the command that runs the test again. `fact` is the test's docstring.
     """
     parts = [f"<p><em>{_html(fact)}</em></p>"] if fact else []
     done, lost, verdicts = _sentences(record, story)
@@ -37,17 +36,17 @@ def page(record: Record, story: Story | None, nodeid: str, *, fact: str = "", pi
         *(f"<p>{_html(words)}</p>" for words in (done, lost) if words),
     ]
     if picture and story is not None:
-        parts.append(f'<p><img src="{picture}" alt="{_html(sentence(record, story))}" width="1000"></p>')
+        parts.append(f'<p><img src="{picture}" alt="{_html(summarise(record, story))}" width="1000"></p>')
     parts += [_evidence(claim) for claim in record.claims if not claim.as_expected or claim.issue]
     if story is not None:
         parts.append(_chain(story))
     parts += [_phases(record), _figures(record.claims)]
-    parts.append(f"<p>The same again:</p><pre>{_html(reproduce(record, nodeid))}</pre>")
+    parts.append(f"<p>The same again:</p><pre>{_html(reproduction_command(record, nodeid))}</pre>")
     return "\n".join(filter(None, parts))
 
 
-def brief(message: str, claims: Iterable[ClaimRecord]) -> str:
-    """Return an error's message without most of the claims' evidence in it, which has its place further down."""
+def shorten_message(message: str, claims: Iterable[ClaimRecord]) -> str:
+    """Return an error's message without most of the claims' evidence, which is shown further down."""
     evidence_lines = {line.strip() for claim in claims for line in claim.evidence}
     lines = message.splitlines()
     evidence = [number for number, line in enumerate(lines) if number and line.strip() in evidence_lines]
@@ -59,18 +58,18 @@ def brief(message: str, claims: Iterable[ClaimRecord]) -> str:
     return "\n".join(kept)
 
 
-def reproduce(record: Record, nodeid: str) -> str:
+def reproduction_command(record: Record, nodeid: str) -> str:
     """Return the command that runs the test again: on the same versions, with the same seed."""
     shape = record.cluster.get("shape", {})
     versions = [part for name in _VERSIONS if name in shape for part in (f"{OPTION}{name}", str(shape[name]))]
-    return f"{typed('chaos --')} {shlex.join([nodeid, f'{OPTION}seed', str(record.seed), *versions])}"
+    return f"{command_line('chaos --')} {shlex.join([nodeid, f'{OPTION}seed', str(record.seed), *versions])}"
 
 
 def _sentences(record: Record, story: Story | None) -> tuple[str, str, str]:
-    return _done(record, story), _lost(story), _verdicts(record.claims)
+    return _describe_actions(record, story), _describe_losses(story), _verdicts(record.claims)
 
 
-def _done(record: Record, story: Story | None) -> str:
+def _describe_actions(record: Record, story: Story | None) -> str:
     shape = record.cluster.get("shape", {})
     known = {name: shape[name] for name in ("gatekeeper", "kubernetes", "install", "workers") if name in shape}
     on = "".join(
@@ -99,7 +98,7 @@ def _fault(name: str, begun: float, proved: float | None, ended: float | None, *
     return f"{name} from {begun:.1f} s, proved, " + ("never healed" if ended is None else f"healed at {ended:.1f} s")
 
 
-def _lost(story: Story | None) -> str:
+def _describe_losses(story: Story | None) -> str:
     if story is None or not story.canaries:
         return ""
     tallies = story.canaries
@@ -148,7 +147,7 @@ def _evidence(claim: ClaimRecord) -> str:
 
 
 def _chain(story: Story) -> str:
-    """Tell what happened since the first fault: with a table, for moments are compared."""
+    """Describe what happened since the first fault, as a table, so that times can be compared."""
     begun = min((band.begun for band in story.faults), default=0.0)
     links = [link for link in story.chain if link.at >= begun]
     rows = [f"<tr><td>{link.at:.1f} s</td><td>{_html(_link(link))}</td></tr>" for link in links[:_MOST_LINKS]]
@@ -184,4 +183,4 @@ def _table(title: str, rows: Sequence[str]) -> str:
 
 
 def _html(words: str) -> str:
-    return escape(shown(redact(words), lines=True))
+    return escape(escape_controls(redact(words), lines=True))

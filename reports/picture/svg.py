@@ -8,7 +8,7 @@ __all__ = ["document", "path", "rect", "shortened", "text"]
 
 
 def document(width: float, height: float, title: str, description: str, head: str, body: str) -> str:
-    """Return a picture that scales, with a text alternative for those who do not see it."""
+    """Return a scalable picture with a text alternative for readers who do not see it."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_n(width)} {_n(height)}" width="{_n(width)}" '
         f'height="{_n(height)}" role="img" aria-labelledby="title desc">'
@@ -17,7 +17,7 @@ def document(width: float, height: float, title: str, description: str, head: st
 
 
 def rect(x: float, y: float, width: float, height: float, style: str, hint: str = "", *, pattern: str = "") -> str:
-    """Return a rectangle of the class `style`, with a pattern over it, and a hint for the mouse."""
+    """Return a rectangle of the class `style`, with an optional pattern and tooltip."""
     place = f'x="{_n(x)}" y="{_n(y)}" width="{_n(max(width, 0.6))}" height="{_n(height)}"'
     over = f'<rect {place} fill="url(#{pattern})" pointer-events="none"/>' if pattern else ""
     return f'<rect {place} class="{style}">{_hint(hint)}</rect>{over}'
@@ -36,7 +36,7 @@ def text(x: float, y: float, words: str, style: str = "", *, anchor: str = "", h
 
 
 def shortened(words: str, most: int) -> str:
-    """Return `words`, or its begin and its end if it is longer than `most`: names differ at both."""
+    """Return `words`, or its beginning and end if it is longer than `most`: names differ at both ends."""
     if len(words) <= most:
         return words
     tail = min(8, most // 3)
@@ -48,7 +48,7 @@ def _hint(words: str) -> str:
 
 
 def _clean(words: str) -> str:
-    """Return text that XML may hold, without secrets."""
+    """Return text that is valid in XML, without secrets."""
     return escape("".join(letter if letter.isprintable() else " " for letter in redact(words)))
 
 

@@ -1,1 +1,1 @@
-"""Trends: a run's figures beside those of earlier runs, and what is worse than they explain."""
+"""Trends: compares a run's figures with those of earlier runs, and reports regressions."""

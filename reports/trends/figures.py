@@ -1,15 +1,15 @@
-"""Metrics: the figures of a run's claims, for Allure's trends and for whoever has Prometheus."""
+"""Figures: the figures of a run's claims, for Allure's trends and for Prometheus."""
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.experiment.record import ClaimRecord, Record
 from chaos_harness.harness.redaction import redact
 
-__all__ = ["FigureSample", "open_metrics", "performance", "samples", "titles"]
+__all__ = ["FigureSample", "allure_performance", "collect_samples", "figure_titles", "open_metrics"]
 
 _HARM = ("_seconds", "_percent")
 _NO_HARM = ("asked_seconds", "cut_seconds", "first_lost_seconds")
@@ -33,31 +33,31 @@ class FigureSample:
 
     @property
     def key(self) -> str:
-        """What it has in common with the same figure in other runs, and with nothing else."""
+        """Identifies the same figure in other runs, and nothing else."""
         return f"{self.test} | {self.on} | {self.id or self.claim} | {self.figure}"
 
     @property
     def is_harm(self) -> bool:
-        """Whether more of it is worse: how long something took, or what share was lost.
+        """Whether more of it is worse: a duration, or a share of lost requests.
 
-        What the scenario itself chooses, how much was asked, and the ends of a confidence interval are not.
+        Values that the scenario chooses, sample sizes, and the ends of confidence intervals are not.
         """
         bounds = any(bound in self.figure for bound in _BOUNDS)
         return self.figure.endswith(_HARM) and self.figure not in _NO_HARM and not bounds
 
     @property
     def title(self) -> str:
-        """What a reader calls it."""
+        """Its name for people."""
         return f"{_short(self.test)}: {self.claim}: {_words(self.figure)}"
 
     @property
     def unit(self) -> str:
-        """Its unit, which its name ends with."""
+        """Its unit, by the end of its name."""
         return next((unit for ending, unit in _UNITS if self.figure.endswith(ending)), "")
 
 
-def samples(records: Mapping[str, Record]) -> list[FigureSample]:
-    """Return the figures of all claims that could be judged, by the ids of their tests."""
+def collect_samples(records: Mapping[str, Record]) -> list[FigureSample]:
+    """Return the figures of all claims that could be judged; `records` are by test ID."""
     measured = []
     for nodeid, record in records.items():
         shape = record.cluster.get("shape", {})
@@ -73,8 +73,8 @@ def samples(records: Mapping[str, Record]) -> list[FigureSample]:
     return measured
 
 
-def performance(samples: Iterable[FigureSample]) -> list[dict[str, Any]]:
-    """Return what Allure reads from a file `*-perf.json`."""
+def allure_performance(samples: Iterable[FigureSample]) -> list[dict[str, Any]]:
+    """Return the content of Allure's file `*-perf.json`."""
     return [
         {
             "id": f"{number}",
@@ -87,8 +87,8 @@ def performance(samples: Iterable[FigureSample]) -> list[dict[str, Any]]:
     ]
 
 
-def titles(samples: Iterable[FigureSample]) -> dict[str, dict[str, str]]:
-    """Return how Allure is to call each figure, and whether it is better when it is lower."""
+def figure_titles(samples: Iterable[FigureSample]) -> dict[str, dict[str, str]]:
+    """Return Allure's title of each figure, and whether lower is better."""
     return {
         sample.key: {"title": sample.title, "unit": sample.unit, **({"better": "lower"} if sample.is_harm else {})}
         for sample in samples
@@ -96,7 +96,7 @@ def titles(samples: Iterable[FigureSample]) -> dict[str, dict[str, str]]:
 
 
 def open_metrics(samples: Iterable[FigureSample], records: Mapping[str, Record]) -> str:
-    """Return the figures, and how the claims came out, as OpenMetrics text."""
+    """Return the figures, and the outcomes of the claims, as OpenMetrics text."""
     lines = [
         "# TYPE chaos_claim_as_expected gauge",
         "# HELP chaos_claim_as_expected 1 if a claim came out as expected.",
@@ -126,7 +126,7 @@ def _claim(nodeid: str, claim: ClaimRecord) -> str:
 
 def _labels(labels: Mapping[str, str]) -> str:
     escaped = {
-        name: shown(value, lines=True).replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+        name: escape_controls(value, lines=True).replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
         for name, value in labels.items()
     }
     return "{" + ",".join(f'{name}="{value}"' for name, value in escaped.items()) + "}"

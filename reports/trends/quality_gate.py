@@ -1,4 +1,4 @@
-"""Quality: what a run must meet to be good enough, told where Allure 3 shows its quality gate."""
+"""Quality gate: the rules that every run must meet, shown where Allure 3 shows its quality gate."""
 
 import json
 import zipfile
@@ -12,7 +12,7 @@ from chaos_harness.harness.experiment.record import Record
 from chaos_harness.harness.redaction import redact
 from chaos_harness.reports.trends.regression import FigureVerdict
 
-__all__ = ["FILE", "GateRule", "archive", "read", "rules", "write"]
+__all__ = ["FILE", "GateRule", "archive", "evaluate_rules", "read", "write"]
 
 FILE = "gate.json"
 """Name of the file in a run's directory."""
@@ -35,7 +35,7 @@ _RESULTS = "quality-gate-results"
 
 @dataclass(frozen=True)
 class GateRule:
-    """Something that a run must meet, whether it does, and what was found."""
+    """A rule for runs: whether this run meets it, and what was measured."""
 
     name: str
     met: bool
@@ -44,12 +44,12 @@ class GateRule:
     actual: float
 
 
-def rules(
+def evaluate_rules(
     records: Mapping[str, Record], outcomes: Mapping[str, str], judged: Sequence[FigureVerdict]
 ) -> list[GateRule]:
-    """Return what is asked of each run: that all claims are as expected, and that no figure is worse beyond noise.
+    """Return the rules: all claims are as expected, and no figure is worse beyond noise.
 
-    A rule of which nothing can be said, because too few runs came earlier, is none.
+    A rule that cannot be judged, because there are too few earlier runs, is left out.
     """
     return [_claims(records, outcomes), *_figures(judged)]
 
@@ -60,7 +60,7 @@ def write(run: Path, gate_rules: Sequence[GateRule]) -> None:
 
 
 def read(run: Path) -> list[GateRule]:
-    """Return the rules of a run, none if it died before it wrote them."""
+    """Return the rules of a run; empty if it was killed before it wrote them."""
     try:
         return [GateRule(**fields) for fields in json.loads((run / FILE).read_text(encoding="utf-8"))]
     except (OSError, ValueError, TypeError):
@@ -68,9 +68,9 @@ def read(run: Path) -> list[GateRule]:
 
 
 def archive(gate_rules: Sequence[GateRule], path: Path) -> Path:
-    """Write what Allure 3 reads as an earlier stage of the same run: nothing but the results of its quality gate.
+    """Write the archive that Allure 3 reads as an earlier stage of the same run: only the results of its quality gate.
 
-    `allure generate` asks no rule by itself, and its own rules know thresholds only, no noise.
+    `allure generate` evaluates no rules itself, and Allure's own rules know thresholds, not noise.
     """
     results = [_result(rule) for rule in gate_rules]
     content: dict[str, Any] = {name: [] for name in _LISTS} | {name: {} for name in _TABLES} | {_RESULTS: results}

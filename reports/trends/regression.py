@@ -1,4 +1,4 @@
-"""Gate: tells whether a figure of this run is worse than in earlier runs, beyond their own noise."""
+"""Regression: decides whether a figure of this run is worse than in earlier runs, beyond their noise."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from typing import Literal
 
 from chaos_harness.reports.trends.figures import FigureSample
 
-__all__ = ["ERROR", "FEWEST", "FigureVerdict", "bound", "judge", "quantile"]
+__all__ = ["ERROR", "FEWEST", "FigureVerdict", "bound", "judge_figures", "quantile"]
 
 FEWEST = 5
-"""With fewer earlier values there is no noise to speak of, and nothing is said."""
+"""With fewer earlier values the noise is unknown, and nothing is reported."""
 
 ERROR = 0.01
-"""How often a run in which nothing changed is called worse."""
+"""Probability that a run in which nothing changed is called worse."""
 
 _RESOLUTION, _OFFSET = 0.5, 1.0
 _TIMES_THE_WORST, _AND_MORE = 4.0, 10.0
@@ -23,7 +23,7 @@ _MOST_EARLIER = 30
 
 @dataclass(frozen=True)
 class FigureVerdict:
-    """A figure beside its earlier values; `most` is the bound that noise explains, `worse` that it is above."""
+    """A figure with its earlier values; `most` is the bound that noise explains."""
 
     sample: FigureSample
     earlier: int
@@ -33,7 +33,7 @@ class FigureVerdict:
 
     @property
     def words(self) -> str:
-        """The comparison in words."""
+        """The comparison as text."""
         sample = self.sample
         figure = f"{sample.test}: {sample.claim}: {sample.figure.replace('_', ' ')} {sample.value:.4g}"
         if self.most is None:
@@ -43,32 +43,32 @@ class FigureVerdict:
         )
 
 
-def judge(samples: Sequence[FigureSample], earlier: Mapping[str, Sequence[float]]) -> list[FigureVerdict]:
+def judge_figures(samples: Sequence[FigureSample], earlier: Mapping[str, Sequence[float]]) -> list[FigureVerdict]:
     """Compare each figure with its values in earlier runs.
 
-    The bound is that of a prediction interval: if nothing has changed, the chance that any of all the
-    figures of this run is called worse is ERROR together, not each.
+    The bound is that of a prediction interval: if nothing has changed, ERROR is the chance that any of this run's
+    figures is called worse, for all figures together.
     """
     gated = [sample for sample in samples if sample.is_harm]
     known = {sample.key: list(earlier.get(sample.key, ()))[-_MOST_EARLIER:] for sample in gated}
     number = sum(len(values) >= FEWEST for values in known.values())
-    return [_judged(sample, known[sample.key], number) for sample in gated]
+    return [_judge_figure(sample, known[sample.key], number) for sample in gated]
 
 
 def bound(values: Sequence[float], error: float) -> float:
-    """Return what the next value exceeds only with the chance `error` if it comes from where these came from.
+    """Return the value that the next value exceeds with probability `error` if it has the distribution of `values`.
 
-    Figures vary by factors: a recovery that waits for back-off takes twice as long, not a second longer. So it is
-    their logarithms that are compared, and one slow run among quick ones makes a wide bound. A figure is measured
-    to about half a second, so that values that are all the same do not make a bound without any room. And whatever
-    so few values say of their noise, what is more than four times the worst of them and 10 (s, or percent) is worse:
-    no person would call 600 s "as before" after five runs of 0 s.
+    Figures vary by factors: a recovery that waits for a back-off takes twice as long, not a second longer. So
+    logarithms are compared, and one slow run among fast ones gives a wide bound. A figure is measured to about half a
+    second, so that equal values do not give a bound without room. And however noisy so few values are, more than four
+    times the worst of them plus 10 (s, or percent) is worse: nobody would call 600 s "as before" after five runs of 0
+    s.
     """
     return _bounds(values, error)[1]
 
 
 def quantile(probability: float, freedom: int) -> float:
-    """Return Student's quantile by Hill's expansion about the normal one, good to 2 % from 4 degrees on."""
+    """Return Student's quantile by Hill's expansion of the normal one, accurate to 2 % from 4 degrees of freedom on."""
     z = NormalDist().inv_cdf(probability)
     terms: Iterable[float] = (
         z,
@@ -89,7 +89,7 @@ def _bounds(values: Sequence[float], error: float) -> tuple[float, float]:
     return exp(middle - room) - _OFFSET, min(most, exp(middle + room) - _OFFSET)
 
 
-def _judged(sample: FigureSample, earlier: Sequence[float], number: int) -> FigureVerdict:
+def _judge_figure(sample: FigureSample, earlier: Sequence[float], number: int) -> FigureVerdict:
     if len(earlier) < FEWEST:
         return FigureVerdict(sample, len(earlier), 0.0, None, "too few runs")
     mean, (least, most) = fmean(earlier), _bounds(earlier, ERROR / number)

@@ -1,4 +1,4 @@
-"""Trend: what earlier runs measured and how their tests came out, one line a run beside the runs."""
+"""Earlier runs: their figures and the outcomes of their tests, one line a run in a file beside the runs."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from chaos_harness.harness import private
 
-__all__ = ["Run", "earlier", "flaky", "remember"]
+__all__ = ["Run", "find_flaky", "read_earlier", "remember"]
 
 _FILE = "trend.jsonl"
 _MOST_RUNS = 100
@@ -16,7 +16,7 @@ _RECENT = 10
 
 @dataclass(frozen=True)
 class Run:
-    """One run: its name, when it began (unix seconds), its figures and the outcomes of its tests, by their keys."""
+    """One run: its name, its start (unix seconds), its figures and the outcomes of its tests, by their keys."""
 
     name: str
     started: float
@@ -24,10 +24,10 @@ class Run:
     tests: Mapping[str, str] = field(default_factory=dict)
 
 
-def earlier(root: Path, than: str) -> list[Run]:
-    """Return the runs that are remembered below `root` without the run `than`, oldest first.
+def read_earlier(root: Path, than: str) -> list[Run]:
+    """Return the stored runs below `root` except the run `than`, oldest first.
 
-    A line that is cut off, or that another version wrote, is left out: a trend may have holes.
+    A line that was cut off or written by another version is skipped: a trend may have holes.
     """
     try:
         lines = (root / _FILE).read_text(encoding="utf-8").splitlines()
@@ -46,7 +46,7 @@ def earlier(root: Path, than: str) -> list[Run]:
 
 
 def remember(root: Path, run: Run) -> None:
-    """Add a run, in a single write; the oldest ones are forgotten when there are more than twice 100."""
+    """Append a run, in a single write; the oldest ones are removed when there are more than twice 100."""
     path = root / _FILE
     private.add(path, json.dumps(asdict(run), separators=(",", ":")) + "\n")
     lines = path.read_bytes().splitlines(keepends=True)
@@ -54,8 +54,8 @@ def remember(root: Path, run: Run) -> None:
         private.write(path, b"".join(lines[-_MOST_RUNS:]))
 
 
-def flaky(runs: Iterable[Run], now: Mapping[str, str]) -> dict[str, str]:
-    """Return which tests, with nothing else changed, came out now one way and now another, and how often.
+def find_flaky(runs: Iterable[Run], now: Mapping[str, str]) -> dict[str, str]:
+    """Return the tests that passed and failed with nothing else changed, and how often.
 
     Only passed and failed count: a broken harness says nothing about a test.
     """

@@ -1,1 +1,1 @@
-"""Truth table: how often each check said what was expected, and what was true where that is known."""
+"""Truth table: how often each check gave the expected verdict, and the correct one where that is known."""

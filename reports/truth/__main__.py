@@ -1,4 +1,4 @@
-"""Truth: tells, and adds up, what checks said of many runs, with rates and their intervals."""
+"""Command line of the truth table: adds up the verdicts of many runs, with rates and their intervals."""
 
 import argparse
 import sys
@@ -7,17 +7,17 @@ from pathlib import Path
 
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.reports.truth.page import by_check, by_claim, last_line, page
-from chaos_harness.reports.truth.rows import counted, gathered, merged
+from chaos_harness.reports.truth.rows import gather_rows, merge_rows, sum_counts
 from chaos_harness.reports.truth.verdict_log import FILE
 
 __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table of runs, and of tables that were written before; write it if asked; return the status.
+    """Print the table of runs, and of tables written before; write it if asked; return the exit status.
 
-    What other checks than today's said of a run is judged again if its histories are there, and does not count
-    otherwise. 0: every verdict that counts is the expected one and there is one; 1: not; 2: there is nothing to read.
+    Verdicts of other versions of the checks are judged again if their histories exist, and do not count otherwise. 0:
+    there are verdicts that count, and all are as expected; 1: not; 2: there is nothing to read.
     """
     parser = argparse.ArgumentParser(prog="chaos truth", description="Tells the truth table of runs.")
     help_text = f"directory of a run, with its {FILE}, or a table's JSON"
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"argument --write: expected a name that ends in .json (was {chosen.write}); the page goes beside it"
         )
     try:
-        table = merged(gathered(chosen.runs, lambda line: sys.stderr.write(f"{line}\n")))
+        table = merge_rows(gather_rows(chosen.runs, lambda line: sys.stderr.write(f"{line}\n")))
     except BadScenario as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.write:
         chosen.write.write_text(table.json(), encoding="utf-8")
         chosen.write.with_suffix(".md").write_text(page(table), encoding="utf-8")
-    total = counted(table.counts())
+    total = sum_counts(table.counts())
     return int(total.as_predicted == 0 or total.as_predicted < len(total.verdicts) or table.broken > 0)
 
 

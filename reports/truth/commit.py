@@ -1,4 +1,4 @@
-"""Commit: which state of the project's sources made a run."""
+"""Commit: the state of the project's sources that made a run."""
 
 import subprocess
 from pathlib import Path
@@ -10,9 +10,9 @@ _SECONDS = 20.0
 
 
 def commit(root: Path) -> str:
-    """Return the commit that is checked out at `root`, with "+" if files of it are changed.
+    """Return the commit checked out at `root`, followed by "+" if files are changed.
 
-    Where there is no checkout, or no git, it is not known: "".
+    Without a checkout or without git it is unknown: "".
     """
     try:
         head = _git(root, "rev-parse", f"--short={_DIGITS}", "HEAD")

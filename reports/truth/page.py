@@ -1,11 +1,11 @@
-"""Truth page: a truth table in Markdown, a row for each check, and one for each claim."""
+"""Truth page: a truth table in Markdown, one row for each check, and one for each claim."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
 from chaos_harness.harness.statistics import wilson
-from chaos_harness.reports.truth.rows import Row, Table, Tally, counted
+from chaos_harness.reports.truth.rows import Table, TruthCount, TruthRow, sum_counts
 
 __all__ = ["by_check", "by_claim", "last_line", "page"]
 
@@ -37,22 +37,22 @@ _MARKUP = str.maketrans({"|": "\\|", "<": "&lt;", "\n": " ", "\r": " ", "`": "'"
 
 def by_check(table: Table) -> str:
     """Return a table with one row for each check, whatever its parameters, and one for all."""
-    groups: dict[str, list[Tally]] = {}
+    groups: dict[str, list[TruthCount]] = {}
     for count in table.counts():
         groups.setdefault(" & ".join(_NAME.findall(count.rows[0].id)) or count.rows[0].id, []).append(count)
-    rows = [[_safe(name), *_numbers(counted(group))] for name, group in sorted(groups.items())]
-    everything = ["all", *_numbers(counted(table.counts()))]
+    rows = [[_safe(name), *_numbers(sum_counts(group))] for name, group in sorted(groups.items())]
+    everything = ["all", *_numbers(sum_counts(table.counts()))]
     return "\n".join(_table(_CHECKS, [*rows, everything]))
 
 
 def by_claim(table: Table) -> str:
     """Return a table with one row for each claim on each version."""
-    return "\n".join(_table(_CLAIMS, [_told(count.rows[0], count) for count in table.counts()]))
+    return "\n".join(_table(_CLAIMS, [_row_cells(count.rows[0], count) for count in table.counts()]))
 
 
 def last_line(table: Table) -> str:
-    """Return, in one line, what an engineer asks first."""
-    total = counted(table.counts())
+    """Return a summary in one line."""
+    total = sum_counts(table.counts())
     words = [
         f"{total.decided} verdicts on {total.seen} histories",
         f"{total.as_predicted} as predicted, {total.otherwise} otherwise",
@@ -65,7 +65,7 @@ def last_line(table: Table) -> str:
 
 
 def page(table: Table) -> str:
-    """Return all of it as a page of Markdown."""
+    """Return the complete page in Markdown."""
     made_by = sorted({verdict.commit for count in table.counts() for _, verdict in count.verdicts if verdict.commit})
     parts = (
         "# What the checks said",
@@ -77,7 +77,7 @@ def page(table: Table) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _numbers(count: Tally) -> list[str]:
+def _numbers(count: TruthCount) -> list[str]:
     counts = (
         len(count.rows),
         count.seen,
@@ -87,7 +87,7 @@ def _numbers(count: Tally) -> list[str]:
     return [str(number) for number in counts]
 
 
-def _told(row: Row, count: Tally) -> list[str]:
+def _row_cells(row: TruthRow, count: TruthCount) -> list[str]:
     issue = (row.issue or "").rpartition("/")[2]
     again = [count.came_out(outcome, again=True) for outcome in _OUTCOMES]
     seconds = [verdict.seconds for _, verdict in count.verdicts]
@@ -106,7 +106,7 @@ def _told(row: Row, count: Tally) -> list[str]:
 
 
 def _scenario(test: str) -> str:
-    """Return a test as a reader of the table wants it: what its name says, and its parameters if it has some."""
+    """Return a test's short name: the scenario, and its parameters if it has some."""
     function, _, parameters = test.rpartition("::")[2].partition("[")
     return ": ".join(filter(None, (function.removeprefix("test_").replace("_", " "), parameters.removesuffix("]"))))
 

@@ -1,4 +1,4 @@
-"""Truth rows: what checks said of many runs, verdict by verdict, and which of that counts today."""
+"""Truth rows: the verdicts of many runs, and which of them count today."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -8,13 +8,13 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness import judging
 from chaos_harness.harness.errors import BadScenario, HarnessError
 from chaos_harness.harness.verdict import Claim
-from chaos_harness.reports.truth.verdict_log import BROKEN, FILE, Line, read
+from chaos_harness.reports.truth.verdict_log import BROKEN, FILE, VerdictLine, read_verdicts
 
-__all__ = ["GivenVerdict", "Row", "Table", "Tally", "counted", "gathered", "merged", "table"]
+__all__ = ["GivenVerdict", "Table", "TruthCount", "TruthRow", "gather_rows", "merge_rows", "read_table", "sum_counts"]
 
 _SCHEMA = 1
 _SHORT = 200
@@ -24,10 +24,11 @@ _NEEDED = ("run", "history", "outcome", "judge")
 
 @dataclass(frozen=True)
 class GivenVerdict:
-    """One verdict: the run and the history it is about (`until`: up to which moment), and which sources gave it.
+    """One verdict: the run and history it is about (`until`: up to that moment), and the checks that gave it.
 
-    `judge` is their digest (`harness.judging.today`), `again` whether it was given later, from the history alone.
-    `seconds` is how long the experiment took. `surprise`: it is violated as expected, but not by the known defect.
+    `judge` is the digest of their sources (`harness.judging.today`), `again` whether it was given later, from the
+    history alone. `seconds` is the experiment's duration. `surprise`: violated as expected, but not by the known
+    defect.
     """
 
     run: str
@@ -42,11 +43,11 @@ class GivenVerdict:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One claim of one scenario on one Kubernetes and one Gatekeeper, installed in one way, and what was said of it.
+class TruthRow:
+    """One claim of one scenario on one Kubernetes and one Gatekeeper, installed in one way, with its verdicts.
 
-    `id` is the claim's check and parameters, `claim` the same in words; both are "" for tests that broke beside their
-    claims. `known` is how it is known that what is expected is true; None: it is a prediction.
+    `id` is the claim's check with its parameters, `claim` the same as text; both are "" for tests that broke besides
+    their claims. `known` says how it is known that the expected verdict is the truth; None: it is a prediction.
     """
 
     test: str
@@ -62,13 +63,13 @@ class Row:
 
     @property
     def key(self) -> tuple[str | None, ...]:
-        """What makes it another row."""
+        """The fields that identify a row."""
         return self.test, self.id, self.kubernetes, self.gatekeeper, self.install, self.expected, self.known
 
-    def count(self, judge: str) -> "Tally":
-        """Return how the verdicts came out that the sources with this digest gave.
+    def count(self, judge: str) -> "TruthCount":
+        """Return the counts of the verdicts by the checks with this digest.
 
-        Of one history a verdict counts once: the one that was given at once, if there is one.
+        For each history one verdict counts: the one given during the run, if there is one.
         """
         mine = [verdict for verdict in self.verdicts if verdict.judge == judge]
         at_once = {(verdict.run, verdict.history, verdict.until) for verdict in mine if not verdict.again}
@@ -78,20 +79,20 @@ class Row:
             if not verdict.again or (verdict.run, verdict.history, verdict.until) not in at_once
         ]
         of_earlier = {(verdict.run, verdict.history) for verdict in self.verdicts}
-        return Tally((self,), tuple((self, verdict) for verdict in given), of_earlier)
+        return TruthCount((self,), tuple((self, verdict) for verdict in given), of_earlier)
 
 
 @dataclass(frozen=True)
-class Tally:
+class TruthCount:
     """What counts of some rows: the verdicts of today's sources, each with its row; `histories` are of all verdicts."""
 
-    rows: tuple[Row, ...]
-    verdicts: tuple[tuple[Row, GivenVerdict], ...]
+    rows: tuple[TruthRow, ...]
+    verdicts: tuple[tuple[TruthRow, GivenVerdict], ...]
     histories: set[tuple[str, str]] = field(default_factory=set)
 
-    def __add__(self, other: "Tally") -> "Tally":
+    def __add__(self, other: "TruthCount") -> "TruthCount":
         """Return what counts of the rows of both."""
-        return Tally(self.rows + other.rows, self.verdicts + other.verdicts, self.histories | other.histories)
+        return TruthCount(self.rows + other.rows, self.verdicts + other.verdicts, self.histories | other.histories)
 
     def came_out(self, outcome: str, *, again: bool | None = None) -> int:
         """Return how many verdicts came out like this; of those that were given again (True), at once (False)."""
@@ -144,23 +145,23 @@ class Tally:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows, and for each claim's id the digest of the sources that were today's when the table was written."""
+    """Rows, and for each claim's ID the digest of the checks that were current when the table was written."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[TruthRow, ...]
     judges: Mapping[str, str]
 
     @property
     def broken(self) -> int:
-        """How many tests broke beside their claims."""
+        """How many tests broke besides their claims."""
         return sum(verdict.outcome == BROKEN for row in self.rows for verdict in row.verdicts)
 
-    def counts(self) -> list[Tally]:
-        """Return what counts of each row that is of a claim."""
+    def counts(self) -> list[TruthCount]:
+        """Return the counts of each row that has a claim."""
         return [row.count(self.judges[row.id]) for row in self.rows if row.id]
 
     def json(self) -> str:
-        """Return it as JSON, a row a line, without what is as it usually is."""
-        rows = ",\n".join(json.dumps(_spare(asdict(row))) for row in self.rows)
+        """Return it as JSON, one row a line, without fields that have their usual value."""
+        rows = ",\n".join(json.dumps(_without_defaults(asdict(row))) for row in self.rows)
         return f'{{"schema": {_SCHEMA}, "judges": {json.dumps(self.judges, indent=1)}, "rows": [\n{rows}\n]}}\n'
 
 
@@ -168,90 +169,93 @@ class Table:
 class _TableFile:
     schema: int
     judges: dict[str, str]
-    rows: tuple[Row, ...]
+    rows: tuple[TruthRow, ...]
 
 
 _WRITTEN = TypeAdapter(_TableFile)
 
 
-def merged(rows: Iterable[Row]) -> Table:
-    """Return the table of these rows, each once, with each verdict once; today's sources are those that count.
+def merge_rows(rows: Iterable[TruthRow]) -> Table:
+    """Return the table of these rows, each row and each verdict once; the current checks' verdicts count.
 
-    A verdict that was given at once is the same one under whatever digest a run and a table keep it: a later rule for
-    digests makes others of the same sources. Today's digest stays, if one of them is.
+    A verdict given during a run is the same one under whatever digest a run and a table store it: a later rule for
+    digests gives the same sources another digest. The current digest is kept, if it is among them.
     """
-    groups: dict[tuple[str | None, ...], list[Row]] = {}
+    groups: dict[tuple[str | None, ...], list[TruthRow]] = {}
     for row in rows:
         groups.setdefault(row.key, []).append(row)
     merged_rows = tuple(
         replace(
             group[-1],
             issue=next((row.issue for row in group if row.issue), None),
-            verdicts=tuple(_once(group)),
+            verdicts=tuple(_unique_verdicts(group)),
         )
         for group in groups.values()
     )
     return Table(merged_rows, {row.id: judging.today(row.id) for row in merged_rows if row.id})
 
 
-def _once(rows: Iterable[Row]) -> Iterable[GivenVerdict]:
+def _unique_verdicts(rows: Iterable[TruthRow]) -> Iterable[GivenVerdict]:
     known: dict[GivenVerdict, GivenVerdict] = {}
     for row in rows:
         for verdict in row.verdicts:
             same = verdict if verdict.again else replace(verdict, judge="")
-            if same not in known or _counts(row, verdict):
+            if same not in known or _is_current(row, verdict):
                 known[same] = verdict
     return known.values()
 
 
-def gathered(paths: Sequence[Path], log: Callable[[str], object]) -> list[Row]:
-    """Return the rows of tables that were written to files, and of runs, whose directories are given.
+def gather_rows(paths: Sequence[Path], log: Callable[[str], object]) -> list[TruthRow]:
+    """Return the rows of table files and of run directories.
 
-    What other sources than today's judged in a run is judged again by its histories, unless a table has a verdict of
-    today's sources on it; why that cannot be is logged. Raises BadScenario for a path that is neither.
+    Verdicts of a run by other checks than today's are judged again from its histories, unless a table already has such
+    a verdict; why that is impossible is logged. Raises BadScenario for a path that is neither.
     """
     runs = [path for path in paths if path.is_dir()]
-    rows = [row for path in paths if path not in runs for row in table(path).rows]
-    counting = {_about(row, verdict) for row in rows for verdict in row.verdicts if _counts(row, verdict)}
+    rows = [row for path in paths if path not in runs for row in read_table(path).rows]
+    counting = {_about(row, verdict) for row in rows for verdict in row.verdicts if _is_current(row, verdict)}
     for run in runs:
-        lines = [(line, _row(line, line.outcome, line.surprise, line.judge, again=False)) for line in read(run / FILE)]
+        lines = [
+            (line, _row(line, line.outcome, line.surprise, line.judge, again=False))
+            for line in read_verdicts(run / FILE)
+        ]
         rows += [row for _, row in lines]
         open_ = [line for line, row in lines if row.id and not counting & {_about(row, row.verdicts[0])}]
-        rows += _again(run, open_, log)
+        rows += _judge_again(run, open_, log)
     return rows
 
 
-def _counts(row: Row, verdict: GivenVerdict) -> bool:
+def _is_current(row: TruthRow, verdict: GivenVerdict) -> bool:
     return bool(row.id) and verdict.judge == judging.today(row.id)
 
 
-def _about(row: Row, verdict: GivenVerdict) -> tuple[object, ...]:
-    """Return what a verdict is about: verdicts for which this is the same judge the same claim on the same history."""
+def _about(row: TruthRow, verdict: GivenVerdict) -> tuple[object, ...]:
+    """Return what a verdict is about: equal for verdicts of the same judge on the same claim and history."""
     return *row.key, verdict.run, verdict.history, verdict.until
 
 
-def table(path: Path) -> Table:
-    """Return the table that was written to a file. Raises BadScenario if it is none."""
+def read_table(path: Path) -> Table:
+    """Return the table in a file. Raises BadScenario if it is none."""
     try:
         written = _WRITTEN.validate_json(path.read_bytes())
     except OSError as error:
         raise BadScenario(f"{path}: expected a run's directory or a table's JSON: {error.strerror}") from error
     except ValidationError as error:
         problem = error.errors()[0]
-        where = shown(".".join(map(str, problem["loc"])), most=_SHORT) or "all of it"
-        words = shown(problem["msg"], most=_SHORT)
+        where = escape_controls(".".join(map(str, problem["loc"])), most=_SHORT) or "all of it"
+        words = escape_controls(problem["msg"], most=_SHORT)
         raise BadScenario(f"{path}: expected a table's JSON, found at {where}: {words}") from error
     if written.schema != _SCHEMA:
         raise BadScenario(f"{path}: expected a table of schema {_SCHEMA}, found {written.schema}: count its runs anew")
     return Table(written.rows, written.judges)
 
 
-def counted(of: Iterable[Tally]) -> Tally:
-    """Return what counts of all of them together."""
-    return sum(of, start=Tally((), ()))
+def sum_counts(of: Iterable[TruthCount]) -> TruthCount:
+    """Return the sum of the counts."""
+    return sum(of, start=TruthCount((), ()))
 
 
-def _again(run: Path, lines: Iterable[Line], log: Callable[[str], object]) -> Iterator[Row]:
+def _judge_again(run: Path, lines: Iterable[VerdictLine], log: Callable[[str], object]) -> Iterator[TruthRow]:
     reasons: dict[str, int] = {}
     for line in lines:
         if not line.id or line.judge == judging.today(line.id):
@@ -259,7 +263,7 @@ def _again(run: Path, lines: Iterable[Line], log: Callable[[str], object]) -> It
         try:
             if not line.history:
                 raise BadScenario("they name no history")
-            if shown(line.history) != line.history or not _is_below(run, line.history):
+            if escape_controls(line.history) != line.history or not _is_below(run, line.history):
                 raise BadScenario("the history that they name is not one of the run")
             check = judging.check_of(line.id)
             verdict = judging.again(check, run / line.history, line.until)
@@ -269,25 +273,25 @@ def _again(run: Path, lines: Iterable[Line], log: Callable[[str], object]) -> It
         else:
             yield _row(line, verdict.outcome, claim.surprising(verdict), judging.today(line.id), again=True)
     for reason, count in reasons.items():
-        why = shown(reason, most=_SHORT)
+        why = escape_controls(reason, most=_SHORT)
         log(f"{run}: {count} verdicts of other checks than today's cannot be given again: {why}")
 
 
 def _is_below(run: Path, history: str) -> bool:
-    """Whether a run's file is meant, links followed: nobody's table leads to another file of this machine."""
+    """Whether a path is a file of the run, links resolved: a table must not lead to other files of this machine."""
     return (run / history).resolve().is_relative_to(run.resolve())
 
 
-def _row(line: Line, outcome: str, surprise: bool, judge: str, *, again: bool) -> Row:
+def _row(line: VerdictLine, outcome: str, surprise: bool, judge: str, *, again: bool) -> TruthRow:
     on = {name: str(line.shape.get(name) or "none") for name in ("kubernetes", "gatekeeper", "install")}
     of = {name: getattr(line, name) for name in ("test", "id", "claim", "expected", "issue", "known")}
     given = GivenVerdict(
         line.run, line.history, outcome, judge, line.commit, line.until, line.seconds, surprise=surprise, again=again
     )
-    return Row(**of, **on, verdicts=(given,))
+    return TruthRow(**of, **on, verdicts=(given,))
 
 
-def _spare(row: dict[str, Any]) -> dict[str, Any]:
+def _without_defaults(row: dict[str, Any]) -> dict[str, Any]:
     row["verdicts"] = [
         {name: value for name, value in verdict.items() if name in _NEEDED or value not in (None, False, "")}
         for verdict in row["verdicts"]

@@ -1,4 +1,4 @@
-"""Verdicts: the plugin that writes each claim of a run as one line of JSON, for whoever counts over runs."""
+"""Verdict log: the plugin that writes each claim of a run as one JSON line, for statistics over runs."""
 
 import json
 import os
@@ -18,29 +18,28 @@ from chaos_harness.harness.causes import Cause
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.experiment.record import Record
 from chaos_harness.harness.redaction import redact
-from chaos_harness.reports.records import reason_of, record_in
+from chaos_harness.reports.records import read_record, reason_of
 from chaos_harness.reports.truth.commit import commit
 
-__all__ = ["BROKEN", "FILE", "Line", "pytest_configure", "read"]
+__all__ = ["BROKEN", "FILE", "VerdictLine", "pytest_configure", "read_verdicts"]
 
 FILE = "verdicts.jsonl"
 """Name of the file in a run's directory."""
 
 BROKEN = "broken"
-"""The outcome of a test that went wrong beside its claims: what it says is nothing about Gatekeeper."""
+"""Outcome of a test that failed besides its claims: it says nothing about Gatekeeper."""
 
 _TIME = re.compile(r"-?\btime_\d+\b-?")
 
 
 @dataclass(frozen=True)
-class Line:
-    """A claim of one test as it was judged, or with outcome `broken` a test that went wrong beside its claims.
+class VerdictLine:
+    """A claim of one test with its verdict; with outcome `broken`, a test that failed besides its claims.
 
-    `test` is the same for each of its repetitions. `seconds` is how long the experiment took from its first phase
-    to its last: the time to this verdict. `id` is the claim's check and its parameters; `surprise`, `broken`, `judge`,
-    `until`, `known` and `because` are as in `harness.experiment.record.ClaimRecord`. `history` is the file that was
-    judged, seen from the directory of this file; `run` is the same for all lines of a run and no other one; `commit` is
-    that of the project (`reports.truth.commit`).
+    `test` is the same for all its repetitions. `seconds` is the experiment's duration from its first phase to its last:
+    the time to this verdict. `id` is the claim's check with its parameters; `surprise`, `broken`, `judge`, `until`,
+    `known` and `because` are as in `harness.experiment.record.ClaimRecord`. `history` is the path of the judged file
+    relative to this file; `run` is unique for a run; `commit` is the project's (`reports.truth.commit`).
     """
 
     test: str
@@ -65,20 +64,20 @@ class Line:
     commit: str = ""
 
 
-_LINE = TypeAdapter(Line)
+_LINE = TypeAdapter(VerdictLine)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Write where the results of Allure go; not in the workers, whose reports come here."""
+    """Write the log beside Allure's results; not in workers, whose reports arrive here."""
     results = config.option.allure_report_dir
     if results and not config.option.collectonly and not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Writer(Path(results).parent / FILE, commit(config.rootpath)), "chaos-verdicts")
 
 
-def read(path: Path) -> list[Line]:
-    """Return the lines of the file `path`; a last one that a kill cut off does not count.
+def read_verdicts(path: Path) -> list[VerdictLine]:
+    """Return the lines of the file `path`; a last line that was cut off by a kill is skipped.
 
-    Raises BadScenario if there is no such file, or with the number of a line that is none.
+    Raises BadScenario if the file does not exist, or with the number of an invalid line.
     """
     try:
         *lines, _torn = path.read_text(encoding="utf-8").split("\n")
@@ -105,7 +104,7 @@ class _Writer:
         if report.outcome == "failed":
             self._failed.setdefault(report.nodeid, reason_of(report))
         if report.when == "teardown":
-            lines = self._lines(report.nodeid, record_in(report.user_properties))
+            lines = self._lines(report.nodeid, read_record(report.user_properties))
             text = "".join(f"{json.dumps(asdict(line))}\n" for line in lines)
             try:
                 private.add(self._path, text)
@@ -116,7 +115,7 @@ class _Writer:
         if self._trouble:
             terminalreporter.write_line(self._trouble, red=True)
 
-    def _lines(self, nodeid: str, record: Record | None) -> Iterator[Line]:
+    def _lines(self, nodeid: str, record: Record | None) -> Iterator[VerdictLine]:
         test = redact(_TIME.sub("", nodeid).replace("[]", ""))
         common: dict[str, Any] = {"test": test, "seed": 0, "shape": {}, "seconds": 0.0}
         common |= self._told
@@ -128,7 +127,7 @@ class _Writer:
         claims = record.claims if record else []
         for claim in claims:
             fields = ("expected", "outcome", "issue", "figures", "surprise", "judge", "until", "known", "because")
-            yield Line(
+            yield VerdictLine(
                 claim=redact(claim.name),
                 summary=redact(claim.summary),
                 id=redact(claim.id),
@@ -137,7 +136,7 @@ class _Writer:
                 **{name: getattr(claim, name) for name in fields},
             )
         if nodeid in self._failed and all(claim.as_expected for claim in claims):
-            yield Line(
+            yield VerdictLine(
                 claim="", expected="", outcome=BROKEN, issue=None, summary=redact(self._failed[nodeid]), **common
             )
 

@@ -7,10 +7,10 @@ from typing import Any, Self
 
 import pytest
 
-from chaos_harness.clusters.api.rest import apply, delete, merge, request
+from chaos_harness.clusters.api.rest import apply, delete, merge_patch, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.watching.watch import State, until
+from chaos_harness.clusters.watching.watch import State, wait_until
 from chaos_harness.harness.errors import DeadlineExceeded
 from chaos_harness.harness.faults.webhook.template_load import filler
 from chaos_harness.harness.history.objects import condition
@@ -125,7 +125,7 @@ class PolicyInCluster:
         """Put template and constraint there as they should be, and wait until both are generated."""
         deadline = Deadline.after(_SECONDS, f"{self.policy.kind} to be generated")
         apply(self._api, [self.policy.template()], deadline)
-        until(self._api, _DEFINITIONS, self._served, deadline)
+        wait_until(self._api, _DEFINITIONS, self._served, deadline)
         apply(self._api, [self.policy.constraint()], deadline)
         self.wait(there=True)
 
@@ -135,7 +135,7 @@ class PolicyInCluster:
         self.delete("template")
         self.wait(there=False)
         deadline = Deadline.after(_SECONDS, f"{self.policy.kind} to be gone")
-        until(self._api, _DEFINITIONS, lambda state: not self._served(state), deadline)
+        wait_until(self._api, _DEFINITIONS, lambda state: not self._served(state), deadline)
 
     def delete(self, what: str) -> None:
         """Delete the template, the constraint, or what was generated: "policy" or "binding"; it may be gone already."""
@@ -171,7 +171,7 @@ class PolicyInCluster:
         deadline = Deadline.after(seconds, words)
         for kind in what or self._generated:
             path, name = self._generated[kind]
-            until(self._api, path, partial(_is, name, there), deadline)
+            wait_until(self._api, path, partial(_is, name, there), deadline)
 
     def comes_to(self, *what: str, there: bool, seconds: float) -> bool:
         """Wait as `wait` does, and return whether it came to that in time: whoever claims it reads the history."""
@@ -195,12 +195,12 @@ class PolicyInCluster:
         before = _audited(request(self._api, "GET", self._constraint))
         deadline = Deadline.after(seconds, f"the next audit of {self.policy.kind}")
         kind = self._constraint.rpartition("/")[0]
-        until(self._api, kind, lambda state: _audited(state.get("chaos", {})) not in ("", before), deadline)
+        wait_until(self._api, kind, lambda state: _audited(state.get("chaos", {})) not in ("", before), deadline)
 
     def wait_decided(self, seconds: float) -> None:
         """Wait until all pods have dealt with the template as it is."""
         deadline = Deadline.after(seconds, f"all pods to have seen the template {self.name}")
-        until(self._api, _TEMPLATES, self._seen_by_all, deadline)
+        wait_until(self._api, _TEMPLATES, self._seen_by_all, deadline)
 
     def fill(self, count: int, revision: str) -> None:
         """Put `count` templates there that take Gatekeeper time to compile, each time anew."""
@@ -213,7 +213,7 @@ class PolicyInCluster:
             delete(self._api, f"{_TEMPLATES}/{filler(number, '')['metadata']['name']}")
 
     def _edit(self, spec: Object) -> None:
-        merge(self._api, self._constraint, {"spec": spec})
+        merge_patch(self._api, self._constraint, {"spec": spec})
 
     def _served(self, definitions: State) -> bool:
         definition = definitions.get(f"{self.name}.constraints.gatekeeper.sh", {})

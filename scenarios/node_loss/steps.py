@@ -9,7 +9,7 @@ import pytest
 
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.watching.watch import State, until
+from chaos_harness.clusters.watching.watch import State, wait_until
 from chaos_harness.harness.causes import Cause
 from chaos_harness.harness.checks import Check
 from chaos_harness.harness.errors import DeadlineExceeded, HarnessError, InvariantViolated
@@ -18,7 +18,7 @@ from chaos_harness.harness.experiment.record import Record
 from chaos_harness.harness.experiment.workload import Controller, deploy
 from chaos_harness.harness.gatekeeper.placement import place_gatekeeper
 from chaos_harness.harness.gatekeeper.webhook_settings import fail_mutation
-from chaos_harness.harness.history.objects import is_leaving, is_ready, node_of, owners
+from chaos_harness.harness.history.objects import is_ready, is_terminating, node_of, owners
 from chaos_harness.harness.policies import CANARIES, Policy, deny_pods_by_cel, mutate_pods, mutate_templates
 from chaos_harness.harness.preparation import Preparation
 from chaos_harness.harness.probes.objects import GENERATED, WORKLOAD, WORKLOAD_EVENTS, constraints, watch_objects
@@ -167,7 +167,7 @@ def _pods_of(namespace: str) -> str:
 def _wait_for(experiment: Experiment, path: str, predicate: Callable[[State], bool]) -> None:
     """Wait until something is so; whether it is in time is for a check to say."""
     with experiment.cluster.client() as api, suppress(DeadlineExceeded):
-        until(api, path, predicate, Deadline.after(REPLACED_SECONDS, path))
+        wait_until(api, path, predicate, Deadline.after(REPLACED_SECONDS, path))
 
 
 def _generated(state: State) -> bool:
@@ -186,5 +186,5 @@ def _daemon_serves(node: str, state: State) -> bool:
 
 def _ready(state: State) -> list[tuple[str, bool]]:
     """Return the node of each Ready pod, and whether it is a DaemonSet's."""
-    ready = (pod for pod in state.values() if is_ready(pod) and not is_leaving(pod) and node_of(pod))
+    ready = (pod for pod in state.values() if is_ready(pod) and not is_terminating(pod) and node_of(pod))
     return [(node_of(pod), any(owner["kind"] == "DaemonSet" for owner in owners(pod))) for pod in ready]

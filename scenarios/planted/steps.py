@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from chaos_harness.clusters.api.rest import merge, request
+from chaos_harness.clusters.api.rest import merge_patch, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.faults.injection import Injection
@@ -51,7 +51,7 @@ def misled(cluster: Cluster, kind: str) -> Iterator[PlantedDefect]:
             for webhook in webhooks:
                 service = webhook["clientConfig"]["service"]
                 service["path"] = rename(service["path"])
-            merge(api, path, {"webhooks": webhooks})
+            merge_patch(api, path, {"webhooks": webhooks})
 
     try:
         yield PlantedDefect(lambda: lead(lambda service_path: f"{_NOWHERE}{service_path}"))

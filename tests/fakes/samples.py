@@ -12,12 +12,12 @@ from random import Random
 from typing import Any
 
 from chaos_harness.clusters.api import readonly
-from chaos_harness.clusters.api.readonly import Foreign
+from chaos_harness.clusters.api.readonly import ReadOnlyCluster
 from chaos_harness.clusters.images.ready_set import read_index, unpack
 from chaos_harness.clusters.images.resolve import read_lock
 from chaos_harness.clusters.machine import owner
 from chaos_harness.clusters.shape import Shape
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.history import read
 from chaos_harness.harness.incident.bundle.recheck import recheck, report
@@ -134,13 +134,13 @@ def _kubeconfig(chance: Random, folder: Path) -> Read:
     path.write_bytes(rewritten(chance, json.dumps(good).encode()))
 
     def opened() -> None:
-        with readonly.opened(path):
+        with readonly.open_readonly(path):
             pass
 
     return opened
 
 
-class _Answers(Foreign):
+class _Answers(ReadOnlyCluster):
     """A cluster that answers what a stranger made of the answers of one."""
 
     def __init__(self, answers: Mapping[str, Any]) -> None:
@@ -205,7 +205,7 @@ def _verdicts(chance: Random, folder: Path) -> Read:
     line |= {"seed": 1, "shape": shape, "seconds": 1.5, "summary": "s", "figures": figures}
     lines = _lines(chance, json.dumps(line).encode() + b"\n" + json.dumps(line).encode() + b"\n")
     (folder / verdict_log.FILE).write_bytes(lines.decode(errors="ignore").encode())
-    return lambda: len(verdict_log.read(folder / verdict_log.FILE))
+    return lambda: len(verdict_log.read_verdicts(folder / verdict_log.FILE))
 
 
 def _truth(chance: Random, folder: Path) -> Read:
@@ -218,9 +218,9 @@ def _truth(chance: Random, folder: Path) -> Read:
 
     def counted() -> int:
         try:
-            truth_table = truth_rows.merged(truth_rows.gathered([path], lambda _: None))
+            truth_table = truth_rows.merge_rows(truth_rows.gather_rows([path], lambda _: None))
         except BadScenario as error:  # tests/unit/test_readers.py says what is not shown of it yet
-            raise BadScenario(shown(str(error), most=1000)) from error
+            raise BadScenario(escape_controls(str(error), most=1000)) from error
         return len(page.page(truth_table)) + len(truth_table.json())
 
     return counted

@@ -13,7 +13,7 @@ import pytest
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine, Layout, claims, find, stop_private
 from chaos_harness.clusters.engine.inventory import inventory, label_arguments
-from chaos_harness.clusters.garbage import claimed, collect_garbage
+from chaos_harness.clusters.garbage import collect_garbage, list_claimed_runs
 from chaos_harness.clusters.machine.owner import Owner
 from tests.fakes.another import NOBODY, ROOT, around
 from tests.fakes.tiny import TINY, tiny_engine
@@ -61,7 +61,7 @@ def engine(layout: Layout, context: Path) -> Iterator[Engine]:
     for path, mode in ((layout.run.parent, 0o755), (layout.run, 0o755), (layout.socket, 0o666)):
         path.chmod(mode)
     yield shared
-    for run in claims.held():
+    for run in claims.held_runs():
         claims.release(shared, run)
     collect_garbage(shared, everything=True)
 
@@ -136,7 +136,7 @@ def _node(engine: Engine, name: str, labels: dict[str, str], image: str = TINY) 
 
 
 def _others(engine: Engine) -> list[str]:
-    return [run for run in claimed(engine, _soon("the claims")) if run.startswith("other-")]
+    return [run for run in list_claimed_runs(engine, _soon("the claims")) if run.startswith("other-")]
 
 
 def _names(engine: Engine) -> set[str]:
@@ -191,7 +191,7 @@ def test_a_dead_process_of_this_namespace_is_collected_at_once(engine: Engine) -
         assert collect_garbage(engine) == []
         process.kill()
     assert collect_garbage(engine) == ["container dead-node"]
-    assert "dead" not in claimed(engine, _soon("its claims"))
+    assert "dead" not in list_claimed_runs(engine, _soon("its claims"))
 
 
 def test_one_claim_of_a_run_stands_at_any_time(engine: Engine) -> None:
@@ -199,7 +199,7 @@ def test_one_claim_of_a_run_stands_at_any_time(engine: Engine) -> None:
     owner = Owner.mine("mine")
     for _ in range(3):
         claims.hold(engine, owner)
-        (claim,) = claims.register(engine, _soon("its claims")).of("mine")
+        (claim,) = claims.read_register(engine, _soon("its claims")).of("mine")
         assert (claim.owner, claim.life) == (owner, claims.LIFE_SECONDS)
         assert 0 <= claim.age < 60
 
@@ -209,9 +209,9 @@ def test_a_frozen_clusters_claim_is_seen_from_elsewhere(engine: Engine, other: E
     owner = Owner.of_pool()
     labels = {**owner.labels(), "chaos-harness.directory": "/nowhere/run/cluster"}
     _node(engine, "frozen-node", labels)
-    claims.leave(engine, Owner.nobody(owner.run), 3600)
+    claims.renew_last(engine, Owner.nobody(owner.run), 3600)
     assert json.loads(other.says("gc")) == []
-    claims.leave(engine, Owner.nobody(owner.run), 1)
+    claims.renew_last(engine, Owner.nobody(owner.run), 1)
     removed: list[str] = []
     for _ in Deadline.after(30, "the claim to expire").attempts():
         removed += json.loads(other.says("gc"))

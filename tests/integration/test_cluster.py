@@ -18,11 +18,11 @@ from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
-from chaos_harness.clusters.engine.inventory import RUN, Thing, inventory
+from chaos_harness.clusters.engine.inventory import RUN, EngineObject, inventory
 from chaos_harness.clusters.errors import CommandFailed, DeadlineExceeded
 from chaos_harness.clusters.garbage import collect_garbage
-from chaos_harness.clusters.gatekeeper.install import install, wait_serving
-from chaos_harness.clusters.kind.cli import Kind
+from chaos_harness.clusters.gatekeeper.install import install, wait_until_serving
+from chaos_harness.clusters.kind.cli import KindCli
 from chaos_harness.clusters.kind.logs import collect_logs
 from chaos_harness.clusters.registry.container import DOWN_FILE, RequestLine
 from chaos_harness.clusters.shape import Shape
@@ -53,7 +53,7 @@ def soon(what: str = "the test", seconds: float = 60) -> Deadline:
     return Deadline.after(seconds, what)
 
 
-def of_run(engine: Engine, run: str) -> list[Thing]:
+def of_run(engine: Engine, run: str) -> list[EngineObject]:
     return [thing for thing in inventory(engine, soon()) if thing.labels[RUN] == run]
 
 
@@ -162,7 +162,7 @@ def test_another_process_finds_the_same_cluster(cluster: Cluster) -> None:
 
 def test_gatekeeper_serves(cluster: Cluster) -> None:
     """Three webhook replicas answer."""
-    assert len(wait_serving(cluster, soon("Gatekeeper"))) == 3
+    assert len(wait_until_serving(cluster, soon("Gatekeeper"))) == 3
 
 
 def test_how_late_a_watch_is_is_known(cluster: Cluster, tmp_path: Path) -> None:
@@ -209,10 +209,10 @@ def test_gatekeeper_that_the_api_server_does_not_ask_is_not_serving(cluster: Clu
         request(api, "DELETE", f"{_WEBHOOKS}/gatekeeper-validating-webhook-configuration")
     try:
         with pytest.raises(DeadlineExceeded, match="the API server admitted a namespace"):
-            wait_serving(cluster, soon("Gatekeeper", 3))
+            wait_until_serving(cluster, soon("Gatekeeper", 3))
     finally:
         install(cluster, "manifest", soon("the manifest"))
-    wait_serving(cluster, soon("Gatekeeper"))
+    wait_until_serving(cluster, soon("Gatekeeper"))
 
 
 def test_a_container_that_restarts_with_always_asks_the_registry(cluster: Cluster) -> None:
@@ -300,7 +300,7 @@ def test_the_password_is_told_nowhere(cluster: Cluster, tmp_path: Path) -> None:
     for node in cluster.nodes():
         text += cluster.exec(node, ["journalctl", "--no-pager", "--unit", "containerd"], soon()).stdout
     assert [secret for secret in secrets if secret in text] == []
-    collect_logs(cluster.engine, Kind(cluster.engine, cluster.name, cluster.directory), cluster.name, tmp_path)
+    collect_logs(cluster.engine, KindCli(cluster.engine, cluster.name, cluster.directory), cluster.name, tmp_path)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(files) > 5
     assert [path for path in files for secret in secrets if secret.encode() in path.read_bytes()] == []
@@ -341,7 +341,7 @@ def test_a_killed_run_is_collected_and_a_live_one_is_not(cluster: Cluster, until
         process.kill()
     collect(engine)
     assert (of_run(engine, run), len(of_run(engine, cluster.run))) == ([], alive)
-    wait_serving(cluster, soon("Gatekeeper"))
+    wait_until_serving(cluster, soon("Gatekeeper"))
 
 
 def collect(engine: Engine) -> None:

@@ -15,9 +15,9 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.creation.create import delete
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
-from chaos_harness.clusters.engine.inventory import RUN, Thing, inventory
+from chaos_harness.clusters.engine.inventory import RUN, EngineObject, inventory
 from chaos_harness.clusters.errors import ApiRefused, ApiUnreachable, ClusterUnavailable
-from chaos_harness.clusters.gatekeeper.install import wait_serving
+from chaos_harness.clusters.gatekeeper.install import wait_until_serving
 from chaos_harness.clusters.images import ensure
 from chaos_harness.clusters.kind.logs import LogKeeper
 from chaos_harness.clusters.shape import Shape
@@ -33,7 +33,7 @@ def soon(what: str = "the test", seconds: float = 60) -> Deadline:
     return Deadline.after(seconds, what)
 
 
-def of_run(engine: Engine, run: str) -> list[Thing]:
+def of_run(engine: Engine, run: str) -> list[EngineObject]:
     return [thing for thing in inventory(engine, soon()) if thing.labels[RUN] == run]
 
 
@@ -41,7 +41,7 @@ def of_run(engine: Engine, run: str) -> list[Thing]:
 def test_gatekeeper_serves_when_its_chart_installed_it(build: Callable[..., Cluster], shape: Shape) -> None:
     """Real helm brings it up, pulled from the registry, or from the nodes when there is none."""
     cluster = build(shape)
-    assert len(wait_serving(cluster, soon("Gatekeeper"))) == 3
+    assert len(wait_until_serving(cluster, soon("Gatekeeper"))) == 3
     delete(cluster)
     assert not [thing for thing in of_run(cluster.engine, cluster.run) if cluster.name in thing.name]
 
@@ -127,7 +127,7 @@ def test_an_interrupted_creation_removes_itself(engine: Engine, number: signal.S
     assert of_run(engine, run) == []
 
 
-def traces(engine: Engine, things: list[Thing]) -> list[str]:
+def traces(engine: Engine, things: list[EngineObject]) -> list[str]:
     """Return which of `things`, of the volumes they mount and of the names pushed to their ports are in the engine."""
     mounts = [mount for thing in things for mount in thing.attributes.get("Mounts", [])]
     ids = {thing.id for thing in things} | {mount["Name"] for mount in mounts if mount["Type"] == "volume"}

@@ -25,7 +25,7 @@ from chaos_harness.clusters.engine import (
     stop_private,
 )
 from chaos_harness.clusters.errors import CommandFailed, EngineUnavailable
-from chaos_harness.clusters.machine.locking import locked
+from chaos_harness.clusters.machine.locking import hold_lock
 from chaos_harness.clusters.machine.process import run
 from chaos_harness.clusters.terminal.progress import Progress
 from tests.fakes.tiny import TINY, tiny_engine
@@ -93,7 +93,7 @@ def _traces(layout: Layout) -> dict[str, object]:
     rules = run(["iptables-save"], _soon("iptables")).stdout
     return {
         "processes": _daemons(layout) + processes.containers(layout),
-        "mounts": cleanup.mounts([layout.run, layout.data]),
+        "mounts": cleanup.mount_points([layout.run, layout.data]),
         "cgroups": processes.cgroup_parents(layout),
         "sockets": cleanup.shim_sockets(layout, [layout.data]),
         "rules": [line for line in rules.splitlines() if layout.chain in line],
@@ -215,7 +215,7 @@ def test_nothing_starts_while_another_run_holds_the_lock(engine: Engine, layout:
     assert stop_private(layout=layout)
     command: list[str | Path] = [sys.executable, "-c", _CONNECT, layout.name, layout.data, layout.run]
     with contextlib.ExitStack() as stack:
-        with locked(str(layout.lock), _soon("the lock")):
+        with hold_lock(str(layout.lock), _soon("the lock")):
             waiting = stack.enter_context(subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True))
             with pytest.raises(subprocess.TimeoutExpired):
                 waiting.wait(timeout=4)

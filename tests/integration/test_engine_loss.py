@@ -11,7 +11,7 @@ import pytest
 from chaos_harness.clusters.creation.create import create
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine, Layout, connect, processes
-from chaos_harness.clusters.engine.inventory import RUN, Thing, inventory
+from chaos_harness.clusters.engine.inventory import RUN, EngineObject, inventory
 from chaos_harness.clusters.errors import EngineUnavailable
 from chaos_harness.clusters.garbage import Owner, collect_garbage
 from chaos_harness.clusters.images import Images
@@ -59,5 +59,5 @@ def test_an_engine_that_dies_in_the_middle_is_told_and_comes_back_clean(
     assert _left(again, owner) == []
 
 
-def _left(engine: Engine, owner: Owner) -> list[Thing]:
+def _left(engine: Engine, owner: Owner) -> list[EngineObject]:
     return [thing for thing in inventory(engine, _soon("what is left")) if thing.labels[RUN] == owner.run]

@@ -11,7 +11,7 @@ import pytest
 
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.gatekeeper.readiness import wait_serving
+from chaos_harness.clusters.gatekeeper.readiness import wait_until_serving
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.harness.checks.pulls import asked_registry, no_request_during
 from chaos_harness.harness.checks.recovery import recovers_within
@@ -42,7 +42,7 @@ def cluster(build: Callable[..., Cluster]) -> Cluster:
 
 def webhooks(cluster: Cluster) -> list[str]:
     """Return the names of the webhook pods, when all of them serve."""
-    return wait_serving(cluster, Deadline.after(180, "Gatekeeper to serve"))
+    return wait_until_serving(cluster, Deadline.after(180, "Gatekeeper to serve"))
 
 
 CUTS: dict[str, tuple[Callable[[Cluster], Fault], str]] = {

@@ -11,7 +11,7 @@ from chaos_harness.clusters.api.rest import apply, delete, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.shape import Shape
-from chaos_harness.clusters.watching.watch import until
+from chaos_harness.clusters.watching.watch import wait_until
 from chaos_harness.harness.checks.control_plane import control_plane_unharmed, leases_admitted, leases_renewed
 from chaos_harness.harness.checks.policies import policies_match
 from chaos_harness.harness.errors import FaultNotApplied, InvariantViolated
@@ -95,7 +95,7 @@ def test_planted_restart(cluster: Cluster, make: Callable[[], Experiment]) -> No
         experiment.hold(7)
         before = _restarts(request(api, "GET", pods, query=scheduler)["items"])
         cluster.exec(cluster.control_planes[0], ["bash", "-c", KILL_SCHEDULER], deadline)
-        until(api, pods, lambda state: _restarts(state.values()) > before, deadline, scheduler)
+        wait_until(api, pods, lambda state: _restarts(state.values()) > before, deadline, scheduler)
         experiment.hold(3)
         with pytest.raises(InvariantViolated, match="container kube-scheduler of"):
             experiment.claim(control_plane_unharmed())

@@ -23,8 +23,8 @@ from chaos_harness.clusters.errors import BadScenario, CommandFailed
 from chaos_harness.clusters.garbage import Owner
 from chaos_harness.clusters.images import Images, binaries, catalogue, export
 from chaos_harness.clusters.images.catalogue import BALANCER, ImageEntry
-from chaos_harness.clusters.images.layers import Image, write_archive, write_layer
-from chaos_harness.clusters.images.lock import digests
+from chaos_harness.clusters.images.layers import ArchiveImage, write_archive, write_layer
+from chaos_harness.clusters.images.lock import pull_digests
 from chaos_harness.clusters.images.resolve import identity, resolve
 from chaos_harness.clusters.registry.container import Registry, start_registry
 from chaos_harness.clusters.registry.login import Login
@@ -93,7 +93,7 @@ def _publish(engine: Engine, registry: Registry, folder: Path, deadline: Deadlin
     """Put an image into the registry that the engine does not have, with a layer large enough to be cut."""
     (folder / "random").write_bytes(os.urandom(4 * _CUT_AFTER_BYTES))
     layer = write_layer(folder / "layer.tar", {"random": folder / "random"})
-    write_archive(folder / "image.tar", [Image(("chaos-harness/test-scratch:1",), (layer,))])
+    write_archive(folder / "image.tar", [ArchiveImage(("chaos-harness/test-scratch:1",), (layer,))])
     engine.run(["load", "--input", folder / "image.tar"], deadline)
     registry.push("chaos-harness/test-scratch:1", "test/image:1", deadline)
     docker(engine, ["rmi", "chaos-harness/test-scratch:1"], deadline)
@@ -120,7 +120,7 @@ def entry(engine: Engine, registry: Registry) -> Iterator[ImageEntry]:
 
 
 def _lock(engine: Engine, entry: ImageEntry) -> dict[str, str]:
-    locked = digests(engine, [entry], _QUIET)
+    locked = pull_digests(engine, [entry], _QUIET)
     docker(engine, ["rmi", entry.published], Deadline.after(60, "removal"))
     return locked
 
@@ -263,7 +263,7 @@ def test_a_ready_set_goes_from_engine_to_engine(
 def test_a_ready_set_of_other_names_is_refused_whole(engine: Engine, tmp_path: Path) -> None:
     """An image that the index does not name never gets its name from a ready set."""
     path = ready_set(tmp_path / "set.tar", {"images.tar": images("chaos-harness/evil:1", IMAGE)})
-    with pytest.raises(BadScenario, match="holds images that its index does not name: chaos-harness/evil:1"):
+    with pytest.raises(BadScenario, match="contains images that its index does not name: chaos-harness/evil:1"):
         export.load(engine, path, _QUIET)
     assert identity(engine, "chaos-harness/evil:1") == ""
 

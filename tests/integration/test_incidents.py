@@ -78,7 +78,7 @@ def test_lived_bundled_and_judged_again(runner: Runner, tmp_path: Path) -> None:
 def test_drafted(runner: Runner, tmp_path: Path) -> None:
     """A cluster that is only read becomes an incident of its versions, with what its webhooks are set to."""
     cluster = _cluster(runner)
-    with readonly.opened(cluster.kubeconfig) as opened:
+    with readonly.open_readonly(cluster.kubeconfig) as opened:
         text = draft(opened)
     (tmp_path / "b.yaml").write_text(text, encoding="utf-8")
     loaded = load(tmp_path / "b.yaml")

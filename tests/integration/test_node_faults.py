@@ -16,7 +16,7 @@ from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.shape import Shape
-from chaos_harness.clusters.watching.watch import State, until
+from chaos_harness.clusters.watching.watch import State, wait_until
 from chaos_harness.harness.checks.node_loss import never_replaced, replaced_within
 from chaos_harness.harness.errors import FaultNotApplied
 from chaos_harness.harness.experiment.workload import Controller, deploy
@@ -179,7 +179,7 @@ def test_a_workload_outlives_its_node(cluster: Cluster, bench: Bench) -> None:
         try:
             deadline = Deadline.after(120, "replacements")
             with cluster.client() as api:
-                until(
+                wait_until(
                     api, "/api/v1/namespaces/chaos-workload/pods", lambda state: _ready_on(state, other) == 3, deadline
                 )
         finally:
@@ -201,7 +201,7 @@ def test_a_workload_outlives_its_node(cluster: Cluster, bench: Bench) -> None:
     probes.stop()
     with cluster.client() as api:
         gone = Deadline.after(60, "the namespace to go")
-        until(api, "/api/v1/namespaces", lambda state: "chaos-workload" not in state, gone)
+        wait_until(api, "/api/v1/namespaces", lambda state: "chaos-workload" not in state, gone)
 
 
 def _ready_on(state: State, node: str) -> int:

@@ -10,7 +10,7 @@ import pytest
 from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.gatekeeper.readiness import wait_serving
+from chaos_harness.clusters.gatekeeper.readiness import wait_until_serving
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.harness.checks.fail_open import fail_open_window
 from chaos_harness.harness.checks.parity import enforcement_parity
@@ -121,7 +121,7 @@ def test_loss_is_seen(cluster: Cluster, make: Callable[[], Experiment]) -> None:
 
 def test_crash_leaves_nothing(cluster: Cluster, tmp_path: Path) -> None:
     """What the journal of a harness that died has takes all policies away."""
-    wait_serving(cluster, Deadline.after(120, "Gatekeeper to serve"))
+    wait_until_serving(cluster, Deadline.after(120, "Gatekeeper to serve"))
     opened = Journal(tmp_path / "journal.jsonl")
     block = enforced(cluster, opened, HistoryWriter(tmp_path / "history.jsonl"), [mutate_pods(), deny_pods()])
     block.__enter__()

@@ -12,7 +12,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.engine.inventory import RUN, inventory
 from chaos_harness.clusters.garbage import collect_garbage
-from chaos_harness.clusters.gatekeeper.install import wait_serving
+from chaos_harness.clusters.gatekeeper.install import wait_until_serving
 from chaos_harness.clusters.images import Images, ensure
 from chaos_harness.clusters.kind.logs import LogKeeper
 from chaos_harness.clusters.pool import Pool, frozen, reset_gatekeeper
@@ -93,7 +93,7 @@ def test_nobody_notices_that_time_stood_still(pool: Pool, cluster: Cluster, imag
         pass
     assert pool.lease(_SHAPE, images) == cluster
     assert past(cluster) == before
-    assert len(wait_serving(cluster, soon("Gatekeeper", 5))) == 3
+    assert len(wait_until_serving(cluster, soon("Gatekeeper", 5))) == 3
 
 
 def test_a_cluster_that_slept_has_its_registry_still(cluster: Cluster) -> None:
@@ -132,7 +132,7 @@ def test_no_container_outlives_the_pods_that_a_reset_removes(
     """With nothing remembered, nothing is made: what runs on a node then is of the old."""
     (tmp_path / "deployments.json").write_text("[]", encoding="utf-8")
     with monkeypatch.context() as patch:
-        patch.setattr(reset_gatekeeper, "wait_serving", lambda *_: [])
+        patch.setattr(reset_gatekeeper, "wait_until_serving", lambda *_: [])
         reset_gatekeeper.reset(cluster, tmp_path, soon())
     argv = ["crictl", "ps", "--quiet", "--label", "io.kubernetes.pod.namespace=gatekeeper-system"]
     running = [cluster.exec(node, argv, soon()).stdout for node in cluster.nodes()]
@@ -142,7 +142,7 @@ def test_no_container_outlives_the_pods_that_a_reset_removes(
 
 def test_what_a_scenario_leaves_is_found_and_what_it_takes_back_is_forgotten(pool: Pool, cluster: Cluster) -> None:
     """An object and a rule are named while they are there; without them the cluster is as it was."""
-    made = frozen.label(cluster.directory.parent).fingerprint
+    made = frozen.read_note(cluster.directory.parent).fingerprint
     node = cluster.workers[0]
     with cluster.client() as api:
         request(api, "POST", _MAPS, body={"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "left"}})

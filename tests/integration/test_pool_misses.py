@@ -81,7 +81,7 @@ def test_without_its_directory_it_stands_until_its_claim_has_expired(
     assert pool.lease(_SHAPE, images) is None
     collect_garbage(frozen.engine)
     assert "paused" in states(frozen)
-    claims.leave(frozen.engine, Owner.nobody(frozen.run), 1)
+    claims.renew_last(frozen.engine, Owner.nobody(frozen.run), 1)
     for _ in Deadline.after(20, "the claim to expire").attempts():
         collect_garbage(frozen.engine)
         if not states(frozen):

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from chaos_harness.clusters.api.rest import apply, merge, request
+from chaos_harness.clusters.api.rest import apply, merge_patch, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
@@ -23,7 +23,7 @@ from chaos_harness.clusters.images import ensure
 from chaos_harness.clusters.pool import Pool
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
-from chaos_harness.clusters.watching.watch import until
+from chaos_harness.clusters.watching.watch import wait_until
 from chaos_harness.harness.checks import Check
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.gatekeeper.restart import restart_gatekeeper
@@ -94,7 +94,7 @@ def leaves_a_constraint(cluster: Cluster) -> None:
     with cluster.client() as api:
         apply(api, [_TEMPLATE], soon())
         defined = "chaosleft.constraints.gatekeeper.sh"
-        until(api, _CRDS, lambda state: "acceptedNames" in state.get(defined, {}).get("status", {}), soon())
+        wait_until(api, _CRDS, lambda state: "acceptedNames" in state.get(defined, {}).get("status", {}), soon())
         apply(api, [_CONSTRAINT], soon())
 
 
@@ -117,7 +117,7 @@ def weakens_a_webhook(cluster: Cluster) -> None:
     with cluster.client() as api:
         path = f"{_WEBHOOKS}/gatekeeper-validating-webhook-configuration"
         webhooks = [webhook | {"timeoutSeconds": 9} for webhook in request(api, "GET", path)["webhooks"]]
-        merge(api, path, {"webhooks": webhooks})
+        merge_patch(api, path, {"webhooks": webhooks})
 
 
 def kills_the_node(cluster: Cluster) -> None:
@@ -139,7 +139,7 @@ _SPOILED = (
     Scenario(drops_packets, "control-plane rules"),
     Scenario(gives_an_image_another_name, "control-plane images"),
     Scenario(weakens_a_webhook, "changed: validatingwebhookconfigurations gatekeeper-validating-webhook-configuration"),
-    Scenario(kills_the_node, "nothing could be compared"),
+    Scenario(kills_the_node, "its fingerprint could not be compared"),
 )
 
 

@@ -141,7 +141,7 @@ def test_no_signal_breaks_off_healing(bench: Plugged, first: signal.Signals, the
     status, output = bench.run()
     assert did(bench) == _ALL, output
     assert status == pytest.ExitCode.INTERRUPTED
-    assert output.count("interrupted: this still goes on, for ") == len(then)
+    assert output.count("interrupted: still running, for ") == len(then)
     if then:
         assert "heal cut registry, then remove the cluster w" in output
         assert "; nox -s gc" in output
@@ -169,7 +169,7 @@ def test_a_signal_while_all_is_well_healed_comes_afterwards(bench: Plugged) -> N
     status, output = bench.run()
     assert did(bench) == _ALL, output
     assert status == pytest.ExitCode.INTERRUPTED
-    assert output.count("interrupted: this still goes on, for ") == 1
+    assert output.count("interrupted: still running, for ") == 1
 
 
 def test_a_report_that_fails_keeps_nothing_from_being_removed(bench: Plugged) -> None:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.errors import ChaosError
 from chaos_harness.harness.incident.bundle.recheck import recheck
 from chaos_harness.harness.incident.load import load
@@ -83,7 +83,7 @@ def test_what_a_stranger_wrote_is_answered(name: str, tmp_path: Path) -> None:
                 answer = str(error)
             assert time.process_time() - began < _SECONDS
             if isinstance(answer, str):
-                assert shown(answer, lines=True) == answer
+                assert escape_controls(answer, lines=True) == answer
                 assert len(answer) < _LONGEST
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -181,7 +181,7 @@ def test_what_tables_are_made_of(tmp_path: Path, name: str, content: bytes) -> N
     (tmp_path / "planted").write_text("planted words")
     problems: list[str] = []
     try:
-        truth_rows.gathered([run if name == verdict_log.FILE else run / name], problems.append)
+        truth_rows.gather_rows([run if name == verdict_log.FILE else run / name], problems.append)
     except ChaosError as error:
         problems.append(str(error))
     assert problems

@@ -6,7 +6,7 @@ from typing import Any
 
 from kubernetes.client import ApiClient
 
-from chaos_harness.clusters.api.rest import merge, request
+from chaos_harness.clusters.api.rest import merge_patch, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, BadScenario, FaultNotApplied
@@ -125,7 +125,7 @@ def _refused(api: ApiClient, node: str) -> str:
     """Return why nobody may renew the lease of a node, if it is a webhook that was asked and did not answer."""
     try:
         body = {"spec": {"holderIdentity": node}}
-        merge(api, f"{_LEASES}/{node}", body, query={"dryRun": "All"})
+        merge_patch(api, f"{_LEASES}/{node}", body, query={"dryRun": "All"})
     except ApiRefused as error:
         return error.brief if _UNCALLED in error.brief else ""
     return ""

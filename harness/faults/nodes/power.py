@@ -7,7 +7,7 @@ from typing import Any
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
-from chaos_harness.clusters.engine.retry import insist
+from chaos_harness.clusters.engine.retry import retry_while_busy
 from chaos_harness.harness.errors import CommandFailed, FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
@@ -121,7 +121,7 @@ class _Down:
             injection.undo(resume, node=self._node)
         injection.note_node_harm(self._kind.how, self._node)
         down = Deadline.after(_SECONDS, f"{self._node} to go down")
-        insist(cluster.engine, self._kind.command, [self._node], down)
+        retry_while_busy(cluster.engine, self._kind.command, [self._node], down)
         self._last = _heard(cluster, self._node)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
@@ -153,7 +153,7 @@ class _Reboot:
         injection.undo(start, node=self._node, network=cluster.network, address=self._address)
         injection.note_node_harm(REBOOTED_NODE, self._node)
         deadline = Deadline.after(_SECONDS, f"{self._node} to go down and start")
-        insist(cluster.engine, ("restart", "--time", str(_STOP_SECONDS)), [self._node], deadline)
+        retry_while_busy(cluster.engine, ("restart", "--time", str(_STOP_SECONDS)), [self._node], deadline)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         started = _started(cluster.engine, self._node)

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from chaos_harness.clusters.api.rest import merge, request
+from chaos_harness.clusters.api.rest import merge_patch, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
@@ -58,7 +58,7 @@ class _EmptyCertificate:
         with injection.cluster.client() as api:
             self._before = _print(request(api, "GET", _PATH))
             injection.undo(refill, **planes(injection.cluster))
-            done = merge(api, _PATH, {"data": None})
+            done = merge_patch(api, _PATH, {"data": None})
             self._version = done["metadata"]["resourceVersion"]
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:

@@ -8,7 +8,7 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import DeadlineExceeded
 from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
-from chaos_harness.clusters.watching.watch import until
+from chaos_harness.clusters.watching.watch import wait_until
 from chaos_harness.harness.errors import BadScenario, FaultNotApplied
 from chaos_harness.harness.faults import ONE_SHOT, Fault
 from chaos_harness.harness.faults.injection import Injection
@@ -63,7 +63,7 @@ class _ContainerKill:
         path = f"/api/v1/namespaces/{self._namespace}/pods"
         try:
             with cluster.client() as api:
-                seen = until(api, path, self._noticed, deadline)
+                seen = wait_until(api, path, self._noticed, deadline)
         except DeadlineExceeded as error:
             raise FaultNotApplied(f"expected the kubelet to notice the killed containers: {error}") from error
         return "; ".join([*proofs, *seen])

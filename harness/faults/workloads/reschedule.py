@@ -9,7 +9,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.errors import DeadlineExceeded
 from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
-from chaos_harness.clusters.watching.watch import until
+from chaos_harness.clusters.watching.watch import wait_until
 from chaos_harness.harness.errors import FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
@@ -98,7 +98,7 @@ class _Reschedule:
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         try:
             with cluster.client() as api:
-                return until(api, self._path, self._replaced, deadline)
+                return wait_until(api, self._path, self._replaced, deadline)
         except DeadlineExceeded as error:
             raise FaultNotApplied(f"expected {self._pod} to be replaced on another node: {error}") from error
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from kubernetes.client import ApiClient
 
-from chaos_harness.clusters.api.rest import merge, request
+from chaos_harness.clusters.api.rest import merge_patch, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.errors import DeadlineExceeded
 from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER, DEPLOYMENTS, NAMESPACE
-from chaos_harness.clusters.watching.watch import until
+from chaos_harness.clusters.watching.watch import wait_until
 from chaos_harness.harness.errors import ApiRefused, FaultNotApplied
 from chaos_harness.harness.faults import ONE_SHOT, Fault
 from chaos_harness.harness.faults.injection import Injection
@@ -102,7 +102,7 @@ class _Replacement:
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         try:
             with cluster.client() as api:
-                seen = until(api, _PODS, self._replaced, deadline, {"labelSelector": _WEBHOOKS})
+                seen = wait_until(api, _PODS, self._replaced, deadline, {"labelSelector": _WEBHOOKS})
         except DeadlineExceeded as error:
             raise FaultNotApplied(f"expected webhook pods to be {self._how}: {error}") from error
         return f"{self._said}{seen}"
@@ -137,7 +137,7 @@ class _ScaleDown:
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         try:
             with cluster.client() as api:
-                return until(api, _PODS, _nobody, deadline, {"labelSelector": _WEBHOOKS})
+                return wait_until(api, _PODS, _nobody, deadline, {"labelSelector": _WEBHOOKS})
         except DeadlineExceeded as error:
             raise FaultNotApplied(f"expected no webhook pod that is not on its way out: {error}") from error
 
@@ -162,7 +162,7 @@ def _nobody(state: State) -> str:
 def _restart(api: ApiClient, _targets: Sequence[Target]) -> str:
     annotations = {_RESTARTED: datetime.now(UTC).isoformat()}
     patch = {"spec": {"template": {"metadata": {"annotations": annotations}}}}
-    merge(api, _DEPLOYMENT, patch)
+    merge_patch(api, _DEPLOYMENT, patch)
     return ""
 
 

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
 
-from chaos_harness.clusters.checkout import typed
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.checkout import command_line
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.errors import BadScenario
 
 __all__ = ["BundleFiles", "packed"]
@@ -53,7 +53,7 @@ def packed(path: Path) -> Iterator[BundleFiles]:
     try:
         there = path.stat()
     except (OSError, ValueError) as error:
-        raise BadScenario(f"{path}: no such bundle; `{typed('repro')}` tells where it left one") from error
+        raise BadScenario(f"{path}: no such bundle; `{command_line('repro')}` tells where it left one") from error
     if stat.S_ISDIR(there.st_mode):
         yield _Folder(path)
         return
@@ -114,7 +114,7 @@ class _Zip:
         self.names = [member.filename for member in members]
         twice = [name for name, count in Counter(self.names).items() if count > 1]
         if twice:
-            raise BadScenario(f"{path}: {shown(twice[0], most=80)!r} is in it twice")
+            raise BadScenario(f"{path}: {escape_controls(twice[0], most=80)!r} is in it twice")
         for member in members:
             if stat.S_ISLNK(member.external_attr >> 16):
                 raise _link(path, member.filename)
@@ -150,7 +150,7 @@ def _answered(path: Path) -> Iterator[None]:
     try:
         yield
     except _BROKEN as error:
-        words = shown(str(error), most=200)
+        words = escape_controls(str(error), most=200)
         raise BadScenario(f"{path}: cannot be unpacked, it is no zip or cut in half: {words}") from error
 
 
@@ -172,5 +172,5 @@ def _refuse_large_directory(path: Path) -> None:
 
 
 def _link(path: Path, name: str) -> BadScenario:
-    member = shown(name, most=80)
+    member = escape_controls(name, most=80)
     return BadScenario(f"{path}: {member}: expected a file: neither symbolic links nor devices are allowed in a bundle")

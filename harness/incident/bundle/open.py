@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from chaos_harness.clusters.checkout import typed
-from chaos_harness.clusters.machine.scratch import held
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.checkout import command_line
+from chaos_harness.clusters.machine.scratch import hold_folder
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness import __version__
 from chaos_harness.harness.errors import BadScenario, HarnessError
 from chaos_harness.harness.incident.bundle.files import BundleFiles, packed
@@ -52,7 +52,7 @@ def _temporary() -> Iterator[Path]:
     """Give a directory that is gone afterwards; `gc` removes it after a kill."""
     with ExitStack() as stack:
         try:
-            folder = stack.enter_context(held("chaos-bundle", Path(tempfile.gettempdir())))
+            folder = stack.enter_context(hold_folder("chaos-bundle", Path(tempfile.gettempdir())))
         except OSError as error:
             raise HarnessError(
                 f"no directory can be made to unpack into: {error.strerror}; set TMPDIR to one that you may write to"
@@ -124,7 +124,7 @@ def _manifest(path: Path, text: str) -> Manifest:
     directories = [run.directory for run in manifest.runs]
     _refuse_paths(path, [*manifest.files, manifest.incident, *directories])
     for name in [*manifest.files, manifest.incident, *directories]:
-        if str(PurePosixPath(name)) != name or name in (".", MANIFEST) or shown(name) != name:
+        if str(PurePosixPath(name)) != name or name in (".", MANIFEST) or escape_controls(name) != name:
             raise BadScenario(f"{path}: {MANIFEST} names {_named(name)}, which no bundle has")
     if len(manifest.files) > _MOST_FILES or sum(content.bytes for content in manifest.files.values()) > _MOST_BYTES:
         raise BadScenario(f"{path}: holds more than {_MOST_FILES} files or {_MOST_BYTES // 2**30} GiB")
@@ -138,10 +138,9 @@ def _manifest(path: Path, text: str) -> Manifest:
 def _remedy(path: Path, schema: object) -> str:
     """Return what to type for a bundle of another schema; there is no older one than the first."""
     if type(schema) is int and schema > SCHEMA:
-        return f"it is newer than this harness: `git pull`, then `{typed('recheck --')} {path}`"
-    return (
-        f"no version ever wrote that, so it was changed: live it again by `{typed('repro --')} {path}/{INCIDENT}/…yaml`"
-    )
+        return f"it is newer than this harness: `git pull`, then `{command_line('recheck --')} {path}`"
+    again = f"`{command_line('repro --')} {path}/{INCIDENT}/…yaml`"
+    return f"no version ever wrote that, so it was changed: live it again by {again}"
 
 
 def _refuse_paths(path: Path, names: Iterable[str]) -> None:
@@ -154,13 +153,13 @@ def _refuse_paths(path: Path, names: Iterable[str]) -> None:
 def _named(value: Any) -> str:
     """Return what stands in a manifest as it was written there, if that is short."""
     if value is None or isinstance(value, str | int | float):
-        return shown(repr(value), most=_SHORT)
+        return escape_controls(repr(value), most=_SHORT)
     return f"a {type(value).__name__}"
 
 
 def _version(value: Any) -> str:
-    return shown(value, most=_LONGEST_VERSION) if isinstance(value, str) else "of no version"
+    return escape_controls(value, most=_LONGEST_VERSION) if isinstance(value, str) else "of no version"
 
 
 def _words(text: str) -> str:
-    return shown(text, most=4 * _SHORT)
+    return escape_controls(text, most=4 * _SHORT)

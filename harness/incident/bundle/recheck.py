@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaos_harness.clusters.shape import RECORDED
-from chaos_harness.clusters.terminal.escape import first_line, shown
+from chaos_harness.clusters.terminal.escape import escape_controls, first_line
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.history import read
 from chaos_harness.harness.incident.bundle.open import opened
@@ -48,14 +48,14 @@ def recheck(path: Path) -> tuple[Manifest, LoadedIncident, list[Comparison]]:
             problems = [problem.replace(f"{folder}/", "") for problem in error.problems]
             raise BadScenario([f"{path}: its incident cannot be read by this version:", *problems]) from error
     if not compared:
-        reasons = shown("; ".join(first_line(run.error) for run in manifest.runs if run.error), most=_SHORT)
+        reasons = escape_controls("; ".join(first_line(run.error) for run in manifest.runs if run.error), most=_SHORT)
         raise BadScenario(f"{path}: no run in it has a history that could be judged: {reasons or 'there is no run'}")
     return manifest, loaded, compared
 
 
 def report(path: Path, manifest: Manifest, loaded: LoadedIncident, compared: Sequence[Comparison]) -> Iterator[str]:
     """Yield what a reader should see of it, line by line; what strangers wrote is shown, and shortened."""
-    yield from (shown(line, most=_SHORT) for line in _lines(path, manifest, loaded, compared))
+    yield from (escape_controls(line, most=_SHORT) for line in _lines(path, manifest, loaded, compared))
 
 
 def _lines(path: Path, manifest: Manifest, loaded: LoadedIncident, compared: Sequence[Comparison]) -> Iterator[str]:

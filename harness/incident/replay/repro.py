@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from chaos_harness.clusters.checkout import typed
-from chaos_harness.clusters.terminal.escape import first_line, shown
+from chaos_harness.clusters.checkout import command_line
+from chaos_harness.clusters.terminal.escape import escape_controls, first_line
 from chaos_harness.harness.incident.bundle.write import Replay
 from chaos_harness.harness.incident.judge import JudgedClaim
 from chaos_harness.harness.incident.load import LoadedIncident
@@ -49,7 +49,7 @@ def report(loaded: LoadedIncident, runs: Sequence[Replay], seed: int, bundle: Pa
     yield from _evidence(runs)
     yield ""
     yield f"bundle:       {bundle} (and the directory beside it)"
-    yield f"without a cluster: {typed('recheck --')} {bundle}"
+    yield f"without a cluster: {command_line('recheck --')} {bundle}"
     yield f"live it again:     {again(loaded, seed)}"
 
 
@@ -64,7 +64,7 @@ def again(loaded: LoadedIncident, seed: int) -> str:
         "seed": seed,
     }
     options = [f"--{name} {value}" for name, value in given.items() if loaded.given.get(name) != value]
-    return " ".join([typed("repro --"), str(loaded.path), *options])
+    return " ".join([command_line("repro --"), str(loaded.path), *options])
 
 
 def _evidence(runs: Iterable[Replay]) -> Iterator[str]:
@@ -73,7 +73,7 @@ def _evidence(runs: Iterable[Replay]) -> Iterator[str]:
     if not proved:
         return
     for symptom in min(proved, key=lambda symptoms: sum(len(line) for one in symptoms for line in one.evidence)):
-        yield f"  {symptom.name}: {shown(symptom.summary, most=_SHORT)}"
+        yield f"  {symptom.name}: {escape_controls(symptom.summary, most=_SHORT)}"
         yield from (f"    {line}" for line in symptom.evidence[:_SHOWN])
         if len(symptom.evidence) > _SHOWN:
             yield f"    and {len(symptom.evidence) - _SHOWN} more lines in the bundle"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.harness.errors import Inconclusive
 from chaos_harness.harness.incident.replay.sequential import Sequential, usual_rate
 
@@ -100,7 +100,7 @@ class Shrinker:
             if not shrunk.hits and shrunk.runs >= _HOPELESS_RUNS:
                 raise Inconclusive(
                     f"the whole incident reproduced in none of {shrunk.runs} runs: there is nothing to shrink; "
-                    f"`{typed('repro --')} FILE --times 20` tells how rare it is"
+                    f"`{command_line('repro --')} FILE --times 20` tells how rare it is"
                 )
 
     def _minimise(self) -> None:

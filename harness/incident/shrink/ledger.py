@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos_harness.clusters.machine import bounded_files
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.errors import BadScenario, HarnessError
 from chaos_harness.harness.incident.load import LoadedIncident
 
@@ -97,7 +97,7 @@ class Ledger:
 
 def _read(path: Path) -> str:
     try:
-        return bounded_files.read(path, _MOST_BYTES)
+        return bounded_files.read_bounded_text(path, _MOST_BYTES)
     except BadScenario as error:
         raise _no_ledger(path, str(error)) from error
 
@@ -111,5 +111,5 @@ def _attempt(line: Any) -> tuple[tuple[str, ...], bool]:
 
 
 def _no_ledger(path: Path, problem: object) -> BadScenario:
-    said = shown(problem if isinstance(problem, str) else repr(problem), most=_SHORT)
+    said = escape_controls(problem if isinstance(problem, str) else repr(problem), most=_SHORT)
     return BadScenario(f"{path}: is no ledger of a shrink: {said}; shrink without --resume to begin anew")

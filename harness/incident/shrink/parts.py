@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import yaml
 
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.incident.model import Incident, Step
 from chaos_harness.harness.incident.timeline import rewired
@@ -108,7 +108,7 @@ def text(loaded: LoadedIncident, comments: list[str]) -> str:
     data = loaded.incident.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     data["shape"] = loaded.shape.model_dump(mode="json")
     Incident.model_validate_json(json.dumps(data))
-    head = "".join(f"# {shown(line)}\n" for comment in comments for line in comment.splitlines())
+    head = "".join(f"# {escape_controls(line)}\n" for comment in comments for line in comment.splitlines())
     return head + yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
 
 

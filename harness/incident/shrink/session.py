@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.harness import __version__
 from chaos_harness.harness.errors import HarnessError, Inconclusive
 from chaos_harness.harness.incident.bundle.write import Replay
@@ -128,4 +128,4 @@ class Shrinking:
         if not all(search.finished for search in searches):
             yield f"the budget of {self.budget:g} s is used up; to go on, add: --resume {folder}"
         yield f"smallest:      {target}"
-        yield f"live it again: {typed('repro --')} {target}"
+        yield f"live it again: {command_line('repro --')} {target}"

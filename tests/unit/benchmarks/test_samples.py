@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks.samples import Limit, Ratio, Samples, table, timed, to_json
+from benchmarks.samples import Limit, Ratio, Samples, table, time_block, to_json
 
 _OURS = Samples("ours", figures=[1.0, 2.0, 9.0])
 _PLAIN = Samples("plain", figures=[10.0, 8.0, 40.0])
@@ -49,9 +49,9 @@ def test_machines_get_the_same() -> None:
 def test_what_failed_is_no_figure() -> None:
     """A block that raises was not measured."""
     samples = Samples("s")
-    with pytest.raises(OSError, match="x"), timed(samples):
+    with pytest.raises(OSError, match="x"), time_block(samples):
         raise OSError("x")
-    with timed(samples):
+    with time_block(samples):
         pass
     assert len(samples.figures) == 1
 

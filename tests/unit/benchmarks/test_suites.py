@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from benchmarks.suites import differing, verdicts
+from benchmarks.suites import find_differences, read_run_verdicts
 
 
 def written(path: Path, *outcomes: tuple[str, str]) -> Path:
@@ -14,14 +14,17 @@ def written(path: Path, *outcomes: tuple[str, str]) -> Path:
 
 def test_the_same_verdicts_in_another_order_do_not_differ(tmp_path: Path) -> None:
     """Which worker ended first says nothing."""
-    one = verdicts(written(tmp_path / "one", ("a", "holds"), ("b", "violated")))
-    assert list(differing(one, verdicts(written(tmp_path / "two", ("b", "violated"), ("a", "holds"))))) == []
+    one = read_run_verdicts(written(tmp_path / "one", ("a", "holds"), ("b", "violated")))
+    assert (
+        list(find_differences(one, read_run_verdicts(written(tmp_path / "two", ("b", "violated"), ("a", "holds")))))
+        == []
+    )
 
 
 def test_another_verdict_and_a_missing_one_are_named(tmp_path: Path) -> None:
     """What was said first, and what then."""
-    one = verdicts(written(tmp_path / "one", ("a", "holds"), ("b", "holds")))
-    assert differing(one, verdicts(written(tmp_path / "two", ("a", "inconclusive")))) == [
+    one = read_run_verdicts(written(tmp_path / "one", ("a", "holds"), ("b", "holds")))
+    assert find_differences(one, read_run_verdicts(written(tmp_path / "two", ("a", "inconclusive")))) == [
         "t: a: holds, then inconclusive",
         "t: b: holds, then not judged",
     ]

@@ -12,7 +12,7 @@ import pytest
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import claims
 from chaos_harness.clusters.engine.claims import CLAIM, KEPT_SECONDS, LIFE_SECONDS
-from chaos_harness.clusters.garbage import PREFIX, Owner, claimed, collect_garbage, garbage
+from chaos_harness.clusters.garbage import PREFIX, Owner, collect_garbage, list_claimed_runs, list_garbage
 from tests.fakes.engine import FakeEngine
 
 
@@ -134,17 +134,17 @@ def test_a_kept_cluster_stays_as_long_as_its_claim() -> None:
 def test_a_claim_for_a_cluster_that_its_user_has_removed_goes() -> None:
     """It would keep the engine for a month; one of a run that has made nothing yet stays."""
     engine = FakeEngine()
-    claims.leave(engine, dead("kept"), KEPT_SECONDS, keep=True)
+    claims.renew_last(engine, dead("kept"), KEPT_SECONDS, keep=True)
     claim(engine, unseen(), age=1)
     collect_garbage(engine)
-    assert claimed(engine, Deadline.after(60, "the claims")) == ["far"]
+    assert list_claimed_runs(engine, Deadline.after(60, "the claims")) == ["far"]
 
 
 def test_a_pooled_cluster_lives_by_its_claim_where_its_directory_cannot_be_seen(state: Path) -> None:
     """Another machine, container or user has other files: no directory is no proof that nobody can lease it."""
     engine = FakeEngine()
     owner = pooled(engine)
-    claims.leave(engine, Owner.nobody(owner.run), 3600)
+    claims.renew_last(engine, Owner.nobody(owner.run), 3600)
     shutil.rmtree(state / "chaos-harness")
     assert (collect_garbage(engine), "c-worker" in engine.names()) == ([], True)
     engine.ahead[0] = 3700
@@ -156,7 +156,7 @@ def test_whose_claims_stand_is_told() -> None:
     engine = FakeEngine()
     for owner, age in ((Owner.mine("here"), 9999), (unseen("far"), 1), (unseen("over"), 9999), (dead(), 1)):
         claim(engine, owner, age=age)
-    assert claimed(engine, Deadline.after(60, "the claims")) == ["far", "here"]
+    assert list_claimed_runs(engine, Deadline.after(60, "the claims")) == ["far", "here"]
 
 
 def test_garbage_is_what_a_collection_would_remove() -> None:
@@ -166,4 +166,4 @@ def test_garbage_is_what_a_collection_would_remove() -> None:
     engine.add("container", "far", unseen().labels())
     engine.add("container", "kept", dead("kept").labels(keep=True))
     engine.add("container", "dead", dead().labels())
-    assert [thing.name for thing in garbage(engine, Deadline.after(60, "the garbage"))] == ["dead"]
+    assert [thing.name for thing in list_garbage(engine, Deadline.after(60, "the garbage"))] == ["dead"]

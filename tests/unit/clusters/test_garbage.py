@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from chaos_harness.clusters.errors import DeadlineExceeded, HarnessError
-from chaos_harness.clusters.garbage import JOURNAL, PREFIX, Owner, collect_garbage, elsewhere
-from chaos_harness.clusters.machine.locking import try_locked
+from chaos_harness.clusters.garbage import JOURNAL, PREFIX, Owner, collect_garbage, list_foreign_directories
+from chaos_harness.clusters.machine.locking import try_lock
 from chaos_harness.clusters.machine.process import Completed
 from chaos_harness.clusters.machine.process_starts import start_time
-from chaos_harness.clusters.machine.removal import remove
+from chaos_harness.clusters.machine.removal import remove_folder
 from tests.fakes.engine import FakeEngine
 
 
@@ -134,7 +134,7 @@ def test_a_collection_waits_for_the_one_under_way(monkeypatch: pytest.MonkeyPatc
     """While another process collects nothing is listed or removed, and who waits too long is told."""
     monkeypatch.setattr("chaos_harness.clusters.garbage._SECONDS", 0.2)
     engine = FakeEngine()
-    with try_locked("garbage"), pytest.raises(DeadlineExceeded, match="holds the lock garbage"):
+    with try_lock("garbage"), pytest.raises(DeadlineExceeded, match="holds the lock garbage"):
         collect_garbage(engine)
     assert engine.asked == []
 
@@ -222,9 +222,9 @@ def test_a_directory_is_settled_by_the_collector_of_its_own_engine(tmp_path: Pat
 
     other = FakeEngine(id="engine-b")
     assert collect_garbage(other, everything=True, undo=undo) == []
-    assert (seen, directory.is_dir(), elsewhere(other)) == ([], True, [directory])
+    assert (seen, directory.is_dir(), list_foreign_directories(other)) == ([], True, [directory])
     assert collect_garbage(FakeEngine(), undo=undo) == [f"directory {directory}"]
-    assert (seen, elsewhere(FakeEngine())) == ([directory / JOURNAL], [])
+    assert (seen, list_foreign_directories(FakeEngine())) == ([directory / JOURNAL], [])
 
 
 def test_bad_files_of_one_run_keep_no_other_from_being_collected() -> None:
@@ -266,9 +266,9 @@ def test_what_could_not_be_removed_is_not_told_as_removed(monkeypatch: pytest.Mo
     def refuse(folder: Path) -> None:
         if folder == directory:
             raise HarnessError(f"{folder}: not all of it could be removed: Permission denied")
-        remove(folder)
+        remove_folder(folder)
 
-    monkeypatch.setattr("chaos_harness.clusters.garbage.remove", refuse)
+    monkeypatch.setattr("chaos_harness.clusters.garbage.remove_folder", refuse)
     with pytest.raises(HarnessError, match=r"could be removed: Permission denied"):
         collect_garbage(FakeEngine())
     assert (directory.exists(), other.exists()) == (True, False)
@@ -280,7 +280,7 @@ def test_another_users_lock_is_one_error(monkeypatch: pytest.MonkeyPatch) -> Non
     def refuse(*_: object) -> Any:
         raise PermissionError(13, "Permission denied", "locks/garbage")
 
-    monkeypatch.setattr("chaos_harness.clusters.garbage.locked", refuse)
+    monkeypatch.setattr("chaos_harness.clusters.garbage.hold_lock", refuse)
     with pytest.raises(HarnessError, match=r"locks/garbage.*sudo chown -R"):
         collect_garbage(FakeEngine())
 

@@ -44,12 +44,12 @@ def mute() -> Iterator[str]:
 
 def test_a_registry_that_refuses_us_is_reachable(refusing: str) -> None:
     """401 is an answer."""
-    assert preflight.answer("docker.io", refusing, "built").state == "ok"
+    assert preflight.reachability("docker.io", refusing, "built").state == "ok"
 
 
 def test_a_registry_that_says_nothing_is_not_reachable(mute: str) -> None:
     """A connection without an answer counts as none when the time is up."""
-    finding = preflight.answer("docker.io", mute, "images are built", timeout=0.2)
+    finding = preflight.reachability("docker.io", mute, "images are built", timeout=0.2)
     assert (finding.state, finding.remedy) == ("warn", "images are built")
 
 
@@ -57,7 +57,7 @@ def test_a_closed_port_is_not_reachable() -> None:
     """A refused connection is told with its reason."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    finding = preflight.answer("docker.io", f"http://127.0.0.1:{port}/", "built")
+    finding = preflight.reachability("docker.io", f"http://127.0.0.1:{port}/", "built")
     assert finding.state == "warn"
     assert "refused" in finding.seen
 
@@ -114,7 +114,7 @@ def test_a_look_that_fails_is_a_finding() -> None:
     def broken() -> list[preflight.Finding]:
         raise OSError("exec format error")
 
-    assert preflight._guarded("kind", broken, "kind version") == [
+    assert preflight._look_safely("kind", broken, "kind version") == [
         preflight.Finding("kind", "warn", "exec format error", "kind version")
     ]
 

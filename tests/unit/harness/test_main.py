@@ -10,7 +10,7 @@ import pytest
 
 from chaos_harness.clusters import engine, garbage, versions
 from chaos_harness.clusters.engine import host_changes
-from chaos_harness.clusters.engine.inventory import RUN, Kind, Thing
+from chaos_harness.clusters.engine.inventory import RUN, EngineObject, RemovableKind
 from chaos_harness.clusters.errors import EngineUnavailable
 from chaos_harness.clusters.images import Images
 from chaos_harness.clusters.shape import Shape
@@ -64,7 +64,7 @@ def test_minors_are_images_of_their_newest(monkeypatch: pytest.MonkeyPatch, caps
 
     monkeypatch.setattr(engine, "connect", lambda **_: FakeEngine())
     monkeypatch.setattr("chaos_harness.clusters.images.ensure", ensure)
-    newest = versions.meant("1.35", versions.KUBERNETES)
+    newest = versions.resolve_version("1.35", versions.KUBERNETES)
 
     assert command.main(["images", "--kubernetes", "1.35", f"{newest}", "--gatekeeper", "3.20"]) == 0
     assert capsys.readouterr().err == ""
@@ -110,8 +110,13 @@ def test_gc_tells_what_it_leaves_run_by_run(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A cluster has a dozen things with long names: their number is enough to know what stands there."""
-    things: list[tuple[Kind, str]] = [("container", "a"), ("volume", "a"), ("volume", "a"), ("network", "pool-b")]
-    leftovers = [Thing(kind, "0" * 64, "0" * 64, {RUN: run}, {}) for kind, run in things]
+    things: list[tuple[RemovableKind, str]] = [
+        ("container", "a"),
+        ("volume", "a"),
+        ("volume", "a"),
+        ("network", "pool-b"),
+    ]
+    leftovers = [EngineObject(kind, "0" * 64, "0" * 64, {RUN: run}, {}) for kind, run in things]
     monkeypatch.setattr(engine, "find", FakeEngine)
     monkeypatch.setattr(garbage, "collect_garbage", lambda *_, **__: [])
     monkeypatch.setattr(command, "inventory", lambda *_: leftovers)

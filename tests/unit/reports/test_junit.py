@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from xml.etree import ElementTree as ET
 
 from chaos_harness.harness.experiment.record import ClaimRecord, Record
-from chaos_harness.reports.junit import clean, held_back
+from chaos_harness.reports.junit import clean_xml, write_when_clean
 from tests.sessions import Session
 
 
@@ -50,7 +50,7 @@ def test_whatever_a_claim_says_it_is_xml_without_secrets() -> None:
     """Controls, escape sequences, half characters and what is none are written out; nothing planted is left."""
     claim = ClaimRecord(_HOSTILE, "holds", "violated", _HOSTILE, _HOSTILE, [], {_HOSTILE: 1.0})
     record = Record("test_c[1]", {}, 7, "", "", claims=[claim])
-    cleaned = clean(_WRITTEN, {"a/test_b.py::test_c[1]": record})
+    cleaned = clean_xml(_WRITTEN, {"a/test_b.py::test_c[1]": record})
     values = [element.get("value") or "" for element in ET.fromstring(cleaned).iter("property")]
 
     assert len(values) == 3
@@ -60,13 +60,13 @@ def test_whatever_a_claim_says_it_is_xml_without_secrets() -> None:
 
 def test_what_is_cut_off_is_not_told() -> None:
     """What nobody can read, and was not cleaned, is empty."""
-    assert clean(b'<testsuites><testsuite name="token: planted', {}) == b"<testsuites/>\n"
+    assert clean_xml(b'<testsuites><testsuite name="token: planted', {}) == b"<testsuites/>\n"
 
 
 def test_nothing_is_on_the_disk_before_it_is_clean(tmp_path: Path) -> None:
     """The writer of pytest writes into memory; the file comes afterwards, for its owner, where it was asked for."""
     writer = SimpleNamespace(logfile=str(tmp_path / "new" / "junit.xml"))
-    with held_back(writer, {}):
+    with write_when_clean(writer, {}):
         Path(writer.logfile).write_bytes(_WRITTEN)
         assert list(tmp_path.iterdir()) == []
     path = tmp_path / "new" / "junit.xml"
@@ -78,7 +78,7 @@ def test_nothing_is_on_the_disk_before_it_is_clean(tmp_path: Path) -> None:
 
 def test_what_pytest_did_not_write_is_not_there(tmp_path: Path) -> None:
     """No file comes of a writer that wrote none, or of none at all."""
-    with held_back(None, {}), held_back(SimpleNamespace(logfile=str(tmp_path / "junit.xml")), {}):
+    with write_when_clean(None, {}), write_when_clean(SimpleNamespace(logfile=str(tmp_path / "junit.xml")), {}):
         pass
 
     assert list(tmp_path.iterdir()) == []

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos_harness.clusters.api.leader_election import LEADERS, wait_led
+from chaos_harness.clusters.api.leader_election import LEADERS, wait_for_leaders
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import DeadlineExceeded
 from chaos_harness.harness.experiment.lifecycle import Experiment
@@ -14,7 +14,7 @@ from tests.fakes.world import World
 def test_led(tmp_path: Path) -> None:
     """Both leaders are told once each has renewed its lease."""
     with World().cluster(tmp_path) as cluster:
-        proof = wait_led(cluster, Deadline.after(30, "leaders"))
+        proof = wait_for_leaders(cluster, Deadline.after(30, "leaders"))
     assert proof == "w_1 leads as kube-controller-manager, w_1 leads as kube-scheduler"
 
 
@@ -25,7 +25,7 @@ def test_not_led(tmp_path: Path, dead: str) -> None:
     world.leaders.discard(dead)
     message = f"renews the lease of {dead} since 00:00:00, see `kubectl logs .* component={dead}`$"
     with world.cluster(tmp_path) as cluster, pytest.raises(DeadlineExceeded, match=message):
-        wait_led(cluster, Deadline.after(1, "leaders"))
+        wait_for_leaders(cluster, Deadline.after(1, "leaders"))
 
 
 def test_nobody_tells(tmp_path: Path) -> None:
@@ -33,7 +33,7 @@ def test_nobody_tells(tmp_path: Path) -> None:
     with World().cluster(tmp_path) as cluster:
         pass
     with pytest.raises(DeadlineExceeded, match="blind for"):
-        wait_led(cluster, Deadline.after(0.5, "leaders"))
+        wait_for_leaders(cluster, Deadline.after(0.5, "leaders"))
 
 
 def test_nothing_begins_without_leaders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,4 +27,4 @@ def _with(*conditions: dict[str, Any], **metadata: Any) -> dict[str, Any]:
 )
 def test_what_is_missing_says_nothing(thing: dict[str, Any], ready: bool, leaving: bool) -> None:
     """Fields may be missing, or null."""
-    assert (objects.is_ready(thing), objects.is_leaving(thing)) == (ready, leaving)
+    assert (objects.is_ready(thing), objects.is_terminating(thing)) == (ready, leaving)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chaos_harness.clusters.api.readonly import Foreign, opened
+from chaos_harness.clusters.api.readonly import ReadOnlyCluster, open_readonly
 from chaos_harness.clusters.errors import BadScenario, ClusterUnavailable
 
 _SAID = {
@@ -74,7 +74,7 @@ def kubeconfig(server: _Server, tmp_path: Path) -> Path:
 def test_read(server: _Server, kubeconfig: Path) -> None:
     """Objects come by GET, those that the user may not see are none, and the kubeconfig stays as it was."""
     before = kubeconfig.read_bytes()
-    with opened(kubeconfig, "mine") as cluster:
+    with open_readonly(kubeconfig, "mine") as cluster:
         assert cluster.items("/api/v1/nodes") == [{"metadata": {"name": "a"}}]
         assert cluster.items("/forbidden") == []
         assert cluster.get("/forbidden") is None
@@ -89,26 +89,29 @@ def test_a_pipe(server: _Server, kubeconfig: Path, tmp_path: Path) -> None:
     os.mkfifo(pipe)
     writer = threading.Thread(target=pipe.write_bytes, args=(kubeconfig.read_bytes(),))
     writer.start()
-    with opened(pipe) as cluster:
+    with open_readonly(pipe) as cluster:
         assert cluster.items("/api/v1/nodes") == [{"metadata": {"name": "a"}}]
     writer.join()
 
 
 def test_no_method_writes() -> None:
     """There is nothing to call that writes."""
-    assert [name for name in vars(Foreign) if not name.startswith("_")] == ["get", "items"]
+    assert [name for name in vars(ReadOnlyCluster) if not name.startswith("_")] == ["get", "items"]
 
 
 def test_no_secrets(server: _Server, kubeconfig: Path) -> None:
     """Secrets are refused before the cluster is asked."""
-    with opened(kubeconfig) as cluster, pytest.raises(BadScenario, match="Secrets of a user's cluster are not read"):
+    with (
+        open_readonly(kubeconfig) as cluster,
+        pytest.raises(BadScenario, match="Secrets of a user's cluster are not read"),
+    ):
         cluster.get("/api/v1/namespaces/gatekeeper-system/secrets/gatekeeper-webhook-server-cert")
     assert server.asked == []
 
 
 def test_failures(server: _Server, kubeconfig: Path) -> None:
     """An error of the server, and no answer, are errors that say what was asked."""
-    with opened(kubeconfig) as cluster:
+    with open_readonly(kubeconfig) as cluster:
         with pytest.raises(ClusterUnavailable, match="GET /broken: 500 said"):
             cluster.get("/broken")
         server.shutdown()
@@ -119,7 +122,7 @@ def test_failures(server: _Server, kubeconfig: Path) -> None:
 
 def test_answers_that_are_none(server: _Server, kubeconfig: Path) -> None:
     """An answer that nests too deep, or counts too far, is none; of a list only objects count; a message is shown."""
-    with opened(kubeconfig) as cluster:
+    with open_readonly(kubeconfig) as cluster:
         for path in ("/deep", "/digits"):
             with pytest.raises(ClusterUnavailable, match=f"GET {path}: no answer: "):
                 cluster.get(path)
@@ -161,7 +164,7 @@ def test_bad_kubeconfigs(kubeconfig: Path, text: str | None, context: str | None
     elif text != "ok":
         kubeconfig.write_text(text, encoding="utf-8")
 
-    with pytest.raises(BadScenario, match="expected a kubeconfig") as error, opened(kubeconfig, context):
+    with pytest.raises(BadScenario, match="expected a kubeconfig") as error, open_readonly(kubeconfig, context):
         pytest.fail("it was opened")
     assert str(error.value).isprintable()
     assert len(str(error.value)) < 600

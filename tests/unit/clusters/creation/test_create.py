@@ -14,7 +14,7 @@ import pytest
 from chaos_harness.clusters import versions
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.creation import create as creation
-from chaos_harness.clusters.creation.builder import Site, _ready
+from chaos_harness.clusters.creation.builder import ClusterBuilder, _ready_nodes
 from chaos_harness.clusters.creation.create import create, delete
 from chaos_harness.clusters.errors import (
     BadScenario,
@@ -47,7 +47,7 @@ def bring_up(engine: FakeEngine, **settings: Any) -> Cluster:
 
 
 def titles(shape: Shape) -> list[str]:
-    site = Site(FakeEngine(), _IMAGES, shape, Owner.mine("r"), Path("/nowhere"), keep=False)
+    site = ClusterBuilder(FakeEngine(), _IMAGES, shape, Owner.mine("r"), Path("/nowhere"), keep=False)
     return [title for title, _ in site.actions()]
 
 
@@ -55,12 +55,12 @@ def test_a_cluster_comes_up_by_these_actions() -> None:
     """The list of actions of the default shape, in order."""
     assert titles(Shape()) == [
         "create the network",
-        f"begin to create the nodes with kind (1 control plane, 2 workers, Kubernetes {versions.DEFAULT_KUBERNETES})",
+        f"start to create the nodes with kind (1 control plane, 2 workers, Kubernetes {versions.DEFAULT_KUBERNETES})",
         "start the registry",
         "push Gatekeeper to the registry",
         "wait for the API server",
         "prepare the webhook's certificate",
-        "define Gatekeeper's resources",
+        "apply Gatekeeper's resource definitions",
         "wait for the nodes",
         "install Gatekeeper v3.23.1 by its manifest",
         "wait until Gatekeeper serves",
@@ -84,7 +84,7 @@ def test_a_node_is_ready_when_it_takes_pods() -> None:
 
     control = node("True", "node-role.kubernetes.io/control-plane")
     tainted, booting = node("True", "node.kubernetes.io/not-ready"), node("False")
-    assert _ready({"a": control, "b": tainted, "c": booting, "d": node("True")}) == {"a", "d"}
+    assert _ready_nodes({"a": control, "b": tainted, "c": booting, "d": node("True")}) == {"a", "d"}
 
 
 def test_a_native_certificate_is_left_to_gatekeeper() -> None:
@@ -133,14 +133,14 @@ def kind_at_work(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEngine]:
     """Have kind create nodes until the test is over, however it is told to stop; give an engine without a registry."""
     monkeypatch.setattr("chaos_harness.clusters.creation.builder._ABANDON_SECONDS", 0.2)
     over = threading.Event()
-    monkeypatch.setattr("chaos_harness.clusters.kind.cli.Kind.create", lambda *_: over.wait(30))
+    monkeypatch.setattr("chaos_harness.clusters.kind.cli.KindCli.create", lambda *_: over.wait(30))
     yield FakeEngine(errors={"run": "no space left on device"})
     over.set()
 
 
 def test_kind_that_does_not_end_is_told(kind_at_work: FakeEngine) -> None:
     """What it makes after the removal is named, with the command that removes it."""
-    with pytest.raises(ClusterUnavailable, match=r"(?s)start the registry.*kind to end.*still at work.*`nox -s gc`"):
+    with pytest.raises(ClusterUnavailable, match=r"(?s)start the registry.*kind to end.*still running.*`nox -s gc`"):
         bring_up(kind_at_work)
     assert kind_at_work.names() == []
 
@@ -152,12 +152,12 @@ def test_kind_that_does_not_end_after_an_interrupt_is_told(kind_at_work: FakeEng
     owner = Owner.mine("r")
     with pytest.raises(KeyboardInterrupt):
         create(kind_at_work, _IMAGES, Shape(), owner, owner.claim(), Progress(stream))
-    assert re.search(r"! .*kind to end.*still at work.*`nox -s gc` removes it", stream.getvalue())
+    assert re.search(r"! .*kind to end.*still running.*`nox -s gc` removes it", stream.getvalue())
 
 
 def test_a_mistake_of_ours_beside_other_actions_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the thread of kind raised, and is no failure of kind's, stands beside the action that failed."""
-    monkeypatch.setattr("chaos_harness.clusters.kind.cli.Kind.create", lambda *_: dict[str, int]()["port"])
+    monkeypatch.setattr("chaos_harness.clusters.kind.cli.KindCli.create", lambda *_: dict[str, int]()["port"])
     with pytest.raises(ClusterUnavailable, match=r"(?s)could not start the registry.*\nkind: KeyError\('port'\)"):
         bring_up(FakeEngine(errors={"run": "no space left on device"}))
 
@@ -275,7 +275,7 @@ def test_what_kind_does_not_remove_is_removed(
     def delete_with_kind(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("chaos_harness.clusters.kind.cli.Kind.delete", delete_with_kind)
+    monkeypatch.setattr("chaos_harness.clusters.kind.cli.KindCli.delete", delete_with_kind)
     engine = FakeEngine()
     delete(_cluster(engine, tmp_path / "one"))
     assert (engine.names(), (tmp_path / "one").exists()) == (["two-worker"], False)
@@ -306,7 +306,7 @@ def test_an_interrupt_while_a_failure_is_told_comes_after_the_removal(monkeypatc
         os.kill(os.getpid(), signal.SIGINT)
         return []
 
-    monkeypatch.setattr("chaos_harness.clusters.creation.builder.Site.collect_logs", interrupted)
+    monkeypatch.setattr("chaos_harness.clusters.creation.builder.ClusterBuilder.collect_logs", interrupted)
     engine = FakeEngine(errors={"run": "broken"})
     with pytest.raises(KeyboardInterrupt):
         bring_up(engine)

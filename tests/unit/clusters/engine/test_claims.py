@@ -11,7 +11,15 @@ import pytest
 
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import claims
-from chaos_harness.clusters.engine.claims import CLAIM, LIFE_SECONDS, held, hold, leave, register, release
+from chaos_harness.clusters.engine.claims import (
+    CLAIM,
+    LIFE_SECONDS,
+    held_runs,
+    hold,
+    read_register,
+    release,
+    renew_last,
+)
 from chaos_harness.clusters.engine.inventory import inventory
 from chaos_harness.clusters.errors import CommandFailed, DeadlineExceeded
 from chaos_harness.clusters.machine.owner import Owner
@@ -33,7 +41,7 @@ def soon() -> Deadline:
 
 
 def standing(engine: FakeEngine) -> list[claims.RunClaim]:
-    return list(register(engine, soon()).claims)
+    return list(read_register(engine, soon()).claims)
 
 
 def until_gone(engine: FakeEngine, name: str) -> None:
@@ -50,7 +58,7 @@ def test_a_claim_names_its_holder_and_its_life() -> None:
     hold(engine, owner)
     (claim,) = standing(engine)
     assert (claim.owner, claim.life, round(claim.age), claim.expired) == (owner, LIFE_SECONDS, 0, False)
-    assert held() == {"r"}
+    assert held_runs() == {"r"}
 
 
 def test_a_claim_is_no_thing_of_a_cluster() -> None:
@@ -111,7 +119,7 @@ def test_a_run_that_cannot_claim_does_not_go_on() -> None:
     engine = FakeEngine(errors={"volume create": "read-only file system"})
     with pytest.raises(CommandFailed, match="read-only"):
         hold(engine, Owner.mine("r"))
-    assert held() == frozenset()
+    assert held_runs() == frozenset()
 
 
 def test_what_is_released_is_gone_and_not_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,22 +137,22 @@ def test_what_is_released_is_gone_and_not_renewed(monkeypatch: pytest.MonkeyPatc
     clock[0] = LIFE_SECONDS
     engine.errors.clear()
     threading.Event().wait(0.2)
-    assert (held(), len(standing(engine))) == (frozenset(), 1)
+    assert (held_runs(), len(standing(engine))) == (frozenset(), 1)
 
 
 def test_what_is_left_has_a_life_of_its_own_and_no_process() -> None:
     """Its holder's end proves nothing: it stands for clusters that stand on."""
     engine, owner = FakeEngine(), Owner.mine("r")
     hold(engine, owner)
-    leave(engine, owner, 3600, keep=True)
+    renew_last(engine, owner, 3600, keep=True)
     (claim,) = standing(engine)
-    assert (claim.life, claim.keep, claim.owner.seen(), held()) == (3600, True, None, frozenset())
+    assert (claim.life, claim.keep, claim.owner.is_running(), held_runs()) == (3600, True, None, frozenset())
 
 
 def test_what_was_left_is_held_again_by_who_takes_it() -> None:
     """One claim of a run stands, whoever held it before."""
     engine = FakeEngine()
-    leave(engine, Owner.nobody("pool-1"), 3600)
+    renew_last(engine, Owner.nobody("pool-1"), 3600)
     owner = Owner.mine("pool-1")
     hold(engine, owner)
     assert [claim.owner for claim in standing(engine)] == [owner]
@@ -175,7 +183,7 @@ def test_an_engine_that_does_not_tell_its_time_is_an_error() -> None:
     engine = FakeEngine(errors={"info": "Cannot connect"})
     engine.add("volume", "c", {**Owner.mine("r").labels(), CLAIM: "900"})
     with pytest.raises(CommandFailed):
-        register(engine, soon())
+        read_register(engine, soon())
 
 
 def test_a_clock_with_an_offset_is_understood() -> None:

@@ -18,7 +18,7 @@ def test_mounts_below_a_directory_come_deepest_first(tmp_path: Path) -> None:
     """Whoever unmounts in this order meets no busy parent; escaped spaces are spaces again."""
     root = tmp_path / "engine"
     (tmp_path / "mountinfo").write_text(_MOUNTINFO.format(root=root))
-    assert cleanup.mounts([root], tmp_path / "mountinfo") == [
+    assert cleanup.mount_points([root], tmp_path / "mountinfo") == [
         f"{root}/data/overlay2/x/merged/proc dir",
         f"{root}/data/overlay2/x/merged",
         f"{root}/exec/netns/a",
@@ -28,4 +28,4 @@ def test_mounts_below_a_directory_come_deepest_first(tmp_path: Path) -> None:
 def test_a_mount_on_the_directory_itself_is_the_users(tmp_path: Path) -> None:
     """A disk that somebody mounted for the engine to live on is not the engine's to unmount."""
     (tmp_path / "mountinfo").write_text(f"40 22 0:40 / {tmp_path} rw - ext4 /dev/vdb rw\n")
-    assert cleanup.mounts([tmp_path], tmp_path / "mountinfo") == []
+    assert cleanup.mount_points([tmp_path], tmp_path / "mountinfo") == []

@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.engine.dialogue import Dialogue, dialogue
+from chaos_harness.clusters.engine.dialogue import Dialogue, start_dialogue
 from chaos_harness.clusters.errors import HarnessError
 from chaos_harness.clusters.machine.orphans import members
 
@@ -25,7 +25,7 @@ def heard(spoken: Dialogue) -> list[str]:
 
 def test_lines_are_answered_one_by_one() -> None:
     """What is said is read at once, and nothing is told that nobody asked for."""
-    with dialogue(_ECHO) as spoken:
+    with start_dialogue(_ECHO) as spoken:
         for word in ("one", "two"):
             spoken.say(word)
             assert [line.split()[1] for line in heard(spoken)] == [word]
@@ -35,7 +35,7 @@ def test_lines_are_answered_one_by_one() -> None:
 
 def test_half_a_line_is_kept_until_it_is_whole() -> None:
     """A line is never told in two."""
-    with dialogue(["bash", "-c", "printf one; read -r; echo two; read -r; printf three"]) as spoken:
+    with start_dialogue(["bash", "-c", "printf one; read -r; echo two; read -r; printf three"]) as spoken:
         select.select([spoken], [], [], 10)
         assert spoken.hear() == []
         spoken.say("")
@@ -49,7 +49,7 @@ def test_half_a_line_is_kept_until_it_is_whole() -> None:
 
 def test_who_can_read_no_more_ends() -> None:
     """A command that ends when its input does leaves in peace."""
-    with dialogue(_ECHO) as spoken:
+    with start_dialogue(_ECHO) as spoken:
         spoken.say("")
         pid = int(heard(spoken)[0])
     assert members(pid) == []
@@ -59,7 +59,7 @@ def test_who_can_read_no_more_ends() -> None:
 def test_who_does_not_end_is_ended(error: type[Exception] | None) -> None:
     """Neither does a command outlive the block that reads nothing, nor one whose block fails."""
     pid = 0
-    with suppress(ZeroDivisionError), dialogue(["bash", "-c", "echo $$; sleep 600; echo"]) as spoken:
+    with suppress(ZeroDivisionError), start_dialogue(["bash", "-c", "echo $$; sleep 600; echo"]) as spoken:
         pid = int(heard(spoken)[0])
         assert members(pid)
         if error:
@@ -69,7 +69,7 @@ def test_who_does_not_end_is_ended(error: type[Exception] | None) -> None:
 
 def test_an_end_is_heard() -> None:
     """What a command says last, of errors too, is told with its end; what is said to it then is lost."""
-    with dialogue(["bash", "-c", "echo no such thing >&2; exit 3"]) as spoken:
+    with start_dialogue(["bash", "-c", "echo no such thing >&2; exit 3"]) as spoken:
         lines: list[str] = []
         while not spoken.ended:
             lines += heard(spoken)
@@ -79,5 +79,8 @@ def test_an_end_is_heard() -> None:
 
 def test_a_program_that_is_missing() -> None:
     """It is told by name."""
-    with pytest.raises(HarnessError, match="no-such-program: no such program on PATH"), dialogue(["no-such-program"]):
+    with (
+        pytest.raises(HarnessError, match="no-such-program: no such program on PATH"),
+        start_dialogue(["no-such-program"]),
+    ):
         pass

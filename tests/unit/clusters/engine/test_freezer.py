@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from chaos_harness.clusters.engine.freezer import of_container, thaw
+from chaos_harness.clusters.engine.freezer import cgroups_of, thaw
 
 
 def _frozen(directory: Path, word: str = "FROZEN", name: str = "freezer.state") -> Path:
@@ -18,7 +18,7 @@ def test_all_below_a_container_is_thawed(tmp_path: Path) -> None:
     unified = _frozen(tmp_path / "chaos-harness" / "abc" / "other", "1", "cgroup.freeze")
     scope = _frozen(tmp_path / "system.slice" / "docker-abc.scope")
     stranger = _frozen(tmp_path / "chaos-harness" / "def")
-    thaw(of_container("abc", tmp_path))
+    thaw(cgroups_of("abc", tmp_path))
     assert [path.read_text() for path in (deep, unified, scope, stranger)] == ["THAWED", "0", "THAWED", "FROZEN"]
 
 
@@ -26,6 +26,6 @@ def test_what_is_refused_keeps_nothing_else_from_being_thawed(tmp_path: Path) ->
     """A file that cannot be written is left, and the others are thawed."""
     (tmp_path / "a" / "abc" / "freezer.state").mkdir(parents=True)
     file = _frozen(tmp_path / "a" / "abc" / "pod1")
-    thaw(of_container("abc", tmp_path))
+    thaw(cgroups_of("abc", tmp_path))
     assert file.read_text() == "THAWED"
-    assert of_container("nobody", tmp_path / "nowhere") == []
+    assert cgroups_of("nobody", tmp_path / "nowhere") == []

@@ -170,7 +170,7 @@ def test_an_engine_that_does_not_tell(docker: Docker) -> None:
     done = docker.engine.run(["kill", "ours"], soon(), check=False)
     assert (done.returncode, docker.ran()) == (1, [])
     assert done.stderr.startswith("Cannot connect")
-    with pytest.raises(CommandFailed, match="does not tell whose ours is"):
+    with pytest.raises(CommandFailed, match="does not say who owns ours"):
         docker.engine.require_ours("container", ["ours"], soon())
 
 

@@ -9,11 +9,17 @@ import pytest
 
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import ports
-from chaos_harness.clusters.engine.inventory import Thing, inventory, remove_all, remove_found, volume_argument
+from chaos_harness.clusters.engine.inventory import (
+    EngineObject,
+    inventory,
+    remove_all,
+    remove_until_none,
+    volume_argument,
+)
 from chaos_harness.clusters.engine.network import create_network, fixed_address
 from chaos_harness.clusters.engine.ports import reserved_port
 from chaos_harness.clusters.errors import ClusterUnavailable, CommandFailed, DeadlineExceeded
-from chaos_harness.clusters.machine.locking import locked, try_locked
+from chaos_harness.clusters.machine.locking import hold_lock, try_lock
 from chaos_harness.clusters.machine.process import Completed
 from tests.fakes.engine import FakeEngine
 
@@ -54,12 +60,12 @@ def test_removal_goes_on_until_a_network_is_unused(soon: Deadline) -> None:
     engine = FakeEngine(errors={"network rm id-n": "network n has active endpoints"})
     engine.add("network", "n", _OURS)
 
-    def find() -> list[Thing]:
+    def find() -> list[EngineObject]:
         if "network rm id-n" in engine.asked:
             engine.errors.clear()
         return inventory(engine, soon)
 
-    assert remove_found(engine, find, soon) == (["network n"], [])
+    assert remove_until_none(engine, find, soon) == (["network n"], [])
     assert engine.asked.count("network rm id-n") == 2
 
 
@@ -76,9 +82,7 @@ def test_a_container_that_cannot_die_is_thawed(soon: Deadline, monkeypatch: pyte
     engine = FakeEngine(errors={"rm --force --volumes id-a": "did not receive an exit event"})
     engine.add("container", "a", _OURS)
     thawed: list[Path] = []
-    monkeypatch.setattr(
-        "chaos_harness.clusters.engine.inventory.of_container", lambda container: [tmp_path / container]
-    )
+    monkeypatch.setattr("chaos_harness.clusters.engine.inventory.cgroups_of", lambda container: [tmp_path / container])
 
     def thaw(directories: list[Path]) -> None:
         thawed.extend(directories)
@@ -114,7 +118,7 @@ def test_a_reserved_port_is_free_and_nobody_elses(soon: Deadline, monkeypatch: p
         engine = FakeEngine()
         bindings = {"5000/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(wanted)}]}
         engine.add("container", "stopped", _OURS, HostConfig={"PortBindings": bindings})
-        with try_locked("port-29998"), reserved_port(engine, soon) as port:
+        with try_lock("port-29998"), reserved_port(engine, soon) as port:
             assert port == free
             with pytest.raises(ClusterUnavailable, match="all are taken"), reserved_port(engine, soon):
                 pass
@@ -159,13 +163,13 @@ def test_the_fixed_address_is_the_last_of_the_subnet() -> None:
 def test_a_lock_that_is_held_is_waited_for_until_the_deadline() -> None:
     """Who waits too long is told which lock it is."""
     soon = Deadline.after(0.2, "the lock")
-    with try_locked("x"), pytest.raises(DeadlineExceeded, match="holds the lock x"), locked("x", soon):
+    with try_lock("x"), pytest.raises(DeadlineExceeded, match="holds the lock x"), hold_lock("x", soon):
         pass
 
 
 def test_a_lock_is_free_again_after_an_error(soon: Deadline) -> None:
     """The kernel's lock goes with the block, however it ends."""
-    with pytest.raises(ZeroDivisionError), locked("x", soon):
+    with pytest.raises(ZeroDivisionError), hold_lock("x", soon):
         raise ZeroDivisionError
-    with try_locked("x") as mine:
+    with try_lock("x") as mine:
         assert mine

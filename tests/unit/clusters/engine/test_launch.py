@@ -84,7 +84,7 @@ def test_another_cache_adopts_the_engines_own_range(layout: Layout, tmp_path: Pa
     other.data.mkdir()
     (other.data / "address-pool").write_text(firewall.POOLS[1])
     assert private._pool(other) == firewall.POOLS[1]
-    argv = processes.command(layout, "dockerd", [sys.executable, "-c", "print('up', flush=True); input()"])
+    argv = processes.recording_command(layout, "dockerd", [sys.executable, "-c", "print('up', flush=True); input()"])
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout
         process.stdout.readline()
@@ -99,7 +99,7 @@ def test_the_engines_directories_are_roots_alone(
     put_back: list[Layout] = []
     monkeypatch.setattr(host_changes, "put_back", put_back.append)
     monkeypatch.setattr(cleanup, "clear", lambda _: None)
-    monkeypatch.setattr(limits, "note", lambda _: None)
+    monkeypatch.setattr(limits, "record_settings", lambda _: None)
     monkeypatch.setattr(private, "_daemon_config", lambda *_: {})
     monkeypatch.setattr(private, "_launch", lambda *_: layout.run.joinpath("none").unlink())
     with pytest.raises(FileNotFoundError):

@@ -69,7 +69,7 @@ def _apt(bare: Path, brings: list[str]) -> Path:
 def test_missing_programs_are_installed_without_starting_daemons(bare: Path) -> None:
     """apt-get is asked for the packages of what is missing, takes nothing away, and its scripts start nothing."""
     log = _apt(bare, [*packages._PROGRAMS])
-    packages.ensure(Progress.quiet())
+    packages.install_missing(Progress.quiet())
     update, install = log.read_text().splitlines()
     assert "update" in update
     assert (
@@ -88,7 +88,7 @@ def test_a_unit_that_the_installation_enabled_does_not_start_at_boot(bare: Path)
     with (bare / "apt-get").open("a") as script:
         for unit in ("docker.service", "containerd.service"):
             script.write(f'case "$*" in *install*) /bin/ln -sf /lib/systemd/system/{unit} {wants}/{unit} ;; esac\n')
-    packages.ensure(Progress.quiet())
+    packages.install_missing(Progress.quiet())
     assert [link.name for link in wants.iterdir()] == ["containerd.service"]
 
 
@@ -103,7 +103,7 @@ def test_what_a_killed_installation_enabled_is_taken_back(bare: Path) -> None:
         script.write(f'case "$*" in *install*) /bin/ln -s /nowhere {wants}/docker.service; kill -9 $PPID ;; esac\n')
     killed = os.fork()
     if not killed:
-        packages.ensure(Progress.quiet())
+        packages.install_missing(Progress.quiet())
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(killed, 0)[1]) == -9
     assert (wants / "docker.service").is_symlink()
@@ -118,7 +118,7 @@ def test_what_apt_does_not_bring_is_named(bare: Path) -> None:
     """An installation that succeeds and yet brings no dockerd is an error that says so."""
     _apt(bare, ["docker"])
     with pytest.raises(EngineUnavailable, match="there is still no dockerd, containerd"):
-        packages.ensure(Progress.quiet())
+        packages.install_missing(Progress.quiet())
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gets as far as apt")
@@ -128,7 +128,7 @@ def test_an_apt_that_fails_tells_what_it_said(bare: Path) -> None:
     apt.write_text("#!/bin/sh\necho E: no route >&2; exit 100\n")
     apt.chmod(0o755)
     with pytest.raises(EngineUnavailable, match=r"(?s)apt-get update && apt-get install .*E: no route"):
-        packages.ensure(Progress.quiet())
+        packages.install_missing(Progress.quiet())
 
 
 def test_who_has_everything_needs_no_apt(bare: Path) -> None:
@@ -136,18 +136,18 @@ def test_who_has_everything_needs_no_apt(bare: Path) -> None:
     for name in packages._PROGRAMS:
         (bare / name).write_text("#!/bin/sh\n")
         (bare / name).chmod(0o755)
-    packages.ensure(Progress.quiet())
+    packages.install_missing(Progress.quiet())
 
 
 def test_a_machine_without_apt_is_told_where_docker_comes_from(bare: Path) -> None:
     """Neither Debian nor Ubuntu: one error that names what is missing and Docker's own instructions."""
     with pytest.raises(EngineUnavailable, match=r"no dockerd, .*docs\.docker\.com/engine/install"):
-        packages.ensure(Progress.quiet())
+        packages.install_missing(Progress.quiet())
 
 
 def test_who_is_not_root_gets_the_command_to_type(bare: Path) -> None:
     """Only root installs: anybody else is told the command, and apt is not called."""
     log = _apt(bare, [])
     with _nobody(), pytest.raises(EngineUnavailable, match="sudo sh -c 'apt-get update && apt-get install"):
-        packages.ensure(Progress.quiet())
+        packages.install_missing(Progress.quiet())
     assert not log.exists()

@@ -24,7 +24,7 @@ from chaos_harness.clusters.engine import (
     user_engine,
 )
 from chaos_harness.clusters.errors import EngineUnavailable
-from chaos_harness.clusters.machine.locking import try_locked
+from chaos_harness.clusters.machine.locking import try_lock
 from chaos_harness.clusters.machine.owner import Owner
 from chaos_harness.clusters.terminal.progress import Progress
 from tests.fakes.engine import FakeEngine
@@ -40,7 +40,7 @@ from chaos_harness.clusters.engine import Layout, cleanup, firewall, packages, p
 from chaos_harness.clusters.errors import EngineUnavailable
 
 did, layout = [], Layout("chaos-unit", Path(sys.argv[1], "data"), Path(sys.argv[1], "run"))
-cleanup.clear = packages.ensure = private._start = firewall.allow = lambda *_: did.append("harm")
+cleanup.clear = packages.install_missing = private._start = firewall.allow = lambda *_: did.append("harm")
 private._BUSY_SECONDS = private._START_SECONDS = private._PING_SECONDS = 0.2
 for act in (
     lambda: engine.connect("private", layout=layout),
@@ -52,7 +52,7 @@ for act in (
         print(act())
     except EngineUnavailable as error:
         print("silent" if "has not answered" in str(error) else "elsewhere" if "another PID" in str(error) else error)
-print(user_engine.unseen(layout.host), did)
+print(user_engine.listens_in_other_namespace(layout.host), did)
 """
 _ROOT = Path(__file__).parents[4]
 _QUIET = Progress.quiet()
@@ -79,7 +79,7 @@ class Machine:
         self.running, self.answer = {"dockerd", "containerd"}, True
 
     def locked(self) -> bool:
-        with try_locked(str(self.layout.lock)) as free:
+        with try_lock(str(self.layout.lock)) as free:
             return not free
 
 
@@ -96,8 +96,8 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Machine
     monkeypatch.setattr(private, "_BUSY_SECONDS", 0.2)
     monkeypatch.setattr(private, "_START_SECONDS", 0.2)
     monkeypatch.setattr(cleanup, "clear", machine.does("clear"))
-    monkeypatch.setattr(packages, "ensure", lambda _: None)
-    for module, name in ((firewall, "allow"), (limits, "widen"), (limits, "restore")):
+    monkeypatch.setattr(packages, "install_missing", lambda _: None)
+    for module, name in ((firewall, "allow"), (limits, "raise_limits"), (limits, "restore")):
         monkeypatch.setattr(module, name, lambda *_: None)
     monkeypatch.setattr(engines, "_private", lambda _: machine.engine)
     machine.layout.run.mkdir()
@@ -199,7 +199,7 @@ def test_an_engine_of_another_pid_namespace_is_not_ended(tmp_path: Path) -> None
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(layout.socket))
         server.listen()
-        assert not user_engine.unseen(layout.host)
+        assert not user_engine.listens_in_other_namespace(layout.host)
         environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
         done = subprocess.run(
             [*argv, str(tmp_path)], cwd=_ROOT, env=environment, check=True, capture_output=True, text=True, timeout=60

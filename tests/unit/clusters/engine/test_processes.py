@@ -40,7 +40,7 @@ def _up(argv: list[str | Path], cwd: Path = _ROOT) -> Iterator[subprocess.Popen[
 @pytest.fixture
 def dockerd(layout: Layout) -> Iterator[subprocess.Popen[str]]:
     """Run something that was started as our dockerd is, and does not listen to TERM."""
-    with _up(processes.command(layout, "dockerd", [sys.executable, "-c", _IGNORES_TERM])) as process:
+    with _up(processes.recording_command(layout, "dockerd", [sys.executable, "-c", _IGNORES_TERM])) as process:
         yield process
 
 

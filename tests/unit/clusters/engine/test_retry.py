@@ -8,7 +8,7 @@ import pytest
 
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import retry
-from chaos_harness.clusters.engine.retry import insist
+from chaos_harness.clusters.engine.retry import retry_while_busy
 from chaos_harness.clusters.errors import CommandFailed, DeadlineExceeded
 from chaos_harness.clusters.machine.process import Completed
 from tests.fakes.engine import FakeEngine
@@ -37,7 +37,7 @@ class Engine(FakeEngine):
 @pytest.fixture
 def thawed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     thawed: list[str] = []
-    monkeypatch.setattr(retry, "of_container", lambda identity: [Path(identity)])
+    monkeypatch.setattr(retry, "cgroups_of", lambda identity: [Path(identity)])
     monkeypatch.setattr(retry, "thaw", lambda directories: thawed.extend(map(str, directories)))
     return thawed
 
@@ -45,14 +45,14 @@ def thawed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_only_what_was_not_frozen_is_asked_for_again() -> None:
     """Two of three stand still; the third one is busy twice."""
     engine = Engine(answers=[Completed("a\nc\n", _BUSY, 1), Completed("", _BUSY, 1), Completed("b\n", "", 0)])
-    insist(engine, ["pause"], ["a", "b", "c"], Deadline.after(10, "all to stand still"))
+    retry_while_busy(engine, ["pause"], ["a", "b", "c"], Deadline.after(10, "all to stand still"))
     assert engine.asked == ["pause a b c", "pause b", "pause b"]
 
 
 def test_what_does_not_die_is_thawed(thawed: list[str]) -> None:
     """Killed once more, it has ended meanwhile: that is what was wanted."""
     engine = Engine(answers=[Completed("", _UNDEAD, 1), Completed("", _ENDED, 1)])
-    insist(engine, ["kill"], ["a"], Deadline.after(10, "a to go down"))
+    retry_while_busy(engine, ["kill"], ["a"], Deadline.after(10, "a to go down"))
     assert (engine.asked, thawed) == (["kill a", "kill a"], ["abc"])
 
 
@@ -61,7 +61,7 @@ def test_another_refusal_is_told(refusal: str, thawed: list[str]) -> None:
     """One that runs no longer was not ended by us."""
     engine = Engine(answers=[Completed("", refusal, 1)])
     with pytest.raises(CommandFailed, match="`docker kill a`: Error response from daemon: "):
-        insist(engine, ["kill"], ["a"], Deadline.after(10, "a to go down"))
+        retry_while_busy(engine, ["kill"], ["a"], Deadline.after(10, "a to go down"))
     assert (engine.asked, thawed) == (["kill a"], [])
 
 
@@ -69,4 +69,4 @@ def test_it_does_not_insist_for_ever() -> None:
     """What was refused last is told."""
     engine = Engine(answers=[Completed("", _BUSY, 1)])
     with pytest.raises(DeadlineExceeded, match=r"for all to stand still; .*`docker pause b` is refused: .* freeze"):
-        insist(engine, ["pause"], ["b"], Deadline.after(0.1, "all to stand still"))
+        retry_while_busy(engine, ["pause"], ["b"], Deadline.after(0.1, "all to stand still"))

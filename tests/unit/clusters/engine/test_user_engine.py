@@ -114,7 +114,7 @@ def test_the_users_engine_has_a_host_wherever_its_process_is(
     monkeypatch.setattr(HostQuirks, "detect", detect)
     monkeypatch.setattr(user_engine, "find", lambda: user_engine.SystemEngine("unix:///s", "28.0"))
     monkeypatch.setattr(user_engine, "listener", lambda _: pid)
-    monkeypatch.setattr(user_engine, "unseen", lambda _: unseen)
+    monkeypatch.setattr(user_engine, "listens_in_other_namespace", lambda _: unseen)
     (tmp_path / "docker").write_text("#!/bin/sh\n")
     (tmp_path / "docker").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)

@@ -10,7 +10,7 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import BadScenario
 from chaos_harness.clusters.gatekeeper.install import _established, install
-from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER, _ask, _complete, _rolled_out
+from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER, _all_replicas_listed, _probe_replica, _rolled_out
 from chaos_harness.clusters.machine.process import Completed
 from chaos_harness.clusters.shape import Shape
 from tests.fakes.engine import FakeEngine
@@ -67,7 +67,7 @@ def test_without_the_webhook_deployment_nothing_is_rolled_out() -> None:
 
 def test_endpoints_are_complete_when_every_replica_is_ready() -> None:
     """The slices name each webhook pod, and so the URL at which it is asked, over several slices too."""
-    assert _complete(3)({"x": slice_of("p", "q"), "y": slice_of("r")}) == {
+    assert _all_replicas_listed(3)({"x": slice_of("p", "q"), "y": slice_of("r")}) == {
         "p": "https://10.0.0.0:8443/v1/admitlabel",
         "q": "https://10.0.0.1:8443/v1/admitlabel",
         "r": "https://10.0.0.0:8443/v1/admitlabel",
@@ -78,7 +78,7 @@ def test_endpoints_that_lack_a_replica_are_incomplete() -> None:
     """A replica that is missing or not ready, and slices that hold nothing yet, are not enough."""
     empty = {"ports": None, "endpoints": None}
     states: list[dict[str, Any]] = [{"x": slice_of("p")}, {"x": slice_of("p", "q", ready=False)}, {"x": empty}, {}]
-    assert [_complete(2)(state) for state in states] == [None] * 4
+    assert [_all_replicas_listed(2)(state) for state in states] == [None] * 4
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_replica_serves_only_if_it_denies_what_it_must(
 ) -> None:
     """A replica that admits everything, or says anything else, does not serve."""
     monkeypatch.setattr(FakeEngine, "run", lambda *_, **__: Completed(answer, "", 0))
-    problem = _ask(cluster, _URL, Deadline.after(60, "x"))
+    problem = _probe_replica(cluster, _URL, Deadline.after(60, "x"))
     assert (problem is None) == (wrong is None)
     assert (problem or "").startswith(wrong or "")
 
@@ -110,7 +110,7 @@ def test_a_replica_is_asked_without_the_api_server(cluster: Cluster, monkeypatch
         return Completed("{}", "", 0)
 
     monkeypatch.setattr(FakeEngine, "run", run)
-    _ask(cluster, _URL, Deadline.after(60, "x"))
+    _probe_replica(cluster, _URL, Deadline.after(60, "x"))
     assert seen == [("c-control-plane", _URL, {"admission.gatekeeper.sh/ignore": "canary"})]
 
 

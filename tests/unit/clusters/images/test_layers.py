@@ -5,7 +5,7 @@ import json
 import tarfile
 from pathlib import Path
 
-from chaos_harness.clusters.images.layers import Image, Layer, write_archive, write_layer
+from chaos_harness.clusters.images.layers import ArchiveImage, Layer, write_archive, write_layer
 
 
 def _layer(folder: Path, name: str = "layer.tar") -> Layer:
@@ -39,14 +39,16 @@ def test_the_same_content_gives_the_same_bytes(tmp_path: Path) -> None:
     first, second = _layer(tmp_path, "a.tar"), _layer(tmp_path, "b.tar")
     assert first.diff_id == second.diff_id
     for layer, name in ((first, "one"), (second, "two")):
-        write_archive(tmp_path / name, [Image(("x:1",), (layer,))])
+        write_archive(tmp_path / name, [ArchiveImage(("x:1",), (layer,))])
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
 def test_images_that_share_a_layer_carry_it_once(tmp_path: Path) -> None:
     """An archive of two images over one layer has that layer once, and both manifests name it."""
     layer = _layer(tmp_path)
-    write_archive(tmp_path / "both.tar", [Image(("x:1",), (layer,)), Image(("y:1", "y:2"), (layer,), {"User": "1"})])
+    write_archive(
+        tmp_path / "both.tar", [ArchiveImage(("x:1",), (layer,)), ArchiveImage(("y:1", "y:2"), (layer,), {"User": "1"})]
+    )
     with tarfile.open(tmp_path / "both.tar") as tar:
         names = tar.getnames()
         manifest = json.loads(_content(tar, "manifest.json"))

@@ -46,7 +46,7 @@ def test_the_build_container_is_removed_by_its_label(engine: _Engine, tmp_path: 
     owner = Owner.mine()
 
     def interrupted() -> None:
-        with node._removed_after(engine, owner):
+        with node._remove_after(engine, owner):
             _import(engine, owner, tmp_path)
             assert len(engine.names()) == 2
             raise KeyboardInterrupt

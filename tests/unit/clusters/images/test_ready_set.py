@@ -100,7 +100,7 @@ def test_only_what_this_version_uses_is_kept(path: Path, capsys: pytest.CaptureF
 
     assert export.load(engine, path, Progress.terminal()) == [IMAGE]
     assert _kept() == [_KNOWN]
-    assert "left out: tools-evil, from which this version makes nothing" in capsys.readouterr().err
+    assert "left out: tools-evil, which this version does not use" in capsys.readouterr().err
 
 
 def test_what_the_index_does_not_name(path: Path) -> None:
@@ -108,9 +108,9 @@ def test_what_the_index_does_not_name(path: Path) -> None:
     held = {"images.tar": images(), _FILE: b"a"}
     for more in ("artefacts/evil/kind", "images.tar", "../../escaped", "/etc/passwd\x1b[2J"):
         path.write_bytes(archive(("index.json", index(held)), *held.items(), (more, images())))
-        assert "which its index does not name once" in _refused(path)
+        assert "which its index must name exactly once" in _refused(path)
     path.write_bytes(archive(("index.json", index(held)), ("images.tar", images())))
-    assert f"lacks {_FILE}: write it anew with `nox -s images -- --save set.tar`" in _refused(path)
+    assert f"lacks {_FILE}: write it again with `nox -s images -- --save set.tar`" in _refused(path)
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE, tarfile.CHRTYPE])
@@ -167,7 +167,7 @@ def test_bad_indexes(path: Path, changes: Mapping[str, Any], problem: str) -> No
     ready_set(path, **changes)
 
     assert problem in (refused := _refused(path))
-    assert "write it anew with `nox -s images -- --save set.tar` on the machine it came from" in refused
+    assert "write it again with `nox -s images -- --save set.tar` on the machine it came from" in refused
     assert len(refused) < 600
 
 
@@ -190,7 +190,7 @@ def test_no_ready_set(path: Path) -> None:
     assert "it does not begin with index.json" in _refused(path)
     for name, packed in (("xz", lzma.compress), ("gzip", gzip.compress), ("bzip2", bz2.compress)):
         path.write_bytes(packed(b"\0" * 1_000_000))
-        assert f"is packed by {name}: unpack it first" in _refused(path)
+        assert f"is packed by {name}: decompress it first" in _refused(path)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_no_ready_set(path: Path) -> None:
 def test_names_of_images(path: Path, content: bytes) -> None:
     """An archive that gives an image a name which the index does not have would take it from the user's own image."""
     ready_set(path, {"images.tar": content})
-    assert "holds images that its index does not name: " in (refused := _refused(path))
+    assert "contains images that its index does not name: " in (refused := _refused(path))
     assert "alpine:" in refused or "quay.io/a/b:c" in refused
 
 

@@ -15,10 +15,10 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import BadScenario, ImageUnavailable
 from chaos_harness.clusters.images import binaries, catalogue, entries, golang, sources, sums
 from chaos_harness.clusters.images.compose import go_mod
-from chaos_harness.clusters.images.golang import GO_SOURCES, Program, build, committed, download
+from chaos_harness.clusters.images.golang import GO_SOURCES, Program, build, committed_sums, download
 from chaos_harness.clusters.images.resolve import read_lock
 from chaos_harness.clusters.shape import Shape
-from chaos_harness.clusters.terminal.progress import Progress, Step
+from chaos_harness.clusters.terminal.progress import Progress, ProgressStep
 
 
 def test_every_kubernetes_version_has_a_verified_lock() -> None:
@@ -116,7 +116,7 @@ def _pflag_sums() -> str:
 def test_a_program_is_built_from_verified_modules(tmp_path: Path) -> None:
     """A module whose go.sum fits is built, with the variables that the recipe sets."""
     program = Program((".",), {"main.version": "v9"})
-    build(program, _module(tmp_path / "m", _pflag_sums()), tmp_path / "out", _soon(), Step("x"))
+    build(program, _module(tmp_path / "m", _pflag_sums()), tmp_path / "out", _soon(), ProgressStep("x"))
     assert b"v9" in (tmp_path / "out" / "m").read_bytes()
 
 
@@ -125,7 +125,7 @@ def test_a_checksum_that_does_not_match_is_named(tmp_path: Path) -> None:
     """A module whose checksum differs from go.sum is refused by its name, and nothing is built."""
     tampered = re.sub(r"h1:.", "h1:A" if "h1:A" not in _pflag_sums() else "h1:B", _pflag_sums())
     with pytest.raises(ImageUnavailable, match=r"(?s)github\.com/spf13/pflag.*checksum mismatch"):
-        build(Program((".",)), _module(tmp_path / "m", tampered), tmp_path / "out", _soon(), Step("x"))
+        build(Program((".",)), _module(tmp_path / "m", tampered), tmp_path / "out", _soon(), ProgressStep("x"))
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -136,7 +136,7 @@ def test_every_module_that_is_downloaded_has_a_committed_sum() -> None:
         *(("k8s.io/kubernetes", version) for version in versions.KUBERNETES),
         ("sigs.k8s.io/kind", versions.KIND),
     ]
-    forms = [re.sub(r"[\w+/]{43}=", "SUM", committed(module, version)) for module, version in modules]
+    forms = [re.sub(r"[\w+/]{43}=", "SUM", committed_sums(module, version)) for module, version in modules]
     assert forms == [f"{module} {version} h1:SUM\n{module} {version}/go.mod h1:SUM\n" for module, version in modules]
     assert {sums.GATEKEEPER} == {line.split()[0] for line in golang.SUMS.read_text().splitlines()}
     assert f'"{sums.GATEKEEPER}"' in Path(binaries.__file__).read_text()
@@ -279,7 +279,7 @@ def test_a_cluster_is_brought_up_with_no_more_than_it_takes(
     shapes: list[Shape], made: list[str], built: list[str]
 ) -> None:
     """A user whose cache is empty, on an engine that has the images, builds kind, and helm for a chart: once."""
-    sources.ready(shapes, Progress.quiet())
+    sources.prepare_sources(shapes, Progress.quiet())
     assert built == made
     assert sources.tool("kind").name == "kind"
     assert built == made

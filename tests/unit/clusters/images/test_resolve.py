@@ -12,8 +12,8 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import BadScenario, CommandFailed, ImageUnavailable
 from chaos_harness.clusters.images import Images, ensure
 from chaos_harness.clusters.images.catalogue import ImageEntry
-from chaos_harness.clusters.images.lock import renewed, write
-from chaos_harness.clusters.images.resolve import Held, find, read_lock, resolve
+from chaos_harness.clusters.images.lock import renew_lock, write
+from chaos_harness.clusters.images.resolve import LocalImage, find, read_lock, resolve
 from chaos_harness.clusters.images.store import Artefact
 from chaos_harness.clusters.machine.process import Completed, run
 from chaos_harness.clusters.shape import Shape
@@ -52,7 +52,7 @@ class _Engine(FakeEngine):
 def _places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setattr(images.sources, "ready", lambda *_: None)
+    monkeypatch.setattr(images.sources, "prepare_sources", lambda *_: None)
 
 
 def _entry(engine: _Engine, *artefacts: Artefact) -> ImageEntry:
@@ -66,18 +66,18 @@ def _entry(engine: _Engine, *artefacts: Artefact) -> ImageEntry:
 @pytest.mark.parametrize(
     ("there", "held", "did"),
     [
-        ({"node:v1-key": "b", "node:v1-0123456789ab": "p"}, Held("node:v1-0123456789ab", "p", "present"), []),
-        ({"node:v1-key": "b"}, Held("node:v1-key", "b", "present"), []),
-        ({"node:v1-0123456789ab": "p"}, Held("node:v1-0123456789ab", "p", "present"), []),
+        ({"node:v1-key": "b", "node:v1-0123456789ab": "p"}, LocalImage("node:v1-0123456789ab", "p", "present"), []),
+        ({"node:v1-key": "b"}, LocalImage("node:v1-key", "b", "present"), []),
+        ({"node:v1-0123456789ab": "p"}, LocalImage("node:v1-0123456789ab", "p", "present"), []),
         (
             {},
-            Held("node:v1-0123456789ab", "new", "pulled"),
+            LocalImage("node:v1-0123456789ab", "new", "pulled"),
             [f"pull --quiet {_REFERENCE}", f"tag {_REFERENCE} node:v1-0123456789ab"],
         ),
     ],
     ids=["both", "built", "pulled", "none"],
 )
-def test_what_is_there_is_used(there: dict[str, str], held: Held, did: list[str]) -> None:
+def test_what_is_there_is_used(there: dict[str, str], held: LocalImage, did: list[str]) -> None:
     """What was pulled goes before what was built, either before a pull, and each has the name of its content."""
     engine = _Engine(images=there, published={_REFERENCE: "new"})
 
@@ -89,7 +89,7 @@ def test_without_a_lock_it_is_built() -> None:
     """What was pulled when another lock named it is not taken for what is built today."""
     engine = _Engine(images={"node:v1-0123456789ab": "p"})
 
-    assert resolve(engine, _entry(engine), {}, _QUIET) == Held("node:v1-key", "built", "built")
+    assert resolve(engine, _entry(engine), {}, _QUIET) == LocalImage("node:v1-key", "built", "built")
     assert engine.did == ["build"]
 
 
@@ -98,14 +98,14 @@ def test_another_digest_is_another_image() -> None:
     engine = _Engine(images={"node:v1-0123456789ab": "old"}, published={"node@sha256:" + "f" * 64: "new"})
 
     held = resolve(engine, _entry(engine), {"node/v1": "node@sha256:" + "f" * 64}, _QUIET)
-    assert held == Held("node:v1-ffffffffffff", "new", "pulled")
+    assert held == LocalImage("node:v1-ffffffffffff", "new", "pulled")
 
 
 def test_a_pull_that_fails_says_why_once_and_the_image_is_built() -> None:
     """Nothing is tried again, and nothing is pulled by the tag."""
     engine, stream = _Engine(), io.StringIO()
 
-    assert resolve(engine, _entry(engine), _LOCK, Progress(stream)) == Held("node:v1-key", "built", "built")
+    assert resolve(engine, _entry(engine), _LOCK, Progress(stream)) == LocalImage("node:v1-key", "built", "built")
     assert engine.did == [f"pull --quiet {_REFERENCE}", "build"]
     lines = [line for line in stream.getvalue().splitlines() if "built instead" in line]
     assert lines == [f"   {_REFERENCE} cannot be pulled, it is built instead: manifest for {_REFERENCE} not found"]
@@ -170,7 +170,7 @@ def test_what_cannot_be_fetched_ends_what_is_compiled(monkeypatch: pytest.Monkey
 def test_images_that_are_there_are_not_all_that_a_cluster_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine with all images, of another user for instance: what else is needed is made before a cluster is."""
     asked: list[list[Shape]] = []
-    monkeypatch.setattr(images.sources, "ready", lambda shapes, _: asked.append(shapes))
+    monkeypatch.setattr(images.sources, "prepare_sources", lambda shapes, _: asked.append(shapes))
     _ensured(monkeypatch, _Engine(images={"node:v1-key": "b"}))
     assert asked == [[Shape()]]
 
@@ -196,7 +196,7 @@ def test_digests_of_nodes_stay(tmp_path: Path) -> None:
     ]
     locked = _LOCK | {"node/v0": "gone", "registry": "old"}
 
-    assert renewed(engine, locked, entries, _QUIET) == _LOCK
+    assert renew_lock(engine, locked, entries, _QUIET) == _LOCK
     assert engine.asked == ["pull --quiet docker.io/library/registry:3"]
 
 

@@ -11,7 +11,7 @@ import pytest
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import ImageUnavailable
 from chaos_harness.clusters.images.rootfs import rootfs
-from chaos_harness.clusters.machine.mounts import mounts
+from chaos_harness.clusters.machine.mounts import mount_points
 from chaos_harness.clusters.terminal.progress import Progress
 from tests.thorough import sampled
 
@@ -73,7 +73,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.setenv(name, str(tmp_path / value))
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     yield tmp_path
-    for point in mounts([tmp_path]):
+    for point in mount_points([tmp_path]):
         subprocess.run(["umount", "--lazy", point], check=True)
 
 
@@ -114,7 +114,7 @@ def test_a_build_that_is_ended_leaves_nothing(place: Path, moment: str, end: str
         if not left(place):
             break
     assert left(place) == []
-    assert mounts([place]) == []
+    assert mount_points([place]) == []
     artefacts = place / "cache/chaos-harness/artefacts"
     assert len(list(artefacts.iterdir())) == (1 if end == "kill" else 0)
     made = rootfs("r", "minbase", ["bash"]).get(Progress.quiet())

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from chaos_harness.clusters.errors import HarnessError, ImageUnavailable
-from chaos_harness.clusters.images.store import Artefact, digest, require_disk, scratch
-from chaos_harness.clusters.machine.scratch import MAKING, held
+from chaos_harness.clusters.images.store import Artefact, digest, require_disk, scratch_folder
+from chaos_harness.clusters.machine.scratch import MAKING, hold_folder
 from chaos_harness.clusters.terminal.progress import Progress
 from tests.thorough import thorough
 
@@ -103,14 +103,14 @@ def test_what_a_killed_maker_left_is_removed_by_the_next(tmp_path: Path) -> None
     killed.join(30)
     artefacts = _artefact(tmp_path / "log").folder.parent
     (leftover,) = artefacts.iterdir()
-    with held(f"{MAKING}live", artefacts) as live:
+    with hold_folder(f"{MAKING}live", artefacts) as live:
         made = _artefact(tmp_path / "log").get(Progress.quiet())
         assert sorted(artefacts.iterdir()) == sorted([live, made])
     assert (live.exists(), leftover.exists()) == (False, False)
 
 
 def _die_with_scratch() -> None:
-    with scratch("x") as folder:
+    with scratch_folder("x") as folder:
         (folder / "large").write_text("gigabytes")
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -120,7 +120,7 @@ def test_scratch_of_a_killed_process_is_removed_by_the_next() -> None:
     process = _FORK.Process(target=_die_with_scratch)
     process.start()
     process.join(30)
-    with scratch("x") as folder:
+    with scratch_folder("x") as folder:
         assert list(folder.parent.iterdir()) == [folder]
 
 
@@ -148,7 +148,7 @@ def test_what_is_mounted_in_an_unfinished_folder_is_told_and_stays(
         mounted.append(str(folder / "dev/shm"))
         raise RuntimeError("interrupted")
 
-    monkeypatch.setattr("chaos_harness.clusters.machine.removal.mounts", lambda _: mounted)
+    monkeypatch.setattr("chaos_harness.clusters.machine.removal.mount_points", lambda _: mounted)
     with pytest.raises(RuntimeError) as caught:
         Artefact("thing", "abc", make).get(Progress.quiet())
     assert f"umount {mounted[0]}" in caught.value.__notes__[0]
@@ -194,7 +194,7 @@ def test_a_scratch_folder_is_gone_after_its_block() -> None:
     seen = []
 
     def use_and_fail() -> None:
-        with scratch("x") as folder:
+        with scratch_folder("x") as folder:
             seen.append((folder, folder.is_dir()))
             raise RuntimeError
 

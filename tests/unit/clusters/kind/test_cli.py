@@ -15,7 +15,7 @@ import yaml
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed, NotOurs
 from chaos_harness.clusters.images.catalogue import BALANCER
-from chaos_harness.clusters.kind.cli import Kind, configuration, docker_wrapper, node_names
+from chaos_harness.clusters.kind.cli import KindCli, configuration, docker_wrapper, node_names
 from chaos_harness.clusters.kind.node_files import POD_SUBNET, SERVICE_SUBNET
 from chaos_harness.clusters.machine.process_starts import start_time
 from chaos_harness.clusters.shape import Shape
@@ -157,7 +157,7 @@ def test_kind_finds_the_wrapper_before_the_docker_on_path(
     fake.write_text('#!/bin/sh\ndocker run x\necho "$KIND_EXPERIMENTAL_DOCKER_NETWORK $DOCKER_HOST" >&2\nexit 3\n')
     fake.chmod(0o755)
     monkeypatch.setattr("chaos_harness.clusters.kind.cli.tool", lambda _: fake)
-    kind = Kind(FakeEngine(cli=str(arguments)), "c", tmp_path)
+    kind = KindCli(FakeEngine(cli=str(arguments)), "c", tmp_path)
     kind.write_wrapper(_LABELS)
     with pytest.raises(CommandFailed, match="ended with status 3"):
         kind.create("", "net", Deadline.after(60, "kind"))
@@ -177,7 +177,7 @@ def test_credentials_are_never_there_in_part(tmp_path: Path, monkeypatch: pytest
     )
     fake.chmod(0o755)
     monkeypatch.setattr("chaos_harness.clusters.kind.cli.tool", lambda _: fake)
-    kind = Kind(FakeEngine(), "c", tmp_path)
+    kind = KindCli(FakeEngine(), "c", tmp_path)
     kind.kubeconfig.write_text("as it was")
     kind.create("", "net", Deadline.after(60, "kind"))
     assert (tmp_path / "meanwhile").read_text() == "as it was"
@@ -196,7 +196,7 @@ def test_a_failure_of_kind_is_told_by_its_errors_and_not_by_its_stack_traces(
     fake.chmod(0o755)
     monkeypatch.setattr("chaos_harness.clusters.kind.cli.tool", lambda _: fake)
     with pytest.raises(CommandFailed) as caught:
-        Kind(FakeEngine(), "c", tmp_path).delete(Deadline.after(60, "kind"))
+        KindCli(FakeEngine(), "c", tmp_path).delete(Deadline.after(60, "kind"))
     assert str(caught.value).splitlines() == [
         "`kind delete cluster` ended with status 1:",
         "ERROR: failed to create cluster",
@@ -205,7 +205,7 @@ def test_a_failure_of_kind_is_told_by_its_errors_and_not_by_its_stack_traces(
     assert (tmp_path / "kind.log").read_text() == output
 
 
-_VERBS: dict[str, Callable[[Kind, Deadline], object]] = {
+_VERBS: dict[str, Callable[[KindCli, Deadline], object]] = {
     "create": lambda kind, deadline: kind.create("", "net", deadline),
     "get kubeconfig": lambda kind, deadline: kind.read_kubeconfig(deadline),
     "load": lambda kind, deadline: kind.load("image", ["c-worker"], deadline),
@@ -228,19 +228,19 @@ def test_nodes_that_are_not_ours_keep_kind_from_being_run(
     engine.add("container", "c-worker2", {"io.x-k8s.kind.cluster": "c"})
     answer = ""
     try:
-        answer = str(_VERBS[verb](Kind(engine, "c", tmp_path), Deadline.after(60, "kind")))
+        answer = str(_VERBS[verb](KindCli(engine, "c", tmp_path), Deadline.after(60, "kind")))
     except NotOurs as error:
         answer = str(error)
     assert "container c-worker2: expected the label chaos-harness" in answer
     assert not ran.exists()
     del engine.things["container/id-c-worker2"]
-    _VERBS[verb](Kind(engine, "c", tmp_path), Deadline.after(60, "kind"))
+    _VERBS[verb](KindCli(engine, "c", tmp_path), Deadline.after(60, "kind"))
     assert ran.read_text().startswith(verb)
 
 
 def test_each_verb_of_kind_is_in_the_table() -> None:
     """Who teaches the harness another command of kind says here that it is guarded."""
-    source = ast.walk(ast.parse(inspect.getsource(Kind)))
+    source = ast.walk(ast.parse(inspect.getsource(KindCli)))
     calls = [node for node in source if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("self._")]
     lists = [argument.elts for call in calls for argument in call.args[:1] if isinstance(argument, ast.List)]
     verbs = [
@@ -252,7 +252,7 @@ def test_each_verb_of_kind_is_in_the_table() -> None:
 
 def test_kind_waits_for_an_engine_that_does_not_tell(tmp_path: Path) -> None:
     """Credentials are asked for again and again: that one answer is missing ends no creation."""
-    kind = Kind(FakeEngine(errors={"ps": "no answer"}), "c", tmp_path)
+    kind = KindCli(FakeEngine(errors={"ps": "no answer"}), "c", tmp_path)
     assert not kind.read_kubeconfig(Deadline.after(60, "kind"))
 
 
@@ -267,7 +267,7 @@ def test_kind_ends_with_the_process_that_runs_it(tmp_path: Path) -> None:
         "from tests.fakes.engine import FakeEngine\n"
         "folder = pathlib.Path(sys.argv[1])\n"
         "chaos_harness.clusters.kind.cli.tool = lambda _: folder / 'kind'\n"
-        "chaos_harness.clusters.kind.cli.Kind(FakeEngine(), 'c', folder).delete(Deadline.after(60, 'kind'))\n"
+        "chaos_harness.clusters.kind.cli.KindCli(FakeEngine(), 'c', folder).delete(Deadline.after(60, 'kind'))\n"
     )
     with subprocess.Popen([sys.executable, "-c", code, tmp_path]) as harness:
         assert any(pid.exists() for _ in Deadline.after(60, "kind to run").attempts())
@@ -283,7 +283,7 @@ def test_credentials_are_there_before_kind_is_done(tmp_path: Path, monkeypatch: 
     fake.write_text(f'#!/bin/sh\n[ -e {tmp_path}/there ] && echo "secret of $*"\n')
     fake.chmod(0o755)
     monkeypatch.setattr("chaos_harness.clusters.kind.cli.tool", lambda _: fake)
-    kind = Kind(FakeEngine(), "c", tmp_path)
+    kind = KindCli(FakeEngine(), "c", tmp_path)
     assert not kind.read_kubeconfig(Deadline.after(60, "kind"))
     (tmp_path / "there").touch()
     assert kind.read_kubeconfig(Deadline.after(60, "kind"))
@@ -295,6 +295,6 @@ def test_credentials_are_there_before_kind_is_done(tmp_path: Path, monkeypatch: 
 def test_logs_that_cannot_be_exported_are_told_and_not_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No log hides the failure that it was wanted for."""
     monkeypatch.setattr("chaos_harness.clusters.kind.cli.tool", lambda _: Path("/bin/false"))
-    problem = Kind(FakeEngine(), "c", tmp_path).export_logs(tmp_path, Deadline.after(60, "logs"))
+    problem = KindCli(FakeEngine(), "c", tmp_path).export_logs(tmp_path, Deadline.after(60, "logs"))
     assert problem is not None
     assert "ended with status 1" in problem

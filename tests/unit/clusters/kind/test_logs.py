@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos_harness.clusters.kind.cli import Kind
+from chaos_harness.clusters.kind.cli import KindCli
 from chaos_harness.clusters.kind.logs import collect_logs, likely_cause
 from tests.fakes.engine import FakeEngine
 
@@ -12,11 +12,11 @@ _LABELS = {"chaos-harness.run": "r", "chaos-harness.cluster": "c"}
 
 
 @pytest.fixture
-def kind(tmp_path: Path) -> Kind:
-    return Kind(FakeEngine(), "c", tmp_path)
+def kind(tmp_path: Path) -> KindCli:
+    return KindCli(FakeEngine(), "c", tmp_path)
 
 
-def test_the_log_of_each_container_and_of_kind_is_kept(kind: Kind, tmp_path: Path) -> None:
+def test_the_log_of_each_container_and_of_kind_is_kept(kind: KindCli, tmp_path: Path) -> None:
     """Containers of the cluster have a file each, kind's last words another."""
     engine = FakeEngine()
     engine.add("container", "c-registry", _LABELS)
@@ -27,7 +27,7 @@ def test_the_log_of_each_container_and_of_kind_is_kept(kind: Kind, tmp_path: Pat
 
 
 def test_nodes_that_cannot_tell_their_logs_do_not_hide_the_failure(
-    kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: KindCli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What could not be had is returned, and the rest is kept."""
     monkeypatch.setattr("chaos_harness.clusters.kind.cli.tool", lambda _: Path("/bin/false"))
@@ -38,7 +38,7 @@ def test_nodes_that_cannot_tell_their_logs_do_not_hide_the_failure(
     assert (tmp_path / "logs" / "c-worker.log").exists()
 
 
-def test_a_broken_engine_does_not_hide_the_failure(kind: Kind, tmp_path: Path) -> None:
+def test_a_broken_engine_does_not_hide_the_failure(kind: KindCli, tmp_path: Path) -> None:
     """An engine that tells nothing costs the logs, not the error."""
     (missing,) = collect_logs(FakeEngine(errors={"ps": "gone"}), kind, "c", tmp_path / "logs")
     assert "gone" in missing

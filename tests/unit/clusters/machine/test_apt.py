@@ -15,7 +15,7 @@ from chaos_harness.clusters.engine import packages
 from chaos_harness.clusters.errors import HarnessError
 from chaos_harness.clusters.machine import apt as distribution
 from chaos_harness.clusters.machine import traces
-from chaos_harness.clusters.machine.locking import try_locked
+from chaos_harness.clusters.machine.locking import try_lock
 from chaos_harness.clusters.terminal.progress import Progress
 
 
@@ -63,7 +63,7 @@ def test_what_apt_says_is_told(apt: Path) -> None:
 def test_without_apt_another_way_is_told(apt: Path) -> None:
     """On another distribution the reader is told what to do."""
     (apt / "apt-get").unlink()
-    with pytest.raises(HarnessError, match=r"no a here, and only Debian's and .*; ask your vendor"):
+    with pytest.raises(HarnessError, match=r"no a here, and packages are .*; ask your vendor"):
         _install()
 
 
@@ -94,7 +94,7 @@ def _there(policy: Path) -> dict[str, str]:
 def test_a_policy_that_was_there_comes_back(policy: Path) -> None:
     """A machine's own policy-rc.d, or none, is the same after the installation, also when that fails."""
     before, seen = _there(policy), []
-    with contextlib.suppress(KeyError), distribution.no_daemon_starts(policy):
+    with contextlib.suppress(KeyError), distribution.block_daemon_starts(policy):
         seen.append(policy.read_text())
         assert [trace.what for trace in traces.pending()] == ["policy-rc.d"]
         raise KeyError
@@ -109,7 +109,7 @@ from pathlib import Path
 from chaos_harness.clusters.machine import apt, traces
 from chaos_harness.clusters.engine import packages
 traces.HOME = Path(sys.argv[1])
-with apt.no_daemon_starts(Path(sys.argv[2])):
+with apt.block_daemon_starts(Path(sys.argv[2])):
     print("apt works", flush=True)
     sys.stdin.read()
 """
@@ -129,7 +129,7 @@ def test_kill_during_apt_is_healed(policy: Path, tmp_path: Path, remedy: str) ->
     if remedy == "gc":
         assert distribution.heal() == [f"policy {policy}, which kept services from starting"]
     else:
-        with distribution.no_daemon_starts(policy):
+        with distribution.block_daemon_starts(policy):
             pass
     assert _there(policy) == before
     assert distribution.heal() == []
@@ -143,7 +143,7 @@ def test_kill_between_any_two_steps_is_healed(policy: Path, step: str) -> None:
     killed = os.fork()
     if not killed:
         setattr(Path, step, lambda *_: os._exit(9))
-        distribution.no_daemon_starts(policy).__enter__()
+        distribution.block_daemon_starts(policy).__enter__()
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(killed, 0)[1]) == (0 if step == "rename" and not before else 9)
     distribution.heal()
@@ -152,7 +152,7 @@ def test_kill_between_any_two_steps_is_healed(policy: Path, step: str) -> None:
 
 def test_healing_waits_for_an_apt_that_has_lost_its_harness(policy: Path, tmp_path: Path) -> None:
     """As long as dpkg's lock is held, or another harness installs, no service may start."""
-    guard = distribution.no_daemon_starts(policy)
+    guard = distribution.block_daemon_starts(policy)
     guard.__enter__()
     takes = "import fcntl, sys; file = open(sys.argv[1], 'w'); fcntl.lockf(file, fcntl.LOCK_EX)"
     holds = f"{takes}; print(flush=True); input()"
@@ -162,7 +162,7 @@ def test_healing_waits_for_an_apt_that_has_lost_its_harness(policy: Path, tmp_pa
         apt.stdout.readline()
         assert distribution.heal() == []
         apt.kill()
-    with try_locked(str(tmp_path / "lib" / "apt.lock")):
+    with try_lock(str(tmp_path / "lib" / "apt.lock")):
         assert distribution.heal() == []
     assert distribution.heal() != []
 
@@ -177,16 +177,16 @@ def test_where_nothing_was_changed_nothing_is_written(policy: Path, tmp_path: Pa
 
 def test_the_lock_is_the_machines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Two installers with different state directories take turns: they share one policy."""
-    with try_locked(str(distribution._lock())):
+    with try_lock(str(distribution._apt_lock())):
         monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "other"))
-        with try_locked(str(distribution._lock())) as free:
+        with try_lock(str(distribution._apt_lock())) as free:
             assert not free
 
 
 def test_two_installers_at_once_leave_the_machines_own_policy(policy: Path) -> None:
     """Whoever ends last, and although an earlier version may know another lock: only ours is taken away."""
     before = _there(policy)
-    first, second = distribution.no_daemon_starts(policy), distribution.no_daemon_starts(policy)
+    first, second = distribution.block_daemon_starts(policy), distribution.block_daemon_starts(policy)
     first.__enter__()
     second.__enter__()
     first.__exit__(None, None, None)
@@ -197,11 +197,11 @@ def test_two_installers_at_once_leave_the_machines_own_policy(policy: Path) -> N
 def test_an_administrators_file_is_never_deleted(policy: Path) -> None:
     """One that came while apt worked stays; what was put aside stays beside it, and the next installation asks."""
     before = _there(policy)
-    with distribution.no_daemon_starts(policy):
+    with distribution.block_daemon_starts(policy):
         policy.write_text("the administrator's new one")
     assert policy.read_text() == "the administrator's new one"
     if before:
         assert _there(policy)["policy-rc.d.chaos-harness-saved"] == _OWN
         with pytest.raises(HarnessError, match="keep the one that you want: `mv "):
-            distribution.no_daemon_starts(policy).__enter__()
+            distribution.block_daemon_starts(policy).__enter__()
         assert policy.read_text() == "the administrator's new one"

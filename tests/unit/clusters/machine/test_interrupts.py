@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from chaos_harness.clusters.machine import interrupts
-from chaos_harness.clusters.machine.interrupts import leaving, owing, unbroken
+from chaos_harness.clusters.machine.interrupts import announce_cleanup, defer_interrupts, exit_uninterrupted
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -27,7 +27,7 @@ def messages(tmp_path: Path) -> Iterator[Path]:
     """Give the file that interrupts are told in, while they are installed."""
     path = tmp_path / "told"
     with path.open("wb") as file:
-        restore = interrupts.install(file.fileno())
+        restore = interrupts.install_handlers(file.fileno())
         yield path
         restore()
 
@@ -39,13 +39,13 @@ def send(number: signal.Signals = signal.SIGINT) -> None:
 @pytest.mark.parametrize("number", _SIGNALS)
 def test_the_first_stops_and_later_ones_are_told(messages: Path, number: signal.Signals) -> None:
     """Only the first raises; what is still owed is named with the sum of its seconds, and what breaks it off."""
-    with owing("remove the cluster", 100.0), owing("heal", 20.0):
+    with announce_cleanup("remove the cluster", 100.0), announce_cleanup("heal", 20.0):
         with pytest.raises(KeyboardInterrupt):
             send(number)
         assert messages.read_bytes() == b""
         send(number)
     text = messages.read_text(encoding="ascii")
-    assert "still goes on, for 120 s at most: heal, then remove the cluster\n" in text
+    assert "still running, for 120 s at most: heal, then remove the cluster\n" in text
     assert f"type: kill -9 {os.getpid()}; nox -s gc\n" in text
 
 
@@ -54,8 +54,8 @@ def test_a_block_is_done_to_its_end(messages: Path) -> None:
     done = []
 
     def end() -> None:
-        with unbroken("end", 10.0):
-            with unbroken("heal", 5.0):
+        with defer_interrupts("end", 10.0):
+            with defer_interrupts("heal", 5.0):
                 send()
                 done.append("healed")
             send(signal.SIGHUP)
@@ -64,8 +64,8 @@ def test_a_block_is_done_to_its_end(messages: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         end()
     assert done == ["healed", "ended"]
-    assert messages.read_text(encoding="ascii").count("goes on") == 2
-    with unbroken("another", 5.0):
+    assert messages.read_text(encoding="ascii").count("still running") == 2
+    with defer_interrupts("another", 5.0):
         send()
 
 
@@ -74,7 +74,7 @@ def test_a_block_needs_nobody_to_have_installed_anything(capfd: pytest.CaptureFi
     done = []
 
     def heal() -> None:
-        with unbroken("heal", 5.0):
+        with defer_interrupts("heal", 5.0):
             send(signal.SIGTERM)
             done.append("healed")
 
@@ -98,13 +98,13 @@ def test_a_context_is_left_to_its_end(messages: Path) -> None:
             done.append("taken back")
 
     def prepare(*, interrupted: bool) -> None:
-        with leaving(prepared(), "take it back", 5.0) as proof:
+        with exit_uninterrupted(prepared(), "take it back", 5.0) as proof:
             done.append(proof)
             if interrupted:
                 send()
 
     for interrupted in (False, True):
-        restore = interrupts.install()
+        restore = interrupts.install_handlers()
         with pytest.raises(KeyboardInterrupt):
             prepare(interrupted=interrupted)
         restore()
@@ -115,8 +115,8 @@ def test_what_is_ignored_stays_ignored(messages: Path) -> None:
     """`nohup` has a run go on when the terminal closes."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        restore = interrupts.install()
-        with unbroken("heal", 5.0):
+        restore = interrupts.install_handlers()
+        with defer_interrupts("heal", 5.0):
             send(signal.SIGHUP)
         send(signal.SIGHUP)
         restore()
@@ -130,8 +130,8 @@ def test_another_thread_is_left_alone() -> None:
     done = []
 
     def work() -> None:
-        restore = interrupts.install()
-        with owing("heal", 1.0), unbroken("heal", 1.0):
+        restore = interrupts.install_handlers()
+        with announce_cleanup("heal", 1.0), defer_interrupts("heal", 1.0):
             done.append("healed")
         restore()
 

@@ -24,7 +24,7 @@ _ROOT = Path(__file__).parents[4]
 _SEEN = """
 import json, sys
 from chaos_harness.clusters.machine.owner import Owner
-print(Owner.from_labels(json.loads(sys.argv[1])).seen())
+print(Owner.from_labels(json.loads(sys.argv[1])).is_running())
 """
 _LIVES = """
 import json, sys
@@ -91,13 +91,13 @@ def test_a_process_that_is_seen_lives_however_old_its_run_is() -> None:
 def test_a_process_that_has_ended_is_dead_at_once(child: subprocess.Popen[bytes]) -> None:
     """Killed and not yet reaped, or reaped, or its number given to another process: it does not run."""
     owner = dataclasses.replace(Owner.mine("r"), pid=child.pid, start=start_time(child.pid))
-    assert owner.seen() is True
+    assert owner.is_running() is True
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    assert owner.seen() is False
+    assert owner.is_running() is False
     child.wait()
-    assert owner.seen() is False
-    assert dataclasses.replace(Owner.mine("r"), start="1").seen() is False
+    assert owner.is_running() is False
+    assert dataclasses.replace(Owner.mine("r"), start="1").is_running() is False
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_process_that_has_ended_is_dead_at_once(child: subprocess.Popen[bytes]
 def test_what_cannot_be_seen_lives_until_its_time_is_up(change: dict[str, Any]) -> None:
     """Another boot id or namespace may be one that shares the engine; earlier versions name no namespace."""
     owner = dataclasses.replace(Owner.mine("r"), **change)
-    assert (owner.seen(), owner.alive()) == (None, True)
+    assert (owner.is_running(), owner.alive()) == (None, True)
     assert not dataclasses.replace(owner, expires=int(time.time()) - 1).alive()
 
 
@@ -126,9 +126,9 @@ def test_another_pid_namespace_is_no_proof_of_death() -> None:
     ) as inside:
         assert inside.stdout
         owner = Owner.from_labels(json.loads(inside.stdout.readline()))
-        assert (owner.pid != inside.pid, owner.seen(), owner.alive()) == (True, None, True)
+        assert (owner.pid != inside.pid, owner.is_running(), owner.alive()) == (True, None, True)
         inside.kill()
-    assert owner.seen() is None
+    assert owner.is_running() is None
 
 
 @needs_namespaces
@@ -156,17 +156,22 @@ def test_a_machine_without_proc_knows_nothing(monkeypatch: pytest.MonkeyPatch) -
     """Where there is no /proc a run has a name all the same, and lives until its time is up."""
     monkeypatch.setattr("chaos_harness.clusters.machine.owner.start_time", lambda _: "")
     monkeypatch.setattr("chaos_harness.clusters.machine.boot.BOOT_ID", Path("/nowhere"))
-    monkeypatch.setattr("chaos_harness.clusters.machine.owner.view", lambda: "")
-    assert (Owner.mine("r").seen(), Owner.mine("r").alive()) == (None, True)
+    monkeypatch.setattr("chaos_harness.clusters.machine.owner.process_view", lambda: "")
+    assert (Owner.mine("r").is_running(), Owner.mine("r").alive()) == (None, True)
 
 
 def test_a_frozen_cluster_lives_without_a_process_until_it_is_too_old() -> None:
     """Nobody's cluster lives; too many hours, or a clock that was set back make it dead, another boot unfit to wake."""
     owner = Owner.nobody("pool-1")
     day = 24 * 3600
-    assert (owner.pooled, owner.shelved, Owner.mine("r").pooled, Owner.of_pool().shelved) == (True, True, False, False)
+    assert (owner.is_pooled, owner.is_frozen, Owner.mine("r").is_pooled, Owner.of_pool().is_frozen) == (
+        True,
+        True,
+        False,
+        False,
+    )
     for change in ({"boot_id": "x"}, {"expires": owner.expires - day}, {"expires": owner.expires + day}):
-        assert not dataclasses.replace(owner, **change).shelved
+        assert not dataclasses.replace(owner, **change).is_frozen
 
 
 def test_a_claimed_directory_is_private_and_names_owner_and_engine() -> None:

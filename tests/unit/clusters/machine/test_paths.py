@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chaos_harness.clusters.errors import HarnessError
-from chaos_harness.clusters.machine.paths import cache_dir, harden, runtime_dir, trusted
+from chaos_harness.clusters.machine.paths import cache_dir, remove_write_access, require_trusted, runtime_dir
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +54,7 @@ def test_run_time_state_of_before_is_closed() -> None:
 
 def test_what_this_user_has_made_is_trusted() -> None:
     """An artefact that only its owner can change may be run."""
-    assert trusted(_artefact()) == cache_dir("artefacts") / "tools-abc"
+    assert require_trusted(_artefact()) == cache_dir("artefacts") / "tools-abc"
 
 
 @pytest.mark.parametrize("which", ["cache", "folder", "file"])
@@ -64,10 +64,10 @@ def test_what_others_may_change_is_refused(which: str) -> None:
     path = {"cache": cache_dir("artefacts"), "folder": folder, "file": folder / "kind"}[which]
     path.chmod(0o777)
     named = folder if which == "file" else path
-    with pytest.raises(HarnessError, match=rf"{path}: .* mode 0777; .*`chmod -R go-w {named}` mends it"):
-        trusted(folder)
-    harden(path)
-    assert trusted(folder) == folder
+    with pytest.raises(HarnessError, match=rf"{path}: .* mode 0777; .*`chmod -R go-w {named}` fixes it"):
+        require_trusted(folder)
+    remove_write_access(path)
+    assert require_trusted(folder) == folder
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
@@ -77,8 +77,8 @@ def test_what_another_user_has_made_is_refused(which: str) -> None:
     folder = _artefact()
     path = {"cache": cache_dir("artefacts"), "folder": folder, "file": folder / "kind"}[which]
     os.chown(path, 65534, 65534)
-    with pytest.raises(HarnessError, match=rf"{path}: .* found one of user 65534, .*`rm -rf .*`, and it is made anew"):
-        trusted(folder)
+    with pytest.raises(HarnessError, match=rf"{path}: .* found one of user 65534, .*`rm -rf .*`, and it is made again"):
+        require_trusted(folder)
 
 
 def test_a_link_is_judged_by_itself(tmp_path: Path) -> None:
@@ -88,6 +88,6 @@ def test_a_link_is_judged_by_itself(tmp_path: Path) -> None:
     outside.chmod(0o666)
     folder = _artefact()
     (folder / "kubectl").symlink_to(outside)
-    harden(folder)
-    assert trusted(folder) == folder
+    remove_write_access(folder)
+    assert require_trusted(folder) == folder
     assert _mode(outside) == 0o666

@@ -15,7 +15,7 @@ import pytest
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed, DeadlineExceeded, HarnessError
 from chaos_harness.clusters.machine import process
-from chaos_harness.clusters.machine.locking import try_locked
+from chaos_harness.clusters.machine.locking import try_lock
 from chaos_harness.clusters.machine.orphans import members
 
 
@@ -166,10 +166,10 @@ _HARNESS = """
 import sys
 import threading
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.machine.locking import try_locked
+from chaos_harness.clusters.machine.locking import try_lock
 from chaos_harness.clusters.machine.process import run
 
-with try_locked("orphans"):
+with try_lock("orphans"):
     run(["true"], Deadline.after(60, "a first command"))
     words = ["sh", "-c", "sleep 61 & (exec setpriv --pdeathsig clear sleep 62) & set -m; sleep 63 & echo $$; wait"]
     deadline = Deadline.after(60, "a command")
@@ -232,11 +232,11 @@ def test_a_lock_is_free_when_all_have_ended(harness: tuple[subprocess.Popen[byte
     running.kill()
     running.wait()
     assert members(session)
-    with try_locked("orphans") as free:
+    with try_lock("orphans") as free:
         assert not free
     os.kill(beside, signal.SIGCONT)
     assert gone(beside)
-    with try_locked("orphans") as free:
+    with try_lock("orphans") as free:
         assert free
 
 

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from chaos_harness.clusters.errors import HarnessError
-from chaos_harness.clusters.machine.mounts import mounts
-from chaos_harness.clusters.machine.removal import remove, try_remove
+from chaos_harness.clusters.machine.mounts import mount_points
+from chaos_harness.clusters.machine.removal import remove_folder, try_remove_folder
 
 _ROOT = Path(__file__).parents[4]
 _ALLOWED = {"clusters/machine/removal.py"}
 _PROGRAM = """
 import sys
 from pathlib import Path
-from chaos_harness.clusters.machine.removal import try_remove
-print(try_remove(Path(sys.argv[1])))
+from chaos_harness.clusters.machine.removal import try_remove_folder
+print(try_remove_folder(Path(sys.argv[1])))
 """
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="a mount takes root")
@@ -31,9 +31,9 @@ def test_whatever_is_there_goes(tmp_path: Path) -> None:
     other.mkdir()
     (folder / "below" / "file").write_text("x")
     (folder / "link").symlink_to(other)
-    remove(folder)
+    remove_folder(folder)
     assert (folder.exists(), other.exists()) == (False, True)
-    assert try_remove(folder) is None
+    assert try_remove_folder(folder) is None
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     folder.mkdir()
     link.symlink_to(folder)
     with pytest.raises(HarnessError, match="not all of it could be removed"):
-        remove(link)
+        remove_folder(link)
     assert folder.is_dir()
 
 
@@ -76,7 +76,7 @@ def test_a_mount_point_is_told_as_it_is_written(tmp_path: Path) -> None:
     info = tmp_path / "mountinfo"
     lines = ["/a", "/a/b\\040c", "/a/b\\040c/d", "/ab"]
     info.write_text("".join(f"1 2 0:3 / {point} rw - tmpfs none rw\n" for point in lines))
-    assert mounts([Path("/a")], info) == ["/a/b c/d", "/a/b c"]
+    assert mount_points([Path("/a")], info) == ["/a/b c/d", "/a/b c"]
 
 
 def test_what_cannot_be_removed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +90,7 @@ def test_what_cannot_be_removed_is_told(tmp_path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr("shutil.rmtree", refuse)
     with pytest.raises(HarnessError, match=rf"{folder}: not all of it could be removed: .*kept.*; see `ls -la"):
-        remove(folder)
+        remove_folder(folder)
 
 
 def test_all_of_the_project_removes_folders_by_it() -> None:
@@ -104,4 +104,4 @@ def test_all_of_the_project_removes_folders_by_it() -> None:
         for node in ast.walk(ast.parse(source))
         if "rmtree" in (getattr(node, "attr", ""), getattr(node, "id", ""), getattr(node, "name", ""))
     ]
-    assert callers == [], "use chaos_harness.clusters.machine.removal.remove, which goes through no mount"
+    assert callers == [], "use chaos_harness.clusters.machine.removal.remove_folder, which goes through no mount"

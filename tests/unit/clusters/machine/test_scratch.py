@@ -17,16 +17,16 @@ import pytest
 
 from chaos_harness.clusters.machine import scratch
 from chaos_harness.clusters.machine.paths import cache_dir, runtime_dir
-from chaos_harness.clusters.machine.scratch import held, sweep
+from chaos_harness.clusters.machine.scratch import hold_folder, remove_abandoned
 
 _HOLDS = """
 import signal, tempfile
 from pathlib import Path
-from chaos_harness.clusters.machine.scratch import credentials, held
-with held("node") as folder, held("chaos-bundle", Path(tempfile.gettempdir())) as bundle:
+from chaos_harness.clusters.machine.scratch import credentials_folder, hold_folder
+with hold_folder("node") as folder, hold_folder("chaos-bundle", Path(tempfile.gettempdir())) as bundle:
     (folder / "layer.tar").write_text("1 GB")
-    (credentials() / "key").write_text("PRIVATE KEY")
-    print(folder, credentials(), bundle, sep="\\n", flush=True)
+    (credentials_folder() / "key").write_text("PRIVATE KEY")
+    print(folder, credentials_folder(), bundle, sep="\\n", flush=True)
     signal.pause()
 """
 _ROOT = Path(__file__).parents[4]
@@ -56,15 +56,15 @@ def test_folders_of_a_killed_process_are_removed() -> None:
         process.send_signal(signal.SIGKILL)
         process.wait(30)
         assert [folder.is_dir() for folder in folders] == [True, True, True]
-        assert sorted(sweep()) == sorted(f"folder {folder}" for folder in folders)
+        assert sorted(remove_abandoned()) == sorted(f"folder {folder}" for folder in folders)
         assert [folder.exists() for folder in folders] == [False, False, False]
-        assert sweep() == []
+        assert remove_abandoned() == []
 
 
 def test_folders_of_a_live_process_stay() -> None:
     """Whoever looks: the lock is the kernel's."""
     with _holder() as (_, folders):
-        assert sweep() == []
+        assert remove_abandoned() == []
         assert [folder.is_dir() for folder in folders] == [True, True, True]
 
 
@@ -72,7 +72,7 @@ def test_folders_of_a_live_process_stay() -> None:
 def test_folders_of_a_process_that_cannot_be_seen_stay() -> None:
     """A process in another PID namespace holds its folders all the same."""
     with _holder("unshare", "--pid", "--fork", "--mount-proc", "--kill-child") as (_, folders):
-        assert sweep() == []
+        assert remove_abandoned() == []
         assert [folder.is_dir() for folder in folders] == [True, True, True]
 
 
@@ -82,18 +82,18 @@ def test_keys_are_for_their_owner_alone_and_go_at_the_end() -> None:
     completed = subprocess.run([sys.executable, "-c", script], cwd=_ROOT, check=True, stdout=subprocess.PIPE, text=True)
     folders = [Path(line) for line in completed.stdout.splitlines()]
     assert [folder.exists() for folder in folders] == [False, False, False]
-    here = scratch.credentials()
+    here = scratch.credentials_folder()
     assert here.parent == runtime_dir("credentials")
     assert stat.S_IMODE(here.stat().st_mode) == 0o700
-    assert scratch.credentials() == here
+    assert scratch.credentials_folder() == here
 
 
 def test_a_folder_that_is_just_being_made_stays() -> None:
     """Between its making and its lock a folder has a name of its own, which is left alone for a minute."""
     new = Path(tempfile.mkdtemp(prefix=".chaos-new-", dir=cache_dir("scratch")))
-    assert sweep() == []
+    assert remove_abandoned() == []
     os.utime(new, (time.time() - 100,) * 2)
-    assert sweep() == [f"folder {new}"]
+    assert remove_abandoned() == [f"folder {new}"]
 
 
 def test_bundles_that_earlier_versions_unpacked_are_removed() -> None:
@@ -105,7 +105,7 @@ def test_bundles_that_earlier_versions_unpacked_are_removed() -> None:
     (temporary / "chaos-bundle-link").symlink_to(target)
     for folder in (old, temporary / "chaos-bundle-link"):
         os.utime(folder, (time.time() - 4000,) * 2, follow_symlinks=False)
-    assert sweep() == [f"folder {old}"]
+    assert remove_abandoned() == [f"folder {old}"]
     assert target.is_dir()
 
 
@@ -119,8 +119,10 @@ def test_a_client_leaves_no_key_behind(tmp_path: Path) -> None:
         "users": [{"name": "u", "user": user}],
     }
     (tmp_path / "kubeconfig").write_text(json.dumps(content))
-    reads = "import sys, signal; from pathlib import Path; from chaos_harness.clusters.api.readonly import opened\n"
-    reads += "with opened(Path(sys.argv[1])) as foreign:\n"
+    reads = (
+        "import sys, signal; from pathlib import Path; from chaos_harness.clusters.api.readonly import open_readonly\n"
+    )
+    reads += "with open_readonly(Path(sys.argv[1])) as foreign:\n"
     reads += "    print(foreign._api.configuration.key_file, flush=True); signal.pause()"
     argv: list[str | Path] = [sys.executable, "-c", reads, tmp_path / "kubeconfig"]
     with subprocess.Popen(argv, cwd=_ROOT, stdout=subprocess.PIPE, text=True) as process:
@@ -130,14 +132,14 @@ def test_a_client_leaves_no_key_behind(tmp_path: Path) -> None:
         process.kill()
     assert key.is_relative_to(runtime_dir("credentials"))
     assert list(Path(tempfile.gettempdir()).iterdir()) == []
-    assert sweep() == [f"folder {key.parent}"]
+    assert remove_abandoned() == [f"folder {key.parent}"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
 def test_what_is_anothers_stays() -> None:
     """A folder of another user is theirs to remove."""
-    with held("x") as folder:
+    with hold_folder("x") as folder:
         other = folder.with_name(".theirs")
     other.mkdir()
     os.chown(other, 65534, 65534)
-    assert sweep() == []
+    assert remove_abandoned() == []

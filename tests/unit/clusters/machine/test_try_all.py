@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from chaos_harness.clusters.machine.try_all import Ending, raise_first
+from chaos_harness.clusters.machine.try_all import CleanupStack, raise_first
 
 
 def _raises(error: BaseException) -> Callable[[], None]:
@@ -24,7 +24,7 @@ def test_all_steps_are_tried_newest_first() -> None:
         yield "entered"
         done.append("left")
 
-    ending = Ending()
+    ending = CleanupStack()
     ending.callback(lambda: done.append("last"))
     ending.callback(_raises(OSError("full")))
     assert ending.enter_context(block()) == "entered"

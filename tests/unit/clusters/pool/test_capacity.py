@@ -16,7 +16,9 @@ def test_a_frozen_cluster_needs_memory_beside_one_that_works(
     meminfo = tmp_path / "meminfo"
     meminfo.write_text(f"MemTotal: 1 kB\nMemAvailable: {mib * 1024} kB\n")
     monkeypatch.setattr(capacity, "_MEMINFO", meminfo)
-    assert capacity.memory(Shape()) == (None if enough else "3000 MiB of memory are available, 4748 MiB should be")
+    assert capacity.memory_refusal(Shape()) == (
+        None if enough else "3000 MiB of memory are available, 4748 MiB should be"
+    )
 
 
 @pytest.mark.parametrize(("load", "idle"), [(0.0, True), (7.0, False)])
@@ -24,4 +26,4 @@ def test_clusters_are_made_ahead_on_idle_cores_only(monkeypatch: pytest.MonkeyPa
     """A scenario that measures must not pay for it."""
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
     monkeypatch.setattr("os.getloadavg", lambda: (load, 0.0, 0.0))
-    assert capacity.idle() == (None if idle else "1.0 of 8 cores are idle, 2 should be")
+    assert capacity.processor_refusal() == (None if idle else "1.0 of 8 cores are idle, 2 should be")

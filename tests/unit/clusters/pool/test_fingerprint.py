@@ -17,7 +17,7 @@ from chaos_harness.clusters.errors import DeadlineExceeded
 from chaos_harness.clusters.machine.process import Completed
 from chaos_harness.clusters.pool.deviations import Deviation, Trait, deviations
 from chaos_harness.clusters.pool.fingerprint import fingerprint, wait_settled
-from chaos_harness.clusters.pool.reset_gatekeeper import covers
+from chaos_harness.clusters.pool.reset_gatekeeper import can_reset
 from chaos_harness.clusters.registry.container import Registry
 from chaos_harness.clusters.registry.login import Login
 from chaos_harness.clusters.shape import Shape
@@ -184,7 +184,7 @@ def test_a_blow_that_no_status_tells_of_yet_is_named(cluster: Cluster, engine: N
     (restarted,) = deviating(cluster, lambda: run(2, 2))
     (ended,) = deviating(cluster, lambda: run(2))
     assert restarted.trait == ended.trait == Trait("pods", "as nodes run them", "gatekeeper-system")
-    assert covers([restarted, ended])
+    assert can_reset([restarted, ended])
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,7 @@ def test_a_node_that_takes_no_new_pods_for_a_moment_is_waited_for(server: RestSe
     """Its kubelet said once that it is not Ready; if it stays so, the cluster is not handed out."""
     freeze(cluster, Deadline.after(10, "frost"))
     awake(server, cluster, effect="NoSchedule")
-    with pytest.raises(DeadlineExceeded, match="every node to be free for new pods"):
+    with pytest.raises(DeadlineExceeded, match="every node to be schedulable"):
         thaw(cluster, Deadline.after(0.5, "dawn"))
     freeze(cluster, Deadline.after(10, "frost"))
     barred = server.answers["/api/v1/nodes"]
@@ -184,6 +184,6 @@ def test_a_cluster_that_nobody_knows_to_be_frozen_is_refused(cluster: Cluster, t
     """Without its file, or with half of it, nothing is woken."""
     if text is not None:
         (cluster.directory / "frozen.json").write_text(text)
-    with pytest.raises(ClusterUnavailable, match="nothing tells how it was frozen"):
+    with pytest.raises(ClusterUnavailable, match="its state before the pause is unknown"):
         thaw(cluster, Deadline.after(1, "dawn"))
     assert asked(cluster) == []

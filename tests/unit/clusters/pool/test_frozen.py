@@ -11,7 +11,7 @@ import pytest
 from chaos_harness.clusters.errors import ClusterUnavailable
 from chaos_harness.clusters.garbage import Owner, run_directories
 from chaos_harness.clusters.pool.deviations import Trait
-from chaos_harness.clusters.pool.frozen import FrozenCluster, entries, label, note, put, take
+from chaos_harness.clusters.pool.frozen import FrozenCluster, entries, put, read_note, take, write_note
 from tests.fakes.engine import FakeEngine
 
 _ENGINE = FakeEngine()
@@ -28,7 +28,7 @@ def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 def shelved(entry: FrozenCluster = _ENTRY) -> Path:
     directory = Owner.of_pool().claim()
-    note(directory, entry)
+    write_note(directory, entry)
     put(_ENGINE, directory)
     return directory
 
@@ -39,7 +39,7 @@ def owners() -> dict[str, Owner]:
 
 def test_what_was_noted_is_read_again() -> None:
     """Name, recipe and fingerprint come back from the file."""
-    assert label(shelved()) == _ENTRY
+    assert read_note(shelved()) == _ENTRY
 
 
 def test_what_is_taken_is_its_takers() -> None:
@@ -84,7 +84,7 @@ def test_a_file_that_cannot_be_read_is_a_miss() -> None:
     (directory / "pool.json").write_text('{"cluster": "c"}')
     assert take(_ENGINE, "recipe") is None
     with pytest.raises(ClusterUnavailable, match=r"pool\.json"):
-        label(directory)
+        read_note(directory)
 
 
 @pytest.mark.parametrize(
@@ -96,5 +96,5 @@ def test_a_fingerprint_of_another_form_is_refused_with_one_line(written: object)
     whole = {"cluster": "c", "recipe": "recipe", "fingerprint": written}
     (directory / "pool.json").write_text(json.dumps(whole), encoding="utf-8")
     with pytest.raises(ClusterUnavailable, match=r"pool\.json: expected what is known of a pooled cluster") as refused:
-        label(directory)
+        read_note(directory)
     assert str(refused.value).isprintable()

@@ -78,10 +78,10 @@ class World:
         patch.setattr(pools, "create", self._create)
         patch.setattr(pools, "fingerprint", lambda cluster, _: dict(self.states[cluster.name]))
         patch.setattr(pools, "reset", lambda cluster, *_: self._reset(self.states[cluster.name]))
-        for verb in ("delete", "freeze", "thaw", "remember", "wait_settled"):
+        for verb in ("delete", "freeze", "thaw", "save_deployments", "wait_settled"):
             patch.setattr(pools, verb, lambda *_: None)
         patch.setattr(Cluster, "open", lambda _engine, name: self.clusters[name])
-        patch.setattr(capacity, "memory", lambda _: None)
+        patch.setattr(capacity, "memory_refusal", lambda _: None)
 
     def _create(
         self, engine: Any, _: Any, shape: Shape, owner: Owner, directory: Path, *__: Any, **___: Any

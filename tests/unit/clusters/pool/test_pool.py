@@ -63,9 +63,9 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
         monkeypatch.setattr(pools, verb, world.does(verb))
     monkeypatch.setattr(pools, "fingerprint", lambda *_: dict(world.like))
     monkeypatch.setattr(Cluster, "open", lambda _engine, name: world.clusters[name])
-    for verb in ("remember", "wait_settled"):
+    for verb in ("save_deployments", "wait_settled"):
         monkeypatch.setattr(pools, verb, lambda *_: None)
-    monkeypatch.setattr(capacity, "memory", lambda _: None)
+    monkeypatch.setattr(capacity, "memory_refusal", lambda _: None)
     return world
 
 
@@ -81,7 +81,7 @@ def test_an_empty_shelf_costs_a_new_cluster(world: World) -> None:
     """It is made, its fingerprint is noted, and this process owns it."""
     cluster = get(pool())
     assert world.did == ["create"]
-    assert frozen.label(cluster.directory.parent).fingerprint == world.like
+    assert frozen.read_note(cluster.directory.parent).fingerprint == world.like
     assert [owner.pid for _, owner in run_directories()] == [os.getpid()]
 
 
@@ -154,14 +154,14 @@ def test_a_cluster_that_cannot_be_proved_healthy_is_not_handed_out(
     """It is removed, why is told, and a new one is made."""
     stream = io.StringIO()
     pool().give_back(get(pool()))
-    world.failing["thaw"] = ClusterUnavailable("that it was frozen was noticed")
+    world.failing["thaw"] = ClusterUnavailable("Kubernetes noticed the pause")
     if verb == "open":
         world.clusters.clear()
         monkeypatch.setattr(Cluster, "open", lambda *_: world.act("thaw"))
     noisy = Pool(FakeEngine(), Progress(stream))
     assert get(noisy)
     assert world.did == ["create", "freeze", "thaw", "create"]
-    assert "was not handed out: that it was frozen was noticed" in stream.getvalue()
+    assert "was not leased: Kubernetes noticed the pause" in stream.getvalue()
     assert len(list(run_directories())) == 1
 
 
@@ -176,12 +176,12 @@ def test_a_full_pool_takes_no_more(world: World) -> None:
     """What does not fit is removed."""
     first, second = get(pool()), get(pool())
     pool(most=1).give_back(first)
-    assert pool(most=1).give_back(second) == ["1 clusters stand in the pool already"]
+    assert pool(most=1).give_back(second) == ["1 clusters are in the pool already"]
 
 
 def test_less_memory_makes_a_smaller_pool_and_is_said_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The cluster is removed each time, and the reason is shown the first time."""
-    monkeypatch.setattr(capacity, "memory", lambda _: "100 MiB of memory are available")
+    monkeypatch.setattr(capacity, "memory_refusal", lambda _: "100 MiB of memory are available")
     stream = io.StringIO()
     small = Pool(FakeEngine(), Progress(stream))
     for _ in range(2):

@@ -12,7 +12,7 @@ from chaos_harness.clusters.errors import ClusterUnavailable, DeadlineExceeded
 from chaos_harness.clusters.gatekeeper.readiness import DEPLOYMENTS, NAMESPACE
 from chaos_harness.clusters.pool import reset_gatekeeper
 from chaos_harness.clusters.pool.deviations import Deviation, Trait
-from chaos_harness.clusters.pool.reset_gatekeeper import covers, remember, reset
+from chaos_harness.clusters.pool.reset_gatekeeper import can_reset, reset, save_deployments
 from tests.fakes.engine import FakeEngine
 from tests.fakes.rest_server import RestServer, cluster_on, rest_server
 
@@ -33,7 +33,7 @@ _MADE = {
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[RestServer]:
-    monkeypatch.setattr(reset_gatekeeper, "wait_serving", lambda *_: [])
+    monkeypatch.setattr(reset_gatekeeper, "wait_until_serving", lambda *_: [])
     with rest_server() as server:
         yield server
 
@@ -65,20 +65,20 @@ def test_only_gatekeepers_deployments_and_what_they_make_can_be_reset() -> None:
         Deviation(Trait("pods", "ReplicaSet x", NAMESPACE), "a", None),
         Deviation(Trait("replicasets", "y", NAMESPACE), None, "z"),
     ]
-    assert covers(ours)
+    assert can_reset(ours)
     for other in (
         Trait("pods", "nobody x", "default"),
         Trait("node", "n", aspect="rules"),
         Trait("secrets", "x", NAMESPACE),
         Trait("deployments", NAMESPACE),
     ):
-        assert not covers([*ours, Deviation(other, "a", "b")])
+        assert not can_reset([*ours, Deviation(other, "a", "b")])
 
 
 def test_no_word_decides_what_may_be_reset(monkeypatch: pytest.MonkeyPatch) -> None:
     """However deviations are worded, a reset takes back the same ones."""
     monkeypatch.setattr(Deviation, "__str__", lambda _: "another wording")
-    assert covers([Deviation(Trait("deployments", "audit", NAMESPACE), "a", "b")])
+    assert can_reset([Deviation(Trait("deployments", "audit", NAMESPACE), "a", "b")])
 
 
 def test_what_was_is_made_again_when_nothing_old_is_left(server: RestServer, cluster: Cluster) -> None:
@@ -86,7 +86,7 @@ def test_what_was_is_made_again_when_nothing_old_is_left(server: RestServer, clu
     listed(server, DEPLOYMENTS, _MADE)
     listed(server, _SETS, named("audit-5f"))
     listed(server, _PODS, named("audit-5f-1"))
-    remember(cluster, cluster.directory)
+    save_deployments(cluster, cluster.directory)
     reset(cluster, cluster.directory, Deadline.after(5, "a reset"))
     assert [(verb, path.rpartition("/")[2]) for verb, path, _ in server.changes] == [
         ("DELETE", "audit"),
@@ -106,7 +106,7 @@ def test_an_old_replica_set_that_stays_keeps_the_new_from_being_made(server: Res
     """It would be adopted, or collide."""
     listed(server, DEPLOYMENTS, _MADE)
     listed(server, _SETS, named("audit-5f"), stays=True)
-    remember(cluster, cluster.directory)
+    save_deployments(cluster, cluster.directory)
     with pytest.raises(DeadlineExceeded):
         reset(cluster, cluster.directory, Deadline.after(0.5, "a reset"))
     assert "POST" not in {verb for verb, _, _ in server.changes}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaos_harness.clusters.terminal.escape import first_line, last_line, shown
+from chaos_harness.clusters.terminal.escape import escape_controls, first_line, last_line
 
 
 @pytest.mark.parametrize(
@@ -25,26 +25,26 @@ from chaos_harness.clusters.terminal.escape import first_line, last_line, shown
 )
 def test_what_a_terminal_obeys_or_a_reader_does_not_see_is_written_out(text: str, expected: str) -> None:
     """Controls, OSC, C1, line ends, direction marks, zero widths, surrogates and non-characters are escaped."""
-    assert shown(text) == expected
+    assert escape_controls(text) == expected
 
 
 def test_line_ends_stay_where_a_text_has_lines() -> None:
     """With `lines`, a text of several lines stays one, and a carriage return is none of them."""
-    assert shown("one\ntwo\r\x1b[2K", lines=True) == "one\ntwo\\r\\x1b[2K"
+    assert escape_controls("one\ntwo\r\x1b[2K", lines=True) == "one\ntwo\\r\\x1b[2K"
 
 
 def test_a_long_text_is_cut() -> None:
     """No more of a text is shown than was asked for."""
-    assert shown("x" * 2_000_000, most=5) == "xxxxx…"
-    assert shown("xxxxx", most=5) == "xxxxx"
+    assert escape_controls("x" * 2_000_000, most=5) == "xxxxx…"
+    assert escape_controls("xxxxx", most=5) == "xxxxx"
 
 
 @given(st.text(st.characters(codec=None, categories=None)))
 def test_whatever_it_was_it_is_printable_afterwards_and_stays_so(text: str) -> None:
     """Any text comes out printable, can be encoded, fits into XML, and is the same when it is shown again."""
-    escaped = shown(text)
+    escaped = escape_controls(text)
     assert escaped.isprintable()
-    assert shown(escaped) == escaped
+    assert escape_controls(escaped) == escaped
     assert len(escaped) <= 10 * len(text)
     escaped.encode()
     element = ET.Element("a")
@@ -55,7 +55,7 @@ def test_whatever_it_was_it_is_printable_afterwards_and_stays_so(text: str) -> N
 def test_it_takes_time_in_proportion_to_the_text() -> None:
     """A million characters that are all escaped take less than two seconds of the processor."""
     began = time.process_time()
-    shown("\x1b" * 1_000_000)
+    escape_controls("\x1b" * 1_000_000)
     assert time.process_time() - began < 2
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from chaos_harness.clusters.terminal.progress import Progress
-from chaos_harness.clusters.terminal.streams import Lossy, open_copy
+from chaos_harness.clusters.terminal.streams import LossyStream, open_copy
 
 
-def _pipe() -> Lossy:
+def _pipe() -> LossyStream:
     """Return a stream on a pipe that nobody reads any more."""
     reading, writing = os.pipe()
     os.close(reading)
-    return Lossy(os.fdopen(writing, "w", buffering=1))
+    return LossyStream(os.fdopen(writing, "w", buffering=1))
 
 
 def test_a_reader_that_has_gone() -> None:
@@ -40,7 +40,7 @@ def test_a_reader_that_has_gone() -> None:
 def test_a_full_disk() -> None:
     """The error is kept for whoever asks, and later text goes nowhere."""
     with Path("/dev/full").open("w", encoding="utf-8") as file:
-        stream = Lossy(file)
+        stream = LossyStream(file)
         stream.writelines(["a\n", "b\n"])
         stream.flush()
         assert isinstance(stream.lost, OSError)
@@ -51,7 +51,7 @@ def test_a_closed_stream() -> None:
     """Text for a stream that somebody closed is lost."""
     stream = io.StringIO()
     stream.close()
-    lossy = Lossy(stream)
+    lossy = LossyStream(stream)
     assert lossy.write("text") == 4
     assert isinstance(lossy.lost, ValueError)
 
@@ -59,7 +59,7 @@ def test_a_closed_stream() -> None:
 def test_a_small_alphabet() -> None:
     """What an encoding lacks is a question mark, and the rest is written."""
     written = io.BytesIO()
-    stream = Lossy(io.TextIOWrapper(written, encoding="ascii"))
+    stream = LossyStream(io.TextIOWrapper(written, encoding="ascii"))
     Progress(stream.as_text()).say("✓ done")
     assert (written.getvalue(), stream.lost) == (b"? done\n", None)
 

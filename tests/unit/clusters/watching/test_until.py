@@ -8,7 +8,7 @@ from kubernetes.client import ApiClient
 
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import DeadlineExceeded
-from chaos_harness.clusters.watching.watch import State, until
+from chaos_harness.clusters.watching.watch import State, wait_until
 from tests.fakes.api_server import PATH, FakeApiServer
 from tests.fakes.seen import QUICK
 
@@ -23,12 +23,12 @@ def test_until(server: FakeApiServer, api: ApiClient) -> None:
     def running(state: State) -> list[str]:
         return [name for name, pod in state.items() if pod["status"].get("phase") == "Running"]
 
-    assert until(api, PATH, running, Deadline.after(60, "a running pod"), timing=QUICK) == ["default/a"]
+    assert wait_until(api, PATH, running, Deadline.after(60, "a running pod"), timing=QUICK) == ["default/a"]
 
 
 def test_until_nothing_is_there(api: ApiClient) -> None:
     """`until` asks about a state without any object, too."""
-    assert until(api, PATH, lambda state: not state, Deadline.after(60, "no pod"), timing=QUICK)
+    assert wait_until(api, PATH, lambda state: not state, Deadline.after(60, "no pod"), timing=QUICK)
 
 
 def test_until_asks_only_of_whole_states(server: FakeApiServer, api: ApiClient) -> None:
@@ -45,7 +45,7 @@ def test_until_asks_only_of_whole_states(server: FakeApiServer, api: ApiClient) 
             server.compact()
         return len(state) == 1
 
-    assert until(api, PATH, spoiled, Deadline.after(60, "one pod"), timing=QUICK)
+    assert wait_until(api, PATH, spoiled, Deadline.after(60, "one pod"), timing=QUICK)
     assert asked == [3, 1]
 
 
@@ -56,7 +56,7 @@ def test_until_too_late(server: FakeApiServer, api: ApiClient) -> None:
     for number in range(6):
         server.put(f"b{number}")
     with pytest.raises(DeadlineExceeded) as caught:
-        until(api, PATH, lambda state: None, Deadline.after(2, "pods to be Ready"), timing=NEVER_SILENT)
+        wait_until(api, PATH, lambda state: None, Deadline.after(2, "pods to be Ready"), timing=NEVER_SILENT)
     message = str(caught.value)
     assert message.startswith("waited 2 s for pods to be Ready; last seen: Pod default/a: Pending Ready=False Image")
     assert message.endswith("BackOff, Pod default/b0: no status, Pod default/b1: no status, Pod default/b2: no status, "
@@ -67,11 +67,11 @@ def test_until_no_longer_blind(server: FakeApiServer, api: ApiClient) -> None:
     """The error of `until` does not tell of a gap that is over."""
     server.status.append(500)
     with pytest.raises(DeadlineExceeded, match=r"last seen: no object$"):
-        until(api, PATH, lambda state: None, Deadline.after(2, "a pod"), timing=NEVER_SILENT)
+        wait_until(api, PATH, lambda state: None, Deadline.after(2, "a pod"), timing=NEVER_SILENT)
 
 
 def test_until_blind(server: FakeApiServer, api: ApiClient) -> None:
     """The error of `until` says that nothing could be seen at the end, and why."""
     server.refuse()
     with pytest.raises(DeadlineExceeded, match=r"no object \(blind for \d s: refused .*Connection refused"):
-        until(api, PATH, lambda state: None, Deadline.after(2, "a pod"), timing=QUICK)
+        wait_until(api, PATH, lambda state: None, Deadline.after(2, "a pod"), timing=QUICK)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chaos_harness.clusters.cluster import Cluster
-from chaos_harness.clusters.machine.interrupts import unbroken
+from chaos_harness.clusters.machine.interrupts import defer_interrupts
 from chaos_harness.harness import jsonl
 from chaos_harness.harness.errors import HarnessError, UndoFailed
 from chaos_harness.harness.experiment.lifecycle import Experiment
@@ -149,9 +149,9 @@ def test_an_interrupt_just_before_healing_leaves_it_to_the_end(
         times.append(what)
         if what == "heal cut registry" and times.count(what) == 1:
             raise KeyboardInterrupt
-        return unbroken(what, seconds)
+        return defer_interrupts(what, seconds)
 
-    monkeypatch.setattr("chaos_harness.harness.experiment.lifecycle.unbroken", late)
+    monkeypatch.setattr("chaos_harness.harness.experiment.lifecycle.defer_interrupts", late)
 
     def end() -> None:
         with experiment, experiment.fault(cut_registry()):

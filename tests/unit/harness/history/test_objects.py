@@ -20,7 +20,7 @@ from chaos_harness.harness.history import objects
 def test_nothing(thing: dict[str, Any]) -> None:
     """Of what has no field, or null in it, nothing is said."""
     assert not objects.is_ready(thing)
-    assert not objects.is_leaving(thing)
+    assert not objects.is_terminating(thing)
     said = (objects.uid_of, objects.name_of, objects.node_of, objects.owner_uid, objects.waiting, objects.labels)
     assert not any(one(thing) for one in (*said, objects.running, objects.restarts, objects.endpoints))
 

@@ -10,7 +10,7 @@ import pytest
 
 from chaos_harness.clusters import versions
 from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.draft import draft
 from chaos_harness.harness.incident.load import load
@@ -153,7 +153,7 @@ def test_signs_that_nobody_sees(tmp_path: Path, hidden: str) -> None:
     event = _event(f"admission webhook {hidden}", "2026-11-24T11:59:00Z")
     text = _draft(**{"/apis/constraints.gatekeeper.sh/v1beta1/ks": [constraint], "/api/v1/events": [event]})
 
-    assert shown(text, lines=True) == text
+    assert escape_controls(text, lines=True) == text
     path = tmp_path / "a.yaml"
     path.write_text(text, encoding="utf-8")
     kept = load(path).policies

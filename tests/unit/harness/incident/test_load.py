@@ -62,7 +62,7 @@ def test_a_minor_is_enough(tmp_path: Path) -> None:
     loaded = _load(tmp_path, {"kubernetes": "1.35"}, shape={"gatekeeper": "3.20"})
 
     assert loaded.shape.gatekeeper == loaded.incident.shape.gatekeeper == "v3.20.1"
-    assert loaded.shape.kubernetes == versions.meant("1.35", versions.KUBERNETES)
+    assert loaded.shape.kubernetes == versions.resolve_version("1.35", versions.KUBERNETES)
 
 
 def test_a_version_without_quotes(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.engine.dialogue import Dialogue, dialogue
+from chaos_harness.clusters.engine.dialogue import Dialogue, start_dialogue
 from chaos_harness.harness.checks.fail_open import fail_open_window
 from chaos_harness.harness.errors import CommandFailed
 from chaos_harness.harness.history import HistoryWriter, read
@@ -35,7 +35,7 @@ class Nodes:
         script = self.scripts[node].pop(0) if len(self.scripts[node]) > 1 else self.scripts[node][0]
         if script is None:
             raise CommandFailed("the engine does not tell whose it is")
-        return dialogue(["bash", "-c", script])
+        return start_dialogue(["bash", "-c", script])
 
 
 def script_of(*lines: str) -> str:

@@ -101,7 +101,7 @@ def test_a_minor_is_enough(bench: Plugged) -> None:
     status, output = bench.run("--gatekeeper", "v3.20", "--kubernetes", "1.35")
     assert status == 0, output
     assert "2 passed, 1 deselected" in output
-    patch = versions.meant("1.35", versions.KUBERNETES)
+    patch = versions.resolve_version("1.35", versions.KUBERNETES)
     assert patch
     assert bench.did()[0] == f"create 1cp2w-k{patch[1:]}-g3.20.1-manifest keep=False"
 

@@ -12,7 +12,7 @@ from chaos_harness.harness.incident.bundle import write
 from chaos_harness.harness.incident.replay import logs
 from chaos_harness.harness.redaction import redact
 from chaos_harness.reports.allure import attachments
-from chaos_harness.reports.allure.sweep import sweep
+from chaos_harness.reports.allure.sweep import redact_results
 from tests.fakes.secrets import KINDS, ORDINARY
 
 _POD = "/var/log/pods/gatekeeper-system_audit-1_uid/manager/0.log"
@@ -35,7 +35,7 @@ class _Node:
 
 def _attached(text: str, place: Path) -> str:
     (place / "a.txt").write_text(text, encoding="utf-8")
-    return attachments.file("a", place / "a.txt", "text/plain").body.decode()
+    return attachments.attach_file("a", place / "a.txt", "text/plain").body.decode()
 
 
 def _bundled(text: str, place: Path) -> str:
@@ -51,13 +51,13 @@ def _logged(text: str, place: Path) -> str:
 
 def _swept(text: str, place: Path) -> str:
     (place / "a.txt").write_text(text, encoding="utf-8")
-    sweep(place)
+    redact_results(place)
     return (place / "a.txt").read_text(encoding="utf-8")
 
 
 def _swept_json(text: str, place: Path) -> str:
     (place / "a-result.json").write_text(json.dumps({"statusDetails": {"message": text}}), encoding="utf-8")
-    sweep(place)
+    redact_results(place)
     message: str = json.loads((place / "a-result.json").read_text(encoding="utf-8"))["statusDetails"]["message"]
     return message
 

@@ -54,7 +54,7 @@ def session(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Session:
     FakePool.did, FakePool.why, FakePool.error = [], [], None
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setattr(cluster_provider, "Pool", FakePool)
-    monkeypatch.setattr(capacity, "idle", lambda: "busy")
+    monkeypatch.setattr(capacity, "processor_refusal", lambda: "busy")
     return Session(1, "never", None, {}, tmp_path, Progress.quiet(), pool=True)
 
 
@@ -143,7 +143,7 @@ def test_the_next_shape_is_made_ahead_on_an_idle_machine_only(
     """A scenario that measures does not share its cores."""
     use(session, upcoming=_NEXT).close()
     assert "fill chart" not in FakePool.did
-    monkeypatch.setattr(capacity, "idle", lambda: None)
+    monkeypatch.setattr(capacity, "processor_refusal", lambda: None)
     use(session, upcoming=_NEXT).close()
     assert "fill chart" in FakePool.did
 
@@ -152,7 +152,7 @@ def test_a_cluster_that_could_not_be_made_ahead_is_told_and_no_more(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next file makes its own."""
-    monkeypatch.setattr(capacity, "idle", lambda: None)
+    monkeypatch.setattr(capacity, "processor_refusal", lambda: None)
     FakePool.error = ClusterUnavailable("no space")
     use(session, upcoming=_NEXT).close()
     assert session.remarks == ["no cluster could be made ahead: no space"]

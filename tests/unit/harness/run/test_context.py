@@ -9,7 +9,7 @@ from chaos_harness.clusters import engine as engines
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import claims
-from chaos_harness.clusters.engine.claims import KEPT_SECONDS, LIFE_SECONDS, register
+from chaos_harness.clusters.engine.claims import KEPT_SECONDS, LIFE_SECONDS, read_register
 from chaos_harness.clusters.errors import HarnessError
 from chaos_harness.clusters.machine.owner import engines_of
 from chaos_harness.clusters.machine.paths import runtime_dir
@@ -38,7 +38,7 @@ def begun(tmp_path: Path) -> Session:
 
 
 def lives(engine: FakeEngine) -> list[tuple[str, float]]:
-    registered = register(engine, Deadline.after(60, "the claims"))
+    registered = read_register(engine, Deadline.after(60, "the claims"))
     return [(claim.owner.run, claim.life) for claim in registered.claims]
 
 

@@ -77,7 +77,7 @@ def test_raw_logs_are_in_a_private_folder_that_goes(tmp_path: Path, monkeypatch:
         assert not logs.exists()
         return []
 
-    monkeypatch.setattr("chaos_harness.clusters.creation.builder.Site.collect_logs", collect)
+    monkeypatch.setattr("chaos_harness.clusters.creation.builder.ClusterBuilder.collect_logs", collect)
     owner = Owner.mine("r")
     shape = Shape(gatekeeper=None, registry=False)
     with pytest.raises(ClusterUnavailable, match=f"logs: {logs}"):

@@ -6,8 +6,15 @@ import random
 from pathlib import Path
 
 from chaos_harness.harness.experiment.record import Attachment, ClaimRecord, Record
-from chaos_harness.reports.allure.attachments import AllureAttachment, Budget, Files, file, pictures, story_of
-from chaos_harness.reports.picture.read_history import tell
+from chaos_harness.reports.allure.attachments import (
+    AllureAttachment,
+    Budget,
+    Files,
+    attach_file,
+    draw_pictures,
+    load_story,
+)
+from chaos_harness.reports.picture.read_history import read_story
 from tests.fakes.histories import HistoryBuilder
 from tests.thorough import thorough
 
@@ -20,7 +27,7 @@ def test_very_large_history_is_cut_and_said_to_be(tmp_path: Path) -> None:
         for number in range(15_000):
             lines.write(json.dumps({"index": number, "value": noise.randbytes(400).hex()}) + "\n")
 
-    attachment = file("history", path, "application/jsonl")
+    attachment = attach_file("history", path, "application/jsonl")
     *kept, last = gzip.decompress(attachment.body).decode().splitlines()
 
     assert len(attachment.body) < 5 * 1024 * 1024
@@ -36,7 +43,7 @@ def test_secret_across_many_lines_is_found_in_a_large_file(tmp_path: Path) -> No
     key = "-----BEGIN RSA PRIVATE KEY-----\n" + "planted\n" * 500 + "-----END RSA PRIVATE KEY-----\n"
     path.write_text("fine\n" * 60_000 + key + "fine\n" * 60_000, encoding="utf-8")
 
-    attachment = file("log", path, "text/plain")
+    attachment = attach_file("log", path, "text/plain")
 
     assert attachment.name == "log.gz"
     assert gzip.decompress(attachment.body).count(b"fine\n") >= 119_999
@@ -64,9 +71,9 @@ def test_pictures_are_a_timeline_and_a_close_up(tmp_path: Path) -> None:
     """A close-up comes along if losses are close together."""
     history = HistoryBuilder().canaries(0, 100)
     record = Record("x", {}, 1, str(tmp_path / "none"), "")
-    quiet = pictures(record, tell(history.recorded()))
+    quiet = draw_pictures(record, read_story(history.recorded()))
     history.add(50, "invoke", "canary 1", "q").add(50.1, "fail", "canary 1", "q", {})
-    lossy = pictures(record, tell(history.recorded()))
+    lossy = draw_pictures(record, read_story(history.recorded()))
 
     assert [picture.name for picture in quiet] == ["timeline"]
     assert [picture.name for picture in lossy] == ["timeline", "close-up, 49.0 to 51.0 s"]
@@ -78,7 +85,7 @@ def test_history_that_cannot_be_read_has_no_story(tmp_path: Path) -> None:
     broken = tmp_path / "broken.jsonl"
     broken.write_text('{"schema": 1, "run": "", "started": 0, "harness": "0"}\n{}\n', encoding="utf-8")
 
-    assert [story_of(Record("x", {}, 1, str(path), "")) for path in (tmp_path / "none", broken)] == [None, None]
+    assert [load_story(Record("x", {}, 1, str(path), "")) for path in (tmp_path / "none", broken)] == [None, None]
 
 
 def _some(name: str, number: int, letter: str = "x") -> AllureAttachment:

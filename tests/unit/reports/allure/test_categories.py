@@ -16,9 +16,9 @@ from chaos_harness.harness.verdict import Claim, Verdict
 from chaos_harness.reports.allure.categories import (
     CATEGORIES,
     NO_LONGER_REPRODUCES,
-    address,
-    environment,
-    marked,
+    collect_environment,
+    issue_url,
+    mark_known_defect,
     write_categories,
     write_environment,
 )
@@ -81,8 +81,8 @@ def test_claim_that_is_not_met_has_its_category(
 
     record = ClaimRecord.of(claim, verdict, 9.0, "judge")
     met = replace(record, expected=outcome)
-    assert _categories(status, marked(raised.exconly(), [met, record])) == [category]
-    assert marked("another error", [met]) == "another error"
+    assert _categories(status, mark_known_defect(raised.exconly(), [met, record])) == [category]
+    assert mark_known_defect("another error", [met]) == "another error"
 
 
 def test_categories_are_written_for_both_readers(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_environment_of_several_shapes_names_each_value_once() -> None:
         for gatekeeper in ("v3.20.1", "v3.23.1", "v3.20.1")
     ]
 
-    properties = environment(records)
+    properties = collect_environment(records)
 
     assert (properties["gatekeeper"], properties["kubernetes"], properties["seed"]) == (
         "v3.20.1, v3.23.1",
@@ -152,4 +152,4 @@ def test_environment_has_no_secrets(tmp_path: Path) -> None:
 )
 def test_an_issue_links_to_the_web_only(issue: str, expected: str) -> None:
     """What is no address of the web has none."""
-    assert address(issue) == expected
+    assert issue_url(issue) == expected

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos_harness.reports.allure.disk_errors import Guard
+from chaos_harness.reports.allure.disk_errors import DiskErrorGuard
 from tests.sessions import run
 
 _LIMITED = """
@@ -24,7 +24,7 @@ def test_after(): pass
 
 def test_first_trouble_is_kept_and_others_go_on(tmp_path: Path) -> None:
     """What the disk does not take is told in words once; what is no trouble of the disk is still raised."""
-    guard = Guard(tmp_path)
+    guard = DiskErrorGuard(tmp_path)
     for name in ("first", "second"):
         with guard.safely():
             (tmp_path / name / "nowhere").write_text("x")

@@ -21,16 +21,16 @@ from pathlib import Path
 from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.reports import run_directory
 run = Path(sys.argv[1])
-run_directory.begin(run)
+run_directory.record_start(run)
 for name in ("done", "open"):
-    run_directory.note(run, f"test_{name}")
+    run_directory.record_test(run, f"test_{name}")
     place = run / "experiments" / "r" / name
     place.mkdir(parents=True)
     history = HistoryWriter(place / "history.jsonl")
     history.append("invoke", "canary 0", "q")
     history.append("fail", "canary 0", "q", {"said": "admitted, token: planted0123"})
     if name == "done":
-        run_directory.note(run, "test_done", str(place / "history.jsonl"))
+        run_directory.record_test(run, "test_done", str(place / "history.jsonl"))
 os.kill(os.getpid(), 9)
 """
 
@@ -86,11 +86,11 @@ def test_run_that_ended_or_goes_on_is_left_alone(tmp_path: Path) -> None:
     """Only the dead are rescued."""
     (tmp_path / "results").mkdir()
     assert rescue(tmp_path) == []
-    run_directory.begin(tmp_path)
+    run_directory.record_start(tmp_path)
     (tmp_path / "experiments/r/x").mkdir(parents=True)
     HistoryWriter(tmp_path / "experiments/r/x/history.jsonl").close()
     assert rescue(tmp_path) == []
-    run_directory.end(tmp_path, 0)
+    run_directory.record_end(tmp_path, 0)
     assert rescue(tmp_path) == []
     assert list((tmp_path / "results").iterdir()) == []
 

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from chaos_harness.reports.allure.results import Writer, clean
+from chaos_harness.reports.allure.results import ResultWriter, clean_result
 from tests.sessions import run
 
 _PLANTED = "Winter2026planted"
@@ -91,18 +91,18 @@ def test_links_that_run_something_are_no_links() -> None:
     """Of a result's links only those to the web stay."""
     links = [{"url": "javascript:alert(1)", "name": "a"}, {"url": "https://x.example/1"}, {"url": "data:text/html,x"}]
 
-    assert clean({"links": links})["links"] == [links[1]]
+    assert clean_result({"links": links})["links"] == [links[1]]
 
 
 def test_controls_are_written_out() -> None:
     """What a terminal obeys, and what is no character, stands in a result as its escape; line ends stay."""
-    assert clean({"message": "a\n\x1b]0;x\x07\ud800"}) == {"message": "a\n\\x1b]0;x\\x07\\ud800"}
+    assert clean_result({"message": "a\n\x1b]0;x\x07\ud800"}) == {"message": "a\n\\x1b]0;x\\x07\\ud800"}
 
 
 @pytest.mark.parametrize("body", ["a token=Winter2026planted \ud800", b"\xff token=Winter2026planted"])
 def test_an_attachment_of_any_bytes_is_written(tmp_path: Path, body: str | bytes) -> None:
     """What is no UTF-8 does not keep an attachment from being cleaned and written."""
-    Writer(str(tmp_path / "results")).report_attached_data(body, "x-attachment.txt")
+    ResultWriter(str(tmp_path / "results")).report_attached_data(body, "x-attachment.txt")
 
     text = (tmp_path / "results" / "x-attachment.txt").read_text(encoding="utf-8")
     assert "token=<redacted>" in text
@@ -111,6 +111,6 @@ def test_an_attachment_of_any_bytes_is_written(tmp_path: Path, body: str | bytes
 def test_a_picture_is_written_as_it_is(tmp_path: Path) -> None:
     """What is no text is not read as one."""
     (tmp_path / "a.png").write_bytes(b"\x89PNG\xff")
-    Writer(str(tmp_path / "results")).report_attached_file(str(tmp_path / "a.png"), "x-attachment.png")
+    ResultWriter(str(tmp_path / "results")).report_attached_file(str(tmp_path / "a.png"), "x-attachment.png")
 
     assert (tmp_path / "results" / "x-attachment.png").read_bytes() == b"\x89PNG\xff"

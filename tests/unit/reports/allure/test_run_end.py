@@ -18,7 +18,7 @@ def _run(root: Path, name: str, seconds: float, outcome: str = "passed") -> list
     run = root / name
     (run / "results").mkdir(parents=True, exist_ok=True)
     categories.write_categories(run / "results")
-    run_directory.begin(run)
+    run_directory.record_start(run)
     claim = ClaimRecord("pods recover", "holds", "holds", None, "", [], {"serving_seconds": seconds})
     shape = {"gatekeeper": "v3.23.1", "kubernetes": "v1.36.4"}
     records = {_NODE: Record("x", {"shape": shape}, 7, "", "", claims=[claim])}
@@ -86,13 +86,13 @@ def test_first_outcome_that_is_no_pass_decides() -> None:
 
 def test_run_says_when_it_began_and_ended(tmp_path: Path) -> None:
     """A run's own words are there from its begin on, and complete at its end."""
-    run_directory.begin(tmp_path)
-    begun = run_directory.state(tmp_path)
-    run_directory.end(tmp_path, 1)
-    ended = run_directory.state(tmp_path)
+    run_directory.record_start(tmp_path)
+    begun = run_directory.read_state(tmp_path)
+    run_directory.record_end(tmp_path, 1)
+    ended = run_directory.read_state(tmp_path)
 
     assert begun is not None
     assert (begun.pid, begun.ended, begun.status) == (os.getpid(), None, None)
     assert ended is not None
     assert (ended.started, ended.status) == (begun.started, 1)
-    assert run_directory.state(tmp_path / "nowhere") is None
+    assert run_directory.read_state(tmp_path / "nowhere") is None

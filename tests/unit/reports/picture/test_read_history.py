@@ -3,7 +3,7 @@
 from typing import Any
 
 from chaos_harness.reports.picture.model import QuestionLabel
-from chaos_harness.reports.picture.read_history import tell
+from chaos_harness.reports.picture.read_history import read_story
 from tests.fakes.histories import STARTED, HistoryBuilder
 
 
@@ -17,14 +17,14 @@ def test_fault_has_its_moments_and_proofs() -> None:
         HistoryBuilder().fault(1, 2, 8).add(7, "ok", "fault 1", "observed", {"name": "cut registry", "proof": "still"})
     )
 
-    (band,) = tell(history.recorded()).faults
+    (band,) = read_story(history.recorded()).faults
 
     assert (band.begun, band.proved, band.healing, band.ended, band.proof) == (1, 2, 8, 8, "seen")
 
 
 def test_fault_that_was_not_proved_or_healed_says_so() -> None:
     """What is missing in the history is missing in the story."""
-    (band,) = tell(HistoryBuilder().fault(1, None, None).recorded()).faults
+    (band,) = read_story(HistoryBuilder().fault(1, None, None).recorded()).faults
 
     assert (band.proved, band.ended) == (None, None)
 
@@ -34,7 +34,7 @@ def test_fault_that_is_undone_and_does_not_heal() -> None:
     name = {"name": "cut registry"}
     history = HistoryBuilder().fault(1, 2, None).add(8, "invoke", "fault 1", "heal", name)
     history.add(9, "ok", "fault 1", "undone", {**name, "within": 5})
-    story = tell(history.add(14, "fail", "fault 1", "not healed", {**name, "said": "it is away"}).recorded())
+    story = read_story(history.add(14, "fail", "fault 1", "not healed", {**name, "said": "it is away"}).recorded())
 
     (band,) = story.faults
     assert (band.healing, band.ended, band.heal_proof) == (8, None, "")
@@ -54,7 +54,7 @@ def test_a_one_shot_fault_is_known_by_its_value() -> None:
         9, "ok", "fault 3", "healed", {**name, "proof": "nothing to heal: x"}
     )
 
-    assert [band.one_shot for band in tell(history.recorded()).faults] == [True, False, True]
+    assert [band.one_shot for band in read_story(history.recorded()).faults] == [True, False, True]
 
 
 def test_answers_are_counted_by_question_and_outcome() -> None:
@@ -65,7 +65,7 @@ def test_answers_are_counted_by_question_and_outcome() -> None:
         history.add(at + 0.5, kind, "canary 1", "create mutable pod", {"outcome": "unmutated"})  # type: ignore[arg-type]
     history.add(5, "invoke", "canary 1", "create mutable pod").add(6, "mark", "experiment", "begin", "hold")
 
-    story = tell(history.recorded())
+    story = read_story(history.recorded())
     first, second = story.canaries.values()
 
     assert list(story.canaries) == [
@@ -83,7 +83,7 @@ def test_who_stands_alone_asks_by_its_whole_name() -> None:
     for process in ("api server", "metrics api server", "canary 3", "number"):
         history.add(1, "invoke", process, "ask").add(2, "ok", process, "ask", {})
 
-    questions = tell(history.recorded()).questions
+    questions = read_story(history.recorded()).questions
     assert list(questions) == [QuestionLabel(family, "ask") for family in ("api server", "metrics", "canary", "number")]
     assert [question.short for question in questions] == ["api server ask", "metrics ask", "ask", "number ask"]
 
@@ -94,7 +94,7 @@ def test_too_many_questions_are_counted_together() -> None:
     for number in range(100):
         history.add(number, "invoke", "canary 0", f"q{number}").add(number, "fail", "canary 0", f"q{number}", {})
 
-    story = tell(history.recorded())
+    story = read_story(history.recorded())
 
     assert len(story.questions) == 41
     assert sum(tally.total.lost for tally in story.questions.values()) == 100
@@ -108,7 +108,7 @@ def test_pods_nodes_and_leases_have_lives() -> None:
     for name in ("chaos-x-control-plane", "chaos-x-worker"):
         history.add(1, "change", "watch nodes", "LISTED", _object(name, status={}))
 
-    story = tell(history.recorded())
+    story = read_story(history.recorded())
     pod, *nodes = story.lives.values()
 
     assert [(stretch.state, stretch.at) for stretch in pod.stretches] == [("ready", 1), ("waiting", 2), ("gone", 3)]
@@ -124,7 +124,7 @@ def test_lease_that_is_not_renewed_runs_out() -> None:
     for at in (1, 5, 40):
         history.add(at, "change", "watch leases", "MODIFIED", _object("kube-controller-manager", spec=spec))
 
-    (lease,) = tell(history.recorded()).lives.values()
+    (lease,) = read_story(history.recorded()).lives.values()
 
     assert [(stretch.state, stretch.at) for stretch in lease.stretches] == [("held", 1), ("unheld", 20), ("held", 40)]
 
@@ -137,7 +137,7 @@ def test_calls_that_failed_open_are_counted_where_they_were() -> None:
         history.add(6, "info", "fail open", "call", call)
     history.add(7, "ok", "fail open", "read", {"until": STARTED + 6})
 
-    story = tell(history.recorded())
+    story = read_story(history.recorded())
     tally = story.questions[QuestionLabel("webhook calls", "failed open")]
 
     assert ([request.asked for request in tally.kept], tally.total.lost) == ([3.0, 4.0], 2)
@@ -154,7 +154,7 @@ def test_chain_tells_each_thing_once_and_in_order() -> None:
     for at in (4, 5, 6):
         history.event(at, "BackOff", "p", "Back-off pulling image").event(at, "Pulled", "p", "fine")
 
-    chain = tell(history.recorded()).chain
+    chain = read_story(history.recorded()).chain
 
     assert [link.at for link in chain] == sorted(link.at for link in chain)
     (back_off,) = [link for link in chain if "BackOff" in link.what]
@@ -170,7 +170,7 @@ def test_rest_of_a_history_is_told_too() -> None:
     history.add(4, "change", "watch pods", "GAP", {"why": "expired"})
     history.add(4, "info", "history", "clock-jump", {"seconds": 3.5})
 
-    story = tell(history.recorded(truncated=True))
+    story = read_story(history.recorded(truncated=True))
 
     assert story.rotation == [(1, 2), (2, 1)]
     assert story.requests.busiest == 1

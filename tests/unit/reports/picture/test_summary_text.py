@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from chaos_harness.harness.experiment.record import ClaimRecord, Phase, Record
-from chaos_harness.reports.picture.read_history import tell
-from chaos_harness.reports.picture.summary_text import brief, page, reproduce, sentence
+from chaos_harness.reports.picture.read_history import read_story
+from chaos_harness.reports.picture.summary_text import render_page, reproduction_command, shorten_message, summarise
 from tests.fakes.histories import HistoryBuilder
 
 _SHAPE = {"kubernetes": "v1.36.4", "gatekeeper": "v3.23.1", "install": "manifest", "workers": 2}
@@ -33,7 +33,7 @@ def _story() -> HistoryBuilder:
 
 def test_sentence_says_what_was_done_what_was_lost_and_what_broke() -> None:
     """Versions, faults with their moments, losses with theirs, and the claim that broke, in plain words."""
-    text = sentence(replace(_RECORD, claims=[_CLAIM]), tell(_story().recorded()))
+    text = summarise(replace(_RECORD, claims=[_CLAIM]), read_story(_story().recorded()))
 
     assert text == (
         "Gatekeeper v3.23.1 (manifest) on Kubernetes v1.36.4 with 2 workers: cut registry from 10.0 s, proved, "
@@ -55,13 +55,13 @@ def test_each_way_a_claim_can_come_out_has_its_words(changes: dict[str, str], wo
     """A known defect, one that no longer reproduces, and what could not be judged are not the same."""
     claim = replace(_CLAIM, **changes)  # type: ignore[arg-type]
 
-    assert words in sentence(replace(_RECORD, claims=[claim]), tell(_story().recorded()))
+    assert words in summarise(replace(_RECORD, claims=[claim]), read_story(_story().recorded()))
 
 
 def test_page_has_the_sentence_first_and_the_command_last() -> None:
     """A page goes from the verdict over picture, evidence, chain and phases to the command that does it again."""
     record = replace(_RECORD, claims=[_CLAIM], phases=[Phase("hold", 1.0, 61.0, "passed"), Phase("heal", 61.0)])
-    written = page(record, tell(_story().recorded()), _NODE, fact="A pod serves.", picture="data:x")
+    written = render_page(record, read_story(_story().recorded()), _NODE, fact="A pod serves.", picture="data:x")
     order = ["A pod serves.", "is violated", "data:x", "p: ErrImagePull", "What happened", "not ended", "nox -s chaos"]
 
     assert [written.index(part) for part in order] == sorted(written.index(part) for part in order)
@@ -73,7 +73,7 @@ def test_page_has_the_sentence_first_and_the_command_last() -> None:
 def test_page_says_when_a_claim_was_violated() -> None:
     """The moment that the picture marks stands in words, too; that of a claim that holds is no moment."""
     record = replace(_RECORD, claims=[replace(_CLAIM, at=15.0), replace(_CLAIM, outcome="inconclusive", at=80.0)])
-    written = page(record, tell(_story().recorded()), _NODE)
+    written = render_page(record, read_story(_story().recorded()), _NODE)
 
     assert "pods serve: violated at 15.0 s (expected holds)" in written
     assert "pods serve: inconclusive (expected holds)" in written
@@ -81,7 +81,7 @@ def test_page_says_when_a_claim_was_violated() -> None:
 
 def test_page_without_a_history_still_tells() -> None:
     """If there is nothing to read, the page says so and shows what the record knows."""
-    written = page(_RECORD, None, _NODE)
+    written = render_page(_RECORD, None, _NODE)
 
     assert "there is no history to read" in written
     assert "<img" not in written
@@ -91,20 +91,20 @@ def test_command_runs_the_same_test_again() -> None:
     """It names the test, the seed and the versions, quoted for a shell."""
     command = f"nox -s chaos -- '{_NODE}' --seed 7 --kubernetes v1.36.4 --gatekeeper v3.23.1"
 
-    assert reproduce(_RECORD, _NODE) == command
+    assert reproduction_command(_RECORD, _NODE) == command
 
 
 def test_page_holds_no_secret() -> None:
     """Whatever an error message carried, a page does not."""
     claim = replace(_CLAIM, summary="Authorization: Bearer planted-0123456789abcdef", evidence=["token: planted"])
 
-    assert "planted" not in page(replace(_RECORD, claims=[claim]), tell(_story().recorded()), _NODE)
+    assert "planted" not in render_page(replace(_RECORD, claims=[claim]), read_story(_story().recorded()), _NODE)
 
 
 def test_link_of_the_chain_is_one_line() -> None:
     """What a kubelet says can be long; a page shows its begin and its end, the attached events all of it."""
     history = _story().event(30, "Failed", "p", "x" * 500)
-    written = page(_RECORD, tell(history.recorded()), _NODE)
+    written = render_page(_RECORD, read_story(history.recorded()), _NODE)
 
     assert "x" * 80 in written
     assert "x" * 200 not in written
@@ -120,11 +120,11 @@ def test_error_leaves_room_for_the_sentence() -> None:
 
     claim = replace(_CLAIM, evidence=[f"{number} s: lost" for number in range(9)])
 
-    assert brief("\n".join(lines), [claim]).splitlines() == [
+    assert shorten_message("\n".join(lines), [claim]).splitlines() == [
         *lines[:4],
         "  and 6 lines more, in the description and the claim's step",
         "no longer",
     ]
     indented = "AssertionError: assert [1] == [2]\n" + "  is no evidence\n" * 9 + "end"
     for message in ("one line", "\n".join(lines[:5]), indented):
-        assert brief(message, [claim]) == message
+        assert shorten_message(message, [claim]) == message

@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 from chaos_harness.harness.experiment.record import ClaimRecord, Phase, Record
-from chaos_harness.reports.trends.figures import open_metrics, performance, samples, titles
+from chaos_harness.reports.trends.figures import allure_performance, collect_samples, figure_titles, open_metrics
 
 
 def _records() -> dict[str, Record]:
@@ -19,7 +19,7 @@ def _records() -> dict[str, Record]:
 
 def test_key_holds_what_makes_a_figure_comparable() -> None:
     """Test, versions, claim and figure are the key; what was not judged has no figure."""
-    first, second = samples(_records())
+    first, second = collect_samples(_records())
 
     assert first.key == 'scenarios/test_a.py::test_b[c] | v3.23.1 v1.36.4 | pods "a" recover | serving_seconds'
     assert (first.unit, second.unit, first.value, first.stop) == ("s", "", 12.5, 12.0)
@@ -27,24 +27,24 @@ def test_key_holds_what_makes_a_figure_comparable() -> None:
 
 def test_allure_gets_values_and_titles() -> None:
     """Each figure has a value in milliseconds of time, and a title with a unit."""
-    figures = samples(_records())
+    figures = collect_samples(_records())
 
-    assert [(entry["key"], entry["start"], entry["value"]) for entry in performance(figures)] == [
+    assert [(entry["key"], entry["start"], entry["value"]) for entry in allure_performance(figures)] == [
         (figures[0].key, 10_000, 12.5),
         (figures[1].key, 10_000, 2),
     ]
-    assert titles(figures)[figures[0].key] == {
+    assert figure_titles(figures)[figures[0].key] == {
         "title": 'b[c]: pods "a" recover: serving',
         "unit": "s",
         "better": "lower",
     }
-    assert "better" not in titles(figures)[figures[1].key], "of restarts nobody knows"
+    assert "better" not in figure_titles(figures)[figures[1].key], "of restarts nobody knows"
 
 
 def test_text_is_open_metrics() -> None:
     """Families are typed before their samples and never interleaved, labels escaped, and it ends with EOF."""
     records = _records()
-    lines = open_metrics(samples(records), records).splitlines()
+    lines = open_metrics(collect_samples(records), records).splitlines()
     family = re.compile(r"# TYPE (\w+) gauge")
     sample = re.compile(r'(\w+)\{(\w+="(?:[^"\\]|\\.)*",?)*\} \S+')
     current = ""
@@ -67,7 +67,7 @@ def test_whatever_a_claim_says_it_is_one_line() -> None:
     name = next(iter(record))
     claim = replace(record[name].claims[0], name='a\r\n\x1b[2J\ud800"\\')
     hostile = {name: replace(record[name], claims=[claim])}
-    text = open_metrics(samples(hostile), hostile)
+    text = open_metrics(collect_samples(hostile), hostile)
 
     text.encode()
     assert text.isprintable() or set(filter(lambda letter: not letter.isprintable(), text)) == {"\n"}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from chaos_harness.reports.trends.figures import FigureSample
-from chaos_harness.reports.trends.regression import FEWEST, bound, judge, quantile
+from chaos_harness.reports.trends.regression import FEWEST, bound, judge_figures, quantile
 from tests.thorough import examples
 
 
@@ -16,7 +16,7 @@ def _sample(value: float, figure: str = "serving_seconds", test: str = "t") -> F
 
 def _outcome(value: float, earlier: Sequence[float], figure: str = "serving_seconds") -> str:
     sample = _sample(value, figure)
-    judgements = judge([sample], {sample.key: earlier})
+    judgements = judge_figures([sample], {sample.key: earlier})
     return judgements[0].outcome if judgements else "not gated"
 
 
@@ -76,7 +76,7 @@ def test_false_alarms_are_as_rare_as_said(shape: str, runs: int) -> None:
     for _ in range(turns):
         samples = [_sample(draw(), test=str(number)) for number in range(40)]
         earlier = {sample.key: [draw() for _ in range(runs)] for sample in samples}
-        alarms += any(judgement.outcome == "worse" for judgement in judge(samples, earlier))
+        alarms += any(judgement.outcome == "worse" for judgement in judge_figures(samples, earlier))
 
     assert alarms <= 0.03 * turns
 
@@ -98,13 +98,13 @@ def test_bound_widens_with_more_figures() -> None:
 def test_few_quiet_runs_do_not_explain_everything() -> None:
     """However many figures there are, and however few runs, ten minutes after five runs of nothing are worse."""
     samples = [_sample(600.0 if number == 7 else 0.0, test=str(number)) for number in range(200)]
-    judged = judge(samples, {sample.key: [0.0] * FEWEST for sample in samples})
+    judged = judge_figures(samples, {sample.key: [0.0] * FEWEST for sample in samples})
     assert [line.sample.test for line in judged if line.outcome == "worse"] == ["7"]
 
 
 def test_words_tell_the_comparison() -> None:
     """A line says value, verdict, what was before and what noise explains."""
     sample = _sample(62.0)
-    (judgement,) = judge([sample], {sample.key: [11, 12, 13, 12, 11, 12]})
+    (judgement,) = judge_figures([sample], {sample.key: [11, 12, 13, 12, 11, 12]})
 
     assert judgement.words.startswith("t: c: serving seconds 62, worse: 11.83 in 6 earlier runs, up to 1")

@@ -13,14 +13,14 @@ from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.judging import today
 from chaos_harness.reports.truth.__main__ import main
 from chaos_harness.reports.truth.page import by_check, by_claim, last_line, page
-from chaos_harness.reports.truth.rows import GivenVerdict, Row, Table, counted, merged, table
-from chaos_harness.reports.truth.verdict_log import BROKEN, FILE, Line
+from chaos_harness.reports.truth.rows import GivenVerdict, Table, TruthRow, merge_rows, read_table, sum_counts
+from chaos_harness.reports.truth.verdict_log import BROKEN, FILE, VerdictLine
 
 _ROOT = Path(__file__).parents[4]
 _TABLE = _ROOT / "scenarios/truth.json"
 _ID = "leases_renewed(60)"
 _SHAPE: dict[str, Any] = {"kubernetes": "v1.36.4", "gatekeeper": "v3.23.1", "install": "manifest"}
-_ROW = Row("scenarios/test_a.py::test_x[row]", _ID, "leases are renewed", **_SHAPE, expected="holds")
+_ROW = TruthRow("scenarios/test_a.py::test_x[row]", _ID, "leases are renewed", **_SHAPE, expected="holds")
 
 
 def given(outcome: str = "holds", number: int = 1, **changes: Any) -> GivenVerdict:
@@ -28,11 +28,11 @@ def given(outcome: str = "holds", number: int = 1, **changes: Any) -> GivenVerdi
     return replace(todays, outcome=outcome, run=f"run {number}", **changes)
 
 
-def row(*verdicts: GivenVerdict, **changes: Any) -> Row:
+def row(*verdicts: GivenVerdict, **changes: Any) -> TruthRow:
     return replace(_ROW, **changes, verdicts=verdicts)
 
 
-def line(**changes: Any) -> Line:
+def line(**changes: Any) -> VerdictLine:
     of: dict[str, Any] = {"test": _ROW.test, "claim": _ROW.claim, "id": _ID, "expected": "holds", "outcome": "holds"}
     fixed = {
         "issue": None,
@@ -43,7 +43,7 @@ def line(**changes: Any) -> Line:
         "judge": today(_ID),
         "run": "run 1",
     }
-    return Line(**(of | fixed | {"history": "a/history.jsonl", "until": 20.0} | changes))
+    return VerdictLine(**(of | fixed | {"history": "a/history.jsonl", "until": 20.0} | changes))
 
 
 def test_a_row_is_a_claim_on_a_version() -> None:
@@ -56,20 +56,22 @@ def test_a_row_is_a_claim_on_a_version() -> None:
         {"expected": "violated"},
         {"known": "healthy"},
     ]
-    truth = merged([row(given()), *(row(given(), **other) for other in others), row(given(number=2), claim="reworded")])
+    truth = merge_rows(
+        [row(given()), *(row(given(), **other) for other in others), row(given(number=2), claim="reworded")]
+    )
     assert [len(table_row.verdicts) for table_row in truth.rows] == [2, 1, 1, 1, 1, 1, 1]
     assert truth.rows[0].claim == "reworded"
 
 
 def test_a_verdict_counts_once() -> None:
     """A run that is read twice, or read beside the table it is in, adds nothing."""
-    once = merged([row(given(), given("violated", 2))])
-    assert merged([*once.rows, *once.rows, row(given())]) == once
+    once = merge_rows([row(given(), given("violated", 2))])
+    assert merge_rows([*once.rows, *once.rows, row(given())]) == once
 
 
 def test_only_verdicts_of_todays_checks_count() -> None:
     """What other sources judged is kept, and told as not counted."""
-    truth = merged([row(given(judge="other"), given("violated", 2, judge="other"), given(number=3))])
+    truth = merge_rows([row(given(judge="other"), given("violated", 2, judge="other"), given(number=3))])
     (count,) = truth.counts()
     assert (count.decided, count.seen, count.earlier) == (1, 1, 2)
     assert last_line(truth).endswith("2 histories judged by other checks than today's only")
@@ -78,7 +80,7 @@ def test_only_verdicts_of_todays_checks_count() -> None:
 
 def test_what_is_judged_again_stands_apart() -> None:
     """Of a history that was judged again by today's checks the later verdict counts, in a column of its own."""
-    truth = merged([row(given("violated", judge="other"), given("holds", again=True), given("holds", 2))])
+    truth = merge_rows([row(given("violated", judge="other"), given("holds", again=True), given("holds", 2))])
     (count,) = truth.counts()
     assert (count.came_out("holds"), count.came_out("holds", again=True), count.came_out("violated")) == (2, 1, 0)
     assert (count.seen, count.earlier) == (2, 0)
@@ -87,7 +89,7 @@ def test_what_is_judged_again_stands_apart() -> None:
 
 def test_a_history_counts_once_per_claim() -> None:
     """What was judged at once by today's checks is not counted again when the same history is judged again."""
-    (count,) = merged([row(given(), given("violated", again=True))]).counts()
+    (count,) = merge_rows([row(given(), given("violated", again=True))]).counts()
     assert (count.came_out("holds"), count.came_out("violated")) == (1, 0)
 
 
@@ -108,15 +110,15 @@ def test_truth_and_prediction_are_told_apart(
     expected: str, known: str | None, outcome: str, changes: dict[str, Any], counts: Sequence[int]
 ) -> None:
     """A verdict is a false alarm, or a miss, only where the truth is known; elsewhere a prediction was wrong."""
-    (count,) = merged([row(given(outcome, **changes), expected=expected, known=known)]).counts()
+    (count,) = merge_rows([row(given(outcome, **changes), expected=expected, known=known)]).counts()
     assert (count.as_predicted, count.otherwise, count.known, count.false_alarms, count.missed) == counts
 
 
 def test_histories_and_verdicts_are_both_counted() -> None:
     """Three claims of one history are three verdicts and one history."""
     rows = [row(given(), id=id_) for id_ in (_ID, "leases_renewed(70)")]
-    truth = merged([*rows, row(given("violated", judge=today("undisturbed()")), id="undisturbed()")])
-    total = counted(truth.counts())
+    truth = merge_rows([*rows, row(given("violated", judge=today("undisturbed()")), id="undisturbed()")])
+    total = sum_counts(truth.counts())
     assert (total.decided, total.seen) == (3, 1)
     assert by_check(truth).splitlines()[2:] == [
         "| leases_renewed | 2 | 1 | 2 | 0 | 0 | 2 | 0 | 0 | 0 | 0 |",
@@ -127,7 +129,7 @@ def test_histories_and_verdicts_are_both_counted() -> None:
 
 def test_a_row_reads_well() -> None:
     """A row has the scenario, the claim, the versions, what is expected and why, the counts, the rate and the time."""
-    truth = merged([row(given("violated"), expected="violated", issue="owner/gatekeeper#1", known="version")])
+    truth = merge_rows([row(given("violated"), expected="violated", issue="owner/gatekeeper#1", known="version")])
     assert by_claim(truth).splitlines()[2] == (
         "| x: row | `leases_renewed(60)` | v1.36.4 v3.23.1 manifest | violated gatekeeper#1 (known by version) | 1 | 0 "
         "| 1 | 0 | - | 100.00 % (20.65 to 100.00 %) | 10 s (10 to 10) | - |"
@@ -136,7 +138,7 @@ def test_a_row_reads_well() -> None:
 
 def test_names_cannot_break_the_table() -> None:
     """What a test or a claim is called stays within its cell."""
-    truth = merged([row(given(), test="a.py::test_y[<b>|\n`c`]", id='leases_renewed(60, spare=["|`"])')])
+    truth = merge_rows([row(given(), test="a.py::test_y[<b>|\n`c`]", id='leases_renewed(60, spare=["|`"])')])
     (line,) = by_claim(truth).splitlines()[2:]
     assert line.startswith("| y: &lt;b>\\| 'c' | `leases_renewed(60, spare=[\"\\|'\"])` |")
 
@@ -152,12 +154,12 @@ def test_names_cannot_break_the_table() -> None:
         ([line(judge="other")], 1),
     ],
 )
-def test_status(tmp_path: Path, lines: list[Line], status: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_status(tmp_path: Path, lines: list[VerdictLine], status: int, capsys: pytest.CaptureFixture[str]) -> None:
     """Only a table in which everything that counts came out as expected, and something counts, is a success."""
     write(tmp_path, lines)
     assert main([str(tmp_path), "--write", str(tmp_path / "truth.json")]) == status
     assert "| scenario | claim |" in capsys.readouterr().out
-    truth = table(tmp_path / "truth.json")
+    truth = read_table(tmp_path / "truth.json")
     assert (tmp_path / "truth.md").read_text() == page(truth)
 
 
@@ -178,7 +180,7 @@ def test_tables_are_added_up(tmp_path: Path) -> None:
     second.mkdir()
     write(second, [line(run="run 2")])
     main([str(second), str(first), "--write", str(both)])
-    assert [len(table_row.verdicts) for table_row in table(both).rows] == [2, 1]
+    assert [len(table_row.verdicts) for table_row in read_table(both).rows] == [2, 1]
 
 
 def test_a_run_is_judged_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -186,7 +188,7 @@ def test_a_run_is_judged_again(tmp_path: Path, capsys: pytest.CaptureFixture[str
     lost, unknown = line(judge="other", history="lost/history.jsonl"), line(judge="other", id="gone(1)")
     path = keep(tmp_path, line(judge="other"), lost, unknown, line(judge="other", history=""))
     main([str(tmp_path), "--write", str(path)])
-    rows = {table_row.id: table_row.verdicts for table_row in table(path).rows}
+    rows = {table_row.id: table_row.verdicts for table_row in read_table(path).rows}
     (again,) = [verdict for verdict in rows[_ID] if verdict.again]
     assert (again.history, again.outcome, again.judge) == ("a/history.jsonl", "inconclusive", today(_ID))
     stderr = capsys.readouterr().err
@@ -200,20 +202,20 @@ def test_a_verdict_that_a_table_counts_is_not_given_again(tmp_path: Path, *, run
     """A run keeps the digest of an earlier rule, the table today's of the same sources: that is one verdict."""
     path = keep(tmp_path, line(judge="of an earlier rule"))
     kept = GivenVerdict("run 1", "a/history.jsonl", "holds", today(_ID), until=20.0, seconds=10.0)
-    path.write_text(merged([row(kept)]).json())
+    path.write_text(merge_rows([row(kept)]).json())
     arguments = [str(tmp_path), str(path)] if run_first else [str(path), str(tmp_path)]
     main([*arguments, "--write", str(path)])
-    assert [table_row.verdicts for table_row in table(path).rows] == [(kept,)]
+    assert [table_row.verdicts for table_row in read_table(path).rows] == [(kept,)]
 
 
 def test_a_verdict_that_counts_no_more_is_given_again_once(tmp_path: Path) -> None:
     """When a check has changed, what a table has of its run is judged by today's, and not a second time."""
     path = keep(tmp_path, line(judge="earlier"))
     kept = GivenVerdict("run 1", "a/history.jsonl", "holds", "earlier", until=20.0, seconds=10.0)
-    path.write_text(replace(merged([row(kept)]), judges={_ID: "earlier"}).json())
+    path.write_text(replace(merge_rows([row(kept)]), judges={_ID: "earlier"}).json())
     for _ in range(2):
         main([str(path), str(tmp_path), "--write", str(path)])
-        (table_row,) = table(path).rows
+        (table_row,) = read_table(path).rows
         assert [(verdict.judge, verdict.again) for verdict in table_row.verdicts] == [
             ("earlier", False),
             (today(_ID), True),
@@ -238,27 +240,27 @@ def test_no_table(tmp_path: Path, text: str | None, problem: str, capsys: pytest
     assert main([str(path)]) == 2
     assert problem in capsys.readouterr().err
     with pytest.raises(BadScenario):
-        table(path)
+        read_table(path)
 
 
 def test_published_table() -> None:
     """The page and the README tell the table that lies beside the scenarios, as it counted when it was written."""
-    seen = table(_TABLE)
+    seen = read_table(_TABLE)
     assert page(seen) == _TABLE.with_suffix(".md").read_text(encoding="utf-8")
     assert by_check(seen) in (_ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_a_table_keeps_what_counted(tmp_path: Path) -> None:
     """A table that is read later tells what it told when it was written, whatever judges by then."""
-    written = replace(merged([row(given(judge="then"))]), judges={_ID: "then"})
+    written = replace(merge_rows([row(given(judge="then"))]), judges={_ID: "then"})
     path = tmp_path / "truth.json"
     path.write_text(written.json())
-    assert table(path) == Table(written.rows, {_ID: "then"})
-    assert counted(table(path).counts()).decided == 1
-    assert counted(merged(table(path).rows).counts()).decided == 0
+    assert read_table(path) == Table(written.rows, {_ID: "then"})
+    assert sum_counts(read_table(path).counts()).decided == 1
+    assert sum_counts(merge_rows(read_table(path).rows).counts()).decided == 0
 
 
-def keep(run: Path, *lines: Line) -> Path:
+def keep(run: Path, *lines: VerdictLine) -> Path:
     """Keep a run with these verdicts and the history a/history.jsonl; return where its table may go."""
     (run / "a").mkdir()
     history = HistoryWriter(run / "a/history.jsonl")
@@ -268,5 +270,5 @@ def keep(run: Path, *lines: Line) -> Path:
     return run / "truth.json"
 
 
-def write(directory: Path, lines: list[Line]) -> None:
+def write(directory: Path, lines: list[VerdictLine]) -> None:
     (directory / FILE).write_text("".join(f"{json.dumps(asdict(entry))}\n" for entry in lines), encoding="utf-8")

@@ -8,7 +8,7 @@ import pytest
 
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.reports.truth.commit import commit
-from chaos_harness.reports.truth.verdict_log import BROKEN, FILE, Line, read
+from chaos_harness.reports.truth.verdict_log import BROKEN, FILE, VerdictLine, read_verdicts
 from tests.sessions import Session, run
 
 _REPEATED = """
@@ -92,18 +92,18 @@ def test_a_torn_last_line_does_not_count(tmp_path: Path) -> None:
     path = tmp_path / FILE
     line = '{"test":"t","claim":"c","expected":"holds","outcome":"holds","issue":null,"seed":1,"shape":{},'
     path.write_text(f'{line}"seconds":1,"summary":"s"}}\n{line}', encoding="utf-8")
-    assert read(path) == [Line("t", "c", "holds", "holds", None, 1, {}, 1.0, "s")]
+    assert read_verdicts(path) == [VerdictLine("t", "c", "holds", "holds", None, 1, {}, 1.0, "s")]
 
 
 def test_what_is_no_verdict_is_refused(tmp_path: Path) -> None:
     """A missing file and a broken line are named."""
     path = tmp_path / FILE
     with pytest.raises(BadScenario, match="no verdicts can be read"):
-        read(path)
+        read_verdicts(path)
     path.write_text("{}\n", encoding="utf-8")
     with pytest.raises(BadScenario, match=rf"{FILE}:1: expected a verdict"):
-        read(path)
+        read_verdicts(path)
 
 
-def _lines(session: Session) -> list[Line]:
-    return read(session.results.parent / FILE)
+def _lines(session: Session) -> list[VerdictLine]:
+    return read_verdicts(session.results.parent / FILE)

@@ -144,7 +144,7 @@ def test_a_node_with_frozen_pods_dies_at_last(
         world.states[NODE] = "exited"
 
     world.held = {NODE}
-    monkeypatch.setattr(retry, "of_container", lambda container: [tmp_path / container])
+    monkeypatch.setattr(retry, "cgroups_of", lambda container: [tmp_path / container])
     monkeypatch.setattr(retry, "thaw", thaw)
     bench.inject(kill_node(NODE))
     assert world.state(NODE) == "exited"

@@ -52,7 +52,7 @@ class Objects:
 def objects(monkeypatch: pytest.MonkeyPatch) -> Objects:
     objects = Objects()
     monkeypatch.setattr(edit, "request", objects.request)
-    monkeypatch.setattr(edit, "merge", objects.merge)
+    monkeypatch.setattr(edit, "merge_patch", objects.merge)
     monkeypatch.setattr(edit, "find_path", lambda *_: "/apis/apps/v1/deployments")
     monkeypatch.setattr(World, "_kubectl", objects.kubectl)
     return objects

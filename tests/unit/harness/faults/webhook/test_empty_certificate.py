@@ -47,7 +47,7 @@ class Secrets:
 def secrets(monkeypatch: pytest.MonkeyPatch) -> Secrets:
     secrets = Secrets()
     monkeypatch.setattr(empty_certificate, "request", secrets.request)
-    monkeypatch.setattr(empty_certificate, "merge", secrets.merge)
+    monkeypatch.setattr(empty_certificate, "merge_patch", secrets.merge)
     monkeypatch.setattr(World, "_kubectl", secrets.kubectl)
     monkeypatch.setattr("chaos_harness.harness.faults.webhook.call._ask", lambda _: secrets.said)
     return secrets

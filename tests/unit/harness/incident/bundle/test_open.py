@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from chaos_harness.clusters.machine.scratch import sweep
+from chaos_harness.clusters.machine.scratch import remove_abandoned
 from chaos_harness.harness.errors import BadScenario, HarnessError
 from chaos_harness.harness.incident.bundle.files import packed
 from chaos_harness.harness.incident.bundle.open import opened
@@ -88,7 +88,7 @@ def test_what_a_killed_reader_unpacked_goes_with_gc(
     os.waitpid(killed, 0)
     (leftover,) = place.iterdir()
     with opened(folder) as (_, root):
-        assert sweep() == [f"folder {leftover}"]
+        assert remove_abandoned() == [f"folder {leftover}"]
         assert list(place.iterdir()) == [root]
 
 

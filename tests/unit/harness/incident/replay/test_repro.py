@@ -62,7 +62,7 @@ def test_surprises_are_explained(tmp_path: Path) -> None:
 def test_again_in_full(tmp_path: Path) -> None:
     """Where the file leaves the patch open the command names it: elsewhere another one may be the newest."""
     loaded = incident(tmp_path, shape={"gatekeeper": "3.20", "kubernetes": "1.35"})
-    version = versions.meant("1.35", versions.KUBERNETES)
+    version = versions.resolve_version("1.35", versions.KUBERNETES)
 
     assert f" --gatekeeper v3.20.1 --kubernetes {version} " in again(loaded, 7)
 
