@@ -16,7 +16,7 @@ _QUICK_SHARE = 4
 PROFILES = {"busy": 100, _QUICK: 100 // _QUICK_SHARE}
 """The examples of a test that names no number, by Hypothesis' profile; noxfile.py asks for `quick`."""
 
-thorough = getattr(pytest.mark, _MARKER)
+thorough: pytest.MarkDecorator = getattr(pytest.mark, _MARKER)
 """Marks a test, or a row of one, that the quick loop leaves out: it takes half a second of processor or more."""
 
 
