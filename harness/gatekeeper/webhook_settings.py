@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
+from functools import partial, reduce
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import Field
@@ -16,7 +16,7 @@ from chaos_harness.harness.preparation import Preparation
 from chaos_harness.harness.undo.actions import undo
 from chaos_harness.harness.undo.commands import planes, undo_by_kubectl
 from chaos_harness.harness.undo.journal import Journal
-from chaos_harness.harness.undo.promises import Undos
+from chaos_harness.harness.undo.promises import Undos, merged
 
 __all__ = ["FailurePolicy", "fail_closed", "fail_mutation", "set_back", "time_out_webhooks"]
 
@@ -76,11 +76,24 @@ def time_out_webhooks(*, mutation: Timeout = 1, validation: Timeout = 3) -> Prep
 
 @undo
 def set_back(
-    engine: Engine, *, control_plane: str, kind: str, configuration: str, patch: str, others: Sequence[str] = ()
+    engine: Engine,
+    *,
+    control_plane: str,
+    kind: str,
+    configuration: str,
+    webhook: str = "",
+    fields: Mapping[str, Any] | None = None,
+    patch: str = "",
+    others: Sequence[str] = (),
 ) -> None:
-    """Set fields of a webhook to what they were; no webhook is asked about webhooks, so this works whatever is down."""
-    words = ["patch", kind, configuration, "--type", "strategic", "--patch", patch]
-    undo_by_kubectl(engine, control_plane, others, *words)
+    """Set `fields` of a webhook to what they were; journals of earlier versions have the whole `patch` instead.
+
+    The API server asks no webhook about webhook configurations, so this works whatever is down.
+    """
+    patch = patch or _patch(webhook, fields or {})
+    undo_by_kubectl(
+        engine, control_plane, others, "patch", kind, configuration, "--type", "strategic", "--patch", patch
+    )
 
 
 @contextmanager
@@ -92,11 +105,12 @@ def _set(cluster: Cluster, journal: Journal, fields: Mapping[_Webhook, Mapping[s
         for webhook, wanted in fields.items():
             path = f"{_ROOT}/{webhook.kind}s/{webhook.configuration}"
             now = _settings(request(api, "GET", path), webhook)
-            before = {name: now[name] for name in wanted}
-            place: dict[str, Any] = {"kind": webhook.kind, "configuration": webhook.configuration}
-            undos.register(set_back, patch=_patch(webhook, before), **place, **planes(cluster))
-            merge(api, path, json.loads(_patch(webhook, wanted)), strategic=True)
-            changes += [f"{name} of {webhook.name} is {value}, was {before[name]}" for name, value in wanted.items()]
+            place = {"kind": webhook.kind, "configuration": webhook.configuration, "webhook": webhook.name}
+            unharmed = reduce(merged, (other.arguments["fields"] for other in undos.standing(set_back, **place)), now)
+            before = {name: unharmed[name] for name in wanted}
+            undos.register(set_back, harm={"fields": dict(wanted)}, fields=before, **place, **planes(cluster))
+            merge(api, path, json.loads(_patch(webhook.name, wanted)), strategic=True)
+            changes += [f"{name} of {webhook.name} is {value}, was {now[name]}" for name, value in wanted.items()]
         yield "; ".join(changes)
 
 
@@ -112,5 +126,5 @@ def _settings(configuration: Mapping[str, Any], webhook: _Webhook) -> Mapping[st
     return by_name[webhook.name]
 
 
-def _patch(webhook: _Webhook, fields: Mapping[str, Any]) -> str:
-    return json.dumps({"webhooks": [{"name": webhook.name, **fields}]})
+def _patch(webhook: str, fields: Mapping[str, Any]) -> str:
+    return json.dumps({"webhooks": [{"name": webhook, **fields}]})

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from kubernetes.client import ApiClient
@@ -10,10 +11,11 @@ from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
-from chaos_harness.harness.errors import ApiRefused, CommandFailed, FaultNotApplied
+from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, CommandFailed, FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.faults.nodes.heartbeats import Heartbeat, heartbeat, require_victim, wait_back
+from chaos_harness.harness.faults.targets import require_answers
 from chaos_harness.harness.faults.workloads.reschedule import Cordon
 from chaos_harness.harness.undo.actions import undo
 from chaos_harness.harness.undo.commands import in_container, planes, undo_by_kubectl
@@ -78,16 +80,22 @@ class _Drain:
         drained = Deadline.after(_DRAIN_SECONDS, f"{self._node} to be drained")
         with injection.cluster.client() as api:
             for _ in drained.attempts(first=0.5):
-                if not self._evict(api):
-                    return
+                with suppress(ApiUnreachable):
+                    if not self._evict(api):
+                        return
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         left: list[str] = []
         with cluster.client() as api:
-            if not request(api, "GET", f"{_NODES}/{self._node}")["spec"].get("unschedulable"):
+            with require_answers(f"see whether {self._node} is cordoned"):
+                node = request(api, "GET", f"{_NODES}/{self._node}")
+            if not node["spec"].get("unschedulable"):
                 raise FaultNotApplied(f"expected {self._node} to be cordoned, it is not")
             for _ in deadline.attempts(first=0.5):
-                left = self._evict(api)
+                try:
+                    left = self._evict(api)
+                except ApiUnreachable as error:
+                    left = [f"an unknown rest ({error})"]
                 if not left and self._evicted:
                     return (
                         f"{len(self._evicted)} pods were evicted from {self._node} and are gone, budgets refused "
@@ -132,7 +140,7 @@ class _NodeRemoval:
 
     def inject(self, injection: Injection) -> None:
         require_victim(injection.cluster, self._node)
-        with injection.cluster.client() as api:
+        with injection.cluster.client() as api, require_answers(self.name):
             node = request(api, "GET", f"{_NODES}/{self._node}")
             self._uid = node["metadata"]["uid"]
             injection.undo(

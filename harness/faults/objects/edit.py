@@ -14,6 +14,7 @@ from chaos_harness.clusters.engine import Engine
 from chaos_harness.harness.errors import ApiRefused, BadScenario, FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.faults.targets import require_answers
 from chaos_harness.harness.undo.actions import undo
 from chaos_harness.harness.undo.commands import planes, undo_by_kubectl
 from chaos_harness.harness.undo.promises import Promise, Undos
@@ -85,7 +86,7 @@ class _Edit:
 
     def inject(self, injection: Injection) -> None:
         names.require(name=self._object)
-        with injection.cluster.client() as api:
+        with injection.cluster.client() as api, require_answers(self.name):
             self._promise = edit(injection.cluster, injection.undos, api, self._path(api), self._patch)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:

@@ -13,11 +13,11 @@ from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.errors import DeadlineExceeded
 from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER, DEPLOYMENTS, NAMESPACE
 from chaos_harness.clusters.watching.watch import until
-from chaos_harness.harness.errors import ApiRefused, FaultNotApplied
+from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, FaultNotApplied
 from chaos_harness.harness.faults import ONE_SHOT, Fault
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.faults.objects.edit import edit, restore
-from chaos_harness.harness.faults.targets import Target, find_pods
+from chaos_harness.harness.faults.targets import Target, find_pods, require_answers
 from chaos_harness.harness.undo.actions import undo
 
 if TYPE_CHECKING:
@@ -97,7 +97,8 @@ class _Replacement:
             self._targets = find_pods(api, NAMESPACE, (), _WEBHOOKS)
             for target in self._targets:
                 injection.note_harm(self._how, target)
-            self._said = self._harm(api, self._targets)
+            with require_answers(self.name):
+                self._said = self._harm(api, self._targets)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         try:
@@ -132,7 +133,8 @@ class _ScaleDown:
             targets = find_pods(api, NAMESPACE, (), _WEBHOOKS)
             for target in targets:
                 injection.note_harm(DELETED, target)
-            self._promise = edit(injection.cluster, injection.undos, api, _DEPLOYMENT, {"spec": {"replicas": 0}})
+            with require_answers(self.name):
+                self._promise = edit(injection.cluster, injection.undos, api, _DEPLOYMENT, {"spec": {"replicas": 0}})
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         try:
@@ -178,15 +180,15 @@ def _evict(api: ApiClient, targets: Sequence[Target]) -> str:
 
 
 def _evicted(api: ApiClient, target: Target) -> int:
-    """Evict one pod and return how often that was refused before."""
+    """Evict one pod and return how often the budget refused; a request that was not answered is sent again."""
     body = {
         "apiVersion": "policy/v1",
         "kind": "Eviction",
         "metadata": {"name": target.pod, "namespace": NAMESPACE},
         "deleteOptions": {"preconditions": {"uid": target.uid}},
     }
-    said, deadline = "", Deadline.after(_EVICT_SECONDS, f"{target.pod} to be evicted")
-    for refused in deadline.attempts():
+    said, refused, deadline = "", 0, Deadline.after(_EVICT_SECONDS, f"{target.pod} to be evicted")
+    for _ in deadline.attempts():
         try:
             request(api, "POST", f"{_PODS}/{target.pod}/eviction", body=body)
         except ApiRefused as error:
@@ -194,7 +196,9 @@ def _evicted(api: ApiClient, target: Target) -> int:
                 return refused
             if error.status != _TOO_MANY:
                 raise
-            said = error.brief
+            said, refused = error.brief, refused + 1
+        except ApiUnreachable as error:
+            said = str(error)
         else:
             return refused
     raise FaultNotApplied(f"{deadline.error(said)}; see `kubectl --namespace {NAMESPACE} get pdb`")
