@@ -24,7 +24,7 @@ from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness import add_kubernetes
 from chaos_harness.harness.errors import BadScenario, EngineUnavailable, HarnessError
 from chaos_harness.harness.incident import cli
-from chaos_harness.harness.run.exit_status import status
+from chaos_harness.harness.run.exit_status import run_command
 from chaos_harness.harness.undo import journal
 
 __all__ = ["main"]
@@ -34,9 +34,9 @@ _SECONDS = 60.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb and return the exit status: 0 if it was done and, for doctor, nothing is bad; else see `status`."""
+    """Run one verb and return the exit status: 0 if it was done (doctor: nothing is bad), else see `run_command`."""
     chosen = _parser().parse_args(arguments)
-    return status(lambda: int(chosen.verb(chosen, Progress.terminal())))
+    return run_command(lambda: int(chosen.verb(chosen, Progress.terminal())))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -86,7 +86,7 @@ def _gc(chosen: argparse.Namespace, progress: Progress) -> int:
     left: list[Thing] = []
     if engine:
         try:
-            removed = _collected(engine, chosen, progress)
+            removed = _collect(engine, chosen, progress)
         except HarnessError as error:
             problem, removed = error, []
         sys.stdout.writelines(f"removed {thing}\n" for thing in removed)
@@ -99,7 +99,7 @@ def _gc(chosen: argparse.Namespace, progress: Progress) -> int:
             for directory in garbage.elsewhere(engine)
         )
     ours = engine.private if engine else os.environ.get("CHAOS_ENGINE") != "system"
-    if ours and not left and engines.stop_private(progress, used=None if chosen.all and not engine else _used):
+    if ours and not left and engines.stop_private(progress, used=None if chosen.all and not engine else _is_used):
         sys.stdout.write("stopped the private engine\n")
     try:
         sys.stdout.writelines(f"put back {change}\n" for change in host_changes.heal())
@@ -124,12 +124,12 @@ def _engine(chosen: argparse.Namespace) -> Engine | None:
         raise
 
 
-def _collected(engine: Engine, chosen: argparse.Namespace, progress: Progress) -> list[str]:
+def _collect(engine: Engine, chosen: argparse.Namespace, progress: Progress) -> list[str]:
     undo = partial(journal.replay, engine=engine)
     return garbage.collect_garbage(engine, everything=chosen.all, progress=progress, undo=undo)
 
 
-def _used(engine: Engine) -> bool:
+def _is_used(engine: Engine) -> bool:
     """Whether anything needs the private engine: things of ours in it, claims of whomever, a run that is about to come.
 
     Says whose claims they are.
@@ -156,7 +156,7 @@ def _images(chosen: argparse.Namespace, progress: Progress) -> int:
     shapes = [] if chosen.load else _shapes(chosen.kubernetes, chosen.gatekeeper)
     if chosen.load:
         ready_set.read_index(chosen.load)  # a name with a typo starts no engine
-    with _claimed() as owner:
+    with _claim_run() as owner:
         engine = engines.connect(progress=progress, owner=owner)
         try:
             if chosen.load:
@@ -172,7 +172,7 @@ def _images(chosen: argparse.Namespace, progress: Progress) -> int:
 
 
 @contextlib.contextmanager
-def _claimed() -> Iterator[garbage.Owner]:
+def _claim_run() -> Iterator[garbage.Owner]:
     """Be a live run meanwhile, so that `gc` in another terminal does not stop the engine."""
     owner = garbage.Owner.mine()
     directory = owner.claim()

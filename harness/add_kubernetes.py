@@ -24,7 +24,7 @@ from chaos_harness.clusters.machine.removal import remove
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.errors import BadScenario
 
-__all__ = ["Request", "add", "add_verb", "listed"]
+__all__ = ["Request", "add", "add_verb", "list_versions"]
 
 Compose = Callable[[str, Path], Path]
 """Writes the recipe of a version into a folder, and returns where."""
@@ -105,7 +105,7 @@ def add(request: Request, progress: Progress, *, root: Path = _ROOT, compose: Co
     ]
 
 
-def listed(there: Sequence[str]) -> str:
+def list_versions(there: Sequence[str]) -> str:
     """Return the versions that there are as the README lists them."""
     default = versions.meant(versions.DEFAULT_MINOR, there)
     return ", ".join(f"{version} (default)" if version == default else version for version in there)
@@ -127,7 +127,9 @@ def _problems(request: Request, root: Path) -> list[str]:
             f"no `go` on PATH, which resolves the recipe: install Go 1.26 or newer; see `{typed('doctor')}`"
         )
     if len(_LISTED.findall((root / _README).read_text(encoding="utf-8"))) != 1:
-        problems.append(f"{_README}: expected one line `Kubernetes {listed(there)};`, to write the versions there")
+        problems.append(
+            f"{_README}: expected one line `Kubernetes {list_versions(there)};`, to write the versions there"
+        )
     return problems
 
 
@@ -187,7 +189,7 @@ def _compose(compose: Compose, version: str, stage: Path) -> None:
 def _write_listed(stage: Path) -> None:
     """Write into the README which versions there are."""
     text = (stage / _README).read_text(encoding="utf-8")
-    line = f"Kubernetes {listed(versions.recipes(stage / _RECIPES))};"
+    line = f"Kubernetes {list_versions(versions.recipes(stage / _RECIPES))};"
     (stage / _README).write_text(_LISTED.sub(line, text), encoding="utf-8")
 
 

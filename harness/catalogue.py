@@ -144,7 +144,7 @@ def _entries_in(module: ModuleType, made: str) -> list[CatalogueEntry]:
 
 def _entry(function: Callable[..., Any]) -> CatalogueEntry | None:
     """Return the entry of a function, or None if it must be given something that no file can hold."""
-    hints = {name: _listed(hint) for name, hint in get_type_hints(function, include_extras=True).items()}
+    hints = {name: _as_sequence(hint) for name, hint in get_type_hints(function, include_extras=True).items()}
     fields: dict[str, Any] = {}
     many = ""
     for name, parameter in inspect.signature(function).parameters.items():
@@ -168,7 +168,7 @@ def _full_name(annotation: Any) -> str:
     return f"{getattr(annotation, '__module__', '')}.{getattr(annotation, '__qualname__', '')}"
 
 
-def _listed(annotation: Any) -> Any:
+def _as_sequence(annotation: Any) -> Any:
     """Return the annotation of a list for that of any collection, of which pydantic has no schema, or a single use."""
     listed = get_origin(annotation) in (Collection, Iterable)
     return Sequence[get_args(annotation)] if listed else annotation  # type: ignore[misc]

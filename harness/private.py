@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["add", "directory", "opened", "write"]
+__all__ = ["add", "directory", "replace_file", "write"]
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
+def replace_file(path: Path) -> Iterator[BinaryIO]:
     """Open a new file of mode 0600, to be written; it takes the place of an older one when the block ends well.
 
     Raises OSError.
@@ -38,7 +38,7 @@ def write(path: Path, content: str | bytes) -> Path:
 
     What cannot be UTF-8 (half a surrogate) is written as its escape. Raises OSError.
     """
-    with opened(path) as file:
+    with replace_file(path) as file:
         file.write(content.encode(errors="backslashreplace") if isinstance(content, str) else content)
     return path
 

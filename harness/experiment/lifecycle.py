@@ -26,10 +26,10 @@ from chaos_harness.harness.errors import HarnessError
 from chaos_harness.harness.experiment import attachments
 from chaos_harness.harness.experiment.phases import Phases
 from chaos_harness.harness.experiment.record import ClaimRecord, FaultRecord, Record
-from chaos_harness.harness.experiment.recording import Recording, told_as_ours
+from chaos_harness.harness.experiment.recording import Recording, convert_write_errors
 from chaos_harness.harness.faults import ONE_SHOT, Fault
 from chaos_harness.harness.faults.injection import Injection
-from chaos_harness.harness.gatekeeper.apply import enforced
+from chaos_harness.harness.gatekeeper.apply import enforce_policies
 from chaos_harness.harness.gatekeeper.restart import PullPolicy, restart_gatekeeper
 from chaos_harness.harness.history import HistoryWriter, read
 from chaos_harness.harness.history.vocabulary import FAULT, HEAL, HEALED, INJECT, OBSERVED, REPLICAS, numbered
@@ -170,13 +170,13 @@ class Experiment:
         proof, _ = self._open.enter_context(self._harm(fault))
         return proof
 
-    def prepared(self, preparation: Preparation) -> AbstractContextManager[str]:
+    def prepare_for_block(self, preparation: Preparation) -> AbstractContextManager[str]:
         """Have the cluster in a certain state for the length of a block; give the proof that it is."""
-        block = self._brought_about(preparation, self._written(preparation.name))
+        block = self._carry_out(preparation, self._written(preparation.name))
         return leaving(block, f"take back {preparation.name}", _HEAL_SECONDS)
 
     @contextmanager
-    def _brought_about(self, preparation: Preparation, journal: Journal) -> Iterator[str]:
+    def _carry_out(self, preparation: Preparation, journal: Journal) -> Iterator[str]:
         with ExitStack() as taken_back:
             with self._phase(preparation.name) as phase:
                 phase.detail = taken_back.enter_context(preparation.make(self.cluster, journal))
@@ -184,7 +184,7 @@ class Experiment:
 
     def prepare(self, preparation: Preparation) -> str:
         """Bring the cluster into a certain state until the experiment ends; return the proof that it is."""
-        return self._open.enter_context(self.prepared(preparation))
+        return self._open.enter_context(self.prepare_for_block(preparation))
 
     def probe(self, *probes: Probe) -> None:
         """Start more probes, each in place of the one with its name if there is one; wait for the first sign of life.
@@ -200,7 +200,7 @@ class Experiment:
         policy that it cannot enforce, DeadlineExceeded, ProbeBroken.
         """
         with self._phase(f"apply policies: {', '.join(policy.name for policy in policies)}") as phase:
-            block = enforced(self.cluster, self._written("apply"), self.history, policies)
+            block = enforce_policies(self.cluster, self._written("apply"), self.history, policies)
             phase.detail = self._open.enter_context(leaving(block, "take policies away", _HEAL_SECONDS))
             self._questions += [question for policy in policies for question in policy.questions]
             cluster, history, asked = self.cluster, self.history, self._questions
@@ -217,7 +217,7 @@ class Experiment:
         with self._phase(f"hold for {seconds:g} s"):
             deadline = Deadline.after(seconds, "the time to pass")
             while not (deadline.expired or wake.wait(min(1.0, deadline.remaining))):
-                self._probes.healthy()
+                self._probes.require_healthy()
 
     def recovered(self, seconds: float = _SERVING_SECONDS) -> bool:
         """Wait until Gatekeeper serves again with all its replicas; return whether it did within `seconds`.
@@ -266,7 +266,7 @@ class Experiment:
         """
         judge = judge_of(check)  # it may take a second, which is not to lie between two claims' marks
         self.history.require_whole()
-        self._probes.healthy()
+        self._probes.require_healthy()
         self._probes.give_signs()
         claim = (
             Claim(check, expected, issue, tuple(because))
@@ -298,7 +298,7 @@ class Experiment:
 
         def heal() -> None:
             nonlocal tried
-            with unbroken(f"heal {fault.name}", _HEAL_SECONDS), self.history.telling_what_it_can():
+            with unbroken(f"heal {fault.name}", _HEAL_SECONDS), self.history.tolerate_lost_lines():
                 if tried:
                     return
                 tried = True
@@ -348,7 +348,7 @@ class Experiment:
 
     def _end(self) -> None:
         """Do all of it, whatever fails; an interruption does not keep the rest from being done."""
-        with unbroken("end the experiment", _END_SECONDS), self.history.telling_what_it_can():
+        with unbroken("end the experiment", _END_SECONDS), self.history.tolerate_lost_lines():
             last = Ending()
             last.callback(self.history.require_whole)
             last.callback(self.history.finish)
@@ -364,10 +364,10 @@ class Experiment:
         if self._journal is not None:
             self._journal.close()
             self._journal = None
-            with told_as_ours(self.directory):
+            with convert_write_errors(self.directory):
                 promised = (self.cluster.directory / JOURNAL).read_text(encoding="utf-8", errors="replace")
                 private.write(Path(self.record.journal), redact(promised))
 
     def _write_evidence(self) -> None:
-        with told_as_ours(self.directory):
+        with convert_write_errors(self.directory):
             self.record.attachments = attachments.write(read(self.history.path), self.directory)

@@ -6,16 +6,16 @@ from contextlib import contextmanager
 
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.errors import BadScenario, InvariantViolated, PreparationFailed
-from chaos_harness.harness.experiment.live_line import beside
+from chaos_harness.harness.experiment.live_line import describe_phase
 from chaos_harness.harness.experiment.record import Phase, Record
 from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import BEGIN, END, EXPERIMENT
 
-__all__ = ["EXPERIMENT", "Phases", "under_way"]
+__all__ = ["EXPERIMENT", "Phases", "convert_bad_scenario"]
 
 
 @contextmanager
-def under_way(what: str) -> Iterator[None]:
+def convert_bad_scenario(what: str) -> Iterator[None]:
     """Raise PreparationFailed for a BadScenario of the block, which would say that nothing was touched."""
     try:
         yield
@@ -35,12 +35,15 @@ class Phases:
     def __call__(self, name: str) -> Iterator[Phase]:
         """Go through the step `name` in a block; the block may say in `detail` what came of it.
 
-        Raises PreparationFailed for a BadScenario of the block (see `under_way`).
+        Raises PreparationFailed for a BadScenario of the block (see `convert_bad_scenario`).
         """
         phase = Phase(name, time.time())
         self._record.phases.append(phase)
         self._history.append("mark", EXPERIMENT, BEGIN, name)
-        with under_way(name), self._progress.step(name, lambda: beside(self._record.name, self._history)):
+        with (
+            convert_bad_scenario(name),
+            self._progress.step(name, lambda: describe_phase(self._record.name, self._history)),
+        ):
             try:
                 yield phase
                 phase.status = "passed" if phase.status == "running" else phase.status

@@ -11,7 +11,7 @@ from chaos_harness.harness.history import Entry, HistoryWriter
 from chaos_harness.harness.history.recorded import Kind
 from chaos_harness.harness.redaction import recorded
 
-__all__ = ["Recording", "told_as_ours"]
+__all__ = ["Recording", "convert_write_errors"]
 
 
 class Recording(HistoryWriter):
@@ -19,7 +19,7 @@ class Recording(HistoryWriter):
 
     When a disk does not take a line, the file ends before it, as after a kill: later lines are not written though
     there be space again, and neither is the mark that all is told. That is raised, but for the time in which harm is
-    taken back (`telling_what_it_can`): then the line is lost, and `require_whole` raises afterwards.
+    taken back (`tolerate_lost_lines`): then the line is lost, and `require_whole` raises afterwards.
 
     Its mode is 0600, and secrets are taken out of its values before they are on the disk: of answers, proofs and
     lines of logs here, of objects where they are seen (see harness.probes.objects).
@@ -36,7 +36,7 @@ class Recording(HistoryWriter):
         return super().append(kind, process, f, value if kind == "change" else recorded(value))
 
     @contextmanager
-    def telling_what_it_can(self) -> Iterator[None]:
+    def tolerate_lost_lines(self) -> Iterator[None]:
         """Have no line that cannot be written keep the block from being done, whichever thread writes it."""
         self._patient += 1
         try:
@@ -69,7 +69,7 @@ class Recording(HistoryWriter):
 
 
 @contextmanager
-def told_as_ours(directory: Path) -> Iterator[None]:
+def convert_write_errors(directory: Path) -> Iterator[None]:
     """Raise as HarnessError what keeps the block from writing below `directory`."""
     try:
         yield

@@ -12,7 +12,7 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.machine.try_all import raise_first
 from chaos_harness.clusters.watching.watch import Change, Watch
-from chaos_harness.harness.experiment.phases import under_way
+from chaos_harness.harness.experiment.phases import convert_bad_scenario
 from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import ACTED, LISTED, SEEN, TRIGGER, numbered
 
@@ -123,7 +123,7 @@ class Trigger:
     def _follow(self) -> None:
         deadline = Deadline.after(_LIFETIME_SECONDS, str(self.when))
         with self._cluster.client() as api:
-            with under_way(f"trigger on {self.when}"):
+            with convert_bad_scenario(f"trigger on {self.when}"):
                 path = find_path(api, self.when.kind)
             for change in Watch(api, path).changes(deadline, self._stopping):
                 if change.kind == LISTED and change.object is None and not self._armed:

@@ -13,7 +13,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.watching.watch import State, until
 from chaos_harness.harness.errors import BadScenario, PreparationFailed
 from chaos_harness.harness.faults.registry.remove_image import images_of
-from chaos_harness.harness.gatekeeper.placement import closed
+from chaos_harness.harness.gatekeeper.placement import cordon_nodes
 from chaos_harness.harness.history.objects import is_leaving, is_ready, labels, uid_of
 from chaos_harness.harness.policies import mutated
 from chaos_harness.harness.preparation import Preparation
@@ -68,12 +68,12 @@ def deploy(namespace: str, *controllers: Controller, on: str, carrying: bool = F
     if not namespace.startswith("chaos-"):
         raise BadScenario(f"namespace {namespace!r}: expected one that begins with 'chaos-', which policies are for")
     names = ", ".join(f"{controller.kind} {controller.name}" for controller in controllers)
-    make = partial(_deployed, namespace=namespace, controllers=controllers, on=on, carrying=carrying)
+    make = partial(_run_controllers, namespace=namespace, controllers=controllers, on=on, carrying=carrying)
     return Preparation(f"deploy {names} in {namespace} on {on}", make)
 
 
 @contextmanager
-def _deployed(
+def _run_controllers(
     cluster: Cluster, journal: Journal, namespace: str, controllers: Sequence[Controller], on: str, carrying: bool
 ) -> Iterator[str]:
     that = "to be Ready and carry the mutation" if carrying else "to be Ready"
@@ -88,19 +88,19 @@ def _deployed(
         item = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
         put(cluster, undos, item, deadline)
         others = [worker for worker in cluster.workers if worker != on]
-        with closed(cluster, journal, others, deadline):
-            running = _admitted(cluster, namespace, manifests, wanted, deadline)
+        with cordon_nodes(cluster, journal, others, deadline):
+            running = _admit_pods(cluster, namespace, manifests, wanted, deadline)
             anew = 0
             while bare := [pod for pod in running if carrying and not mutated(pod)]:
                 anew += len(bare)
-                running = _admitted(cluster, namespace, manifests, wanted, deadline, but=bare)
+                running = _admit_pods(cluster, namespace, manifests, wanted, deadline, but=bare)
         where = ", ".join(sorted(f"{pod['metadata']['name']} on {pod['spec']['nodeName']}" for pod in running))
         yield f"{where} run {image}" + f"; {anew} were admitted anew, for they lacked the mutation" * bool(anew)
     finally:
         undos.run()
 
 
-def _admitted(
+def _admit_pods(
     cluster: Cluster,
     namespace: str,
     manifests: Sequence[Mapping[str, Any]],

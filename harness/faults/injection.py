@@ -10,7 +10,7 @@ from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import HARM
 from chaos_harness.harness.undo.actions import Action
 from chaos_harness.harness.undo.journal import Journal
-from chaos_harness.harness.undo.promises import Promise, Undos
+from chaos_harness.harness.undo.promises import RegisteredUndo, Undos
 
 __all__ = ["Injection"]
 
@@ -23,7 +23,7 @@ class Injection:
         self.undos = Undos(cluster.engine, journal)
         self._history = history
 
-    def undo(self, action: Action, /, *, harm: Mapping[str, Any] | None = None, **arguments: Any) -> Promise:
+    def undo(self, action: Action, /, *, harm: Mapping[str, Any] | None = None, **arguments: Any) -> RegisteredUndo:
         """Journal, before the harm, that `action(engine, **arguments)` takes it back; see `Undos.register`."""
         return self.undos.register(action, harm=harm, **arguments)
 

@@ -21,7 +21,7 @@ from chaos_harness.harness.undo.journal import Journal
 from chaos_harness.harness.undo.objects import put
 from chaos_harness.harness.undo.promises import Undos
 
-__all__ = ["POLICIES", "enforced"]
+__all__ = ["POLICIES", "enforce_policies"]
 
 _PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 _BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
@@ -33,7 +33,9 @@ State = Mapping[str, Mapping[str, Any]]
 
 
 @contextmanager
-def enforced(cluster: Cluster, journal: Journal, history: HistoryWriter, policies: Sequence[Policy]) -> Iterator[str]:
+def enforce_policies(
+    cluster: Cluster, journal: Journal, history: HistoryWriter, policies: Sequence[Policy]
+) -> Iterator[str]:
     """Have `policies` in force for the length of a block; give what proves it, and take them away afterwards.
 
     Every webhook pod must tell that it enforces the newest generation of each object of Gatekeeper's, and every
@@ -70,7 +72,7 @@ def _put_in_force(cluster: Cluster, undos: Undos, policies: Sequence[Policy]) ->
             if item["apiVersion"].partition("/")[0].endswith(_OURS):
                 proofs.append(_wait_for_replicas(api, item, replicas, deadline))
         generated = [constraint for policy in policies for constraint in policy.generated]
-        proofs += [until(api, _BINDINGS, partial(_bound, constraint), deadline) for constraint in generated]
+        proofs += [until(api, _BINDINGS, partial(_find_binding, constraint), deadline) for constraint in generated]
         _wait_for_answers(api, [question for policy in policies for question in policy.questions], deadline)
     return "; ".join(proofs)
 
@@ -86,7 +88,7 @@ def _wait_for_replicas(api: Any, item: Mapping[str, Any], replicas: set[str], de
         nonlocal last
         manifest = state.get(name, {})
         errors[:] = _errors(manifest)
-        missing = sorted(replicas - _enforcing(manifest))
+        missing = sorted(replicas - _find_enforcing_pods(manifest))
         last = f"{kind} {name} is not enforced by {', '.join(missing)}" if missing else ""
         return bool(errors) or not missing
 
@@ -103,7 +105,7 @@ def _wait_for_replicas(api: Any, item: Mapping[str, Any], replicas: set[str], de
     return f"{kind} {name} is enforced by {len(replicas)} replicas"
 
 
-def _entries(manifest: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+def _current_statuses(manifest: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
     """Return what pods tell of the object as it is now."""
     generation = manifest.get("metadata", {}).get("generation")
     statuses = manifest.get("status", {}).get("byPod") or ()
@@ -112,17 +114,23 @@ def _entries(manifest: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
 
 def _errors(manifest: Mapping[str, Any]) -> list[str]:
     messages = [
-        error.get("message", str(error)) for status in _entries(manifest) for error in status.get("errors") or ()
+        error.get("message", str(error))
+        for status in _current_statuses(manifest)
+        for error in status.get("errors") or ()
     ]
     return list(dict.fromkeys(messages))
 
 
-def _enforcing(manifest: Mapping[str, Any]) -> set[str]:
+def _find_enforcing_pods(manifest: Mapping[str, Any]) -> set[str]:
     """Return the pods that enforce the object; a template is not said to be, so there it is enough to be seen."""
-    return {status["id"] for status in _entries(manifest) if status.get("enforced", True) and not status.get("errors")}
+    return {
+        status["id"]
+        for status in _current_statuses(manifest)
+        if status.get("enforced", True) and not status.get("errors")
+    }
 
 
-def _bound(constraint: str, state: State) -> str:
+def _find_binding(constraint: str, state: State) -> str:
     for binding in state:
         if binding.startswith("gatekeeper-") and binding.endswith(constraint):
             return f"binding {binding} was generated"

@@ -36,7 +36,7 @@ def restart_gatekeeper(cluster: Cluster, deadline: Deadline, *, pull_policy: Pul
             path = f"{DEPLOYMENTS}/{deployment['metadata']['name']}"
             merge(api, path, {"spec": {"template": template}}, strategic=True)
         pods = wait_serving(cluster, deadline)
-        until(api, f"/api/v1/namespaces/{NAMESPACE}/pods", lambda state: _only_fresh(state, now), deadline)
+        until(api, f"/api/v1/namespaces/{NAMESPACE}/pods", lambda state: _are_all_fresh(state, now), deadline)
     return pods
 
 
@@ -48,5 +48,5 @@ def pull_policy(cluster: Cluster) -> PullPolicy:
     return policy
 
 
-def _only_fresh(pods: Mapping[str, Mapping[str, Any]], now: str) -> bool:
+def _are_all_fresh(pods: Mapping[str, Mapping[str, Any]], now: str) -> bool:
     return all(pod["metadata"].get("annotations", {}).get(_RESTARTED) == now for pod in pods.values())

@@ -14,9 +14,9 @@ from chaos_harness.clusters.engine import Engine
 from chaos_harness.harness.errors import BadScenario, PreparationFailed
 from chaos_harness.harness.preparation import Preparation
 from chaos_harness.harness.undo.actions import undo
-from chaos_harness.harness.undo.commands import planes, undo_by_kubectl
+from chaos_harness.harness.undo.commands import control_plane_arguments, undo_by_kubectl
 from chaos_harness.harness.undo.journal import Journal
-from chaos_harness.harness.undo.promises import Undos, merged
+from chaos_harness.harness.undo.promises import Undos, merge_patches
 
 __all__ = ["FailurePolicy", "fail_closed", "fail_mutation", "set_back", "time_out_webhooks"]
 
@@ -106,9 +106,13 @@ def _set(cluster: Cluster, journal: Journal, fields: Mapping[_Webhook, Mapping[s
             path = f"{_ROOT}/{webhook.kind}s/{webhook.configuration}"
             now = _settings(request(api, "GET", path), webhook)
             place = {"kind": webhook.kind, "configuration": webhook.configuration, "webhook": webhook.name}
-            unharmed = reduce(merged, (other.arguments["fields"] for other in undos.standing(set_back, **place)), now)
+            unharmed = reduce(
+                merge_patches, (other.arguments["fields"] for other in undos.standing(set_back, **place)), now
+            )
             before = {name: unharmed[name] for name in wanted}
-            undos.register(set_back, harm={"fields": dict(wanted)}, fields=before, **place, **planes(cluster))
+            undos.register(
+                set_back, harm={"fields": dict(wanted)}, fields=before, **place, **control_plane_arguments(cluster)
+            )
             merge(api, path, json.loads(_patch(webhook.name, wanted)), strategic=True)
             changes += [f"{name} of {webhook.name} is {value}, was {now[name]}" for name, value in wanted.items()]
         yield "; ".join(changes)

@@ -12,14 +12,20 @@ from chaos_harness.clusters.terminal.escape import shown
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.bundle import recheck, write
-from chaos_harness.harness.incident.cli_options import add_run_options, asked, place, session_of, working
+from chaos_harness.harness.incident.cli_options import (
+    add_run_options,
+    load_chosen,
+    make_work_folder,
+    new_output_folder,
+    session_of,
+)
 from chaos_harness.harness.incident.draft import draft
 from chaos_harness.harness.incident.model import seconds
 from chaos_harness.harness.incident.replay import repro
 from chaos_harness.harness.incident.replay.runner import Runner
 from chaos_harness.harness.incident.schema import schema
 from chaos_harness.harness.incident.shrink.ledger import Ledger
-from chaos_harness.harness.incident.shrink.session import Shrinking
+from chaos_harness.harness.incident.shrink.session import ShrinkSession
 from chaos_harness.harness.incident.skeleton import skeleton
 
 __all__ = ["add_verbs"]
@@ -55,9 +61,9 @@ def add_verbs(verbs: Any) -> None:
 
 
 def _repro(chosen: argparse.Namespace, progress: Progress) -> int:
-    loaded, seed = asked(chosen)
-    folder = place(loaded, "repro")
-    work = working(folder)
+    loaded, seed = load_chosen(chosen)
+    folder = new_output_folder(loaded, "repro")
+    work = make_work_folder(folder)
     runs: list[tuple[write.Replay, Path]] = []
     runner = Runner(session_of(chosen, seed, progress, work), work, fresh=chosen.fresh)
     try:
@@ -76,8 +82,8 @@ def _repro(chosen: argparse.Namespace, progress: Progress) -> int:
                 environment=runner.environment,
                 images=runner.images,
             )
-            lived = [run for run, _ in runs]
-            sys.stdout.writelines(f"{shown(line)}\n" for line in repro.report(loaded, lived, seed, bundle))
+            replays = [run for run, _ in runs]
+            sys.stdout.writelines(f"{shown(line)}\n" for line in repro.report(loaded, replays, seed, bundle))
     return int(not any(run.seen == "reproduced" for run, _ in runs))
 
 
@@ -90,14 +96,14 @@ def _recheck(chosen: argparse.Namespace, _progress: Progress) -> int:
 def _shrink(chosen: argparse.Namespace, progress: Progress) -> int:
     if chosen.resume and chosen.seed is None:
         chosen.seed = Ledger.seed_of(chosen.resume / _LEDGER)
-    loaded, seed = asked(chosen)
-    folder: Path = chosen.resume or place(loaded, "shrink")
-    work = working(folder)
+    loaded, seed = load_chosen(chosen)
+    folder: Path = chosen.resume or new_output_folder(loaded, "shrink")
+    work = make_work_folder(folder)
     ledger = Ledger(folder / _LEDGER, loaded, seed, chosen.confidence)
     runner = Runner(session_of(chosen, seed, progress, work), work, fresh=chosen.fresh)
     progress.say(f"what each run shows goes to {folder}; when stopped, go on with: --resume {folder}")
     with runner.open():
-        shrinking = Shrinking(
+        shrinking = ShrinkSession(
             loaded,
             ledger,
             lambda candidate: runner.run(candidate, seed)[0],

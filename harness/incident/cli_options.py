@@ -12,9 +12,9 @@ from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness import private
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.load import LoadedIncident, load
-from chaos_harness.harness.run.context import Session
+from chaos_harness.harness.run.context import RunContext
 
-__all__ = ["OUT", "add_run_options", "asked", "place", "session_of", "working"]
+__all__ = ["OUT", "add_run_options", "load_chosen", "make_work_folder", "new_output_folder", "session_of"]
 
 OUT = checkout.OUT / "incidents"
 """Where bundles go, below the directory in which the command was typed."""
@@ -38,7 +38,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=CHOICES, help="container engine (default: $CHAOS_ENGINE or auto)")
 
 
-def asked(chosen: argparse.Namespace) -> tuple[LoadedIncident, int]:
+def load_chosen(chosen: argparse.Namespace) -> tuple[LoadedIncident, int]:
     """Return the incident that was asked for, with the seed that counts. Raises BadScenario."""
     fields = {name: getattr(chosen, name) for name in _SHAPE_OPTIONS if getattr(chosen, name) is not None}
     loaded = load(chosen.file, fields)
@@ -47,17 +47,17 @@ def asked(chosen: argparse.Namespace) -> tuple[LoadedIncident, int]:
     return replace(loaded, incident=loaded.incident.model_copy(update={"seed": seed})), seed
 
 
-def session_of(chosen: argparse.Namespace, seed: int, progress: Progress, histories: Path) -> Session:
+def session_of(chosen: argparse.Namespace, seed: int, progress: Progress, histories: Path) -> RunContext:
     """Return the session in which clusters are made."""
-    return Session(seed, chosen.keep, chosen.engine, {}, histories.absolute(), progress, pool=chosen.pool)
+    return RunContext(seed, chosen.keep, chosen.engine, {}, histories.absolute(), progress, pool=chosen.pool)
 
 
-def place(loaded: LoadedIncident, verb: str) -> Path:
+def new_output_folder(loaded: LoadedIncident, verb: str) -> Path:
     """Return a new directory's path for what a verb leaves."""
     return OUT / f"{time.strftime('%Y%m%d-%H%M%S')}-{verb}-{loaded.name[:_LONGEST_NAME]}"
 
 
-def working(folder: Path) -> Path:
+def make_work_folder(folder: Path) -> Path:
     """Return the directory for the runs below a verb's `folder`, made now if it is not there. Raises BadScenario."""
     work = folder / "work"
     try:

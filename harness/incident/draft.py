@@ -13,7 +13,7 @@ from chaos_harness.clusters.api.readonly import Foreign
 from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER, DEPLOYMENTS, NAMESPACE
 from chaos_harness.clusters.terminal.escape import shown
 from chaos_harness.harness.errors import BadScenario
-from chaos_harness.harness.incident.object_files import lacks
+from chaos_harness.harness.incident.object_files import problems_of_manifest
 from chaos_harness.harness.incident.yaml_source import MOST_BYTES, parse
 from chaos_harness.harness.redaction import REDACTED, redact
 
@@ -65,7 +65,7 @@ def _draft(cluster: Foreign, now: datetime) -> str:
     nodes = cluster.items("/api/v1/nodes")
     workers = [node for node in nodes if _CONTROL_PLANE not in (node["metadata"].get("labels") or {})]
     chart = _is_chart(names[CONTROLLER])
-    policies, left_out = _fitting(_policies(cluster))
+    policies, left_out = _choose_policies(_policies(cluster))
     comments = [
         f"drafted {now.isoformat(timespec='minutes')} from a cluster that was only read",
         f"Kubernetes {kubernetes}{_near(kubernetes, versions.KUBERNETES)}",
@@ -91,10 +91,10 @@ def _draft(cluster: Foreign, now: datetime) -> str:
     }
     lines = [line for comment in comments[:_MOST_COMMENTS] for line in redact(comment).splitlines()]
     head = "".join(f"# {shown(line, most=_LONGEST_COMMENT)}\n" for line in lines)
-    return f"# yaml-language-server: $schema=schema.json\n{head}{_redacted(body)}"
+    return f"# yaml-language-server: $schema=schema.json\n{head}{_redact(body)}"
 
 
-def _fitting(policies: Iterable[Object]) -> tuple[list[Object], list[str]]:
+def _choose_policies(policies: Iterable[Object]) -> tuple[list[Object], list[str]]:
     """Return the policies that an incident file can hold, and the names of those that it cannot, or no more of."""
     kept: list[Object] = []
     left_out: list[str] = []
@@ -116,10 +116,10 @@ def _parts_of(text: str, policy: Object) -> int:
         (source,) = parse(text, Path("draft"))
     except BadScenario:
         return 0
-    return len(source.marks) if source.data == [policy] and not list(lacks(policy)) else 0
+    return len(source.marks) if source.data == [policy] and not list(problems_of_manifest(policy)) else 0
 
 
-def _redacted(body: Object) -> str:
+def _redact(body: Object) -> str:
     """Return the text of an incident without secrets; it can be read, whatever the redactor takes out of a text."""
     text = _yaml(_clean(body))
     cleaned = redact(text)

@@ -16,7 +16,7 @@ from chaos_harness.harness.verdict import Claim, Outcome
 if TYPE_CHECKING:
     from chaos_harness.harness.experiment.lifecycle import Experiment
 
-__all__ = ["JudgedClaim", "Seen", "check_of", "claim", "judge", "seen"]
+__all__ = ["JudgedClaim", "Seen", "check_of", "claim_all", "conclude", "judge"]
 
 Seen = Literal["reproduced", "not reproduced", "inconclusive"]
 
@@ -53,10 +53,10 @@ def check_of(claimed: ClaimSpec) -> Check:
 
 def judge(incident: Incident, shape: Shape, recorded: History) -> list[JudgedClaim]:
     """Return what the claims of an incident say of a history."""
-    return [_judged(claimed, shape, recorded) for claimed in incident.claims]
+    return [_judge_claim(claimed, shape, recorded) for claimed in incident.claims]
 
 
-def seen(judged: Iterable[JudgedClaim]) -> Seen:
+def conclude(judged: Iterable[JudgedClaim]) -> Seen:
     """Return whether the incident was seen again: all its symptoms are violated.
 
     If no claim is a symptom, because the incident is new, every claim is one. What is violated by something else than
@@ -70,7 +70,7 @@ def seen(judged: Iterable[JudgedClaim]) -> Seen:
     return "not reproduced" if "holds" in outcomes else "inconclusive"
 
 
-def claim(loaded: LoadedIncident, experiment: "Experiment") -> None:
+def claim_all(loaded: LoadedIncident, experiment: "Experiment") -> None:
     """Claim in an experiment all that the incident claims of its version; raise the first error when all are told."""
     first: HarnessError | InvariantViolated | None = None
     for claimed in loaded.incident.claims:
@@ -91,7 +91,7 @@ def claim(loaded: LoadedIncident, experiment: "Experiment") -> None:
         raise first
 
 
-def _judged(claimed: ClaimSpec, shape: Shape, recorded: History) -> JudgedClaim:
+def _judge_claim(claimed: ClaimSpec, shape: Shape, recorded: History) -> JudgedClaim:
     check, expected = check_of(claimed), claimed.expected(shape)
     verdict = check(recorded)
     made = Claim(check, expected or "holds", claimed.issue, tuple(claimed.because))

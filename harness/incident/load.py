@@ -20,7 +20,7 @@ from chaos_harness.harness.incident.object_files import Objects, objects_of
 from chaos_harness.harness.incident.references import SYNTAX
 from chaos_harness.harness.incident.timeline import problems_of_time
 from chaos_harness.harness.incident.watches import lists_of
-from chaos_harness.harness.incident.yaml_source import Location, YamlSource, few, read
+from chaos_harness.harness.incident.yaml_source import Location, YamlSource, limit_problems, read
 
 __all__ = ["LoadedIncident", "load"]
 
@@ -83,14 +83,14 @@ def load(path: Path, asked: Mapping[str, Any] | None = None, *, context: str | N
     given = source.data.get("shape")
     given = given if isinstance(given, dict) else {}
     kinds: Sequence[Kind] = ("check",) if context == RECORDED else KINDS
-    shape, options = _asked_of({**given, **(asked or {})}, context)
+    shape, options = _effective_shape({**given, **(asked or {})}, context)
     problems = [*_problems_of_model(source.data, context), *_problems_of_names(source.data, kinds)]
     problems += _problems_of_watches(source.data) if context != RECORDED else ()
     policies, workload, files, more = objects_of(source)
     lines = _in_order(source, [*problems, *problems_of_time(source.data)])
     lines = lines or options
     if lines or more or shape is None:
-        raise BadScenario(few([*lines, *more]))
+        raise BadScenario(limit_problems([*lines, *more]))
     incident = Incident.model_validate_json(json.dumps(source.data), context=context)
     return LoadedIncident(path, incident, shape, given, tuple(policies), tuple(workload), tuple(files))
 
@@ -101,7 +101,7 @@ def _in_order(source: YamlSource, problems: Iterable[Problem]) -> list[str]:
     return [source.problem(place, words) for place, words in ordered]
 
 
-def _asked_of(fields: dict[str, Any], context: str | None) -> tuple[Shape | None, list[str]]:
+def _effective_shape(fields: dict[str, Any], context: str | None) -> tuple[Shape | None, list[str]]:
     """Return the shape, or the problems of what was asked for beside the file: those of the file are told with it."""
     try:
         return Shape.parse(fields, "options", context=context), []
@@ -166,9 +166,11 @@ def _problems_of_entry(kind: Kind, name: str, values: Any) -> Iterator[Problem]:
     if not isinstance(values, dict):
         return
     wrong = [((*("with", *place),), words) for place, words in known[name].problems(values)]
-    wrong += references.refused(values, ("with",)) if kind in ("fault", "preparation") else ()
+    wrong += references.problems_of_references(values, ("with",)) if kind in ("fault", "preparation") else ()
     wrong += _nodes_by_name(values) if kind in ("fault", "preparation") else ()
-    wrong += [(place, f"expected signs that can be seen, found {_short(word)}") for place, word in _unseen(values)]
+    wrong += [
+        (place, f"expected signs that can be seen, found {_short(word)}") for place, word in _find_invisible(values)
+    ]
     yield from wrong
     if not wrong and kind != "probe":  # a probe is made of a cluster, which is not there yet
         try:
@@ -186,10 +188,10 @@ def _nodes_by_name(values: Mapping[str, Any]) -> Iterator[Problem]:
                 yield ("with", parameter), f"{name!r} is a node of another cluster; say which of its own: {SYNTAX}"
 
 
-def _unseen(value: Any, place: Location = ("with",)) -> Iterator[Problem]:
+def _find_invisible(value: Any, place: Location = ("with",)) -> Iterator[Problem]:
     """Yield the words among parameters that have something in them which a reader does not see."""
     if isinstance(value, dict | list):
         for name, part in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _unseen(part, (*place, name))
+            yield from _find_invisible(part, (*place, name))
     elif isinstance(value, str) and shown(value) != value:
         yield place, value

@@ -8,7 +8,7 @@ from chaos_harness.clusters.api import names
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.yaml_source import Location, YamlSource, read
 
-__all__ = ["Manifest", "Objects", "lacks", "objects_of"]
+__all__ = ["Manifest", "Objects", "objects_of", "problems_of_manifest"]
 
 Manifest = Mapping[str, Any]
 Objects = tuple[Manifest, ...]
@@ -50,21 +50,26 @@ def _objects(source: YamlSource, place: Location, item: Manifest, files: dict[Pa
         return ()  # its objects are the harness's own
     value = item[given[0]]
     if given == ["object"]:
-        documents, problems = [value], [source.problem((*place, "object", *at), said) for at, said in lacks(value)]
+        documents, problems = (
+            [value],
+            [source.problem((*place, "object", *at), said) for at, said in problems_of_manifest(value)],
+        )
     else:
-        path = _beside(source, (*place, "file"), value)
+        path = _find_file(source, (*place, "file"), value)
         if path not in files and sum(map(_size, files)) + _size(path) > _MOST_BYTES:
             words = f"with it the files have more than {_MOST_BYTES // 2**20} MiB, which is the most"
             raise BadScenario(source.problem((*place, "file"), words))
         sources = files[path] = files.get(path) or read(path)
         documents = [document.data for document in sources]
-        problems = [document.problem(at, said) for document in sources for at, said in lacks(document.data)]
+        problems = [
+            document.problem(at, said) for document in sources for at, said in problems_of_manifest(document.data)
+        ]
     if problems:
         raise BadScenario(problems)
     return tuple(documents)
 
 
-def _beside(source: YamlSource, place: Location, name: Any) -> Path:
+def _find_file(source: YamlSource, place: Location, name: Any) -> Path:
     """Return the file that is meant, if it is below the incident's own directory, links followed."""
     if not isinstance(name, str):
         raise BadScenario(source.problem(place, "expected the name of a file"))
@@ -90,7 +95,7 @@ def _size(path: Path) -> int:
         return 0  # which reading it tells
 
 
-def lacks(manifest: Any) -> Iterator[tuple[Location, str]]:
+def problems_of_manifest(manifest: Any) -> Iterator[tuple[Location, str]]:
     """Yield what a manifest lacks to be applied, and what does not belong into one that others apply."""
     if not isinstance(manifest, dict):
         yield (), "expected an object of Kubernetes"

@@ -6,7 +6,7 @@ from typing import Any
 
 from chaos_harness.harness.incident.yaml_source import Location
 
-__all__ = ["REFERENCE", "SYNTAX", "refused"]
+__all__ = ["REFERENCE", "SYNTAX", "problems_of_references"]
 
 SYNTAX = "$worker, $worker2, $any-worker, $control-plane, $pod(LABELS), $node(LABELS)[2], $gatekeeper-image"
 """What there is; LABELS select pods of Gatekeeper's namespace, [2] means the second by name of node and pod."""
@@ -19,7 +19,7 @@ REFERENCE = re.compile(
 )
 
 
-def refused(value: Any, place: Location = ()) -> Iterator[tuple[Location, str]]:
+def problems_of_references(value: Any, place: Location = ()) -> Iterator[tuple[Location, str]]:
     """Yield the words in `value` that begin as a reference and are none, each behind its place."""
     for where, word in _words(value, place):
         if not REFERENCE.fullmatch(word):

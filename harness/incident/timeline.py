@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from chaos_harness.harness.incident.model import Incident, Positive, Seconds, Step, Turns
 from chaos_harness.harness.incident.yaml_source import Location
 
-__all__ = ["length", "longest", "problems_of_time", "rewired"]
+__all__ = ["length", "longest", "problems_of_time", "remove_step"]
 
 Problem = tuple[Location, str]
 
@@ -71,7 +71,7 @@ def longest(steps: Sequence[Step], lasts: float | None) -> float:
     return max([lasts or 0.0, *(_end(step, steps, waiting=True) for step in steps)])
 
 
-def rewired(steps: Sequence[Step], removed: int) -> list[Step]:
+def remove_step(steps: Sequence[Step], removed: int) -> list[Step]:
     """Return the steps without one of them; those that came after it begin when it would have begun."""
     gone = steps[removed]
     kept = []

@@ -7,14 +7,14 @@ from chaos_harness.harness.catalogue import watch_groups
 from chaos_harness.harness.errors import BadScenario
 
 if TYPE_CHECKING:
-    from chaos_harness.harness.probes.objects import WatchedList
+    from chaos_harness.harness.probes.objects import ListWatch
 
 __all__ = ["lists_of", "names"]
 
 _SHORT = 80
 
 
-def lists_of(words: str) -> "tuple[WatchedList, ...]":
+def lists_of(words: str) -> "tuple[ListWatch, ...]":
     """Return the lists of a group: "generated", or, of one kind, "constraints ChaosOwners". Raises BadScenario."""
     groups = watch_groups()
     whole = groups.get(words)

@@ -13,7 +13,7 @@ from chaos_harness.clusters.machine.bounded_files import place
 from chaos_harness.clusters.terminal.escape import shown
 from chaos_harness.harness.errors import BadScenario
 
-__all__ = ["MOST_BYTES", "Location", "YamlSource", "few", "parse", "read"]
+__all__ = ["MOST_BYTES", "Location", "YamlSource", "limit_problems", "parse", "read"]
 
 MOST_BYTES = 256 * 1024
 
@@ -57,7 +57,7 @@ def parse(text: str, path: Path) -> list[YamlSource]:
     try:
         problems = [_problem(path, place(event.start_mark), (), words) for event, words in bounded_files.refused(text)]
         if problems:
-            raise BadScenario(few(problems))
+            raise BadScenario(limit_problems(problems))
         nodes = list(yaml.compose_all(text, yaml.CSafeLoader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -68,11 +68,11 @@ def parse(text: str, path: Path) -> list[YamlSource]:
     sources = [_Reader(path).source(node) for node in nodes if node is not None]
     problems = [problem for source, more in sources for problem in more]
     if problems:
-        raise BadScenario(few(problems))
+        raise BadScenario(limit_problems(problems))
     return [source for source, _ in sources]
 
 
-def few(problems: Sequence[str]) -> list[str]:
+def limit_problems(problems: Sequence[str]) -> list[str]:
     """Return the first of the problems of a file, each once, and how many more there are."""
     distinct = list(dict.fromkeys(problems))
     more = len(distinct) - _MOST_PROBLEMS

@@ -51,11 +51,11 @@ class Probe:
         self._beat = time.monotonic()
         self._thread.start()
 
-    def first(self, deadline: Deadline) -> None:
+    def wait_for_beat(self, deadline: Deadline) -> None:
         """Wait until something was heard; raise ProbeBroken if nothing is in time."""
         if not self._beaten.wait(deadline.remaining):
             raise ProbeBroken(f"probe {self.name}: {deadline.error('nothing')}")
-        self.healthy()
+        self.require_healthy()
 
     def settle(self, deadline: Deadline) -> None:
         """Wait until a round of asking that begins after now is over, so that what is true now is in the history.
@@ -69,7 +69,7 @@ class Probe:
             self._rounds.notify_all()
             if not self._rounds.wait_for(lambda: self._ended >= wanted or self._error, deadline.remaining):
                 raise ProbeBroken(f"probe {self.name}: {deadline.error('the round before')}")
-        self.healthy()
+        self.require_healthy()
 
     def stop(self) -> None:
         """End the asking and wait for the thread; raise ProbeBroken if it had died, or does not end."""
@@ -82,7 +82,7 @@ class Probe:
             raise ProbeBroken(f"probe {self.name}: expected to end within {_STOP_SECONDS:.0f} s, it is still asking")
         self._raise()
 
-    def healthy(self) -> None:
+    def require_healthy(self) -> None:
         """Raise ProbeBroken if the probe has died or is late: then its silence means nothing."""
         self._raise()
         silent = time.monotonic() - self._beat

@@ -125,12 +125,12 @@ class _Canary(Probe):
                 oldest = self._left.pop()
             except IndexError:
                 return
-            if not _deleted(api, oldest):
+            if not _delete(api, oldest):
                 self._left.appendleft(oldest)
                 return
 
 
-def _deleted(api: ApiClient, path: str) -> bool:
+def _delete(api: ApiClient, path: str) -> bool:
     try:
         request(api, "DELETE", path, body={"gracePeriodSeconds": 0}, timeout=_DELETE_TIMEOUT)
     except ApiRefused as error:

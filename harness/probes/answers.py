@@ -62,13 +62,13 @@ def ask(api: ApiClient, question: Question, name: str, *, dry_run: bool = False,
         body = {**question.body, "metadata": metadata}
         created = request(api, "POST", question.path, query=query, body=body, timeout=TIMEOUT, audit_id=audit_id)
     except ApiRefused as error:
-        return _refused(question, error.status, error.message)
+        return _sort_refusal(question, error.status, error.message)
     except ApiUnreachable as error:
         return Answer("info", "timed out" if error.timed_out else "refused", error.cause[:_SHORT])
-    return _created(question, created)
+    return _sort_created(question, created)
 
 
-def _created(question: Question, created: Any) -> Answer:
+def _sort_created(question: Question, created: Any) -> Answer:
     uid = created["metadata"].get("uid", "")
     if question.wanted == "mutated":
         done = mutated(created)
@@ -76,11 +76,11 @@ def _created(question: Question, created: Any) -> Answer:
     return Answer("ok" if question.wanted == "admitted" else "fail", "admitted", "admitted", uid)
 
 
-def _refused(question: Question, status: int, said: str) -> Answer:
+def _sort_refusal(question: Question, status: int, said: str) -> Answer:
     """Sort a status other than 2xx: a denial is somebody's decision, whatever its code; a failed call is nobody's."""
     words = f"{status} {said[:_TOLD]}"
     if _CALL_FAILED in said:
-        return Answer("fail", _why_uncalled(said), words)
+        return Answer("fail", _classify_failed_call(said), words)
     policy = _BY_POLICY.search(said)
     if policy is None and not _BY_WEBHOOK.search(said):
         return Answer("info", "refused" if status == _TOO_MANY else "other", words)
@@ -92,7 +92,7 @@ def _refused(question: Question, status: int, said: str) -> Answer:
     return Answer("ok" if outcome == question.wanted else "fail", outcome, words)
 
 
-def _why_uncalled(said: str) -> Outcome:
+def _classify_failed_call(said: str) -> Outcome:
     if any(words in said for words in _SLOW):
         return "timed out"
     return "refused" if any(words in said for words in _CLOSED) else "other"

@@ -60,7 +60,7 @@ class NodeAudit:
         self._process = numbered(AUDIT, node)
         self._since: float | None = None
 
-    def unread(self, said: str) -> None:
+    def note_unread(self, said: str) -> None:
         """Tell that the log could not be read."""
         self._history.append("info", self._process, READ, {"said": said[:_SHORT]})
 
@@ -68,7 +68,7 @@ class NodeAudit:
         """Write down what a reading found that `began` then (unix seconds)."""
         broken = self._write(lines)
         if AUDIT_LOG not in logs.paths:
-            self.unread(f"there is no {AUDIT_LOG}")
+            self.note_unread(f"there is no {AUDIT_LOG}")
             return
         if self._since is None:
             self._since = began = datetime.now(UTC).timestamp()
@@ -89,7 +89,7 @@ class NodeAudit:
             broken += not whole
             if event is None or event.get("stage") not in _ENDED:
                 continue
-            request = _told(event)
+            request = _summarise(event)
             if event.get("level") == "Metadata" and _is_plain(request):
                 same = {name: request[name] for name in ("code", "called", "denied_by")}
                 plain.setdefault(repr(same), {**same, "audit_ids": []})["audit_ids"].append(request["audit_id"])
@@ -110,7 +110,7 @@ def _event(line: str) -> tuple[dict[str, Any] | None, bool]:
     return (event, begin == 0) if isinstance(event, dict) else (None, False)
 
 
-def _told(event: Mapping[str, Any]) -> dict[str, Any]:
+def _summarise(event: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is worth knowing of an event."""
     where, status = event.get("objectRef") or {}, event.get("responseStatus") or {}
     made = (event.get("responseObject") or {}).get("metadata") or {}
@@ -131,13 +131,13 @@ def _told(event: Mapping[str, Any]) -> dict[str, Any]:
         "denied_by": (denied[1] or denied[2]) if denied else "",
         "received": _moment(event.get("requestReceivedTimestamp")),
         "decided": _moment(event.get("stageTimestamp")),
-        "called": _called(notes),
+        "called": _read_called(notes),
         "failed_open": sorted({note for key, note in notes.items() if key.startswith(_WITHOUT)}),
         "seconds": {name: _seconds(notes[key]) for key, name in _SECONDS.items() if key in notes},
     }
 
 
-def _called(notes: Mapping[str, str]) -> dict[str, bool]:
+def _read_called(notes: Mapping[str, str]) -> dict[str, bool]:
     """Return which mutating webhooks were called, and whether any call changed the object: some are called twice."""
     called: dict[str, bool] = {}
     for key, note in notes.items():

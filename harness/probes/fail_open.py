@@ -88,11 +88,11 @@ class _Node:
     def read(self, deadline: Deadline) -> str | None:
         """Write down what was logged since the last time; return why not all of it could be, or None."""
         began = datetime.now(UTC).timestamp()
-        written, self.lost = _written(self._logs.paths), False
+        written, self.lost = _find_current(self._logs.paths), False
         try:
             lines = self._logs.lines(deadline)
         except HarnessError as error:
-            self._audit.unread(str(error))
+            self._audit.note_unread(str(error))
             return str(error)
         for path, line in lines:
             if not is_audit(path) and (logged := _LINE.match(line)):
@@ -100,12 +100,12 @@ class _Node:
                 self._history.append("info", FAIL_OPEN, CALL, {**value, "node": self._node})
         self._audit.read((line for path, line in lines if is_audit(path)), self._logs, began)
         self.lost = bool(written & self._logs.lost)
-        if self.lost or not self.until or not _written(self._logs.paths) & self._logs.cut:
+        if self.lost or not self.until or not _find_current(self._logs.paths) & self._logs.cut:
             self.until = began
         return f"{self._node}: the API server's log that was read before is gone" if self.lost else None
 
 
-def _written(paths: Iterable[str]) -> set[str]:
+def _find_current(paths: Iterable[str]) -> set[str]:
     """Return which logs are written to: of each API server's the last, for older ones have ended or were rotated."""
     numbers: dict[str, int] = {}
     for log in filter(None, map(_CURRENT.match, paths)):

@@ -15,7 +15,7 @@ from chaos_harness.harness.errors import ApiRefused, ApiUnreachable
 from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import NUMBER, WATCH_NUMBER, WRITE
 from chaos_harness.harness.probes import Probe
-from chaos_harness.harness.probes.objects import WatchedList, watch_objects
+from chaos_harness.harness.probes.objects import ListWatch, watch_objects
 
 __all__ = ["NUMBERED", "write_numbers"]
 
@@ -34,7 +34,7 @@ def _number(lease: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"kind": lease["kind"], "metadata": metadata, "number": lease.get("spec", {}).get("leaseTransitions", 0)}
 
 
-NUMBERED = WatchedList(WATCH_NUMBER.removeprefix("watch "), _LEASES, _number)
+NUMBERED = ListWatch(WATCH_NUMBER.removeprefix("watch "), _LEASES, _number)
 """The object, watched as all others are.
 
 It is a Lease in Gatekeeper's own namespace, so that it is in no judgement of ours: Gatekeeper is not asked about what

@@ -24,8 +24,8 @@ __all__ = [
     "WEBHOOKS",
     "WORKLOAD",
     "WORKLOAD_EVENTS",
+    "ListWatch",
     "WatchGroup",
-    "WatchedList",
     "constraints",
     "watch_objects",
 ]
@@ -41,7 +41,7 @@ _LEASES = frozenset({"kube-system", "kube-node-lease"})
 
 
 @dataclass(frozen=True)
-class WatchedList:
+class ListWatch:
     """A list URL to watch: `name` is what it has in the history, as the process "watch <name>".
 
     `written` returns what is written of an object, or None if it is not to be written.
@@ -61,10 +61,10 @@ class WatchGroup:
     """
 
     name: str
-    lists: tuple[WatchedList, ...] = ()
-    of_kind: Callable[[str], tuple[WatchedList, ...]] | None = None
+    lists: tuple[ListWatch, ...] = ()
+    of_kind: Callable[[str], tuple[ListWatch, ...]] | None = None
 
-    def __iter__(self) -> Iterator[WatchedList]:
+    def __iter__(self) -> Iterator[ListWatch]:
         """Return its lists."""
         return iter(self.lists)
 
@@ -102,20 +102,20 @@ def _renewal(lease: Object) -> Object | None:
 
 
 USUAL = (
-    WatchedList("pods", f"/api/v1/namespaces/{NAMESPACE}/pods"),
-    WatchedList("events", f"/api/v1/namespaces/{NAMESPACE}/events"),
-    WatchedList("deployments", f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"),
-    WatchedList("endpointslices", f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices"),
-    WatchedList("nodes", "/api/v1/nodes", _without_images),
+    ListWatch("pods", f"/api/v1/namespaces/{NAMESPACE}/pods"),
+    ListWatch("events", f"/api/v1/namespaces/{NAMESPACE}/events"),
+    ListWatch("deployments", f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"),
+    ListWatch("endpointslices", f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices"),
+    ListWatch("nodes", "/api/v1/nodes", _without_images),
 )
 """What every experiment watches: Gatekeeper itself, and the nodes."""
 
 GENERATED = WatchGroup(
     "generated",
     (
-        WatchedList("constrainttemplates", "/apis/templates.gatekeeper.sh/v1/constrainttemplates", _without_rego),
-        WatchedList("validatingadmissionpolicies", f"{_ADMISSION}/validatingadmissionpolicies"),
-        WatchedList("validatingadmissionpolicybindings", f"{_ADMISSION}/validatingadmissionpolicybindings"),
+        ListWatch("constrainttemplates", "/apis/templates.gatekeeper.sh/v1/constrainttemplates", _without_rego),
+        ListWatch("validatingadmissionpolicies", f"{_ADMISSION}/validatingadmissionpolicies"),
+        ListWatch("validatingadmissionpolicybindings", f"{_ADMISSION}/validatingadmissionpolicybindings"),
     ),
 )
 """Templates and what Gatekeeper generates from them and from constraints (see `constraints` for those)."""
@@ -123,8 +123,8 @@ GENERATED = WatchGroup(
 WEBHOOKS = WatchGroup(
     "webhooks",
     (
-        WatchedList("validatingwebhookconfigurations", f"{_ADMISSION}/validatingwebhookconfigurations"),
-        WatchedList("mutatingwebhookconfigurations", f"{_ADMISSION}/mutatingwebhookconfigurations"),
+        ListWatch("validatingwebhookconfigurations", f"{_ADMISSION}/validatingwebhookconfigurations"),
+        ListWatch("mutatingwebhookconfigurations", f"{_ADMISSION}/mutatingwebhookconfigurations"),
     ),
 )
 """Whom the API server asks, and what it does when nobody answers."""
@@ -132,34 +132,34 @@ WEBHOOKS = WatchGroup(
 CONTROL_PLANE = WatchGroup(
     "control plane",
     (
-        WatchedList("leases", "/apis/coordination.k8s.io/v1/leases", _renewal),
-        WatchedList("system pods", "/api/v1/namespaces/kube-system/pods"),
+        ListWatch("leases", "/apis/coordination.k8s.io/v1/leases", _renewal),
+        ListWatch("system pods", "/api/v1/namespaces/kube-system/pods"),
     ),
 )
 """Who leads and which node lives, without what leases do not need to be judged; and the pods of kube-system."""
 
-WORKLOAD = WatchGroup("workload", (WatchedList("workload", "/api/v1/pods", _in_chaos),))
+WORKLOAD = WatchGroup("workload", (ListWatch("workload", "/api/v1/pods", _in_chaos),))
 """Pods of an experiment, in all namespaces chaos-* but the canary's, which are watched by themselves."""
 
-CANARY_PODS = (WatchedList("canaries", f"/api/v1/namespaces/{CANARIES}/pods", _canary),)
+CANARY_PODS = (ListWatch("canaries", f"/api/v1/namespaces/{CANARIES}/pods", _canary),)
 """What the admission probe really created, also when it had no answer."""
 
-WORKLOAD_EVENTS = (WatchedList("workload events", "/api/v1/events", _in_chaos),)
+WORKLOAD_EVENTS = (ListWatch("workload events", "/api/v1/events", _in_chaos),)
 """What kubelets and controllers tell of those."""
 
 
-def constraints(*kinds: str) -> tuple[WatchedList, ...]:
+def constraints(*kinds: str) -> tuple[ListWatch, ...]:
     """Return the constraints of these kinds; one that is not served yet, or no longer, is a gap because of "404"."""
     plurals = [kind.lower() for kind in kinds]
     root = "/apis/constraints.gatekeeper.sh/v1beta1"
-    return tuple(WatchedList(f"constraints {plural}", f"{root}/{plural}") for plural in plurals)
+    return tuple(ListWatch(f"constraints {plural}", f"{root}/{plural}") for plural in plurals)
 
 
 CONSTRAINTS_OF_A_KIND = WatchGroup("constraints", of_kind=constraints)
 """The constraints of one kind."""
 
 
-def watch_objects(cluster: Cluster, history: HistoryWriter, watched: Iterable[WatchedList] = USUAL) -> list[Probe]:
+def watch_objects(cluster: Cluster, history: HistoryWriter, watched: Iterable[ListWatch] = USUAL) -> list[Probe]:
     """Return one probe for each of `watched`.
 
     An entry has kind `change` and says in `f` what the watch saw (see clusters.watching.watch.Change); the
@@ -168,11 +168,11 @@ def watch_objects(cluster: Cluster, history: HistoryWriter, watched: Iterable[Wa
     A gap stands in the history as GAP, and what came to light after it has `in_gap`. Signs of life, BOOKMARK, are at
     most 10 s apart, and one comes when the probe settles.
     """
-    return [_Watching(cluster, history, list_) for list_ in watched]
+    return [_WatchProbe(cluster, history, list_) for list_ in watched]
 
 
-class _Watching(Probe):
-    def __init__(self, cluster: Cluster, history: HistoryWriter, watched: WatchedList) -> None:
+class _WatchProbe(Probe):
+    def __init__(self, cluster: Cluster, history: HistoryWriter, watched: ListWatch) -> None:
         super().__init__(watch(watched.name), self._follow, late_after=_QUIET_SECONDS)
         self._cluster = cluster
         self._history = history
@@ -186,7 +186,7 @@ class _Watching(Probe):
         A watch that cannot give it, because nobody answers, gives none, and that is all. Raises ProbeBroken if it died.
         """
         self._proofs.ask(min(deadline.remaining, _PROOF_SECONDS))
-        self.healthy()
+        self.require_healthy()
 
     def _follow(self, _: Probe) -> None:
         deadline = Deadline.after(_LIFETIME_SECONDS, f"changes of {self._watched.path}")
@@ -204,7 +204,7 @@ class _Watching(Probe):
             self.beat()
 
 
-def _value(change: Change, watched: WatchedList) -> Object | None:
+def _value(change: Change, watched: ListWatch) -> Object | None:
     value: Object = {"resource_version": change.resource_version}
     if change.object is not None:
         written = watched.written(change.object)

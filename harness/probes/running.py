@@ -43,7 +43,7 @@ class Probes:
             probe.start()
         deadline = Deadline.after(_FIRST_SECONDS, "a first sign of life")
         for probe in probes:
-            probe.first(deadline)
+            probe.wait_for_beat(deadline)
 
     def remove(self, name: str) -> None:
         """Stop the probe `name`, if it runs; raise ProbeBroken if it had died."""
@@ -51,17 +51,17 @@ class Probes:
         if probe is not None:
             probe.stop()
 
-    def healthy(self) -> None:
+    def require_healthy(self) -> None:
         """Raise ProbeBroken if one has died or is late."""
         for probe in self._probes.values():
-            probe.healthy()
+            probe.require_healthy()
 
     def settle(self, *names: str) -> None:
         """Wait until each that is not stopped, or each of `names`, has asked once more; raise ProbeBroken.
 
         They do so all at once, but for those that copy what others cause: they come last.
         """
-        for _, error in self._settled(names, _FIRST_SECONDS):
+        for _, error in self._settle_all(names, _FIRST_SECONDS):
             raise error
 
     def give_signs(self, seconds: float = _FIRST_SECONDS) -> None:
@@ -75,16 +75,16 @@ class Probes:
         if self._over or (recent and self._marks == self._history.counted(EXPERIMENT, "mark")):
             return
         self._history.append("mark", EXPERIMENT, JUDGE)
-        self._settled((), seconds)
+        self._settle_all((), seconds)
         self._signs, self._marks = time.monotonic(), self._history.counted(EXPERIMENT, "mark")
-        self.healthy()
+        self.require_healthy()
 
     def give_last_signs(self) -> None:
         """Do so when all is over, whatever became of the probes: nothing is raised for one that is dead or late."""
         with suppress(ProbeBroken):
             self.give_signs(_LAST_SECONDS)
 
-    def _settled(self, names: tuple[str, ...], seconds: float) -> list[tuple[Probe, ProbeBroken]]:
+    def _settle_all(self, names: tuple[str, ...], seconds: float) -> list[tuple[Probe, ProbeBroken]]:
         """Settle probes and return those that could not, and why."""
         deadline = Deadline.after(seconds, "a round of asking")
 

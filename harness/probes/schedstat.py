@@ -7,7 +7,7 @@ scheduler/sched-stats).
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["ANSWERING", "SCRIPT", "Process", "Sample", "Starvation", "Starving", "parse"]
+__all__ = ["ANSWERING", "SCRIPT", "Process", "Sample", "Starvation", "StarvationDetector", "parse"]
 
 ANSWERING = "manager", "kube-apiserver", "etcd"
 """The commands by which a cluster answers: Gatekeeper's, the API server's and its store's."""
@@ -126,7 +126,7 @@ def parse(line: str) -> Sample:
     return Sample(float(at), processes)
 
 
-class Starving:
+class StarvationDetector:
     """Decides, sample by sample of one node, whether one of its processes was starved since the one before.
 
     Starved is whose threads had to wait 25 ms on average each time that they wanted to run, and for a quarter of the
@@ -162,16 +162,16 @@ class Starving:
         return Starvation(seconds, tuple(sorted({growth.name for growth in starved})), worst.ran, worst.waited)
 
     @staticmethod
-    def _grown(before: Sample, sample: Sample) -> Iterator[tuple[int, "_Grown"]]:
+    def _grown(before: Sample, sample: Sample) -> Iterator[tuple[int, "_Growth"]]:
         """Yield by how much the figures of each process grew that is in both samples."""
         for pid, process in sample.processes.items():
             was = before.processes.get(pid)
             if was is not None and was.name == process.name and process.held == was.held:
-                yield pid, _Grown.of(was, process)
+                yield pid, _Growth.of(was, process)
 
 
 @dataclass(frozen=True)
-class _Grown:
+class _Growth:
     name: str
     ran: float
     waited: float
@@ -180,7 +180,7 @@ class _Grown:
     """How long one of its threads waited, in sum."""
 
     @classmethod
-    def of(cls, was: Process, process: Process) -> "_Grown":
+    def of(cls, was: Process, process: Process) -> "_Growth":
         """Compare; a thread that was not there before has begun since, and one whose figures shrink is another one."""
         grown = [(0.0, 0.0, 0)]
         for tid, (runs, waits, times) in process.threads.items():

@@ -16,7 +16,7 @@ from chaos_harness.harness.errors import HarnessError
 from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import LATE, METRONOME, READ, numbered
 from chaos_harness.harness.probes import Probe
-from chaos_harness.harness.probes.schedstat import SCRIPT, Starving, parse
+from chaos_harness.harness.probes.schedstat import SCRIPT, StarvationDetector, parse
 
 if TYPE_CHECKING:
     from chaos_harness.clusters.engine.dialogue import Dialogue
@@ -74,10 +74,10 @@ class _Node:
         self._begin = partial(cluster.talk, node, ["bash", "-c", SCRIPT])
         self._history = history
         self._process = numbered(METRONOME, node)
-        self._starving = Starving()
+        self._starving = StarvationDetector()
         self._stack = ExitStack()
         self._again = 0.0
-        self._told: bool | None = None
+        self._readable: bool | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -93,7 +93,7 @@ class _Node:
             try:
                 self.dialogue = self._stack.enter_context(self._begin(deadline))
             except HarnessError as error:
-                self._tell_unread(str(error))
+                self._note_unread(str(error))
         if self.dialogue is not None and self.asked is None:
             self.asked = time.monotonic()
             self.dialogue.say("")
@@ -106,7 +106,7 @@ class _Node:
         for line in lines:
             self._take(line, self.asked)
         if self.dialogue.ended:
-            self._tell_unread("what was to tell who starves has ended")
+            self._note_unread("what was to tell who starves has ended")
             self._stack.close()
             self.dialogue = self.asked = None
         elif lines:
@@ -118,7 +118,7 @@ class _Node:
         try:
             sample = parse(line)
         except ValueError:
-            self._tell_unread(line)
+            self._note_unread(line)
             return
         if starved := self._starving.take(sample):
             figures = {"seconds": starved.seconds + time.monotonic() - asked}
@@ -126,13 +126,13 @@ class _Node:
             value = {"who": starved.who, **{name: round(figure, 3) for name, figure in figures.items()}}
             self._history.append("info", self._process, LATE, value)
         if sample.blank:
-            self._tell_unread("its kernel does not tell how long threads run and wait")
-        elif self._told is not True:
-            self._told = True
+            self._note_unread("its kernel does not tell how long threads run and wait")
+        elif self._readable is not True:
+            self._readable = True
             names = sorted({process.name for process in sample.processes.values()})
             self._history.append("ok", self._process, READ, {"processes": names})
 
-    def _tell_unread(self, said: str) -> None:
-        if self._told is not False:
-            self._told = False
+    def _note_unread(self, said: str) -> None:
+        if self._readable is not False:
+            self._readable = False
             self._history.append("info", self._process, READ, {"said": said[:_SHORT]})

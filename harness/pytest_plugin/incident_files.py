@@ -9,17 +9,17 @@ import pytest
 
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.experiment.lifecycle import Experiment
-from chaos_harness.harness.incident.judge import claim
+from chaos_harness.harness.incident.judge import claim_all
 from chaos_harness.harness.incident.load import LoadedIncident, load
-from chaos_harness.harness.incident.replay.driver import relive
+from chaos_harness.harness.incident.replay.driver import replay_incident
 
-__all__ = ["FOLDER", "collected"]
+__all__ = ["FOLDER", "collect_incident"]
 
 FOLDER = "incidents"
 """Incident files are the YAML files that lie in a directory of this name, not those in directories below it."""
 
 
-def collected(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+def collect_incident(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Return the collector of an incident file, or None for another one."""
     if path.suffix == ".yaml" and path.parent.name == FOLDER:
         return _IncidentFile.from_parent(parent, path=path)
@@ -51,8 +51,8 @@ class _IncidentFile(pytest.Module):
 
 def _test(loaded: LoadedIncident, name: str) -> Any:
     def relived(experiment: Experiment) -> None:
-        relive(loaded, experiment)
-        claim(loaded, experiment)
+        replay_incident(loaded, experiment)
+        claim_all(loaded, experiment)
 
     relived.__name__ = relived.__qualname__ = name
     relived.__doc__ = f"{loaded.incident.title}."

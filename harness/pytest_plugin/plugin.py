@@ -22,19 +22,19 @@ from chaos_harness.clusters.terminal.streams import Lossy, open_copy
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.experiment.record import PROPERTY, Record
-from chaos_harness.harness.pytest_plugin.incident_files import collected
-from chaos_harness.harness.run.cluster_provider import Supply
-from chaos_harness.harness.run.context import EXTENDED, Session, shapes_of
-from chaos_harness.harness.run.interrupts import interrupted
-from chaos_harness.harness.run.worker_ends import await_ends
-from chaos_harness.harness.run.workers import at_once
+from chaos_harness.harness.pytest_plugin.incident_files import collect_incident
+from chaos_harness.harness.run.cluster_provider import ClusterProvider
+from chaos_harness.harness.run.context import EXTENDED, RunContext, shapes_of
+from chaos_harness.harness.run.interrupts import hides_interrupt
+from chaos_harness.harness.run.worker_ends import wait_for_workers
+from chaos_harness.harness.run.workers import count_clusters
 
-__all__ = ["Cluster", "Experiments", "tell"]
+__all__ = ["Cluster", "Experiments", "attach_record"]
 
 Experiments = Callable[[str], Experiment]
 """What the fixture `experiments` is: makes an experiment by its name, to be opened by `with`."""
 
-_SESSION = pytest.StashKey[Session]()
+_SESSION = pytest.StashKey[RunContext]()
 _NODES = pytest.StashKey[list[Any]]()
 _SEED = "chaos-seed"
 _OWN = "chaos_"
@@ -43,7 +43,7 @@ _REPETITION = "repetition"
 _SHAPE_OPTIONS = ("kubernetes", "gatekeeper", "install", "workers")
 
 
-def tell(item: pytest.Item, record: Record) -> None:
+def attach_record(item: pytest.Item, record: Record) -> None:
     """Leave a test's record where reports find it, in place of an older one."""
     item.user_properties = [user_property for user_property in item.user_properties if user_property[0] != PROPERTY]
     item.user_properties.append((PROPERTY, record.json()))
@@ -97,10 +97,10 @@ def pytest_configure(config: pytest.Config) -> None:
     option.seed = getattr(config, "workerinput", {}).get(_SEED, option.seed)
     if option.seed is None:
         option.seed = secrets.randbelow(2**32)
-    _tell_what_can_be_told(config)
+    _tolerate_lost_output(config)
     stream = open_copy(2)  # pytest captures what is written to the original
     config.add_cleanup(stream.close)
-    config.stash[_SESSION] = Session(
+    config.stash[_SESSION] = RunContext(
         seed=option.seed,
         keep=option.keep,
         engine=option.engine,
@@ -119,7 +119,7 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Collect incident files beside the modules."""
-    return collected(file_path, parent)
+    return collect_incident(file_path, parent)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -163,7 +163,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
     ending = Ending()
     if session.exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR):
         nodes: list[Any] = session.config.stash.get(_NODES, [])
-        ending.callback(partial(await_ends, nodes))
+        ending.callback(partial(wait_for_workers, nodes))
     ending.callback(mine.close)
     ending.callback(partial(session.config.pluginmanager.getplugin("runner").pytest_sessionfinish, session))
     failed: Exception | None = None
@@ -188,7 +188,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Let `-n auto` be as many clusters as the machine bears, each file's on one worker."""
     asked = {name: value for name in _SHAPE_OPTIONS if (value := getattr(_options(config), name)) is not None}
     try:
-        return at_once(Shape.parse(asked))
+        return count_clusters(Shape.parse(asked))
     except BadScenario:  # told by pytest_configure, which comes later
         return 1
 
@@ -203,16 +203,16 @@ def pytest_configure_node(node: Any) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Take over what a worker of xdist has to tell."""
-    parting = getattr(node, "workeroutput", {}).get("chaos", {})
+    closing_lines = getattr(node, "workeroutput", {}).get("chaos", {})
     session = node.config.stash[_SESSION]
-    session.kept += parting.get("kept", [])
-    session.problems += parting.get("problems", [])
-    session.remarks += parting.get("told", [])
+    session.kept += closing_lines.get("kept", [])
+    session.problems += closing_lines.get("problems", [])
+    session.remarks += closing_lines.get("told", [])
 
 
 def pytest_exception_interact(call: pytest.CallInfo[Any]) -> None:
     """Stop the run for an interrupt, also if what it stopped failed to end and raised an error of its own."""
-    if call.excinfo and interrupted(call.excinfo.value):
+    if call.excinfo and hides_interrupt(call.excinfo.value):
         raise KeyboardInterrupt
 
 
@@ -221,7 +221,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     session = config.stash[_SESSION]
     for line in dict.fromkeys(session.problems):
         terminalreporter.write_line(f"ERROR: {line}", red=True)
-    for line in session.parting:
+    for line in session.closing_lines:
         terminalreporter.write_line(line)
 
 
@@ -243,19 +243,19 @@ def ready_images(pytestconfig: pytest.Config, engine: Engine) -> Callable[[Shape
 @pytest.fixture(scope="session")
 def supply(
     pytestconfig: pytest.Config, engine: Engine, ready_images: Callable[[Shape], images.Images]
-) -> Iterator[Supply]:
+) -> Iterator[ClusterProvider]:
     """Return where clusters come from and go to."""
-    cluster_supply = Supply(pytestconfig.stash[_SESSION], engine, ready_images)
+    cluster_supply = ClusterProvider(pytestconfig.stash[_SESSION], engine, ready_images)
     yield cluster_supply
     cluster_supply.close()
 
 
 @pytest.fixture(scope="module")
-def cluster(request: pytest.FixtureRequest, supply: Supply) -> Iterator[Cluster]:
+def cluster(request: pytest.FixtureRequest, supply: ClusterProvider) -> Iterator[Cluster]:
     """Give the file's tests a cluster of its shape, which goes after the last of them, unless it is to be kept."""
     session = request.config.stash[_SESSION]
     shape = session.shapes.get(request.path) or Shape.parse(dict(session.asked), str(request.path))
-    with supply.cluster(shape, lambda: request.session.testsfailed, session.upcoming(request.path)) as lent_cluster:
+    with supply.cluster(shape, lambda: request.session.testsfailed, session.next_shape(request.path)) as lent_cluster:
         yield lent_cluster
 
 
@@ -285,7 +285,7 @@ def experiment(request: pytest.FixtureRequest, experiments: Experiments) -> Iter
         with new_experiment as opened:
             yield opened
     finally:
-        tell(request.node, new_experiment.record)
+        attach_record(request.node, new_experiment.record)
 
 
 def _options(config: pytest.Config) -> argparse.Namespace:
@@ -294,7 +294,7 @@ def _options(config: pytest.Config) -> argparse.Namespace:
     return argparse.Namespace(**{name.removeprefix(_OWN): value for name, value in known if name.startswith(_OWN)})
 
 
-def _tell_what_can_be_told(config: pytest.Config) -> None:
+def _tolerate_lost_output(config: pytest.Config) -> None:
     """Have pytest, too, write to a standard output that may go away: it begins to use it after this."""
     stdout = sys.stdout
     output = Lossy(stdout or open_copy(1))  # None if it is closed

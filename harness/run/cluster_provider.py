@@ -16,10 +16,10 @@ from chaos_harness.clusters.machine.interrupts import owing, unbroken
 from chaos_harness.clusters.pool import Pool, capacity
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
-from chaos_harness.harness.run.context import Session
+from chaos_harness.harness.run.context import RunContext
 from chaos_harness.harness.undo import journal
 
-__all__ = ["Supply"]
+__all__ = ["ClusterProvider"]
 
 _AHEAD_SECONDS = 600.0
 _DELETE_SECONDS = 300.0
@@ -29,10 +29,10 @@ Ready = Callable[[Shape], Images]
 """Tells the images of a shape, which are in the engine."""
 
 
-class Supply:
+class ClusterProvider:
     """Clusters for one session, one at a time."""
 
-    def __init__(self, session: Session, engine: Engine, ready: Ready) -> None:
+    def __init__(self, session: RunContext, engine: Engine, ready: Ready) -> None:
         self._session = session
         self._engine = engine
         self._ready = ready
@@ -46,7 +46,11 @@ class Supply:
         `failures` tells how many tests have failed so far, which decides whether it is kept. One of `upcoming`
         is made ready meanwhile if the session uses the pool and the machine is idle enough.
         """
-        with self._pooled(shape, upcoming) if self._session.pooled else self._fresh(shape, failures) as cluster:
+        with (
+            self._lease_from_pool(shape, upcoming)
+            if self._session.uses_pool
+            else self._create_new(shape, failures) as cluster
+        ):
             yield cluster
 
     def close(self) -> None:
@@ -57,7 +61,7 @@ class Supply:
                 self._finish()
 
     @contextmanager
-    def _fresh(self, shape: Shape, failures: Callable[[], int]) -> Iterator[Cluster]:
+    def _create_new(self, shape: Shape, failures: Callable[[], int]) -> Iterator[Cluster]:
         session = self._session
         before = failures()
         directory = session.owner.claim()
@@ -78,7 +82,7 @@ class Supply:
                         create.delete(cluster)
 
     @contextmanager
-    def _pooled(self, shape: Shape, upcoming: Shape | None) -> Iterator[Cluster]:
+    def _lease_from_pool(self, shape: Shape, upcoming: Shape | None) -> Iterator[Cluster]:
         self._finish()
         cluster = self._pool.get(shape, self._ready(shape), self._session.logs)
         if upcoming and capacity.idle() is None:
@@ -90,7 +94,7 @@ class Supply:
                 yield cluster
             finally:
                 with unbroken(what, _GIVE_BACK_SECONDS):
-                    why = self._pool.give_back(cluster, broken=_left_broken(cluster.directory / JOURNAL))
+                    why = self._pool.give_back(cluster, broken=_describe_pending(cluster.directory / JOURNAL))
             if why:
                 self._session.remarks += [
                     f"cluster {cluster.name} did not go back to the pool:",
@@ -107,7 +111,7 @@ class Supply:
             self._session.remarks.append(f"no cluster could be made ahead: {error}")
 
 
-def _left_broken(path: Path) -> str | None:
+def _describe_pending(path: Path) -> str | None:
     """Return what an experiment promised to undo and did not, in words, or None; a journal with nothing of it goes."""
     try:
         undone = journal.pending(path) if path.exists() else []

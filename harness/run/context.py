@@ -21,10 +21,10 @@ from chaos_harness.clusters.machine.removal import try_remove
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.errors import BadScenario, HarnessError
-from chaos_harness.harness.run.kept_logs import kept
+from chaos_harness.harness.run.kept_logs import keep_logs
 from chaos_harness.harness.undo import journal
 
-__all__ = ["EXTENDED", "MARKER", "Keep", "Session", "shapes_of"]
+__all__ = ["EXTENDED", "MARKER", "Keep", "RunContext", "shapes_of"]
 
 MARKER = "shape"
 """The marker that says what cluster a file's scenarios run on."""
@@ -39,7 +39,7 @@ _LONGEST_NAME = 150
 
 
 @dataclass
-class Session:
+class RunContext:
     """One pytest process; under xdist there are several, each with clusters of its own.
 
     `asked` are the fields of Shape that options set; `shapes` are those of the collected files, `problems`
@@ -63,11 +63,11 @@ class Session:
     _claimed: dict[str, Engine] = field(default_factory=dict)
 
     @property
-    def pooled(self) -> bool:
+    def uses_pool(self) -> bool:
         """Whether clusters come from the pool and go back to it."""
         return self.pool and self.keep == "never"
 
-    def upcoming(self, path: Path) -> Shape | None:
+    def next_shape(self, path: Path) -> Shape | None:
         """Return the shape of the file that comes after `path`, if there is one."""
         paths = list(self.shapes)
         after = paths[paths.index(path) + 1 :] if path in paths else []
@@ -91,7 +91,7 @@ class Session:
     @property
     def logs(self) -> LogKeeper:
         """Where the logs of a cluster go that could not be brought up: beside the experiments, to be found again."""
-        return kept(self.histories / self.owner.run / "logs")
+        return keep_logs(self.histories / self.owner.run / "logs")
 
     def directory(self, name: str) -> Path:
         """Return a directory that does not exist yet for the experiment `name`, of which it has the beginning."""
@@ -111,7 +111,7 @@ class Session:
         ]
 
     @property
-    def parting(self) -> list[str]:
+    def closing_lines(self) -> list[str]:
         """What there is to tell of clusters at the end, each line once."""
         return list(dict.fromkeys([*self.remarks, *self.kept]))
 

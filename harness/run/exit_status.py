@@ -13,9 +13,9 @@ from chaos_harness.clusters.machine import interrupts
 from chaos_harness.clusters.terminal.escape import first_line, shown
 from chaos_harness.clusters.terminal.streams import Lossy
 from chaos_harness.harness.errors import BadScenario, ChaosError
-from chaos_harness.harness.run.interrupts import interrupted
+from chaos_harness.harness.run.interrupts import hides_interrupt
 
-__all__ = ["TRACEBACK", "status"]
+__all__ = ["TRACEBACK", "run_command"]
 
 TRACEBACK = "CHAOS_TRACEBACK"
 """Environment variable that has an error of the harness itself told with all calls that led to it."""
@@ -25,7 +25,7 @@ _UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXI
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def status(work: Callable[[], int]) -> int:
+def run_command(work: Callable[[], int]) -> int:
     """Do the work of a command and return its exit status; SIGTERM and SIGHUP interrupt it as Ctrl-C does.
 
     What `work` returns: it was done. 1: it could not be done, or its answer not be written, and why is on standard
@@ -37,7 +37,7 @@ def status(work: Callable[[], int]) -> int:
     sys.stdout, sys.stderr = output.as_text(), complaints.as_text()
     restore = interrupts.install()
     try:
-        exit_status = _done(work)
+        exit_status = _run(work)
         output.flush()
         if isinstance(output.lost, OSError) and not isinstance(output.lost, BrokenPipeError):
             exit_status = max(
@@ -50,30 +50,30 @@ def status(work: Callable[[], int]) -> int:
         sys.stdout, sys.stderr = stdout, stderr
 
 
-def _done(work: Callable[[], int]) -> int:
+def _run(work: Callable[[], int]) -> int:
     try:
         return work()
     except KeyboardInterrupt:
         return _interrupted()
     except BadScenario as error:
-        return _fail(_told(error), 2)
+        return _fail(_full_message(error), 2)
     except ChaosError as error:
-        return _interrupted() if interrupted(error) else _fail(_told(error), 1)
+        return _interrupted() if hides_interrupt(error) else _fail(_full_message(error), 1)
     except OSError as error:
-        return _interrupted() if interrupted(error) else _fail(_surroundings(error), 1)
+        return _interrupted() if hides_interrupt(error) else _fail(_describe_os_error(error), 1)
     except Exception as error:  # noqa: BLE001 - the one place in which a command ends
-        return _interrupted() if interrupted(error) else _fail(_ours(error), 1)
+        return _interrupted() if hides_interrupt(error) else _fail(_describe_own_error(error), 1)
 
 
 def _interrupted() -> int:
     return _fail(f"interrupted; what was under way is removed by `{typed('gc')}` and by the next run", 130)
 
 
-def _told(error: Exception) -> str:
+def _full_message(error: Exception) -> str:
     return "\n".join([str(error), *getattr(error, "__notes__", ())])
 
 
-def _surroundings(error: OSError) -> str:
+def _describe_os_error(error: OSError) -> str:
     """Return what the machine refused, and the command that helps."""
     said = error.strerror or str(error)
     if error.filename is None:
@@ -89,7 +89,7 @@ def _surroundings(error: OSError) -> str:
     return f"{path}: {said}; see `ls -ld {path.parent}`"
 
 
-def _ours(error: Exception) -> str:
+def _describe_own_error(error: Exception) -> str:
     if os.environ.get(TRACEBACK):
         return "".join(traceback.format_exception(error)).rstrip()
     said = first_line(f"{type(error).__name__}: {error}")

@@ -1,9 +1,9 @@
 """Interruption: an interrupt stays one, whatever fails afterwards while things are put right."""
 
-__all__ = ["interrupted"]
+__all__ = ["hides_interrupt"]
 
 
-def interrupted(error: BaseException) -> bool:
+def hides_interrupt(error: BaseException) -> bool:
     """Return whether `error` was raised while an interrupt was under way, and so would hide it.
 
     Healing and taking down go on after an interrupt, and may fail in their turn: a probe that fell behind, an undo

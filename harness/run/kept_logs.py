@@ -6,10 +6,10 @@ from chaos_harness.clusters.kind.logs import LogKeeper
 from chaos_harness.harness import private
 from chaos_harness.harness.redaction import redact
 
-__all__ = ["kept"]
+__all__ = ["keep_logs"]
 
 
-def kept(folder: Path) -> LogKeeper:
+def keep_logs(folder: Path) -> LogKeeper:
     """Return how logs are kept below `folder`: clean from the first moment; what is no text stays as it is."""
     return LogKeeper(folder, _write)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from chaos_harness.clusters.engine import HostQuirks
 from chaos_harness.clusters.shape import Shape
 
-__all__ = ["at_once", "bearable"]
+__all__ = ["count_clusters", "count_fitting"]
 
 _RESERVE_MIB = 1024
 _CORES = 2
@@ -16,7 +16,7 @@ _MOST = 4
 """More nodes booting at once make kind fail on its own time-outs."""
 
 
-def bearable(shape: Shape, *, free_mib: int, cores: int, inotify_instances: int | None) -> int:
+def count_fitting(shape: Shape, *, free_mib: int, cores: int, inotify_instances: int | None) -> int:
     """Return how many clusters of `shape` fit at once; one is tried in any case."""
     limits = [_MOST, (free_mib - _RESERVE_MIB) // shape.memory_mib, cores // _CORES]
     if inotify_instances is not None:
@@ -24,10 +24,10 @@ def bearable(shape: Shape, *, free_mib: int, cores: int, inotify_instances: int 
     return max(1, min(limits))
 
 
-def at_once(shape: Shape, meminfo: Path = Path("/proc/meminfo")) -> int:
+def count_clusters(shape: Shape, meminfo: Path = Path("/proc/meminfo")) -> int:
     """Return how many clusters of `shape` this machine bears at once, as it is now."""
     lines = dict(line.split(":", 1) for line in meminfo.read_text(encoding="ascii").splitlines())
-    return bearable(
+    return count_fitting(
         shape,
         free_mib=int(lines["MemAvailable"].split()[0]) // 1024,
         cores=os.cpu_count() or 1,

@@ -13,7 +13,7 @@ _Marked = TypeVar("_Marked", bound=Action)
 
 ACTIONS = {
     "certificate.refill": "chaos_harness.harness.faults.webhook.empty_certificate:refill",
-    "crowd.disperse": "chaos_harness.harness.faults.webhook.template_load:disperse",
+    "crowd.disperse": "chaos_harness.harness.faults.webhook.template_load:delete_templates",
     "edits.restore": "chaos_harness.harness.faults.objects.edit:restore",
     "images.pull": "chaos_harness.harness.faults.registry.remove_image:pull",
     "leaving.register": "chaos_harness.harness.faults.nodes.drain:register",
@@ -22,7 +22,7 @@ ACTIONS = {
     "objects.delete": "chaos_harness.harness.undo.objects:delete",
     "pods.uncordon": "chaos_harness.harness.faults.workloads.reschedule:uncordon",
     "registry.drop_no_more": "chaos_harness.harness.undo.iptables:delete_rule",
-    "registry.no_longer_down": "chaos_harness.harness.faults.registry.cut:no_longer_down",
+    "registry.no_longer_down": "chaos_harness.harness.faults.registry.cut:delete_down_file",
     "registry.restore": "chaos_harness.harness.faults.registry.cut:restore",
     "registry.start": "chaos_harness.harness.faults.registry.cut:start",
     "rollouts.scale": "chaos_harness.harness.faults.workloads.rollouts:scale",

@@ -11,7 +11,7 @@ from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.machine.process import Completed
 from chaos_harness.harness.errors import CommandFailed, DeadlineExceeded
 
-__all__ = ["KUBECTL", "Ending", "in_container", "planes", "undo_by_kubectl"]
+__all__ = ["KUBECTL", "Ending", "control_plane_arguments", "run_in_container", "undo_by_kubectl"]
 
 KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
 """kubectl as it is called on a control plane, where an undo needs nothing of the machine that it runs on."""
@@ -30,13 +30,13 @@ _UNREACHED = re.compile(
 _NOTHING_LEFT = ("notfound", "havearesourcetype", "alreadyexists")
 
 
-def planes(cluster: Cluster, last: str = "") -> dict[str, Any]:
+def control_plane_arguments(cluster: Cluster, last: str = "") -> dict[str, Any]:
     """Return the control planes as arguments of an undo that goes through kubectl; the one that is hit comes last."""
     first, *others = sorted(cluster.control_planes, key=lambda plane: plane == last)
     return {"control_plane": first, "others": others}
 
 
-def in_container(
+def run_in_container(
     engine: Engine, container: str, *argv: str, ended_by: Ending, seconds: float = _SECONDS
 ) -> Completed | None:
     """Run `argv` in a container for an undo; None if the harm is gone with the container.

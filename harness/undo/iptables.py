@@ -9,7 +9,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.harness.errors import CommandFailed
 from chaos_harness.harness.undo.actions import undo
-from chaos_harness.harness.undo.commands import in_container
+from chaos_harness.harness.undo.commands import run_in_container
 from chaos_harness.harness.undo.promises import Undos
 
 __all__ = ["Rule", "delete_rule", "new_comment"]
@@ -23,7 +23,7 @@ _NO_RULE = ("does a matching rule exist", "bad rule")
 @undo
 def delete_rule(engine: Engine, *, node: str, rule: Sequence[str]) -> None:
     """Delete every copy of an iptables rule from a node; a node that is gone or stopped has none."""
-    while (done := in_container(engine, node, *_IPTABLES, "-D", *rule, ended_by="stop")) is not None:
+    while (done := run_in_container(engine, node, *_IPTABLES, "-D", *rule, ended_by="stop")) is not None:
         if done.returncode == 0:
             continue
         if any(word in done.stderr.lower() for word in _NO_RULE):

@@ -47,13 +47,13 @@ class Journal:
         """
         self.path = path
         self._lock = threading.Lock()
-        with _telling(path):
+        with _convert_errors(path):
             self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._size = self._next = 0
         try:
             with self._alone():
                 os.fsync(self._fd)
-            with _telling(path):
+            with _convert_errors(path):
                 _sync_directory(path.parent)
             self._open = dict(_scan(path).entries)
         except BaseException:
@@ -79,12 +79,12 @@ class Journal:
             self._write({"done": number})
             self._open.pop(number, None)
 
-    def give_up(self, line: int) -> None:
+    def mark_unreadable(self, line: int) -> None:
         """Note that the whole line `line`, counted from 1, cannot be read and has been told: it is pending no more."""
         with self._lock, self._alone():
             self._write({"unreadable": line})
 
-    def promised(self, action: str) -> Mapping[int, Undo]:
+    def pending_with(self, action: str) -> Mapping[int, Undo]:
         """Return, by their ids and oldest first, the undos with this action that are recorded and not done."""
         with self._lock:
             return {number: entry for number, entry in self._open.items() if entry.action == action}
@@ -101,7 +101,7 @@ class Journal:
         """Keep other processes from writing during the block, and take away the line that a dead one cut off."""
         if self._fd < 0:
             raise HarnessError(f"{self.path}: the journal is closed")
-        with _telling(self.path):
+        with _convert_errors(self.path):
             for _ in Deadline.after(_LOCK_SECONDS, f"another process to write {self.path}").attempts(first=0.001):
                 with contextlib.suppress(BlockingIOError):
                     fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -173,13 +173,13 @@ def replay(path: Path, engine: object) -> list[str]:
                 failed.append(f"{words}: {type(error).__name__}: {error}")
                 continue
             undone.append(words)
-            with _noting(unnoted, f"{words} is undone"):
+            with _collect_unnoted(unnoted, f"{words} is undone"):
                 if journal:
                     journal.done(number)
         for line in contents.broken:
-            with _noting(unnoted, f"line {line} is told"):
+            with _collect_unnoted(unnoted, f"line {line} is told"):
                 if journal:
-                    journal.give_up(line)
+                    journal.mark_unreadable(line)
     finally:
         if journal:
             journal.close()
@@ -224,7 +224,7 @@ def _scan(path: Path) -> _Content:
 
 
 @contextlib.contextmanager
-def _telling(path: Path) -> Iterator[None]:
+def _convert_errors(path: Path) -> Iterator[None]:
     """Turn what the operating system says in the block into the error that a journal promises."""
     try:
         yield
@@ -235,7 +235,7 @@ def _telling(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _noting(problems: list[str], what: str) -> Iterator[None]:
+def _collect_unnoted(problems: list[str], what: str) -> Iterator[None]:
     """Add to the problems that what is done could not be noted; the next replay does it again, which harms nobody."""
     try:
         yield

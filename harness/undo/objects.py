@@ -10,7 +10,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, BadScenario, PreparationFailed
 from chaos_harness.harness.undo.actions import undo
-from chaos_harness.harness.undo.commands import planes, undo_by_kubectl
+from chaos_harness.harness.undo.commands import control_plane_arguments, undo_by_kubectl
 from chaos_harness.harness.undo.promises import Undos
 
 __all__ = ["delete", "put"]
@@ -52,7 +52,7 @@ def put(cluster: Cluster, undos: Undos, item: Mapping[str, Any], deadline: Deadl
         resource=f"{kind}.{number}.{group}" if group else kind,
         name=name,
         **place,
-        **planes(cluster),
+        **control_plane_arguments(cluster),
     )
     refused = unheard = ""
     part = deadline.within(_REFUSED_SECONDS, f"{kind} {name} to be applied")

@@ -11,13 +11,13 @@ from chaos_harness.harness.errors import UndoFailed
 from chaos_harness.harness.undo.actions import Action, identity
 from chaos_harness.harness.undo.journal import Journal, Undo
 
-__all__ = ["Promise", "Undos", "merged"]
+__all__ = ["RegisteredUndo", "Undos", "merge_patches"]
 
 _PLANES = ("control_plane", "others")
 
 
 @dataclass(eq=False)
-class Promise:
+class RegisteredUndo:
     """One undo that stands in the journal.
 
     `given` are the arguments that say what its target is given back: as they were registered, and, after the undo, as
@@ -37,9 +37,9 @@ class Undos:
     def __init__(self, engine: Engine, journal: Journal) -> None:
         self._engine = engine
         self._journal = journal
-        self._promised: list[Promise] = []
+        self._registered: list[RegisteredUndo] = []
 
-    def register(self, action: Action, /, *, harm: Mapping[str, Any] | None = None, **arguments: Any) -> Promise:
+    def register(self, action: Action, /, *, harm: Mapping[str, Any] | None = None, **arguments: Any) -> RegisteredUndo:
         """Journal that `action`, marked by `@undo`, takes back what is about to be done; it is on the disk then.
 
         With a `harm`, other faults may harm the same target meanwhile, and whoever heals last gives back what was
@@ -47,8 +47,8 @@ class Undos:
         instead, in the undo's own arguments; it is empty if all do the same. Raises HarnessError.
         """
         entry = Undo(identity(action), arguments, harm)
-        promise = Promise(self._journal.record(entry), entry, action, arguments)
-        self._promised.append(promise)
+        promise = RegisteredUndo(self._journal.record(entry), entry, action, arguments)
+        self._registered.append(promise)
         return promise
 
     def standing(self, action: Action, /, **target: Any) -> list[Undo]:
@@ -56,7 +56,7 @@ class Undos:
 
         Their arguments say what was there before; what can be read of the target now is their harm.
         """
-        entries = self._journal.promised(identity(action)).values()
+        entries = self._journal.pending_with(identity(action)).values()
         return [entry for entry in entries if target.items() <= dict(entry.arguments).items()]
 
     def run(self) -> None:
@@ -66,9 +66,9 @@ class Undos:
         before UndoFailed tells all that failed, or could not be noted.
         """
         failed: list[Exception] = []
-        for promise in reversed(self._promised[:]):
+        for promise in reversed(self._registered[:]):
             try:
-                arguments = _beside_others(self._journal, promise.number, promise.entry)
+                arguments = _adjust_to_others(self._journal, promise.number, promise.entry)
                 if arguments is None:
                     promise.kept = True
                 else:
@@ -78,7 +78,7 @@ class Undos:
             except Exception as error:  # noqa: BLE001 - whatever it was, it must not keep the others from being tried
                 failed.append(error)
             else:
-                self._promised.remove(promise)
+                self._registered.remove(promise)
         if failed:
             problems = "\n".join(f"{type(error).__name__}: {error}" for error in failed)
             undos = f"{len(failed)} undos" if len(failed) > 1 else "an undo"
@@ -87,14 +87,14 @@ class Undos:
             ) from failed[0]
 
 
-def merged(into: Any, patch: Any) -> Any:
+def merge_patches(into: Any, patch: Any) -> Any:
     """Return two merge patches as one, by which the second counts more; what it takes out (null) stays in it."""
     if not isinstance(into, Mapping) or not isinstance(patch, Mapping):
         return patch
-    return {**into, **{name: merged(into.get(name), value) for name, value in patch.items()}}
+    return {**into, **{name: merge_patches(into.get(name), value) for name, value in patch.items()}}
 
 
-def _beside_others(journal: Journal, number: int, entry: Undo) -> Mapping[str, Any] | None:
+def _adjust_to_others(journal: Journal, number: int, entry: Undo) -> Mapping[str, Any] | None:
     """Return the arguments with which to do an undo while others may harm its target, None if one does the same."""
     if entry.harm is None:
         return entry.arguments
@@ -102,9 +102,9 @@ def _beside_others(journal: Journal, number: int, entry: Undo) -> Mapping[str, A
     target = {name: value for name, value in entry.arguments.items() if name not in free}
     others = [
         undo
-        for other, undo in journal.promised(entry.action).items()
+        for other, undo in journal.pending_with(entry.action).items()
         if other != number and undo.harm is not None and target.items() <= dict(undo.arguments).items()
     ]
     if others and not entry.harm:
         return None
-    return reduce(merged, (undo.harm for undo in others), entry.arguments)
+    return reduce(merge_patches, (undo.harm for undo in others), entry.arguments)

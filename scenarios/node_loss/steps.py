@@ -22,7 +22,7 @@ from chaos_harness.harness.history.objects import is_leaving, is_ready, node_of,
 from chaos_harness.harness.policies import CANARIES, Policy, deny_pods_by_cel, mutate_pods, mutate_templates
 from chaos_harness.harness.preparation import Preparation
 from chaos_harness.harness.probes.objects import GENERATED, WORKLOAD, WORKLOAD_EVENTS, constraints, watch_objects
-from chaos_harness.harness.pytest_plugin.plugin import Experiments, tell
+from chaos_harness.harness.pytest_plugin.plugin import Experiments, attach_record
 from chaos_harness.harness.undo.journal import Journal
 from chaos_harness.harness.undo.objects import put
 from chaos_harness.harness.undo.promises import Undos
@@ -58,23 +58,23 @@ def lose(experiment: Experiment, row: Row) -> None:
     experiment.prepare(deploy(TEMPLATES, Controller("Deployment", "template", 3), on=victim, carrying=True))
     with ExitStack() as closed:
         if row.policy == "Fail":
-            closed.enter_context(experiment.prepared(fail_mutation("Fail")))
+            closed.enter_context(experiment.prepare_for_block(fail_mutation("Fail")))
         with experiment.fault(make(victim)):
             if row.generation:
                 experiment.prepare(_CONSTRAINT)
             if row.deployment != "never":
-                _wait_for(experiment, _pods_of(TEMPLATES), partial(_replaced, 3, victim))
-                _wait_for(experiment, _pods_of(PODS), partial(_replaced, 3, victim))
+                _wait_for(experiment, _pods_of(TEMPLATES), partial(_are_replaced, 3, victim))
+                _wait_for(experiment, _pods_of(PODS), partial(_are_replaced, 3, victim))
             else:
                 experiment.hold(DEADLOCK_SECONDS)
             if row.policy == "Fail" and row.deployment == "never":
                 # Nothing heals while nobody can renew a lease: the policy goes first (Gatekeeper's emergency page).
                 closed.close()
-        _wait_for(experiment, _pods_of(PODS), partial(_replaced, 5, ""))
+        _wait_for(experiment, _pods_of(PODS), partial(_are_replaced, 5, ""))
         experiment.recovered()
         _wait_for(experiment, _pods_of(PODS), partial(_daemon_serves, victim))
         if row.generation:
-            _wait_for(experiment, _BINDINGS, _generated)
+            _wait_for(experiment, _BINDINGS, _is_generated)
 
 
 @dataclass
@@ -132,7 +132,7 @@ def judged(request: pytest.FixtureRequest, lost: LossAttempt) -> Iterator[LossCl
             raise lost.error
         yield LossClaims(lost, record)
     finally:
-        tell(request.node, record)
+        attach_record(request.node, record)
 
 
 def _only_in(policy: Policy, namespace: str) -> Policy:
@@ -145,7 +145,7 @@ def _only_in(policy: Policy, namespace: str) -> Policy:
 
 
 @contextmanager
-def _asked(cluster: Cluster, journal: Journal) -> Iterator[str]:
+def _add_constraint(cluster: Cluster, journal: Journal) -> Iterator[str]:
     """Have one more constraint of the CEL template, which asks for a binding of the policy that is there already."""
     undos, item = Undos(cluster.engine, journal), {**deny_pods_by_cel().objects[-1], "metadata": {"name": OUTAGE}}
     try:
@@ -155,7 +155,7 @@ def _asked(cluster: Cluster, journal: Journal) -> Iterator[str]:
         undos.run()
 
 
-_CONSTRAINT = Preparation("ask for a generated binding", _asked)
+_CONSTRAINT = Preparation("ask for a generated binding", _add_constraint)
 
 
 def _pods_of(namespace: str) -> str:
@@ -168,11 +168,11 @@ def _wait_for(experiment: Experiment, path: str, predicate: Callable[[State], bo
         until(api, path, predicate, Deadline.after(REPLACED_SECONDS, path))
 
 
-def _generated(state: State) -> bool:
+def _is_generated(state: State) -> bool:
     return any(name.endswith(f"-{OUTAGE}") for name in state)
 
 
-def _replaced(count: int, beside: str, state: State) -> bool:
+def _are_replaced(count: int, beside: str, state: State) -> bool:
     """Whether so many pods are Ready on nodes other than `beside`, those of a DaemonSet left out."""
     return sum(node != beside and not daemon for node, daemon in _ready(state)) >= count
 

@@ -21,7 +21,7 @@ from chaos_harness.harness.faults.workloads.kill_containers import kill_containe
 from chaos_harness.harness.faults.workloads.reschedule import reschedule_pod
 from chaos_harness.harness.gatekeeper.restart import PullPolicy, pull_policy
 from chaos_harness.harness.policies import deny_pods, mutate_pods
-from chaos_harness.harness.pytest_plugin.plugin import Cluster, Experiments, tell
+from chaos_harness.harness.pytest_plugin.plugin import Cluster, Experiments, attach_record
 
 __all__ = [
     "ISSUE",
@@ -132,7 +132,7 @@ def cut_off(experiment: Experiment, row: Row, shipped: PullPolicy) -> None:
     Meanwhile it is asked whether policies are enforced: one replica serves all the time.
     """
     image, workers = experiment.gatekeeper_image, experiment.cluster.workers
-    webhooks = _fresh(experiment, row, shipped)
+    webhooks = _restart_fresh(experiment, row, shipped)
     if row.image == "not on the node":
         experiment.act(remove_image(image, workers))
     killed, rescheduled, _left_alone = experiment.random.sample(webhooks, len(TREATMENTS))
@@ -146,7 +146,7 @@ def cut_off(experiment: Experiment, row: Row, shipped: PullPolicy) -> None:
 
 def kill_all(experiment: Experiment, row: Row, shipped: PullPolicy) -> None:
     """Kill the containers of all webhook pods while the registry is away: nobody is left to enforce anything."""
-    webhooks = _fresh(experiment, row, shipped)
+    webhooks = _restart_fresh(experiment, row, shipped)
     with experiment.fault(cut_registry()):
         experiment.act(kill_containers(*webhooks))
         experiment.recovered(ALL_KILLED_SECONDS)
@@ -165,7 +165,7 @@ def claim_all_killed(experiment: Experiment, row: Row) -> None:
     experiment.claim(comes_back(fault=[_CUT, _KILL], policies=_ENFORCED))
 
 
-def _fresh(experiment: Experiment, row: Row, shipped: PullPolicy) -> list[str]:
+def _restart_fresh(experiment: Experiment, row: Row, shipped: PullPolicy) -> list[str]:
     """Replace all pods by fresh ones with the row's pull policy, ask for policies from now on, return the webhooks."""
     for node in experiment.cluster.workers:
         pull(experiment.cluster.engine, node=node, image=experiment.gatekeeper_image)
@@ -249,4 +249,4 @@ def cell(request: pytest.FixtureRequest, tried: CutAttempt) -> Iterator[Cell]:
             raise tried.error
         yield Cell(tried, record)
     finally:
-        tell(request.node, record)
+        attach_record(request.node, record)

@@ -26,12 +26,12 @@ from types import SimpleNamespace
 
 from chaos_harness.clusters import images
 from chaos_harness.clusters.creation import create
-from chaos_harness.harness.run.context import Session
+from chaos_harness.harness.run.context import RunContext
 
 create.create = lambda *_, **__: SimpleNamespace(name="pretended")
 create.delete = lambda _: None
 images.ensure = lambda *_: None
-Session.connect = lambda _: None
+RunContext.connect = lambda _: None
 """
 
 

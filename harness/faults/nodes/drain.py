@@ -14,11 +14,11 @@ from chaos_harness.clusters.engine import Engine
 from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, CommandFailed, FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
-from chaos_harness.harness.faults.nodes.heartbeats import Heartbeat, heartbeat, require_victim, wait_back
+from chaos_harness.harness.faults.nodes.heartbeats import Heartbeat, read_heartbeat, require_victim, wait_back
 from chaos_harness.harness.faults.targets import require_answers
 from chaos_harness.harness.faults.workloads.reschedule import Cordon
 from chaos_harness.harness.undo.actions import undo
-from chaos_harness.harness.undo.commands import in_container, planes, undo_by_kubectl
+from chaos_harness.harness.undo.commands import control_plane_arguments, run_in_container, undo_by_kubectl
 
 __all__ = ["DRAINED_NODE", "REMOVED_NODE", "drain_node", "register", "remove_node"]
 
@@ -59,7 +59,7 @@ def register(
     create = ("create", "--filename", "-")
     if undo_by_kubectl(engine, control_plane, others, *create, seconds=_SECONDS, stdin=json.dumps(manifest)) is None:
         return
-    restarted = in_container(engine, node, "systemctl", "restart", "kubelet", ended_by="stop")
+    restarted = run_in_container(engine, node, "systemctl", "restart", "kubelet", ended_by="stop")
     if restarted is not None and restarted.returncode:
         raise CommandFailed(f"`systemctl restart kubelet` on {node}: {restarted.stderr.strip()}")
 
@@ -107,7 +107,7 @@ class _Drain:
         )
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
-        return self._closed.opened(cluster, deadline)
+        return self._closed.prove_open(cluster, deadline)
 
     def _evict(self, api: ApiClient) -> list[str]:
         """Ask for the eviction of each pod that was not evicted yet; return the names of those that are left."""
@@ -144,10 +144,13 @@ class _NodeRemoval:
             node = request(api, "GET", f"{_NODES}/{self._node}")
             self._uid = node["metadata"]["uid"]
             injection.undo(
-                register, node=self._node, manifest=_manifest(node), **planes(injection.cluster, last=self._node)
+                register,
+                node=self._node,
+                manifest=_manifest(node),
+                **control_plane_arguments(injection.cluster, last=self._node),
             )
             injection.note_node_harm(REMOVED_NODE, self._node)
-            self._last = heartbeat(api, self._node)
+            self._last = read_heartbeat(api, self._node)
             request(api, "DELETE", f"{_NODES}/{self._node}")
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:

@@ -12,7 +12,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, BadScenario, FaultNotApplied
 from chaos_harness.harness.faults.targets import require_nodes
 
-__all__ = ["Heartbeat", "heartbeat", "require_victim", "wait_back", "wait_silent"]
+__all__ = ["Heartbeat", "read_heartbeat", "require_victim", "wait_back", "wait_silent"]
 
 _NODES = "/api/v1/nodes"
 _LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
@@ -49,7 +49,7 @@ def require_victim(cluster: Cluster, node: str) -> None:
         raise BadScenario(f"{node} is the only control plane: nobody would be left to tell that it is lost")
 
 
-def heartbeat(api: ApiClient, node: str) -> Heartbeat:
+def read_heartbeat(api: ApiClient, node: str) -> Heartbeat:
     """Return what the API server knows of a node now; an empty one if it knows no such node.
 
     Raises ApiRefused, ApiUnreachable.
@@ -77,7 +77,7 @@ def wait_silent(cluster: Cluster, node: str, since: Heartbeat, deadline: Deadlin
     with cluster.client() as api:
         for _ in deadline.attempts(first=0.5):
             try:
-                now = heartbeat(api, node)
+                now = read_heartbeat(api, node)
             except (ApiRefused, ApiUnreachable) as error:
                 last = f"the API server: {error}"
                 continue
@@ -104,12 +104,12 @@ def wait_back(cluster: Cluster, node: str, since: Heartbeat, deadline: Deadline,
     with cluster.client() as api:
         for _ in deadline.attempts(first=0.2):
             try:
-                now = heartbeat(api, node)
+                now = read_heartbeat(api, node)
                 reported = now.ready == "True" and not (restarted and now.reported == since.reported)
                 renewed = now.renewed not in {"", since.renewed}
                 if reported and renewed and _LOST.isdisjoint(now.taints):
                     return f"{node} is Ready, its lease renewed since the healing ({now.renewed})"
-                if restarted and reported and not renewed and (why := _refused(api, node)):
+                if restarted and reported and not renewed and (why := _find_refusal(api, node)):
                     return f"{node} is Ready since {now.reported}; it cannot renew its lease: {why}"
             except (ApiRefused, ApiUnreachable) as error:
                 last = f"the API server: {error}"
@@ -121,7 +121,7 @@ def wait_back(cluster: Cluster, node: str, since: Heartbeat, deadline: Deadline,
     )
 
 
-def _refused(api: ApiClient, node: str) -> str:
+def _find_refusal(api: ApiClient, node: str) -> str:
     """Return why nobody may renew the lease of a node, if it is a webhook that was asked and did not answer."""
     try:
         body = {"spec": {"holderIdentity": node}}

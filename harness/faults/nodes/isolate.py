@@ -5,7 +5,13 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.errors import FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
-from chaos_harness.harness.faults.nodes.heartbeats import Heartbeat, heartbeat, require_victim, wait_back, wait_silent
+from chaos_harness.harness.faults.nodes.heartbeats import (
+    Heartbeat,
+    read_heartbeat,
+    require_victim,
+    wait_back,
+    wait_silent,
+)
 from chaos_harness.harness.undo.iptables import Rule, new_comment
 
 __all__ = ["CUT_OFF_NODE", "cut_off_node"]
@@ -54,7 +60,7 @@ class _CutOff:
         for rule in self._rules.values():
             rule.insert(cluster, deadline)
         with cluster.client() as api:
-            self._last = heartbeat(api, self._node)
+            self._last = read_heartbeat(api, self._node)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         silent = wait_silent(cluster, self._node, self._last, deadline)

@@ -11,7 +11,13 @@ from chaos_harness.clusters.engine.retry import insist
 from chaos_harness.harness.errors import CommandFailed, FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
-from chaos_harness.harness.faults.nodes.heartbeats import Heartbeat, heartbeat, require_victim, wait_back, wait_silent
+from chaos_harness.harness.faults.nodes.heartbeats import (
+    Heartbeat,
+    read_heartbeat,
+    require_victim,
+    wait_back,
+    wait_silent,
+)
 from chaos_harness.harness.undo.actions import undo
 from chaos_harness.harness.undo.promises import Undos
 
@@ -122,15 +128,15 @@ class _Down:
         injection.note_node_harm(self._kind.how, self._node)
         down = Deadline.after(_SECONDS, f"{self._node} to go down")
         insist(cluster.engine, self._kind.command, [self._node], down)
-        self._last = _heard(cluster, self._node)
+        self._last = _read_heartbeat(cluster, self._node)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
-        state = _expect(cluster.engine, self._node, self._kind.leaves)
+        state = _require_state(cluster.engine, self._node, self._kind.leaves)
         return f"{state}; {wait_silent(cluster, self._node, self._last, deadline)}"
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
-        _expect(cluster.engine, self._node, "running")
-        _keep_address(cluster, self._node, self._address)
+        _require_state(cluster.engine, self._node, "running")
+        _require_address(cluster, self._node, self._address)
         return wait_back(cluster, self._node, self._last, deadline, restarted=self._kind.restarts)
 
 
@@ -148,31 +154,31 @@ class _Reboot:
         cluster = injection.cluster
         require_victim(cluster, self._node)
         self._address = _address(cluster, self._node, injection.undos)
-        self._started = _started(cluster.engine, self._node)
-        self._last = _heard(cluster, self._node)
+        self._started = _read_start(cluster.engine, self._node)
+        self._last = _read_heartbeat(cluster, self._node)
         injection.undo(start, node=self._node, network=cluster.network, address=self._address)
         injection.note_node_harm(REBOOTED_NODE, self._node)
         deadline = Deadline.after(_SECONDS, f"{self._node} to go down and start")
         insist(cluster.engine, ("restart", "--time", str(_STOP_SECONDS)), [self._node], deadline)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
-        started = _started(cluster.engine, self._node)
+        started = _read_start(cluster.engine, self._node)
         if started == self._started or not self._started:
             raise FaultNotApplied(f"expected {self._node} to start anew, it runs since {started}")
         back = wait_back(cluster, self._node, self._last, deadline, restarted=True)
         return f"{self._node} ran since {self._started}, now since {started}; {back}"
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
-        _keep_address(cluster, self._node, self._address)
+        _require_address(cluster, self._node, self._address)
         return wait_back(cluster, self._node, self._last, deadline, restarted=True)
 
 
-def _heard(cluster: Cluster, node: str) -> Heartbeat:
+def _read_heartbeat(cluster: Cluster, node: str) -> Heartbeat:
     with cluster.client() as api:
-        return heartbeat(api, node)
+        return read_heartbeat(api, node)
 
 
-def _expect(engine: Engine, node: str, wanted: str) -> str:
+def _require_state(engine: Engine, node: str, wanted: str) -> str:
     state = (_inspect(engine, node) or {"State": {"Status": "gone"}})["State"]
     if state["Status"] != wanted:
         raise FaultNotApplied(
@@ -182,7 +188,7 @@ def _expect(engine: Engine, node: str, wanted: str) -> str:
     return f"{node} is {wanted}{code}"
 
 
-def _started(engine: Engine, node: str) -> str:
+def _read_start(engine: Engine, node: str) -> str:
     return str((_inspect(engine, node) or {"State": {"StartedAt": "never"}})["State"]["StartedAt"])
 
 
@@ -194,7 +200,7 @@ def _address(cluster: Cluster, node: str, undos: Undos | None = None) -> str:
     return str(container["NetworkSettings"]["Networks"].get(cluster.network, {}).get("IPAddress", ""))
 
 
-def _keep_address(cluster: Cluster, node: str, wanted: str) -> None:
+def _require_address(cluster: Cluster, node: str, wanted: str) -> None:
     address = _address(cluster, node)
     if wanted and address != wanted:
         raise FaultNotApplied(f"expected {node} to have its address {wanted} again, it has {address or 'none'}")

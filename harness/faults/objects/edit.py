@@ -16,8 +16,8 @@ from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.faults.targets import require_answers
 from chaos_harness.harness.undo.actions import undo
-from chaos_harness.harness.undo.commands import planes, undo_by_kubectl
-from chaos_harness.harness.undo.promises import Promise, Undos
+from chaos_harness.harness.undo.commands import control_plane_arguments, undo_by_kubectl
+from chaos_harness.harness.undo.promises import RegisteredUndo, Undos
 
 __all__ = ["edit", "edit_object", "restore"]
 
@@ -53,7 +53,7 @@ def restore(
     undo_by_kubectl(engine, control_plane, others, *words)
 
 
-def edit(cluster: Cluster, undos: Undos, api: ApiClient, path: str, patch: Mapping[str, Any]) -> Promise:
+def edit(cluster: Cluster, undos: Undos, api: ApiClient, path: str, patch: Mapping[str, Any]) -> RegisteredUndo:
     """Merge `patch` into the object at `path`, after the promise to put its fields back to what they were.
 
     That is what they were before the first of all edits of the object that are not healed yet; it is returned, as a
@@ -68,9 +68,11 @@ def edit(cluster: Cluster, undos: Undos, api: ApiClient, path: str, patch: Mappi
     }
     unharmed = edited
     for other in undos.standing(restore, **place):
-        unharmed = _applied(unharmed, other.arguments["patch"])
+        unharmed = _apply_patch(unharmed, other.arguments["patch"])
     before = _inverse(patch, unharmed)
-    promise = undos.register(restore, harm={"patch": dict(patch)}, patch=before, **place, **planes(cluster))
+    promise = undos.register(
+        restore, harm={"patch": dict(patch)}, patch=before, **place, **control_plane_arguments(cluster)
+    )
     merge(api, path, patch)
     return promise
 
@@ -82,19 +84,19 @@ class _Edit:
         self._object = name
         self._patch = patch
         self._namespace = namespace
-        self._promise: Promise | None = None
+        self._undo: RegisteredUndo | None = None
 
     def inject(self, injection: Injection) -> None:
         names.require(name=self._object)
         with injection.cluster.client() as api, require_answers(self.name):
-            self._promise = edit(injection.cluster, injection.undos, api, self._path(api), self._patch)
+            self._undo = edit(injection.cluster, injection.undos, api, self._path(api), self._patch)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         return self._expect(cluster, self._patch, deadline)
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         try:
-            return self._expect(cluster, self._promise.given["patch"] if self._promise else {}, deadline)
+            return self._expect(cluster, self._undo.given["patch"] if self._undo else {}, deadline)
         except ApiRefused as error:
             if error.status == _NOT_FOUND:
                 return f"{self._kind} {self._object} is gone"
@@ -130,12 +132,12 @@ def _inverse(patch: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, 
     }
 
 
-def _applied(current: Any, patch: Any) -> Any:
+def _apply_patch(current: Any, patch: Any) -> Any:
     """Return an object as a merge patch (RFC 7386) leaves it."""
     if not isinstance(patch, Mapping):
         return patch
     kept = dict(current) if isinstance(current, Mapping) else {}
-    kept |= {name: _applied(kept.get(name), value) for name, value in patch.items()}
+    kept |= {name: _apply_patch(kept.get(name), value) for name, value in patch.items()}
     return {name: value for name, value in kept.items() if value is not None}
 
 

@@ -15,13 +15,13 @@ from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.faults.targets import require_nodes
 from chaos_harness.harness.undo.actions import undo
-from chaos_harness.harness.undo.commands import Ending, in_container
+from chaos_harness.harness.undo.commands import Ending, run_in_container
 from chaos_harness.harness.undo.iptables import Rule, new_comment
 
 if TYPE_CHECKING:
-    from chaos_harness.harness.undo.promises import Promise
+    from chaos_harness.harness.undo.promises import RegisteredUndo
 
-__all__ = ["CUT", "cut_registry", "no_longer_down", "restore", "start"]
+__all__ = ["CUT", "cut_registry", "delete_down_file", "restore", "start"]
 
 CUT = "cut registry"
 """The name of the fault, whichever way it is done."""
@@ -60,7 +60,7 @@ def restore(engine: Engine, *, container: str, running: bool, down: bool) -> Non
     if running:
         start(engine, container=container)
     if not down:
-        _take_file_away(engine, container, ended_by="removal" if running else "stop")
+        _delete_down_file(engine, container, ended_by="removal" if running else "stop")
 
 
 @undo
@@ -73,13 +73,13 @@ def start(engine: Engine, *, container: str) -> None:
 
 
 @undo
-def no_longer_down(engine: Engine, *, container: str) -> None:
+def delete_down_file(engine: Engine, *, container: str) -> None:
     """Delete the file that makes the registry answer 503, which outlives a stop of its container."""
-    _take_file_away(engine, container, ended_by="removal")
+    _delete_down_file(engine, container, ended_by="removal")
 
 
-def _take_file_away(engine: Engine, container: str, ended_by: Ending) -> None:
-    done = in_container(engine, container, "rm", "-f", DOWN_FILE, ended_by=ended_by)
+def _delete_down_file(engine: Engine, container: str, ended_by: Ending) -> None:
+    done = run_in_container(engine, container, "rm", "-f", DOWN_FILE, ended_by=ended_by)
     if done is not None and done.returncode:
         raise CommandFailed(f"`rm -f {DOWN_FILE}` in {container}: {done.stderr.strip()}")
 
@@ -90,17 +90,17 @@ class _RegistryHarm:
     name = CUT
 
     def __init__(self) -> None:
-        self._promise: Promise | None = None
+        self._undo: RegisteredUndo | None = None
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         """Prove that the registry answers, or that it does what another fault makes it do."""
-        given = self._promise.given if self._promise else _WHOLE
+        given = self._undo.given if self._undo else _WHOLE
         wanted = "no answer" if not given["running"] else "503" if given["down"] else "200"
-        said = _expect(cluster, cluster.nodes(), wanted, deadline)
+        said = _wait_for_answer(cluster, cluster.nodes(), wanted, deadline)
         return said if wanted == "200" else f"another fault cuts it off: {said}"
 
     def _register(self, injection: Injection, container: str, harm: Mapping[str, bool]) -> None:
-        self._promise = injection.undo(restore, harm=harm, container=container, **_WHOLE)
+        self._undo = injection.undo(restore, harm=harm, container=container, **_WHOLE)
 
 
 class _RegistryStop(_RegistryHarm):
@@ -121,7 +121,7 @@ class _RegistryStop(_RegistryHarm):
                 f"expected {registry.container} to be exited, it is {state}; "
                 f"see `docker --host {cluster.engine.host} ps --all`"
             )
-        return f"{registry.container} is exited; {_expect(cluster, cluster.nodes(), 'no answer', deadline)}"
+        return f"{registry.container} is exited; {_wait_for_answer(cluster, cluster.nodes(), 'no answer', deadline)}"
 
 
 class _Unavailable(_RegistryHarm):
@@ -141,7 +141,7 @@ class _Unavailable(_RegistryHarm):
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         registry = _registry(cluster)
-        said = _expect(cluster, cluster.nodes(), "503", deadline)
+        said = _wait_for_answer(cluster, cluster.nodes(), "503", deadline)
         refused = [line for line in registry.log(self._began) if line.status == 503]  # noqa: PLR2004
         if not refused:
             raise FaultNotApplied(f"{said}, but {registry.container} logged no request with status 503")
@@ -165,37 +165,37 @@ class _PacketDrop:
             rule.insert(cluster, Deadline.after(_SECONDS, f"a rule on {rule.node}"))
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
-        nodes = self._cut_off(cluster)
+        nodes = self._affected_nodes(cluster)
         rules = self._rules(cluster)
-        before = [_dropped(rule, cluster, deadline) for rule in rules]
-        proofs = [_expect(cluster, nodes, "no answer", deadline)]
+        before = [_count_dropped(rule, cluster, deadline) for rule in rules]
+        proofs = [_wait_for_answer(cluster, nodes, "no answer", deadline)]
         for rule, packets in zip(rules, before, strict=True):
-            dropped = _dropped(rule, cluster, deadline) - packets
+            dropped = _count_dropped(rule, cluster, deadline) - packets
             if dropped <= 0:
                 raise FaultNotApplied(
                     f"expected the rule {self._comment} on {rule.node} to drop packets, it dropped none"
                 )
             proofs.append(f"{rule.node} dropped {dropped} packets")
         others = [node for node in cluster.nodes() if node not in nodes]
-        return "; ".join([*proofs, *([_expect(cluster, others, "200", deadline)] if others else [])])
+        return "; ".join([*proofs, *([_wait_for_answer(cluster, others, "200", deadline)] if others else [])])
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
-        nodes = self._cut_off(cluster)
+        nodes = self._affected_nodes(cluster)
         for rule in self._rules(cluster):
             if rule.packets(cluster, deadline) is not None:
                 raise FaultNotApplied(f"expected the rule {self._comment} to be gone from {rule.node}, it is there")
-        return f"the rule is gone; {_expect(cluster, nodes, '200', deadline)}"
+        return f"the rule is gone; {_wait_for_answer(cluster, nodes, '200', deadline)}"
 
-    def _cut_off(self, cluster: Cluster) -> Sequence[str]:
+    def _affected_nodes(self, cluster: Cluster) -> Sequence[str]:
         return self._nodes or cluster.nodes()
 
     def _rules(self, cluster: Cluster) -> list[Rule]:
         address, _, port = _registry(cluster).address_node.rpartition(":")
         match = ["-d", address, "-p", "tcp", "--dport", port]
-        return [Rule(node, "OUTPUT", match, self._comment) for node in self._cut_off(cluster)]
+        return [Rule(node, "OUTPUT", match, self._comment) for node in self._affected_nodes(cluster)]
 
 
-def _dropped(rule: Rule, cluster: Cluster, deadline: Deadline) -> int:
+def _count_dropped(rule: Rule, cluster: Cluster, deadline: Deadline) -> int:
     packets = rule.packets(cluster, deadline)
     if packets is None:
         raise FaultNotApplied(f"expected a rule {rule.comment} in {rule.chain} on {rule.node}, there is none")
@@ -212,7 +212,7 @@ def _state(engine: Engine, container: str, deadline: Deadline) -> str:
     return engine.run(["inspect", "--format", "{{.State.Status}}", container], deadline).stdout.strip()
 
 
-def _expect(cluster: Cluster, nodes: Sequence[str], wanted: str, deadline: Deadline) -> str:
+def _wait_for_answer(cluster: Cluster, nodes: Sequence[str], wanted: str, deadline: Deadline) -> str:
     """Wait until each node, asking the registry, gets `wanted`; return that in words or raise FaultNotApplied."""
     said: Mapping[str, str] = {}
     for _ in deadline.attempts(first=0.2):

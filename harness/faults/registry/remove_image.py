@@ -11,7 +11,7 @@ from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.faults.targets import require_nodes
 from chaos_harness.harness.undo.actions import undo
-from chaos_harness.harness.undo.commands import in_container
+from chaos_harness.harness.undo.commands import run_in_container
 
 __all__ = ["images_of", "pull", "remove_image"]
 
@@ -41,10 +41,10 @@ def pull(engine: Engine, *, node: str, image: str) -> None:
     """
     last = ""
     for _ in Deadline.after(_PULL_SECONDS, f"{node} to pull {image}").attempts():
-        done = in_container(engine, node, "crictl", "inspecti", "--quiet", image, ended_by="removal")
+        done = run_in_container(engine, node, "crictl", "inspecti", "--quiet", image, ended_by="removal")
         if done is None or done.returncode == 0:
             return
-        done = in_container(engine, node, "crictl", "pull", image, ended_by="removal")
+        done = run_in_container(engine, node, "crictl", "pull", image, ended_by="removal")
         if done is None or done.returncode == 0:
             return
         last = done.stderr.strip()

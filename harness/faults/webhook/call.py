@@ -10,7 +10,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.gatekeeper.readiness import FORBIDDEN_NAMESPACE, WEBHOOK
 from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, FaultNotApplied
 
-__all__ = ["DENIED", "NOBODY", "UNCALLED", "Answer", "wait_answered"]
+__all__ = ["DENIED", "NOBODY", "UNCALLED", "Answer", "wait_for_answer"]
 
 DENIED: Final = "denied"
 """The answer of a webhook that was asked: what it is asked for is forbidden."""
@@ -28,7 +28,7 @@ _FORBIDDEN = 403
 _TOLD = 300
 
 
-def wait_answered(cluster: Cluster, deadline: Deadline, *wanted: Answer) -> str:
+def wait_for_answer(cluster: Cluster, deadline: Deadline, *wanted: Answer) -> str:
     """Ask for a forbidden namespace (a dry run) until the answer is one of those `wanted`; return it in its words.
 
     The webhook fails closed, so that nothing is admitted while it cannot be asked. Raises FaultNotApplied.

@@ -13,9 +13,9 @@ from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER, NAMESPACE
 from chaos_harness.harness.errors import FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
-from chaos_harness.harness.faults.webhook.call import UNCALLED, wait_answered
+from chaos_harness.harness.faults.webhook.call import UNCALLED, wait_for_answer
 from chaos_harness.harness.undo.actions import undo
-from chaos_harness.harness.undo.commands import planes, undo_by_kubectl
+from chaos_harness.harness.undo.commands import control_plane_arguments, undo_by_kubectl
 
 __all__ = ["BLANK_CERTIFICATE", "blank_certificate", "refill"]
 
@@ -42,7 +42,9 @@ def refill(engine: Engine, *, control_plane: str, others: Sequence[str] = ()) ->
     """See that Gatekeeper fills its Secret again: if it is still empty, restart its pods, which do so at start."""
     words = ("get", "secret", _SECRET, "--ignore-not-found", "--output", "json")
     done = undo_by_kubectl(engine, control_plane, others, *_WHERE, *words)
-    if done is None or (done.returncode == 0 and done.stdout.strip() and _print(json.loads(done.stdout)) != _BLANK):
+    if done is None or (
+        done.returncode == 0 and done.stdout.strip() and _fingerprint(json.loads(done.stdout)) != _BLANK
+    ):
         return
     undo_by_kubectl(engine, control_plane, others, *_WHERE, "rollout", "restart", f"deployment/{CONTROLLER}")
 
@@ -56,8 +58,8 @@ class _EmptyCertificate:
 
     def inject(self, injection: Injection) -> None:
         with injection.cluster.client() as api:
-            self._before = _print(request(api, "GET", _PATH))
-            injection.undo(refill, **planes(injection.cluster))
+            self._before = _fingerprint(request(api, "GET", _PATH))
+            injection.undo(refill, **control_plane_arguments(injection.cluster))
             done = merge(api, _PATH, {"data": None})
             self._version = done["metadata"]["resourceVersion"]
 
@@ -65,11 +67,11 @@ class _EmptyCertificate:
         """See that the Secret is empty, or already has another certificate, and that webhooks were not trusted."""
         deadline.check("the Secret was not looked at")
         with cluster.client() as api:
-            now = _print(request(api, "GET", _PATH))
+            now = _fingerprint(request(api, "GET", _PATH))
         if self._before in {"", _BLANK, now}:
             raise FaultNotApplied(f"expected Secret {_SECRET} to lose its certificate, it was and is {now}")
         if not self._said:
-            self._said = wait_answered(cluster, deadline, UNCALLED)
+            self._said = wait_for_answer(cluster, deadline, UNCALLED)
         return (
             f"Secret {_SECRET} was emptied in version {self._version}: its certificate was {self._before}, is {now}; "
             f"the API server said: {self._said}"
@@ -79,7 +81,7 @@ class _EmptyCertificate:
         now = _BLANK
         with cluster.client() as api:
             for _ in deadline.attempts(first=0.2):
-                now = _print(request(api, "GET", _PATH))
+                now = _fingerprint(request(api, "GET", _PATH))
                 if now != _BLANK:
                     return f"Secret {_SECRET} holds a certificate again: {now}"
         raise FaultNotApplied(
@@ -87,7 +89,7 @@ class _EmptyCertificate:
         )
 
 
-def _print(secret: Any) -> str:
+def _fingerprint(secret: Any) -> str:
     """Return the fingerprint of a Secret's certificates, by which two are told apart and nothing else is told."""
     data = secret.get("data") or {}
     if not data.get("tls.crt") or not data.get("ca.crt"):

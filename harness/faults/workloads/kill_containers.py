@@ -14,7 +14,7 @@ from chaos_harness.harness.faults import ONE_SHOT, Fault
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.faults.targets import Target, find_pods
 
-__all__ = ["KILLED", "kill_containers", "processes"]
+__all__ = ["KILLED", "find_processes", "kill_containers"]
 
 KILLED = "killed"
 """How, in a history, the pods were harmed whose containers were killed."""
@@ -49,7 +49,7 @@ class _ContainerKill:
         cluster, deadline = injection.cluster, Deadline.after(_SECONDS, "the containers to be killed")
         with cluster.client() as api:
             self._targets = find_pods(api, self._namespace, self._pods, self._selector)
-        running = [(target, processes(cluster, target, deadline)) for target in self._targets]
+        running = [(target, find_processes(cluster, target, deadline)) for target in self._targets]
         for target, pids in running:
             injection.note_harm(KILLED, target)
             self._kill(cluster, target.node, pids, deadline)
@@ -58,12 +58,12 @@ class _ContainerKill:
         proofs = []
         for target in self._targets:
             for container in target.containers:
-                state = self._ended(cluster, target.node, container, deadline)
+                state = self._wait_for_end(cluster, target.node, container, deadline)
                 proofs.append(f"container {container[:12]} of {target.pod} on {target.node} is {state}")
         path = f"/api/v1/namespaces/{self._namespace}/pods"
         try:
             with cluster.client() as api:
-                seen = until(api, path, self._noticed, deadline)
+                seen = until(api, path, self._describe_changes, deadline)
         except DeadlineExceeded as error:
             raise FaultNotApplied(f"expected the kubelet to notice the killed containers: {error}") from error
         return "; ".join([*proofs, *seen])
@@ -71,7 +71,7 @@ class _ContainerKill:
     def _kill(self, cluster: Cluster, node: str, pids: Sequence[str], deadline: Deadline) -> None:
         cluster.exec(node, ["kill", "-KILL", *pids], deadline)
 
-    def _ended(self, cluster: Cluster, node: str, container: str, deadline: Deadline) -> str:
+    def _wait_for_end(self, cluster: Cluster, node: str, container: str, deadline: Deadline) -> str:
         state = ""
         for _ in deadline.attempts():
             done = cluster.exec(node, ["crictl", "inspect", container], deadline, check=False)
@@ -83,13 +83,13 @@ class _ContainerKill:
             f"expected container {container} on {node} to be dead after {deadline.seconds:.0f} s, it is {state}"
         )
 
-    def _noticed(self, state: Mapping[str, Mapping[str, Any]]) -> list[str] | None:
+    def _describe_changes(self, state: Mapping[str, Mapping[str, Any]]) -> list[str] | None:
         pods = {pod["metadata"]["uid"]: pod for pod in state.values()}
-        changes = [_changed(target, pods.get(target.uid)) for target in self._targets]
+        changes = [_describe_change(target, pods.get(target.uid)) for target in self._targets]
         return [change for change in changes if change] if all(changes) else None
 
 
-def processes(cluster: Cluster, target: Target, deadline: Deadline) -> list[str]:
+def find_processes(cluster: Cluster, target: Target, deadline: Deadline) -> list[str]:
     """Return the process ids, in the node, of the pod's running containers; what crictl knows is the truth."""
     label = ["--label", f"io.kubernetes.pod.uid={target.uid}"]
     listed = cluster.exec(target.node, ["crictl", "ps", "--state", "Running", "--output", "json", *label], deadline)
@@ -106,7 +106,7 @@ def processes(cluster: Cluster, target: Target, deadline: Deadline) -> list[str]
     return pids
 
 
-def _changed(target: Target, pod: Mapping[str, Any] | None) -> str:
+def _describe_change(target: Target, pod: Mapping[str, Any] | None) -> str:
     """Return how the API tells that none of the target's containers runs any more, or ""."""
     if pod is None:
         return f"{target.pod} is gone"

@@ -15,8 +15,8 @@ from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.faults.targets import Target, find_pods, require_answers
 from chaos_harness.harness.undo.actions import undo
-from chaos_harness.harness.undo.commands import KUBECTL, planes, undo_by_kubectl
-from chaos_harness.harness.undo.promises import Promise, Undos
+from chaos_harness.harness.undo.commands import KUBECTL, control_plane_arguments, undo_by_kubectl
+from chaos_harness.harness.undo.promises import RegisteredUndo, Undos
 
 __all__ = ["RESCHEDULED", "Cordon", "reschedule_pod", "uncordon"]
 
@@ -42,7 +42,7 @@ class Cordon:
 
     def __init__(self, node: str) -> None:
         self._node = node
-        self._promise: Promise | None = None
+        self._undo: RegisteredUndo | None = None
         self._was_closed = False
 
     def close(self, cluster: Cluster, undos: Undos, deadline: Deadline) -> None:
@@ -50,16 +50,16 @@ class Cordon:
         if _is_closed(cluster, self._node) and not undos.standing(uncordon, node=self._node):
             self._was_closed = True
             return
-        place = planes(cluster, last=self._node)
-        self._promise = undos.register(uncordon, harm={}, node=self._node, **place)
+        place = control_plane_arguments(cluster, last=self._node)
+        self._undo = undos.register(uncordon, harm={}, node=self._node, **place)
         cluster.exec(place["control_plane"], [*KUBECTL, "cordon", self._node], deadline)
 
-    def opened(self, cluster: Cluster, deadline: Deadline) -> str:
+    def prove_open(self, cluster: Cluster, deadline: Deadline) -> str:
         """Return the proof that the node takes pods again, or why it need not; raise FaultNotApplied."""
         deadline.check(f"{self._node} was not looked at")
         if self._was_closed:
             return f"{self._node} takes no pods: it was cordoned before"
-        if self._promise and self._promise.kept:
+        if self._undo and self._undo.kept:
             return f"{self._node} takes no pods: another fault keeps it cordoned"
         if _is_closed(cluster, self._node):
             raise FaultNotApplied(
@@ -98,14 +98,14 @@ class _Reschedule:
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         try:
             with cluster.client() as api:
-                return until(api, self._path, self._replaced, deadline)
+                return until(api, self._path, self._find_replacement, deadline)
         except DeadlineExceeded as error:
             raise FaultNotApplied(f"expected {self._pod} to be replaced on another node: {error}") from error
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
-        return self._closed.opened(cluster, deadline) if self._closed else "nothing was done"
+        return self._closed.prove_open(cluster, deadline) if self._closed else "nothing was done"
 
-    def _replaced(self, state: Mapping[str, Mapping[str, Any]]) -> str | None:
+    def _find_replacement(self, state: Mapping[str, Mapping[str, Any]]) -> str | None:
         target = self._target
         if target is None:
             return None

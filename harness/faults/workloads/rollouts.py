@@ -21,7 +21,7 @@ from chaos_harness.harness.faults.targets import Target, find_pods, require_answ
 from chaos_harness.harness.undo.actions import undo
 
 if TYPE_CHECKING:
-    from chaos_harness.harness.undo.promises import Promise
+    from chaos_harness.harness.undo.promises import RegisteredUndo
 
 __all__ = [
     "DELETED",
@@ -103,12 +103,12 @@ class _Replacement:
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         try:
             with cluster.client() as api:
-                seen = until(api, _PODS, self._replaced, deadline, {"labelSelector": _WEBHOOKS})
+                seen = until(api, _PODS, self._describe_replacement, deadline, {"labelSelector": _WEBHOOKS})
         except DeadlineExceeded as error:
             raise FaultNotApplied(f"expected webhook pods to be {self._how}: {error}") from error
         return f"{self._said}{seen}"
 
-    def _replaced(self, state: State) -> str:
+    def _describe_replacement(self, state: State) -> str:
         """Return who is on the way out, or gone, and who came; "" unless it is all of them, or one in a rollout."""
         there = {pod["metadata"]["uid"]: pod["metadata"] for pod in state.values()}
         staying = [target.pod for target in self._targets if "deletionTimestamp" not in there.get(target.uid, _GONE)]
@@ -126,7 +126,7 @@ class _ScaleDown:
     name = "scale to zero"
 
     def __init__(self) -> None:
-        self._promise: Promise | None = None
+        self._undo: RegisteredUndo | None = None
 
     def inject(self, injection: Injection) -> None:
         with injection.cluster.client() as api:
@@ -134,12 +134,12 @@ class _ScaleDown:
             for target in targets:
                 injection.note_harm(DELETED, target)
             with require_answers(self.name):
-                self._promise = edit(injection.cluster, injection.undos, api, _DEPLOYMENT, {"spec": {"replicas": 0}})
+                self._undo = edit(injection.cluster, injection.undos, api, _DEPLOYMENT, {"spec": {"replicas": 0}})
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         try:
             with cluster.client() as api:
-                return until(api, _PODS, _nobody, deadline, {"labelSelector": _WEBHOOKS})
+                return until(api, _PODS, _describe_empty, deadline, {"labelSelector": _WEBHOOKS})
         except DeadlineExceeded as error:
             raise FaultNotApplied(f"expected no webhook pod that is not on its way out: {error}") from error
 
@@ -147,7 +147,7 @@ class _ScaleDown:
         deadline.check("the Deployment was not looked at")
         with cluster.client() as api:
             wanted = request(api, "GET", _DEPLOYMENT)["spec"]["replicas"]
-        before = self._promise.given["patch"]["spec"]["replicas"] if self._promise else 1
+        before = self._undo.given["patch"]["spec"]["replicas"] if self._undo else 1
         if wanted < before:
             raise FaultNotApplied(f"expected {before} replicas to be wanted again, found {wanted}")
         return f"{wanted} replicas are wanted again"
@@ -156,7 +156,7 @@ class _ScaleDown:
 _GONE = {"deletionTimestamp": ""}
 
 
-def _nobody(state: State) -> str:
+def _describe_empty(state: State) -> str:
     left = [pod for pod in state.values() if "deletionTimestamp" not in pod["metadata"]]
     return "" if left else f"no webhook pod is left but {len(state)} on their way out"
 
@@ -175,11 +175,11 @@ def _delete(api: ApiClient, targets: Sequence[Target]) -> str:
 
 
 def _evict(api: ApiClient, targets: Sequence[Target]) -> str:
-    refused = sum(_evicted(api, target) for target in targets)
+    refused = sum(_evict_pod(api, target) for target in targets)
     return f"the disruption budget refused {refused} times; "
 
 
-def _evicted(api: ApiClient, target: Target) -> int:
+def _evict_pod(api: ApiClient, target: Target) -> int:
     """Evict one pod and return how often the budget refused; a request that was not answered is sent again."""
     body = {
         "apiVersion": "policy/v1",

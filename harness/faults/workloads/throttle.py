@@ -10,12 +10,12 @@ from chaos_harness.harness.errors import BadScenario, CommandFailed, FaultNotApp
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.faults.targets import find_pods
-from chaos_harness.harness.faults.workloads.kill_containers import processes
+from chaos_harness.harness.faults.workloads.kill_containers import find_processes
 from chaos_harness.harness.undo.actions import undo
-from chaos_harness.harness.undo.commands import in_container
+from chaos_harness.harness.undo.commands import run_in_container
 
 if TYPE_CHECKING:
-    from chaos_harness.harness.undo.promises import Promise
+    from chaos_harness.harness.undo.promises import RegisteredUndo
 
 __all__ = ["throttle", "unthrottle"]
 
@@ -59,7 +59,7 @@ def throttle(selector: str, cpu: float, *, namespace: str = NAMESPACE) -> Fault:
 @undo
 def unthrottle(engine: Engine, *, node: str, file: str, limit: str) -> None:
     """Give a container back the limit that it had; one that is gone needs none."""
-    done = in_container(engine, node, "bash", "-c", _WRITE, "write", file, limit, ended_by="stop")
+    done = run_in_container(engine, node, "bash", "-c", _WRITE, "write", file, limit, ended_by="stop")
     if done is not None and done.returncode:
         raise CommandFailed(f"{file} on {node} could not be set to {limit}: {done.stderr.strip()}")
 
@@ -71,14 +71,14 @@ class _Throttle:
         self._selector = selector
         self._quota = str(round(cpu * _PERIOD_MICROSECONDS))
         self._namespace = namespace
-        self._files: dict[str, tuple[str, str, Promise]] = {}
+        self._files: dict[str, tuple[str, str, RegisteredUndo]] = {}
 
     def inject(self, injection: Injection) -> None:
         cluster, deadline = injection.cluster, Deadline.after(_SECONDS, f"pods {self._selector} to be throttled")
         with cluster.client() as api:
             targets = find_pods(api, self._namespace, (), self._selector)
         for target in targets:
-            for pid in processes(cluster, target, deadline):
+            for pid in find_processes(cluster, target, deadline):
                 limited = cluster.exec(target.node, ["bash", "-c", _LIMIT_OF, "limit", pid], deadline)
                 file, limit = limited.stdout.splitlines()
                 others = injection.undos.standing(unthrottle, node=target.node, file=file)
@@ -95,7 +95,7 @@ class _Throttle:
             limit = cluster.exec(node, ["cat", file], deadline).stdout.strip()
             if limit != quota:
                 raise FaultNotApplied(f"expected {file} on {node} to say {quota}, it says {limit}")
-            proofs.append(f"{file} on {node} says {limit}; {self._held_back(cluster, node, file, deadline)}")
+            proofs.append(f"{file} on {node} says {limit}; {self._prove_throttled(cluster, node, file, deadline)}")
         return "; ".join(proofs)
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
@@ -110,7 +110,7 @@ class _Throttle:
     def _write(self, cluster: Cluster, node: str, file: str, quota: str, deadline: Deadline) -> None:
         cluster.exec(node, ["bash", "-c", _WRITE, "write", file, quota], deadline)
 
-    def _held_back(self, cluster: Cluster, node: str, file: str, deadline: Deadline) -> str:
+    def _prove_throttled(self, cluster: Cluster, node: str, file: str, deadline: Deadline) -> str:
         """Return in how many periods the kernel held back a container that wanted more; FaultNotApplied if in none."""
         periods = 0
         for _ in deadline.attempts(first=0.2):

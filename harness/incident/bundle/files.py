@@ -16,7 +16,7 @@ from chaos_harness.clusters.checkout import typed
 from chaos_harness.clusters.terminal.escape import shown
 from chaos_harness.harness.errors import BadScenario
 
-__all__ = ["BundleFiles", "packed"]
+__all__ = ["BundleFiles", "open_files"]
 
 _PIECE = 2**20
 _NO_LINK = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -48,7 +48,7 @@ class BundleFiles(Protocol):
 
 
 @contextmanager
-def packed(path: Path) -> Iterator[BundleFiles]:
+def open_files(path: Path) -> Iterator[BundleFiles]:
     """Give the files of the bundle at `path`. Raises BadScenario if it is neither a directory nor a zip."""
     try:
         there = path.stat()
@@ -57,7 +57,7 @@ def packed(path: Path) -> Iterator[BundleFiles]:
     if stat.S_ISDIR(there.st_mode):
         yield _Folder(path)
         return
-    with _answered(path):
+    with _convert_errors(path):
         if not stat.S_ISREG(there.st_mode):
             raise BadScenario(f"{path}: is neither a directory nor a zip")
         _refuse_large_directory(path)
@@ -128,7 +128,7 @@ class _Zip:
         member = self._members[name]
         if member.compress_type not in _METHODS:  # others unpack a piece as large as they like
             raise BadScenario(f"{self._path}: {name} is packed by method {member.compress_type}; zip it by deflate")
-        with _answered(self._path):
+        with _convert_errors(self._path):
             file = self._file.open(member)
         with file:
             yield from _pieces(self._path, file, most)
@@ -137,7 +137,7 @@ class _Zip:
 def _pieces(path: Path, file: IO[bytes], most: int) -> Iterator[bytes]:
     left = most
     while left > 0:
-        with _answered(path):
+        with _convert_errors(path):
             piece = file.read(min(_PIECE, left))
         if not piece:
             return
@@ -146,7 +146,7 @@ def _pieces(path: Path, file: IO[bytes], most: int) -> Iterator[bytes]:
 
 
 @contextmanager
-def _answered(path: Path) -> Iterator[None]:
+def _convert_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except _BROKEN as error:

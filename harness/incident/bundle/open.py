@@ -16,10 +16,10 @@ from chaos_harness.clusters.machine.scratch import held
 from chaos_harness.clusters.terminal.escape import shown
 from chaos_harness.harness import __version__
 from chaos_harness.harness.errors import BadScenario, HarnessError
-from chaos_harness.harness.incident.bundle.files import BundleFiles, packed
+from chaos_harness.harness.incident.bundle.files import BundleFiles, open_files
 from chaos_harness.harness.incident.bundle.write import INCIDENT, MANIFEST, SCHEMA, BundleContent, Manifest
 
-__all__ = ["opened"]
+__all__ = ["open_bundle"]
 
 _MOST_FILES = 5_000
 _MOST_BYTES = 2 * 2**30
@@ -30,7 +30,7 @@ _LONGEST_VERSION = 20
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[Manifest, Path]]:
+def open_bundle(path: Path) -> Iterator[tuple[Manifest, Path]]:
     """Give the manifest of a bundle, a directory or a zip, and the directory where its files lie.
 
     That is a new one, removed afterwards, which has what the manifest names and nothing else, each file as long and
@@ -38,7 +38,7 @@ def opened(path: Path) -> Iterator[tuple[Manifest, Path]]:
     or changed, too large, or if a path in it leads elsewhere; HarnessError if the disk does not take it.
     """
     with _temporary() as folder:
-        with packed(path) as source:
+        with open_files(path) as source:
             _refuse_paths(path, source.names)
             manifest = _manifest(path, _text(path, source))
             _require_room(path, folder, manifest)

@@ -8,7 +8,7 @@ from chaos_harness.clusters.shape import RECORDED
 from chaos_harness.clusters.terminal.escape import first_line, shown
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.history import read
-from chaos_harness.harness.incident.bundle.open import opened
+from chaos_harness.harness.incident.bundle.open import open_bundle
 from chaos_harness.harness.incident.bundle.write import Manifest, Replay
 from chaos_harness.harness.incident.judge import JudgedClaim, judge
 from chaos_harness.harness.incident.load import LoadedIncident, load
@@ -40,10 +40,10 @@ def recheck(path: Path) -> tuple[Manifest, LoadedIncident, list[Comparison]]:
 
     Raises BadScenario if the bundle is refused, its incident cannot be read any more, or no run has a history.
     """
-    with opened(path) as (manifest, folder):
+    with open_bundle(path) as (manifest, folder):
         try:
             loaded = load(folder / manifest.incident, manifest.shape, context=RECORDED)
-            compared = [claim for run in manifest.runs for claim in _compared(run, folder, loaded)]
+            compared = [claim for run in manifest.runs for claim in _compare(run, folder, loaded)]
         except BadScenario as error:
             problems = [problem.replace(f"{folder}/", "") for problem in error.problems]
             raise BadScenario([f"{path}: its incident cannot be read by this version:", *problems]) from error
@@ -77,7 +77,7 @@ def _lines(path: Path, manifest: Manifest, loaded: LoadedIncident, compared: Seq
     yield f"{len(compared)} verdicts given again, {changes or 'none'} changed"
 
 
-def _compared(run: Replay, folder: Path, loaded: LoadedIncident) -> Iterator[Comparison]:
+def _compare(run: Replay, folder: Path, loaded: LoadedIncident) -> Iterator[Comparison]:
     history = folder / run.directory / _HISTORY
     if not run.verdicts or not history.is_file():
         return

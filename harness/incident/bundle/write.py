@@ -1,4 +1,4 @@
-"""Bundle: what is left of an incident that was lived again, for a colleague who has no cluster, without secrets."""
+"""Bundle: what is left of an incident that was replayed, for a colleague who has no cluster, without secrets."""
 
 import hashlib
 import json
@@ -30,7 +30,7 @@ _LINES = ".jsonl"
 
 
 Reason = Literal["refused", "inconclusive", "broken"]
-"""Why a run did not come to its end: it cannot be lived at all, its moment never came, or something failed."""
+"""Why a run did not come to its end: it cannot be replayed at all, its moment never came, or something failed."""
 
 
 class _Part(BaseModel):
@@ -110,9 +110,9 @@ def _write(
     target.mkdir(mode=0o700)
     for path in (loaded.path, *loaded.files):
         _copy(path, target / INCIDENT / os.path.relpath(path, loaded.path.parent), authored=True)
-    for lived, directory in runs:
+    for replay, directory in runs:
         for path in sorted(path for path in directory.rglob("*") if path.is_file()):
-            _copy(path, target / lived.directory / path.relative_to(directory))
+            _copy(path, target / replay.directory / path.relative_to(directory))
     manifest = Manifest(
         schema_version=SCHEMA,
         harness=__version__,
@@ -123,18 +123,18 @@ def _write(
         host=host(),
         environment=dict(environment),
         images=dict(images),
-        runs=tuple(lived for lived, _ in runs),
+        runs=tuple(replay for replay, _ in runs),
         files=dict(_contents(target)),
     )
     text = json.dumps(recorded(manifest.model_dump(mode="json")), indent=1, ensure_ascii=False)
     private.write(target / MANIFEST, f"{text}\n".encode(errors="replace").decode())  # half characters are no JSON
-    return _zipped(target)
+    return _zip(target)
 
 
 def _copy(source: Path, target: Path, *, authored: bool = False) -> None:
-    """Copy a file without secrets; the incident's own keep the variables that they set, for they are lived again."""
+    """Copy a file without secrets; the incident's own keep the variables that they set, for they are replayed."""
     private.directory(target.parent)
-    with source.open(encoding="utf-8", errors="replace", newline="\n") as file, private.opened(target) as copy:
+    with source.open(encoding="utf-8", errors="replace", newline="\n") as file, private.replace_file(target) as copy:
         for text in file if source.suffix == _LINES else (file.read(),):
             copy.write(redact(text, authored=authored).encode(errors="backslashreplace"))
 
@@ -146,10 +146,10 @@ def _contents(directory: Path) -> Iterator[tuple[str, BundleContent]]:
         yield path.relative_to(directory).as_posix(), BundleContent(bytes=path.stat().st_size, sha256=digest)
 
 
-def _zipped(directory: Path) -> Path:
+def _zip(directory: Path) -> Path:
     target = directory.with_name(f"{directory.name}.zip")
     unfinished = target.with_suffix(".part")
-    with private.opened(unfinished) as whole, zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as file:
+    with private.replace_file(unfinished) as whole, zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as file:
         for path in sorted(path for path in directory.rglob("*") if path.is_file()):
             file.write(path, path.relative_to(directory).as_posix())
     return Path(shutil.move(unfinished, target))

@@ -11,7 +11,7 @@ from chaos_harness.harness.incident.judge import JudgedClaim
 from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.statistics import wilson
 
-__all__ = ["again", "report", "score"]
+__all__ = ["replay_command", "report", "score"]
 
 _SHOWN = 2
 _SHORT = 300
@@ -50,10 +50,10 @@ def report(loaded: LoadedIncident, runs: Sequence[Replay], seed: int, bundle: Pa
     yield ""
     yield f"bundle:       {bundle} (and the directory beside it)"
     yield f"without a cluster: {typed('recheck --')} {bundle}"
-    yield f"live it again:     {again(loaded, seed)}"
+    yield f"live it again:     {replay_command(loaded, seed)}"
 
 
-def again(loaded: LoadedIncident, seed: int) -> str:
+def replay_command(loaded: LoadedIncident, seed: int) -> str:
     """Return the command that does the same on a colleague's machine."""
     shape = loaded.shape
     given: Mapping[str, Any] = {

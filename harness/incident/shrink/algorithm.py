@@ -8,7 +8,7 @@ from chaos_harness.clusters.checkout import typed
 from chaos_harness.harness.errors import Inconclusive
 from chaos_harness.harness.incident.replay.sequential import Sequential, usual_rate
 
-__all__ = ["OutOfBudget", "Removal", "Shrinker", "Shrunk"]
+__all__ = ["OutOfBudget", "Removal", "ShrinkResult", "Shrinker"]
 
 Attempt = Callable[[frozenset[str]], bool | None]
 """Lives the incident once without the parts of these ids: whether it reproduced; None: cannot be lived or judged."""
@@ -41,7 +41,7 @@ class Removal:
 
 
 @dataclass
-class Shrunk:
+class ShrinkResult:
     """What is left, what was found, and whether the search came to its end.
 
     `risk` bounds the chance that a part was left out without which the incident is seen a quarter as often, or never.
@@ -72,9 +72,9 @@ class Shrinker:
         self._parts = list(parts)
         self._outcomes: dict[frozenset[str], list[bool]] = {}
         self._findings: dict[frozenset[str], Removal] = {}
-        self._found = Shrunk(list(parts))
+        self._found = ShrinkResult(list(parts))
 
-    def run(self) -> Shrunk:
+    def run(self) -> ShrinkResult:
         """Return what is left when nothing more can be left out, or when the budget is used up.
 
         Raises Inconclusive if the whole incident does not reproduce: then there is nothing to shrink.

@@ -10,9 +10,9 @@ import yaml
 from chaos_harness.clusters.terminal.escape import shown
 from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.incident.model import Incident, Step
-from chaos_harness.harness.incident.timeline import rewired
+from chaos_harness.harness.incident.timeline import remove_step
 
-__all__ = ["Part", "durations", "structure", "text", "without"]
+__all__ = ["Part", "durations", "format_incident", "remove_parts", "structure"]
 
 Piece = Literal["step", "preparation", "policy", "object", "probe", "turn", "worker", "timeline"]
 Time = Literal["lasts", "at", "delay"]
@@ -77,23 +77,23 @@ def durations(loaded: LoadedIncident) -> list[Part]:
     return [replace(part, halving=halving) for part in long for halving in _HALVINGS]
 
 
-def without(loaded: LoadedIncident, left_out: frozenset[Part]) -> LoadedIncident | None:
+def remove_parts(loaded: LoadedIncident, left_out: frozenset[Part]) -> LoadedIncident | None:
     """Return the incident without these parts, or None if none would be left.
 
     Steps that came after one that is left out begin when that would have begun.
     """
     incident = loaded.incident
-    steps = _shortened(incident, left_out)
+    steps = _shorten_steps(incident, left_out)
     for index in reversed(range(len(incident.faults))):
         if _step(index, incident.faults[index]) in left_out:
-            steps = rewired(steps, index)
+            steps = remove_step(steps, index)
     if not steps:
         return None
     lists = {
         name: [part for index, part in enumerate(getattr(incident, name)) if Part(piece, index + 1) not in left_out]
         for name, piece in _LISTS.items()
     }
-    lasts = _halved(incident.lasts, Part("timeline"), left_out)
+    lasts = _halve(incident.lasts, Part("timeline"), left_out)
     repeat = 1 + sum(Part("turn", number) not in left_out for number in range(2, incident.repeat + 1))
     changed = incident.model_copy(update={**lists, "faults": steps, "lasts": lasts, "repeat": repeat})
     workers = sum(Part("worker", number) not in left_out for number in range(2, loaded.shape.workers + 1))
@@ -103,7 +103,7 @@ def without(loaded: LoadedIncident, left_out: frozenset[Part]) -> LoadedIncident
     return replace(loaded, incident=changed, shape=shape, policies=policies, workload=workload)
 
 
-def text(loaded: LoadedIncident, comments: list[str]) -> str:
+def format_incident(loaded: LoadedIncident, comments: list[str]) -> str:
     """Return the incident as a file, with the versions that it was lived on, behind comments."""
     data = loaded.incident.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     data["shape"] = loaded.shape.model_dump(mode="json")
@@ -127,15 +127,15 @@ def _times(incident: Incident) -> Iterator[tuple[Part, float]]:
         yield Part("timeline"), incident.lasts
 
 
-def _halved(seconds: Any, part: Part, left_out: frozenset[Part]) -> Any:
+def _halve(seconds: Any, part: Part, left_out: frozenset[Part]) -> Any:
     return seconds and seconds / 2 ** sum(replace(part, halving=halving) in left_out for halving in _HALVINGS)
 
 
-def _shortened(incident: Incident, left_out: frozenset[Part]) -> list[Step]:
+def _shorten_steps(incident: Incident, left_out: frozenset[Part]) -> list[Step]:
     return [
         step.model_copy(
             update={
-                time: _halved(getattr(step, time), replace(_step(index, step), time=time), left_out) for time in _TIMES
+                time: _halve(getattr(step, time), replace(_step(index, step), time=time), left_out) for time in _TIMES
             }
         )
         for index, step in enumerate(incident.faults)

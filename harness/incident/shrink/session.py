@@ -12,13 +12,13 @@ from chaos_harness.harness import __version__
 from chaos_harness.harness.errors import HarnessError, Inconclusive
 from chaos_harness.harness.incident.bundle.write import Replay
 from chaos_harness.harness.incident.load import LoadedIncident
-from chaos_harness.harness.incident.shrink.algorithm import OutOfBudget, Shrinker, Shrunk
+from chaos_harness.harness.incident.shrink.algorithm import OutOfBudget, Shrinker, ShrinkResult
 from chaos_harness.harness.incident.shrink.ledger import Ledger
-from chaos_harness.harness.incident.shrink.parts import Part, durations, structure, text, without
+from chaos_harness.harness.incident.shrink.parts import Part, durations, format_incident, remove_parts, structure
 
-__all__ = ["Shrinking"]
+__all__ = ["ShrinkSession"]
 
-Live = Callable[[LoadedIncident], Replay]
+RunOnce = Callable[[LoadedIncident], Replay]
 """Lives an incident once, on a cluster."""
 
 _SILENT_MOST = 3
@@ -26,7 +26,7 @@ _SILENT_MOST = 3
 
 
 @dataclass
-class Shrinking:
+class ShrinkSession:
     """One shrink: its parts are left out in `live`, what was seen stands in the `ledger`; `budget` is in seconds.
 
     `runs` counts the runs of this process.
@@ -34,7 +34,7 @@ class Shrinking:
 
     loaded: LoadedIncident
     ledger: Ledger
-    live: Live
+    live: RunOnce
     budget: float
     confidence: float
     say: Callable[[str], object] = lambda _line: None
@@ -47,7 +47,7 @@ class Shrinking:
         """What may be left out, by its id."""
         return {part.id: part for part in (*structure(self.loaded), *durations(self.loaded))}
 
-    def run(self) -> tuple[LoadedIncident, list[Shrunk]]:
+    def run(self) -> tuple[LoadedIncident, list[ShrinkResult]]:
         """Return the smallest incident that was found, and what was found on the way: of its parts, then of its times.
 
         Raises Inconclusive if the incident does not reproduce.
@@ -72,22 +72,22 @@ class Shrinking:
         if stored is not None:
             return stored
         for _ in range(_SILENT_MOST):
-            lived = self._run(candidate, left_out)
-            if lived.reason == "refused" and left_out:
+            replay = self._run(candidate, left_out)
+            if replay.reason == "refused" and left_out:
                 return None
-            if lived.seen in ("reproduced", "not reproduced") or lived.reason == "inconclusive":
-                reproduced = lived.seen == "reproduced"
-                self.ledger.note(left_out, reproduced=reproduced, seconds=lived.seconds, seen=lived.seen)
+            if replay.seen in ("reproduced", "not reproduced") or replay.reason == "inconclusive":
+                reproduced = replay.seen == "reproduced"
+                self.ledger.note(left_out, reproduced=reproduced, seconds=replay.seconds, seen=replay.seen)
                 return reproduced
         if left_out:
             return None
         raise Inconclusive(
-            f"{_SILENT_MOST} runs in a row could not be judged, the last one was {lived.seen}, which says nothing of "
-            f"Gatekeeper: {lived.error or '; '.join(judged.summary for judged in lived.verdicts)}"
+            f"{_SILENT_MOST} runs in a row could not be judged, the last one was {replay.seen}, which says nothing of "
+            f"Gatekeeper: {replay.error or '; '.join(judged.summary for judged in replay.verdicts)}"
         )
 
     def _without(self, left_out: frozenset[str]) -> LoadedIncident | None:
-        return without(self.loaded, frozenset(self._parts[part] for part in left_out))
+        return remove_parts(self.loaded, frozenset(self._parts[part] for part in left_out))
 
     def _run(self, candidate: LoadedIncident, left_out: frozenset[str]) -> Replay:
         if time.monotonic() - self._began + self._longest > self.budget:
@@ -95,12 +95,12 @@ class Shrinking:
         self.runs += 1
         names = sorted(str(self._parts[part]) for part in left_out)
         self.say(f"run {self.runs}: without {', '.join(names) or 'nothing'}")
-        lived = self.live(candidate)
-        self._longest = max(self._longest, lived.seconds)
-        self.say(f"run {self.runs}: {lived.seen}")
-        return lived
+        replay = self.live(candidate)
+        self._longest = max(self._longest, replay.seconds)
+        self.say(f"run {self.runs}: {replay.seen}")
+        return replay
 
-    def report(self, smallest: LoadedIncident, searches: Sequence[Shrunk], folder: Path) -> Iterator[str]:
+    def report(self, smallest: LoadedIncident, searches: Sequence[ShrinkResult], folder: Path) -> Iterator[str]:
         """Write the smallest incident below `folder`, and yield what a reader should see, line by line."""
         first, *_ = searches
         names = {part: str(called) for part, called in self._parts.items()}
@@ -117,7 +117,7 @@ class Shrinking:
                 copy = folder / file.relative_to(self.loaded.path.parent)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, copy)
-            target.write_text(text(smallest, [head, *lines]), encoding="utf-8")
+            target.write_text(format_incident(smallest, [head, *lines]), encoding="utf-8")
         except OSError as error:
             raise HarnessError(f"{target}: cannot be written: {error.strerror}; see `df {folder}`") from error
         whole, left = structure(self.loaded), structure(smallest)

@@ -8,7 +8,7 @@ import pytest
 
 from chaos_harness.harness.errors import InvariantViolated
 from chaos_harness.harness.history import read
-from chaos_harness.harness.incident.judge import JudgedClaim, claim, judge, seen
+from chaos_harness.harness.incident.judge import JudgedClaim, claim_all, conclude, judge
 from chaos_harness.harness.verdict import Claim, Outcome
 from tests.fakes.incidents import incident, lived
 
@@ -33,7 +33,7 @@ def test_seen(symptoms: list[Outcome], others: list[Outcome], expected: str) -> 
     """All symptoms must be violated; if no claim is a symptom, every claim is one."""
     claims = [_judged(outcome) for outcome in symptoms] + [_judged(outcome, symptom=False) for outcome in others]
 
-    assert seen(claims) == expected
+    assert conclude(claims) == expected
 
 
 @pytest.mark.parametrize(("answered", "outcome"), [(True, "violated"), (False, "holds")])
@@ -81,7 +81,7 @@ def test_claimed(tmp_path: Path) -> None:
     recording = _Recording(directory / "history.jsonl", loaded)
 
     with pytest.raises(InvariantViolated, match="expected holds, found violated"):
-        claim(loaded, recording)  # type: ignore[arg-type]
+        claim_all(loaded, recording)  # type: ignore[arg-type]
     assert len(recording.claimed) == 2
     assert recording.known == [None, "version"]
 

@@ -25,7 +25,7 @@ from chaos_harness.harness.probes.objects import (
     WEBHOOKS,
     WORKLOAD,
     WORKLOAD_EVENTS,
-    WatchedList,
+    ListWatch,
     _value,
     constraints,
     watch_objects,
@@ -49,7 +49,7 @@ def seen(history: HistoryWriter, probe: Probe, f: str, often: int = 1) -> list[E
     return entries
 
 
-def object_as_written(watched: WatchedList, **fields: Any) -> Any:
+def object_as_written(watched: ListWatch, **fields: Any) -> Any:
     """Return what a watch writes of an object."""
     value = _value(Change("ADDED", {"kind": "X", **fields}, "7"), watched)
     return value["object"] if value else None
@@ -93,7 +93,7 @@ def test_kind_that_is_not_served(cluster: Cluster, history: HistoryWriter) -> No
     """A kind that nobody serves is a gap because of 404, and its probe lives, however long that lasts."""
     (probe,) = watch_objects(cluster, history, constraints("ChaosLabels"))
     probe.start()
-    probe.first(Deadline.after(60, "a sign of life"))
+    probe.wait_for_beat(Deadline.after(60, "a sign of life"))
     assert [entry.value["why"] for entry in seen(history, probe, "GAP")] == ["404"]
     first = probe._beat
     for _ in Deadline.after(60, "one more beat").attempts():
@@ -223,7 +223,7 @@ def test_templates_are_written_without_rego() -> None:
 def probe(server: FakeApiServer, history: HistoryWriter) -> Iterator[Probe]:
     """Give a running probe of the pods of a server, which has seen a first list."""
     cluster: Any = SimpleNamespace(client=server.client)
-    (probe,) = watch_objects(cluster, history, [WatchedList("pods", PATH)])
+    (probe,) = watch_objects(cluster, history, [ListWatch("pods", PATH)])
     probe.start()
     seen(history, probe, "LISTED")
     server.wait_for_stream()
@@ -283,7 +283,7 @@ def test_all_settle_at_once(server: FakeApiServer, history: HistoryWriter) -> No
     """Ten watches settle in about the time of one."""
     cluster: Any = SimpleNamespace(client=server.client)
     probes = Probes(history)
-    probes.start(*watch_objects(cluster, history, [WatchedList(str(number), PATH) for number in range(10)]))
+    probes.start(*watch_objects(cluster, history, [ListWatch(str(number), PATH) for number in range(10)]))
     began = time.monotonic()
     probes.give_signs()
     assert time.monotonic() - began < 10

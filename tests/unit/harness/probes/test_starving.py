@@ -59,7 +59,7 @@ def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list
                 if sum(1 for _ in read(history.path, so_far=True).entries) >= count:
                     break
             probe.settle(Deadline.after(20, "another round"))
-            probe.healthy()
+            probe.require_healthy()
         finally:
             probe.stop()
             history.close()
@@ -135,7 +135,7 @@ def test_it_is_no_error_to_be_stopped_before_anything_is_told(tmp_path: Path) ->
     history = HistoryWriter(tmp_path / "history.jsonl")
     probe: Probe = watch_starving(Nodes(n=["sleep 600"]), history)  # type: ignore[arg-type]  # all that it asks of a cluster
     probe.start()
-    probe.first(Deadline.after(10, "a sign of life"))
+    probe.wait_for_beat(Deadline.after(10, "a sign of life"))
     probe.stop()
     history.close()
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from kubernetes.client import ApiClient
 
+from chaos_harness.clusters.api import rest
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.machine.process import Completed
 from chaos_harness.harness.errors import ApiUnreachable, CommandFailed, FaultNotApplied
@@ -66,12 +67,11 @@ def test_drain_without_an_answer(
     bench: Bench, world: LossyWorld, monkeypatch: pytest.MonkeyPatch, unanswered: str
 ) -> None:
     """Evictions that an API server does not answer are tried until time is up; then the node is not drained."""
-    ask = drain.request
 
     def answer(api: ApiClient, method: str, path: str, **options: Any) -> Any:
         if method == unanswered:
             raise ApiUnreachable(f"{method} {path}", TimeoutError("timed out"), timed_out=True)
-        return ask(api, method, path, **options)
+        return rest.request(api, method, path, **options)
 
     monkeypatch.setattr(drain, "_DRAIN_SECONDS", 0.3)
     monkeypatch.setattr(drain, "request", answer)
