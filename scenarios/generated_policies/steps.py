@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Self
 
-import pytest
-
 from chaos_harness.clusters.api.rest import apply, delete, merge, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
@@ -17,7 +15,7 @@ from chaos_harness.harness.history.objects import condition
 from chaos_harness.harness.policies.generation_rules import Rules
 from chaos_harness.harness.policies.status import seen_by_all
 
-__all__ = ["BOTH", "CONFIG_MAPS", "LEASES", "WEBHOOK_ONLY", "PolicyInCluster", "SamplePolicy", "how", "repetitions"]
+__all__ = ["BOTH", "CONFIG_MAPS", "LEASES", "WEBHOOK_ONLY", "PolicyInCluster", "SamplePolicy"]
 
 Object = dict[str, Any]
 
@@ -32,31 +30,6 @@ _BINDINGS = f"{_ADMISSION}/validatingadmissionpolicybindings"
 _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _SECONDS = 90.0
 _GENERATE = "/spec/targets/0/code/0/source/generateVAP"
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options of races: one run of one shows little, and who acts blindly seldom meets the moment."""
-    group = parser.getgroup("chaos")
-    group.addoption(
-        "--repetitions", metavar="N", type=int, default=6, help="how often a race is run in its experiment (default: 6)"
-    )
-    group.addoption(
-        "--race", choices=("trigger", "burst"), default="trigger", help="race at the moment that counts, or at once"
-    )
-
-
-@pytest.fixture(scope="session")
-def repetitions(pytestconfig: pytest.Config) -> int:
-    """Return how often a race is to be run."""
-    times: int = pytestconfig.option.repetitions
-    return times
-
-
-@pytest.fixture(scope="session")
-def how(pytestconfig: pytest.Config) -> str:
-    """Return how a race is to be run."""
-    race: str = pytestconfig.option.race
-    return race
 
 
 @dataclass(frozen=True)

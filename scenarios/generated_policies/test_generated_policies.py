@@ -47,7 +47,7 @@ def crowd(version: str | None) -> Crowd:
     return Crowd(AUDIT, 40, 0.05) if alone else Crowd("gatekeeper.sh/system=yes", 12, 0.1)
 
 
-def race(experiment: Experiment, generated: PolicyInCluster, how: str, revision: str) -> None:
+def race(experiment: Experiment, generated: PolicyInCluster, mode: str, revision: str) -> None:
     """Let the template ask for a policy and take it back, before its controller, but not its constraint's, has seen it.
 
     "burst": at once. "trigger": when the constraint's controller has done what it has to, as its status tells.
@@ -58,7 +58,7 @@ def race(experiment: Experiment, generated: PolicyInCluster, how: str, revision:
             pass
         generated.generate(wanted=False)
 
-    if how == "burst":
+    if mode == "burst":
         generated.generate(wanted=True)
         generated.touch(revision)
         generated.generate(wanted=False)
@@ -139,7 +139,7 @@ def test_what_nobody_asks_for_goes(experiment: Experiment, generated: PolicyInCl
 
 
 def test_no_race_leaves_an_orphan(
-    experiment: Experiment, generated: PolicyInCluster, repetitions: int, how: str
+    experiment: Experiment, generated: PolicyInCluster, repetitions: int, race_mode: str
 ) -> None:
     """A template asks for a policy and takes it back while others keep its controller busy: the binding is left."""
     cluster, history = experiment.cluster, experiment.history
@@ -149,7 +149,7 @@ def test_no_race_leaves_an_orphan(
         generated.take_back()
         with experiment.fault(throttle(busy.selector, busy.cpu)):
             generated.apply_fillers(busy.templates, str(repetition))
-            race(experiment, generated, how, str(repetition))
+            race(experiment, generated, race_mode, str(repetition))
         generated.wait_decided(120)
         history.append("mark", RACE, DECIDED, {"repetition": repetition})
         experiment.hold(6)

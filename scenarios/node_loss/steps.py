@@ -1,20 +1,15 @@
 """Losing: the steps by which a row of the table of node losses is gone through, and its claims are judged."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-
-import pytest
 
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.watching.watch import State, until
-from chaos_harness.harness.causes import Cause
-from chaos_harness.harness.checks import Check
-from chaos_harness.harness.errors import DeadlineExceeded, HarnessError
+from chaos_harness.harness.errors import DeadlineExceeded
 from chaos_harness.harness.experiment.lifecycle import Experiment
-from chaos_harness.harness.experiment.record import Record
 from chaos_harness.harness.experiment.workload import Controller, deploy
 from chaos_harness.harness.gatekeeper.placement import place_gatekeeper
 from chaos_harness.harness.gatekeeper.webhook_settings import fail_mutation
@@ -22,7 +17,6 @@ from chaos_harness.harness.history.objects import is_leaving, is_ready, node_of,
 from chaos_harness.harness.policies import CANARIES, Policy, deny_pods_by_cel, mutate_pods, mutate_templates
 from chaos_harness.harness.preparation import Preparation
 from chaos_harness.harness.probes.objects import GENERATED, WORKLOAD, WORKLOAD_EVENTS, constraints, watch_objects
-from chaos_harness.harness.pytest_plugin.plugin import Experiments, attach_record
 from chaos_harness.harness.undo.journal import Journal
 from chaos_harness.harness.undo.objects import put
 from chaos_harness.harness.undo.promises import Undos
@@ -34,11 +28,10 @@ from chaos_harness.scenarios.node_loss.table import (
     REPLACED_SECONDS,
     REPLICAS,
     TEMPLATES,
-    Predicted,
     Row,
 )
 
-__all__ = ["LossAttempt", "LossClaims", "lose"]
+__all__ = ["lose"]
 
 _COUNTS = {"one": 1, "all": REPLICAS, "none": 0}
 _BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
@@ -75,64 +68,6 @@ def lose(experiment: Experiment, row: Row) -> None:
         _wait_for(experiment, _pods_of(PODS), partial(_daemon_serves, victim))
         if row.generation:
             _wait_for(experiment, _BINDINGS, _is_generated)
-
-
-@dataclass
-class LossAttempt:
-    """A row that was gone through, and what kept it from its end, if anything did."""
-
-    row: Row
-    experiment: Experiment
-    error: HarnessError | None
-
-
-@dataclass
-class LossClaims:
-    """What one test claims of a row, judged by the row's one history."""
-
-    lost: LossAttempt
-    record: Record
-
-    @property
-    def row(self) -> Row:
-        """The row."""
-        return self.lost.row
-
-    def claim(
-        self,
-        check: Check,
-        *,
-        expected: Predicted = "holds",
-        issue: str | None = None,
-        because: Sequence[Cause] = (),
-    ) -> None:
-        """Claim something of the row, in this test's record."""
-        self.lost.experiment.claim(check, expected=expected, issue=issue, because=because, record=self.record)
-
-
-@pytest.fixture(scope="module")
-def lost(request: pytest.FixtureRequest, experiments: Experiments) -> LossAttempt:
-    """Go through the row that is the parameter; an error is kept for the claims, so that each shows what was seen."""
-    row: Row = request.param
-    experiment = experiments(row.name)
-    try:
-        with experiment:
-            lose(experiment, row)
-    except HarnessError as error:
-        return LossAttempt(row, experiment, error)
-    return LossAttempt(row, experiment, None)
-
-
-@pytest.fixture
-def judged(request: pytest.FixtureRequest, lost: LossAttempt) -> Iterator[LossClaims]:
-    """Return what claims of the row, with a record of its own; raise what kept the row from its end."""
-    record = lost.experiment.record.of(request.node.name)
-    try:
-        if lost.error:
-            raise lost.error
-        yield LossClaims(lost, record)
-    finally:
-        attach_record(request.node, record)
 
 
 def _only_in(policy: Policy, namespace: str) -> Policy:
