@@ -18,8 +18,8 @@ from chaos_harness.harness.history.objects import is_leaving, is_ready, labels, 
 from chaos_harness.harness.policies import mutated
 from chaos_harness.harness.preparation import Preparation
 from chaos_harness.harness.undo.journal import Journal
-from chaos_harness.harness.undo.objects import put
 from chaos_harness.harness.undo.promises import Undos
+from chaos_harness.harness.undo.put_object import put
 
 __all__ = ["Controller", "Kind", "deploy"]
 

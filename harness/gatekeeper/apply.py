@@ -18,8 +18,8 @@ from chaos_harness.harness.history.vocabulary import APPLY, IN_FORCE, POLICIES, 
 from chaos_harness.harness.policies import GROUND, Policy, Question
 from chaos_harness.harness.probes.answers import ask
 from chaos_harness.harness.undo.journal import Journal
-from chaos_harness.harness.undo.objects import put
 from chaos_harness.harness.undo.promises import Undos
+from chaos_harness.harness.undo.put_object import put
 
 __all__ = ["POLICIES", "enforce_policies"]
 

@@ -8,8 +8,8 @@ from chaos_harness.harness.probes.clocks import read_clocks
 from chaos_harness.harness.probes.metronome import keep_time
 from chaos_harness.harness.probes.numbers import write_numbers
 from chaos_harness.harness.probes.objects import watch_objects
+from chaos_harness.harness.probes.registry_log import follow_registry
 from chaos_harness.harness.probes.replicas import ask_replicas
-from chaos_harness.harness.probes.requests import follow_registry
 from chaos_harness.harness.probes.starving import watch_starving
 
 __all__ = ["usual_probes"]

@@ -19,7 +19,7 @@ ACTIONS = {
     "leaving.register": "chaos_harness.harness.faults.nodes.drain:register",
     "nodes.resume": "chaos_harness.harness.faults.nodes.power:resume",
     "nodes.start": "chaos_harness.harness.faults.nodes.power:start",
-    "objects.delete": "chaos_harness.harness.undo.objects:delete",
+    "objects.delete": "chaos_harness.harness.undo.put_object:delete",
     "pods.uncordon": "chaos_harness.harness.faults.workloads.reschedule:uncordon",
     "registry.drop_no_more": "chaos_harness.harness.undo.iptables:delete_rule",
     "registry.no_longer_down": "chaos_harness.harness.faults.registry.cut:delete_down_file",

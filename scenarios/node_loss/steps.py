@@ -18,8 +18,8 @@ from chaos_harness.harness.policies import CANARIES, Policy, deny_pods_by_cel, m
 from chaos_harness.harness.preparation import Preparation
 from chaos_harness.harness.probes.objects import GENERATED, WORKLOAD, WORKLOAD_EVENTS, constraints, watch_objects
 from chaos_harness.harness.undo.journal import Journal
-from chaos_harness.harness.undo.objects import put
 from chaos_harness.harness.undo.promises import Undos
+from chaos_harness.harness.undo.put_object import put
 from chaos_harness.scenarios.node_loss.table import (
     DEADLOCK_SECONDS,
     FAULTS,

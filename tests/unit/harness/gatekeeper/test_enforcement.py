@@ -25,7 +25,7 @@ def world(policed: Policed) -> Policed:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chaos_harness.harness.gatekeeper.apply._ERROR_SECONDS", 0.5)
-    monkeypatch.setattr("chaos_harness.harness.undo.objects._REFUSED_SECONDS", 0.5)
+    monkeypatch.setattr("chaos_harness.harness.undo.put_object._REFUSED_SECONDS", 0.5)
 
 
 @pytest.fixture

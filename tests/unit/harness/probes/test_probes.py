@@ -15,8 +15,8 @@ from chaos_harness.harness.errors import ProbeBroken
 from chaos_harness.harness.history import Entry, HistoryWriter, read
 from chaos_harness.harness.probes import Probe
 from chaos_harness.harness.probes.admission import admission_canary
+from chaos_harness.harness.probes.registry_log import follow_registry
 from chaos_harness.harness.probes.replicas import ask_replicas
-from chaos_harness.harness.probes.requests import follow_registry
 from tests.fakes.world import World
 
 
