@@ -1,4 +1,4 @@
-"""Experiment: the life cycle of one try at breaking a cluster, from steady state to verdict."""
+"""Experiment: the life cycle of one attempt to break a cluster, from steady state to verdict."""
 
 import random
 import time
@@ -52,39 +52,40 @@ __all__ = ["FAULT", "Experiment"]
 
 _PROVE_SECONDS, _HEALED_SECONDS, _SERVING_SECONDS, _LED_SECONDS = 45.0, 120.0, 300.0, 360.0
 _HEAL_SECONDS = 600.0
-"""For all of a healing, of which `_HEALED_SECONDS` are its proof; it is what whoever interrupts it is told."""
+"""Time for a whole healing, of which `_HEALED_SECONDS` are for its proof; an interrupt's message names it."""
 _END_SECONDS = 120.0
-"""For the last signs of life, the end of the probes and what is written beside the history."""
+"""Time for the last signs of life, the end of the probes, and the attachments."""
 
 
 class Experiment:
-    """One try at breaking a cluster, recorded in one history.
+    """One attempt to break a cluster, recorded in one history.
 
-    Its life cycle; the numbered steps are the phases that a report shows:
+    The numbered steps of its life cycle are the phases that a report shows:
 
-    0. *Undo.* What an earlier experiment left broken on this cluster, as its journal tells, is undone
-       first, so that a dirty start is impossible.
-    1. *Steady state.* The control plane is led, Gatekeeper serves with all its replicas; else nothing is begun.
-    2. *Probes.* They begin to ask, in threads of their own, and each must have heard something.
-       The experiment is open now: `with Experiment(…) as experiment:` gives it to the scenario, which may have
-       `experiment.apply(mutate_pods())` put policies in force, about which the canary asks from then on.
+    0. *Undo.* The journal's undos that an earlier experiment on this cluster left pending are done first,
+       so that no experiment starts on a broken cluster.
+    1. *Steady state.* The control plane has leaders and all replicas of Gatekeeper are serving; else the
+       experiment does not begin.
+    2. *Probes.* They start to ask, each in its own thread, and each must have got a first answer.
+       The experiment is open now: `with Experiment(…) as experiment:` gives it to the scenario, which may put
+       policies in force by `experiment.apply(mutate_pods())`; the canary asks about them from then on.
     3. *Fault.* `with experiment.fault(cut_registry()):` writes the undo to the journal, does the harm
-    4. *Observed.* and has the fault prove that it bit: FaultNotApplied otherwise, and nothing is judged.
-       Harm that lasts no longer than the blow is dealt by `experiment.act(kill_containers(…))`: same
-       proof, but what there is to heal is healed when the experiment ends.
-       `experiment.hold(60)` lets it last. At the end of the block the fault must prove itself again: one
-       that faded in between is no fault.
-    5. *Heal.* The fault is taken back, and must prove that too, also when the block raised.
-    6. *Recovered.* `experiment.recovered()` waits until Gatekeeper serves again with all its replicas.
-    7. *Checks.* `experiment.claim(check)` reads the history file, nothing else, and raises InvariantViolated
-       or Inconclusive if the verdict is not the one that the claim expects. A probe that died or fell
-       behind makes every claim ProbeBroken, because its silence means nothing.
+    4. *Observed.* and requires the fault's proof of an effect: without it FaultNotApplied is raised, and
+       nothing is judged. A one-shot fault is injected by `experiment.act(kill_containers(…))`: same proof,
+       but anything that is left to heal is healed when the experiment ends.
+       `experiment.hold(60)` lets the fault last. At the end of the block the fault must prove itself again:
+       one that faded meanwhile is no fault.
+    5. *Heal.* The fault is undone, and must prove that it is healed, also if the block raised.
+    6. *Recovered.* `experiment.recovered()` waits until all replicas of Gatekeeper are serving again.
+    7. *Checks.* `experiment.claim(check)` reads the history file and nothing else, and raises InvariantViolated
+       or Inconclusive if the verdict is not the expected one. If a probe died or is late, every claim raises
+       ProbeBroken, because the probe's silence means nothing.
 
-    At the end each probe gives a last sign of life, up to which whoever reads the history later judges; then all that
-    is still broken is healed, newest first, the probes are stopped, and what is worth reading is written beside the
-    history. Claims can be made afterwards, too. Each of these steps is tried whatever the others did, no signal breaks
-    them off, and what cannot be told, because a disk is full or a terminal gone, keeps nothing from being healed: a
-    history that lacks a line is an error at the end, and every claim upon it, too.
+    At the end each probe gives a last sign of life, which bounds what a later reader of the history may judge. Then
+    everything that is still broken is healed, newest first, the probes are stopped, and attachments are written beside
+    the history. Claims can be made afterwards, too. Each of these steps is tried even if others failed, and no signal
+    interrupts them. A full disk or a closed terminal prevents no healing: a history that lacks a line is an error at
+    the end, and of every claim about it.
     """
 
     def __init__(
@@ -97,7 +98,7 @@ class Experiment:
         progress: Progress | None = None,
         probes: Callable[[Cluster, HistoryWriter], Sequence[Probe]] = usual_probes,
     ) -> None:
-        """Prepare the experiment `name`; its history and what belongs to it go into the new `directory`."""
+        """Prepare the experiment `name`; its history and other files go into the new `directory`."""
         directory.mkdir(mode=0o700, parents=True)
         self.cluster = cluster
         self.directory = directory
@@ -120,7 +121,7 @@ class Experiment:
         self._phase = Phases(self.record, self.history, progress or Progress.quiet())
 
     def __enter__(self) -> Self:
-        """Go through steps 0 to 2. What was begun is ended again if one fails."""
+        """Do steps 0 to 2. If one fails, what was started is ended again."""
         try:
             with self._phase("undo what an earlier experiment left") as phase:
                 phase.detail = "; ".join(self._undo_first()) or "nothing was left"
@@ -137,7 +138,7 @@ class Experiment:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        """Heal what is still broken, stop the probes, write down what is worth reading, close the history.
+        """Heal what is still broken, stop the probes, write attachments, close the history.
 
         Raises the first error of these steps, with the others in its notes.
         """
@@ -150,28 +151,28 @@ class Experiment:
 
     @property
     def gatekeeper_image(self) -> str:
-        """Gatekeeper's image, as a node's containerd calls it."""
+        """Gatekeeper's image, by the name that containerd on a node has for it."""
         return f"docker.io/{REPOSITORY}:{self.cluster.shape.gatekeeper}"
 
     @contextmanager
     def fault(self, fault: Fault) -> Generator[str, None, None]:
-        """Do harm for the length of a block; give the proof that it was done.
+        """Inject a fault for the duration of a block; give the proof of its effect.
 
-        Raises FaultNotApplied if it cannot be proved at the block's start, at its end, or healed; UndoFailed
-        and what else goes wrong while healing comes with a hint to `nox -s gc`, for the journal knows. If the harm or
-        the block raised before, what goes wrong while healing stands in the notes of that error.
+        Raises FaultNotApplied if there is no proof at the block's start or at its end, or no proof that it is healed.
+        UndoFailed, like other errors of healing, names `nox -s gc`, which reads the journal. If the harm or the block
+        raised first, errors of healing are in the notes of that error.
         """
         with self._harm(fault) as (proof, again):
             yield proof
             again()
 
     def act(self, fault: Fault) -> str:
-        """Deal a blow and return the proof that it hit; what it leaves to heal is healed when the experiment ends."""
+        """Inject a one-shot fault and return its proof; what is left to heal is healed when the experiment ends."""
         proof, _ = self._open.enter_context(self._harm(fault))
         return proof
 
     def prepare_for_block(self, preparation: Preparation) -> AbstractContextManager[str]:
-        """Have the cluster in a certain state for the length of a block; give the proof that it is."""
+        """Bring the cluster into a certain state for the duration of a block; give the proof of it."""
         block = self._carry_out(preparation, self._written(preparation.name))
         return leaving(block, f"take back {preparation.name}", _HEAL_SECONDS)
 
@@ -183,21 +184,21 @@ class Experiment:
             yield phase.detail
 
     def prepare(self, preparation: Preparation) -> str:
-        """Bring the cluster into a certain state until the experiment ends; return the proof that it is."""
+        """Bring the cluster into a certain state until the experiment ends; return the proof of it."""
         return self._open.enter_context(self.prepare_for_block(preparation))
 
     def probe(self, *probes: Probe) -> None:
-        """Start more probes, each in place of the one with its name if there is one; wait for the first sign of life.
+        """Start more probes, each in place of a running one of its name; wait for the first sign of life of each.
 
         Raises ProbeBroken if there is none in time.
         """
         self._probes.start(*probes)
 
     def apply(self, *policies: Policy, rate: float = 20.0) -> str:
-        """Put policies in force until the experiment ends; ask from now on, `rate` times a second, whether they hold.
+        """Put policies in force until the experiment ends; the canary asks about them, `rate` questions a second.
 
-        Returns what proves that each replica enforces them. Raises PolicyRejected with what Gatekeeper said of a
-        policy that it cannot enforce, DeadlineExceeded, ProbeBroken.
+        Returns the proof that every replica enforces them. Raises PolicyRejected with Gatekeeper's message for a policy
+        that it cannot enforce, DeadlineExceeded, ProbeBroken.
         """
         with self._phase(f"apply policies: {', '.join(policy.name for policy in policies)}") as phase:
             block = enforce_policies(self.cluster, self._written("apply"), self.history, policies)
@@ -212,7 +213,7 @@ class Experiment:
             return phase.detail
 
     def hold(self, seconds: float, wake: Event | None = None) -> None:
-        """Let things be as they are for `seconds`, or until `wake` is set; raise ProbeBroken as soon as a probe is."""
+        """Wait for `seconds`, or until `wake` is set; raise ProbeBroken as soon as a probe is dead or late."""
         wake = wake or Event()
         with self._phase(f"hold for {seconds:g} s"):
             deadline = Deadline.after(seconds, "the time to pass")
@@ -220,9 +221,9 @@ class Experiment:
                 self._probes.require_healthy()
 
     def recovered(self, seconds: float = _SERVING_SECONDS) -> bool:
-        """Wait until Gatekeeper serves again with all its replicas; return whether it did within `seconds`.
+        """Wait until all replicas of Gatekeeper are serving again; return whether they are within `seconds`.
 
-        How long it took is for a check to say: every probe has asked once more when this returns.
+        How long recovery took is for a check to judge: every probe has asked once more when this returns.
         """
         with self._phase("recovered") as phase:
             try:
@@ -235,9 +236,9 @@ class Experiment:
             return True
 
     def restart_gatekeeper(self, pull_policy: PullPolicy | None = None) -> list[str]:
-        """Replace all pods of Gatekeeper by fresh ones, with this pull policy from now on; return the webhook pods.
+        """Replace all pods of Gatekeeper by new ones, from now on with this pull policy; return the webhook pods.
 
-        Fresh pods have no restarts behind them, so that no back-off of an earlier experiment slows them.
+        New pods have no restarts in their past, so that no back-off of an earlier experiment slows them.
         """
         with self._phase(f"restart Gatekeeper{f' with {pull_policy}' if pull_policy else ''}") as phase:
             deadline = Deadline.after(_SERVING_SECONDS, "Gatekeeper to serve after its restart")
@@ -255,16 +256,16 @@ class Experiment:
         known: Known | None = None,
         record: Record | None = None,
     ) -> Verdict:
-        """Judge a claim by the history as it is recorded up to now; return the verdict if it is the expected one.
+        """Judge a claim by the history recorded so far; return the verdict if it is the expected one.
 
-        Judged is up to a mark after which every probe that still runs gave one more sign of life: what was asked
-        before has its answer then, and a failed call its cause. What is not `expected` here is
-        what the check itself expects of this cluster's Gatekeeper (`Check.expect`). `known` says how it is known that
-        what is expected is true, if that is more than a prediction. The verdict is told in `record`, by default this
-        experiment's. Raises InvariantViolated, Inconclusive, ProbeBroken; HarnessError when a line of the history was
+        The history is judged up to a mark after which every running probe gave one more sign of life: questions asked
+        before have their answers then, and failed calls their causes. Without `expected` the check's own expectation
+        for this cluster's version of Gatekeeper counts (`Check.expect`). `known` says how it is known that the
+        expectation is true, if it is more than a prediction. The verdict goes into `record`, by default this
+        experiment's. Raises InvariantViolated, Inconclusive, ProbeBroken, and HarnessError if a line of the history was
         lost.
         """
-        judge = judge_of(check)  # it may take a second, which is not to lie between two claims' marks
+        judge = judge_of(check)  # it may take a second, which must not lie between the marks of two claims
         self.history.require_whole()
         self._probes.require_healthy()
         self._probes.give_signs()
@@ -329,7 +330,7 @@ class Experiment:
             raise_first(errors)
 
     def _healed(self, fault: Fault) -> str:
-        """Return what proves that a fault is healed. Raises FaultNotApplied."""
+        """Return the proof that a fault is healed. Raises FaultNotApplied."""
         if fault.healed is ONE_SHOT:
             return ONE_SHOT.value
         seconds = getattr(fault, "healed_within", _HEALED_SECONDS)
@@ -347,7 +348,7 @@ class Experiment:
         return undone
 
     def _end(self) -> None:
-        """Do all of it, whatever fails; an interruption does not keep the rest from being done."""
+        """Do all steps of the end, even if some fail; an interrupt does not prevent the rest."""
         with unbroken("end the experiment", _END_SECONDS), self.history.tolerate_lost_lines():
             last = Ending()
             last.callback(self.history.require_whole)

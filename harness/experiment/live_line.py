@@ -1,4 +1,4 @@
-"""Live: what the terminal tells of an experiment while it runs."""
+"""Live line: the text that the terminal shows of a running experiment."""
 
 from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.probes.admission import CANARY
@@ -7,7 +7,7 @@ __all__ = ["describe_phase"]
 
 
 def describe_phase(name: str, history: HistoryWriter) -> str:
-    """Tell whose phase it is, and how the canary has fared so far."""
+    """Return the experiment's name with the numbers of the canary's answers so far."""
     good, lost, silent = (history.counted(CANARY, kind) for kind in ("ok", "fail", "info"))
     if not good + lost + silent:
         return name

@@ -1,4 +1,4 @@
-"""Phases: the steps of an experiment, as the record, the history and the terminal tell them."""
+"""Phases: the steps of an experiment, written to the record, the history and the terminal."""
 
 import time
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ __all__ = ["EXPERIMENT", "Phases", "convert_bad_scenario"]
 
 @contextmanager
 def convert_bad_scenario(what: str) -> Iterator[None]:
-    """Raise PreparationFailed for a BadScenario of the block, which would say that nothing was touched."""
+    """Raise PreparationFailed for a BadScenario of the block: BadScenario means that nothing was touched."""
     try:
         yield
     except BadScenario as error:
@@ -24,7 +24,7 @@ def convert_bad_scenario(what: str) -> Iterator[None]:
 
 
 class Phases:
-    """Tells each step that is gone through, from its begin to its end, however it ends."""
+    """Reports the start and the end of each step, also if the step fails."""
 
     def __init__(self, record: Record, history: HistoryWriter, progress: Progress) -> None:
         self._record = record
@@ -33,7 +33,7 @@ class Phases:
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[Phase]:
-        """Go through the step `name` in a block; the block may say in `detail` what came of it.
+        """Enclose the step `name` in a block; the block may put its result into `detail`.
 
         Raises PreparationFailed for a BadScenario of the block (see `convert_bad_scenario`).
         """

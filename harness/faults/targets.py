@@ -28,7 +28,7 @@ class Target:
 
 
 def require_nodes(wanted: Sequence[str], cluster: str, there: Sequence[str]) -> None:
-    """Raise BadScenario unless all nodes that are `wanted` are among those that a cluster has for this."""
+    """Raise BadScenario unless all `wanted` nodes are among those of the cluster that may be harmed (`there`)."""
     strange = [node for node in dict.fromkeys(wanted) if node not in there]
     if strange:
         raise BadScenario(
@@ -38,7 +38,7 @@ def require_nodes(wanted: Sequence[str], cluster: str, there: Sequence[str]) -> 
 
 @contextmanager
 def require_answers(what: str) -> Iterator[None]:
-    """Raise FaultNotApplied if a request of the block gets no answer: it is not known whether `what` was done."""
+    """Raise FaultNotApplied if a request of the block gets no answer: it is unknown then whether `what` was done."""
     try:
         yield
     except ApiUnreachable as error:

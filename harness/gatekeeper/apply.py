@@ -1,4 +1,4 @@
-"""Enforcement: puts policies into a cluster and waits until each replica of Gatekeeper really enforces them."""
+"""Apply: puts policies into a cluster and waits until every replica of Gatekeeper enforces them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -36,11 +36,11 @@ State = Mapping[str, Mapping[str, Any]]
 def enforce_policies(
     cluster: Cluster, journal: Journal, history: HistoryWriter, policies: Sequence[Policy]
 ) -> Iterator[str]:
-    """Have `policies` in force for the length of a block; give what proves it, and take them away afterwards.
+    """Put `policies` in force for the duration of a block; give the proof, and remove them afterwards.
 
-    Every webhook pod must tell that it enforces the newest generation of each object of Gatekeeper's, and every
-    question must be answered as its policy demands. Raises PolicyRejected with what Gatekeeper said of a policy that
-    it does not take, or takes and cannot enforce; PreparationFailed, DeadlineExceeded.
+    Every webhook pod must report that it enforces the current generation of each Gatekeeper object, and every question
+    must get the answer that its policy demands. Raises PolicyRejected with Gatekeeper's message for a policy that it
+    refuses or cannot enforce; PreparationFailed, DeadlineExceeded.
     """
     undos = Undos(cluster.engine, journal)
     names = [policy.name for policy in policies]
@@ -78,7 +78,7 @@ def _put_in_force(cluster: Cluster, undos: Undos, policies: Sequence[Policy]) ->
 
 
 def _wait_for_replicas(api: Any, item: Mapping[str, Any], replicas: set[str], deadline: Deadline) -> str:
-    """Wait until each replica tells that it enforces an object; errors that stay are the policy's."""
+    """Wait until each replica reports an object as enforced; errors still there after 10 s become PolicyRejected."""
     kind, name = item["kind"], item["metadata"]["name"]
     plural = {"Assign": "assign", "ConstraintTemplate": "constrainttemplates"}.get(kind, kind.lower())
     path, last = f"/apis/{item['apiVersion']}/{plural}", "no status"
@@ -106,7 +106,7 @@ def _wait_for_replicas(api: Any, item: Mapping[str, Any], replicas: set[str], de
 
 
 def _current_statuses(manifest: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
-    """Return what pods tell of the object as it is now."""
+    """Return what pods report of the object's current generation."""
     generation = manifest.get("metadata", {}).get("generation")
     statuses = manifest.get("status", {}).get("byPod") or ()
     return [status for status in statuses if status.get("observedGeneration") == generation]
@@ -122,7 +122,7 @@ def _errors(manifest: Mapping[str, Any]) -> list[str]:
 
 
 def _find_enforcing_pods(manifest: Mapping[str, Any]) -> set[str]:
-    """Return the pods that enforce the object; a template is not said to be, so there it is enough to be seen."""
+    """Return the pods that enforce the object; a template has no `enforced`, so it only has to be observed."""
     return {
         status["id"]
         for status in _current_statuses(manifest)
@@ -138,7 +138,7 @@ def _find_binding(constraint: str, state: State) -> str:
 
 
 def _wait_for_answers(api: Any, questions: Sequence[Question], deadline: Deadline) -> None:
-    """Ask each question, as dry runs, until all answers of one round are right."""
+    """Ask all questions as dry runs, until every answer of one round is right."""
     wrong = ""
     for number in deadline.attempts():
         wrong = ""

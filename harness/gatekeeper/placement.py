@@ -1,4 +1,4 @@
-"""Placement: brings Gatekeeper's pods to chosen nodes, by closing the other ones for a moment."""
+"""Placement: moves Gatekeeper's pods to chosen nodes by cordoning the others for a moment."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,9 +31,9 @@ Places = dict[str, tuple[str, str, str]]
 
 
 def place_gatekeeper(on: str, *, webhooks: int, audit: bool) -> Preparation:
-    """Return the preparation that as many `webhooks` and the audit pod, or not, are on this worker, the rest elsewhere.
+    """Return the preparation that worker `on` runs so many webhook pods, and the audit pod or not; the rest elsewhere.
 
-    Neither Deployment is changed: what replaces a pod later goes where Gatekeeper as shipped lets it go.
+    The Deployments do not change: a pod that is replaced later goes where Gatekeeper as released allows.
     """
     wanted = {WEBHOOK: webhooks, AUDIT: int(audit)}
     return Preparation(
@@ -44,7 +44,7 @@ def place_gatekeeper(on: str, *, webhooks: int, audit: bool) -> Preparation:
 
 @contextmanager
 def cordon_nodes(cluster: Cluster, journal: Journal, nodes: Sequence[str], deadline: Deadline) -> Iterator[None]:
-    """Let no pod be scheduled to `nodes` for the length of a block."""
+    """Let no pod be scheduled to `nodes` for the duration of a block."""
     undos = Undos(cluster.engine, journal)
     try:
         for node in nodes:
@@ -93,7 +93,7 @@ def _place_pods(cluster: Cluster, journal: Journal, node: str, wanted: Mapping[s
 
 
 def _locate_pods(pods: Sequence[Mapping[str, Any]]) -> Places:
-    """Return operation, name and node of each pod that is to stay, by uid."""
+    """Return operation, name and node, by uid, of each pod that is not terminating."""
     return {
         uid_of(pod): (labels(pod).get(_OPERATION, ""), name_of(pod), node_of(pod))
         for pod in pods
@@ -102,19 +102,19 @@ def _locate_pods(pods: Sequence[Mapping[str, Any]]) -> Places:
 
 
 def _find_surplus(places: Places, operation: str, node: str, wanted: int) -> list[str]:
-    """Return the pods on the node that are too many."""
+    """Return the pods on the node beyond the number `wanted`."""
     return [uid for uid, (kind, _, where) in places.items() if kind == operation and where == node][wanted:]
 
 
 def _find_missing(places: Places, operation: str, node: str, wanted: int) -> list[str]:
-    """Return pods beside the node, as many as it lacks."""
+    """Return as many pods on other nodes as the node lacks."""
     nodes = {uid: where for uid, (kind, _, where) in places.items() if kind == operation}
     beside = [uid for uid, where in nodes.items() if where != node]
     return beside[: max(0, wanted - (len(nodes) - len(beside)))]
 
 
 def _have_moved(doomed: set[str], total: Mapping[str, int], state: State) -> bool:
-    """Whether the doomed pods are gone and as many as before are Ready."""
+    """Whether the deleted pods are gone and as many as before are Ready."""
     ready = [labels(pod).get(_OPERATION) for pod in state.values() if is_ready(pod)]
     gone = doomed.isdisjoint(map(uid_of, state.values()))
     return gone and all(ready.count(operation) == count for operation, count in total.items())

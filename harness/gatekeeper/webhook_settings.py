@@ -1,4 +1,4 @@
-"""Webhooks: sets how long the API server waits for Gatekeeper, what it does if nobody answers, and sets both back."""
+"""Webhook settings: failurePolicy and time-outs of Gatekeeper's webhooks, set for a block and set back."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ _LONGEST = 30
 
 
 class _Webhook(NamedTuple):
-    """A webhook of Gatekeeper's: the kind and name of the configuration that it is in, and its own name."""
+    """One of Gatekeeper's webhooks: kind and name of its configuration, and its own name."""
 
     kind: str
     configuration: str
@@ -44,7 +44,7 @@ _VALIDATION = _Webhook(
 
 
 def fail_mutation(policy: FailurePolicy) -> Preparation:
-    """Return the preparation that the mutating webhook has this failurePolicy; its release says Ignore.
+    """Return the preparation that gives the mutating webhook this failurePolicy; as released it is Ignore.
 
     Raises BadScenario.
     """
@@ -55,13 +55,13 @@ def fail_mutation(policy: FailurePolicy) -> Preparation:
 
 
 def fail_closed() -> Preparation:
-    """Return the preparation that both webhooks have the failurePolicy Fail, as who must not lose a denial sets it."""
+    """Return the preparation that sets failurePolicy Fail on both webhooks: an outage is preferred to a bypass."""
     fields = {webhook: {"failurePolicy": "Fail"} for webhook in (_MUTATION, _VALIDATION)}
     return Preparation("set failurePolicy of both webhooks to Fail", partial(_set, fields=fields))
 
 
 def time_out_webhooks(*, mutation: Timeout = 1, validation: Timeout = 3) -> Preparation:
-    """Return the preparation that the API server waits so many seconds for each webhook; by default as released.
+    """Return the preparation that sets the time-outs of the webhooks, in seconds; the defaults are the release's.
 
     Raises BadScenario.
     """
@@ -86,9 +86,9 @@ def set_back(
     patch: str = "",
     others: Sequence[str] = (),
 ) -> None:
-    """Set `fields` of a webhook to what they were; journals of earlier versions have the whole `patch` instead.
+    """Restore `fields` of a webhook; journals of earlier versions have the whole `patch` instead.
 
-    The API server asks no webhook about webhook configurations, so this works whatever is down.
+    The API server calls no webhook for webhook configurations, so this works even if all webhooks are down.
     """
     patch = patch or _patch(webhook, fields or {})
     undo_by_kubectl(
@@ -98,7 +98,7 @@ def set_back(
 
 @contextmanager
 def _set(cluster: Cluster, journal: Journal, fields: Mapping[_Webhook, Mapping[str, Any]]) -> Iterator[str]:
-    """Set fields of webhooks for the length of a block."""
+    """Set fields of webhooks for the duration of a block."""
     undos, changes = Undos(cluster.engine, journal), []
     with cluster.client() as api, ExitStack() as last:
         last.callback(undos.run)

@@ -1,4 +1,4 @@
-"""Leaving: the faults that drain a node of its pods, and that remove it from the cluster while it still runs."""
+"""Drain: the faults that evict a node's pods, or delete its Node object while it still runs."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ _MIRROR = "kubernetes.io/config.mirror"
 
 
 def drain_node(node: str) -> Fault:
-    """Return the fault that cordons `node` and evicts its pods, as disruption budgets let it; healing uncordons it.
+    """Return the fault that cordons `node` and evicts its pods as disruption budgets allow; healing uncordons it.
 
     Pods of DaemonSets stay, as with `kubectl drain --ignore-daemonsets`.
     """
@@ -41,9 +41,9 @@ def drain_node(node: str) -> Fault:
 
 
 def remove_node(node: str) -> Fault:
-    """Return the fault that deletes the Node object of `node`, whose kubelet runs on; healing registers it again.
+    """Return the fault that deletes the Node object of `node`, whose kubelet still runs; healing registers it again.
 
-    It gets its old range of pod addresses back, so that containers which still run keep theirs.
+    The node gets its old range of pod addresses back, so that running containers keep their addresses.
     """
     return _NodeRemoval(node)
 
@@ -52,9 +52,9 @@ def remove_node(node: str) -> Fault:
 def register(
     engine: Engine, *, control_plane: str, node: str, manifest: Mapping[str, Any], others: Sequence[str] = ()
 ) -> None:
-    """Create the Node object, unless it is there, and restart the kubelet, which does not ask for one twice.
+    """Create the Node object unless it exists, and restart the kubelet, which registers its node only at its start.
 
-    The kubelet of a node that is stopped asks for it when the node starts.
+    The kubelet of a stopped node registers it when the node starts.
     """
     create = ("create", "--filename", "-")
     if undo_by_kubectl(engine, control_plane, others, *create, seconds=_SECONDS, stdin=json.dumps(manifest)) is None:
@@ -95,7 +95,7 @@ class _Drain:
                 try:
                     left = self._evict(api)
                 except ApiUnreachable as error:
-                    left = [f"an unknown rest ({error})"]
+                    left = [f"an unknown number of pods ({error})"]
                 if not left and self._evicted:
                     return (
                         f"{len(self._evicted)} pods were evicted from {self._node} and are gone, budgets refused "
@@ -110,7 +110,7 @@ class _Drain:
         return self._closed.prove_open(cluster, deadline)
 
     def _evict(self, api: ApiClient) -> list[str]:
-        """Ask for the eviction of each pod that was not evicted yet; return the names of those that are left."""
+        """Evict each pod that was not evicted yet; return the names of the pods that are still there."""
         pods = request(api, "GET", "/api/v1/pods", query={"fieldSelector": f"spec.nodeName={self._node}"})["items"]
         left = [pod for pod in pods if not _stays(pod)]
         for pod in left:
@@ -164,7 +164,7 @@ class _NodeRemoval:
                     return f"the API server knows no node {self._node}, whose kubelet is {kubelet.stdout.strip()}"
                 raise
         same = "the same" if node["metadata"]["uid"] == self._uid else "a new"
-        raise FaultNotApplied(f"expected no node {self._node}, {same} one is there; did its kubelet register again?")
+        raise FaultNotApplied(f"expected no node {self._node}, {same} one exists; did its kubelet register again?")
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         return wait_back(cluster, self._node, self._last, deadline, restarted=True)
@@ -184,7 +184,7 @@ def _eviction(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _manifest(node: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of a Node object makes the new one take the old one's place."""
+    """Return the parts of a Node object that a new one needs to take its place."""
     metadata, spec = node["metadata"], node["spec"]
     kept = {name: spec[name] for name in ("podCIDR", "podCIDRs", "providerID") if name in spec}
     named = {"name": metadata["name"], "labels": metadata.get("labels", {})}

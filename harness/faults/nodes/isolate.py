@@ -1,4 +1,4 @@
-"""Network: the fault that cuts a node off from all others; its pods go on running and reach nobody but each other."""
+"""Isolate: the fault that cuts a node off from all others; its pods go on running and reach only each other."""
 
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
@@ -33,7 +33,7 @@ _REACHED = {0, 7}
 def cut_off_node(node: str) -> Fault:
     """Return the fault that drops every packet that enters or leaves `node`, in its network namespace.
 
-    Addresses stay, unlike after a disconnection from the engine's network, and open connections just fall silent.
+    The node keeps its address, unlike after a disconnection from the engine's network; open connections fall silent.
     """
     return _CutOff(node)
 
@@ -79,7 +79,7 @@ class _CutOff:
         return f"the rules are gone; {wait_back(cluster, self._node, self._last, deadline)}"
 
     def _knock(self, cluster: Cluster, deadline: Deadline) -> None:
-        """Send packets to the node, since nobody else may have any for one that is silent, and expect no answer."""
+        """Send packets to the node, which otherwise may get none, and expect no answer."""
         plane, url = cluster.control_planes[0], f"https://{self._node}:{_KUBELET}/healthz"
         curl = ["curl", "--silent", "--insecure", "--noproxy", "*", "--max-time", f"{_KNOCK_SECONDS}", url]
         if cluster.exec(plane, curl, deadline, check=False).returncode in _REACHED:

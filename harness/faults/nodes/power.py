@@ -1,4 +1,4 @@
-"""Nodes: the faults that kill, stop, pause or reboot a node's container, as a power cut or a hypervisor would."""
+"""Power: the faults that kill, stop, pause or reboot a node's container, like a power cut or a hypervisor."""
 
 import json
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ def kill_node(node: str) -> Fault:
 
 
 def stop_node(node: str) -> Fault:
-    """Return the fault that shuts `node` down as systemd does it, the kubelet before the pods; healing starts it."""
+    """Return the fault that shuts `node` down through systemd (the kubelet before the pods); healing starts it."""
     return _Down(_STOP, node)
 
 
@@ -65,9 +65,9 @@ def reboot_node(node: str) -> Fault:
 
 @undo
 def start(engine: Engine, *, node: str, network: str, address: str) -> None:
-    """Start a node's container with the address that it had, unless it runs or is gone.
+    """Start a node's container with its old address, unless it runs or is gone.
 
-    The engine would give it the lowest free address, which may be that of another node that is down, too.
+    By itself the engine would assign the lowest free address, which may belong to another node that is down.
     """
     state = _inspect(engine, node)
     if state is None or state["State"]["Status"] in ("running", "paused"):
@@ -84,7 +84,7 @@ def start(engine: Engine, *, node: str, network: str, address: str) -> None:
 
 @undo
 def resume(engine: Engine, *, node: str) -> None:
-    """Let a node's processes run again; one that runs, or is gone, stays as it is."""
+    """Resume a node's processes; a node that runs, or is gone, stays as it is."""
     done = engine.run(["unpause", node], Deadline.after(_SECONDS, f"{node} to run again"), check=False)
     said = done.stderr.lower()
     if done.returncode and _NOT_PAUSED not in said and _GONE not in said and "is not running" not in said:
@@ -93,7 +93,7 @@ def resume(engine: Engine, *, node: str) -> None:
 
 @dataclass(frozen=True)
 class _Kind:
-    """One way to lose a node: how the engine does it, what state that leaves, and what takes it back."""
+    """One way to take a node down: the engine's command, the state that it leaves, whether healing starts the node."""
 
     name: str
     how: str
@@ -141,7 +141,7 @@ class _Down:
 
 
 class _Reboot:
-    """A node that goes down and comes up again by itself."""
+    """A node that goes down and comes up again without healing."""
 
     name = "reboot node"
 
@@ -164,7 +164,7 @@ class _Reboot:
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         started = _read_start(cluster.engine, self._node)
         if started == self._started or not self._started:
-            raise FaultNotApplied(f"expected {self._node} to start anew, it runs since {started}")
+            raise FaultNotApplied(f"expected {self._node} to restart, it has run since {started}")
         back = wait_back(cluster, self._node, self._last, deadline, restarted=True)
         return f"{self._node} ran since {self._started}, now since {started}; {back}"
 
@@ -193,7 +193,7 @@ def _read_start(engine: Engine, node: str) -> str:
 
 
 def _address(cluster: Cluster, node: str, undos: Undos | None = None) -> str:
-    """Return the address of a node; of one that is down already, that with which the journal has it start."""
+    """Return the address of a node; for a node that is down already, the one with which its undo starts it."""
     for other in undos.standing(start, node=node) if undos else ():
         return str(other.arguments["address"])
     container = _inspect(cluster.engine, node) or {"NetworkSettings": {"Networks": {}}}
@@ -207,7 +207,7 @@ def _require_address(cluster: Cluster, node: str, wanted: str) -> None:
 
 
 def _inspect(engine: Engine, node: str) -> dict[str, Any] | None:
-    """Return what the engine tells of a container, or None if it is gone."""
+    """Return the engine's description of a container, or None if it is gone."""
     deadline = Deadline.after(_SECONDS, f"the state of {node}")
     done = engine.run(["inspect", "--type", "container", node], deadline, check=False)
     if done.returncode and _GONE in done.stderr.lower():

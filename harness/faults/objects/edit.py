@@ -1,4 +1,4 @@
-"""Edits: the fault that changes fields of an object, as somebody with kubectl does, and puts them back."""
+"""Edit: the fault that changes fields of an object, as with kubectl, and restores them."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -25,10 +25,10 @@ _NOT_FOUND = 404
 
 
 def edit_object(kind: str, name: str, patch: dict[str, Any], *, namespace: str = "") -> Fault:
-    """Return the fault that merges `patch` into an object: a field that is null is taken out, a list is replaced.
+    """Return the fault that merges `patch` into an object: null removes a field, a list is replaced (RFC 7386).
 
-    Healing puts the fields of the patch back to what they were. Raises BadScenario. A name that begins with "$" is a
-    reference of an incident's file, which stands for another one when the fault is on.
+    Healing restores the patched fields. A `name` that begins with "$" is a reference of an incident file, resolved when
+    the fault is injected. Raises BadScenario.
     """
     if not patch or kind == "Secret":
         raise BadScenario(f"edit_object({kind!r}, {name!r}): expected a patch, and of no Secret")
@@ -47,17 +47,17 @@ def restore(
     patch: Any,
     others: Sequence[str] = (),
 ) -> None:
-    """Merge a patch into an object; one that is gone, or of a kind that is gone, has nothing to restore."""
+    """Merge a patch into an object; if the object, or its kind, is gone, there is nothing to restore."""
     where = ("--namespace", namespace) if namespace else ()
     words = ("patch", resource, name, *where, "--type", "merge", "--patch", json.dumps(patch))
     undo_by_kubectl(engine, control_plane, others, *words)
 
 
 def edit(cluster: Cluster, undos: Undos, api: ApiClient, path: str, patch: Mapping[str, Any]) -> RegisteredUndo:
-    """Merge `patch` into the object at `path`, after the promise to put its fields back to what they were.
+    """Merge `patch` into the object at `path`, after its undo is journaled.
 
-    That is what they were before the first of all edits of the object that are not healed yet; it is returned, as a
-    patch. Raises ApiRefused, ApiUnreachable.
+    The undo restores the fields to their values before the first edit of this object that is not healed yet. Returns
+    the registered undo, whose `given` has that patch. Raises ApiRefused, ApiUnreachable.
     """
     edited = request(api, "GET", path)
     metadata, (group, _, version) = edited["metadata"], edited["apiVersion"].rpartition("/")
@@ -103,7 +103,7 @@ class _Edit:
             raise
 
     def _expect(self, cluster: Cluster, wanted: Any, deadline: Deadline) -> str:
-        """See that the object has what a patch says; what was changed back by somebody else is no edit any more."""
+        """Require that the object has what a patch says; if somebody changed it back, the fault is not in effect."""
         deadline.check(f"{self._kind} {self._object} was not looked at")
         with cluster.client() as api:
             edited = request(api, "GET", self._path(api))
@@ -123,7 +123,7 @@ class _Edit:
 
 
 def _inverse(patch: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the patch that puts the fields of another one back to what they are now."""
+    """Return the patch that restores the fields of another patch to their current values."""
     return {
         name: _inverse(value, current[name])
         if isinstance(value, dict) and isinstance(current.get(name), dict)
@@ -133,7 +133,7 @@ def _inverse(patch: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, 
 
 
 def _apply_patch(current: Any, patch: Any) -> Any:
-    """Return an object as a merge patch (RFC 7386) leaves it."""
+    """Return an object after a merge patch (RFC 7386)."""
     if not isinstance(patch, Mapping):
         return patch
     kept = dict(current) if isinstance(current, Mapping) else {}
@@ -142,7 +142,7 @@ def _apply_patch(current: Any, patch: Any) -> Any:
 
 
 def _has(current: Any, wanted: Any) -> bool:
-    """Whether an object has everything that a merged patch leaves in it, and nothing that it takes out."""
+    """Whether an object has all that a merge patch sets, and nothing that it removes."""
     if isinstance(wanted, dict):
         return isinstance(current, dict) and all(_has(current.get(name), value) for name, value in wanted.items())
     return bool(current == wanted)

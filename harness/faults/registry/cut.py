@@ -1,6 +1,6 @@
-"""Registry: the fault that cuts nodes off from the registry, by stopping it, dropping packets to it, or its 503."""
+"""Registry cut: the fault that makes image pulls fail: registry stopped, packets dropped, or 503."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["CUT", "cut_registry", "delete_down_file", "restore", "start"]
 
 CUT = "cut registry"
-"""The name of the fault, whichever way it is done."""
+"""The fault's name in a history, for every way to do it."""
 
 How = Literal["stop", "drop", "503"]
 
@@ -52,10 +52,10 @@ def cut_registry(how: How = "stop", nodes: Sequence[str] = ()) -> Fault:
 
 @undo
 def restore(engine: Engine, *, container: str, running: bool, down: bool) -> None:
-    """Let the registry's container run, and take the file away that makes it answer 503, unless it is gone.
+    """Start the registry's container and delete the file that makes it answer 503, unless the container is gone.
 
-    While another fault keeps it from `running`, or `down`, that stays; the file in a stopped container is left to the
-    undo that starts it.
+    While another fault keeps the container stopped (`running` is false) or answering 503 (`down` is true), that stays.
+    The file in a stopped container is left to the undo that starts it.
     """
     if running:
         start(engine, container=container)
@@ -74,7 +74,7 @@ def start(engine: Engine, *, container: str) -> None:
 
 @undo
 def delete_down_file(engine: Engine, *, container: str) -> None:
-    """Delete the file that makes the registry answer 503, which outlives a stop of its container."""
+    """Delete the file that makes the registry answer 503; the file survives a stop of the container."""
     _delete_down_file(engine, container, ended_by="removal")
 
 
@@ -85,7 +85,7 @@ def _delete_down_file(engine: Engine, container: str, ended_by: Ending) -> None:
 
 
 class _RegistryHarm:
-    """The registry's container is harmed: by one fault, or by several at a time."""
+    """Harm to the registry's container, by one fault or by several at a time."""
 
     name = CUT
 
@@ -93,7 +93,7 @@ class _RegistryHarm:
         self._undo: RegisteredUndo | None = None
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
-        """Prove that the registry answers, or that it does what another fault makes it do."""
+        """Prove that the registry answers, or that it does what another fault still makes it do."""
         given = self._undo.given if self._undo else _WHOLE
         wanted = "no answer" if not given["running"] else "503" if given["down"] else "200"
         said = _wait_for_answer(cluster, cluster.nodes(), wanted, deadline)
@@ -136,7 +136,7 @@ class _Unavailable(_RegistryHarm):
         registry = _registry(cluster)
         self._began = datetime.now(UTC)
         self._register(injection, registry.container, {"down": True})
-        deadline = Deadline.after(_SECONDS, f"{registry.container} to be told that it is down")
+        deadline = Deadline.after(_SECONDS, f"{registry.container} to answer 503")
         cluster.engine.run(["exec", registry.container, "touch", DOWN_FILE], deadline)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
@@ -149,7 +149,7 @@ class _Unavailable(_RegistryHarm):
 
 
 class _PacketDrop:
-    """Packets from nodes to the registry are dropped in the nodes' network namespaces, where containerd pulls."""
+    """Packets from nodes to the registry are dropped in the network namespaces of the nodes, where containerd pulls."""
 
     name = CUT
 
@@ -183,7 +183,7 @@ class _PacketDrop:
         nodes = self._affected_nodes(cluster)
         for rule in self._rules(cluster):
             if rule.packets(cluster, deadline) is not None:
-                raise FaultNotApplied(f"expected the rule {self._comment} to be gone from {rule.node}, it is there")
+                raise FaultNotApplied(f"expected no rule {self._comment} on {rule.node}, it is still there")
         return f"the rule is gone; {_wait_for_answer(cluster, nodes, '200', deadline)}"
 
     def _affected_nodes(self, cluster: Cluster) -> Sequence[str]:
@@ -213,7 +213,7 @@ def _state(engine: Engine, container: str, deadline: Deadline) -> str:
 
 
 def _wait_for_answer(cluster: Cluster, nodes: Sequence[str], wanted: str, deadline: Deadline) -> str:
-    """Wait until each node, asking the registry, gets `wanted`; return that in words or raise FaultNotApplied."""
+    """Wait until each node gets `wanted` from the registry; return the answers as text or raise FaultNotApplied."""
     said: Mapping[str, str] = {}
     for _ in deadline.attempts(first=0.2):
         said = _ask(cluster, nodes, deadline)
@@ -245,8 +245,4 @@ def _words(said: Mapping[str, str]) -> str:
     nodes: dict[str, list[str]] = {}
     for node, answer in said.items():
         nodes.setdefault(answer, []).append(node)
-    return "; from ".join(f"{_listed(names)}: {answer}" for answer, names in nodes.items()) or "no node was asked"
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names)
+    return "; from ".join(f"{', '.join(names)}: {answer}" for answer, names in nodes.items()) or "no node was asked"

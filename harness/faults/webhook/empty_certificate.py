@@ -1,4 +1,4 @@
-"""Certificate: the fault that empties the Secret with the certificate of Gatekeeper's webhooks."""
+"""Empty certificate: the fault that empties the Secret with the certificate of Gatekeeper's webhooks."""
 
 import hashlib
 import json
@@ -29,17 +29,18 @@ _BLANK = "blank"
 
 
 def blank_certificate() -> Fault:
-    """Return the fault that empties the webhooks' Secret, as applying the release manifest once more does.
+    """Return the fault that empties the webhooks' Secret, as applying the release manifest again does.
 
-    Gatekeeper makes a new authority and a new certificate then, and its pods get them when their kubelets do; until
-    then they serve the old one, which the API server trusts no more. Healing waits for a certificate to be there.
+    Gatekeeper then makes a new authority and a new certificate. Its pods get them when their kubelets update the
+    volume; until then they serve the old certificate, which the API server does not trust any more. Healing waits for a
+    certificate.
     """
     return _EmptyCertificate()
 
 
 @undo
 def refill(engine: Engine, *, control_plane: str, others: Sequence[str] = ()) -> None:
-    """See that Gatekeeper fills its Secret again: if it is still empty, restart its pods, which do so at start."""
+    """Make sure that Gatekeeper fills its Secret again: if it is still empty, restart the pods, which fill it."""
     words = ("get", "secret", _SECRET, "--ignore-not-found", "--output", "json")
     done = undo_by_kubectl(engine, control_plane, others, *_WHERE, *words)
     if done is None or (
@@ -64,7 +65,7 @@ class _EmptyCertificate:
             self._version = done["metadata"]["resourceVersion"]
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
-        """See that the Secret is empty, or already has another certificate, and that webhooks were not trusted."""
+        """Require that the Secret is empty or has another certificate, and that a call of a webhook failed."""
         deadline.check("the Secret was not looked at")
         with cluster.client() as api:
             now = _fingerprint(request(api, "GET", _PATH))
@@ -90,7 +91,7 @@ class _EmptyCertificate:
 
 
 def _fingerprint(secret: Any) -> str:
-    """Return the fingerprint of a Secret's certificates, by which two are told apart and nothing else is told."""
+    """Return the fingerprint of a Secret's certificates, which identifies them and reveals nothing."""
     data = secret.get("data") or {}
     if not data.get("tls.crt") or not data.get("ca.crt"):
         return _BLANK

@@ -1,4 +1,4 @@
-"""Webhook link: the fault that cuts the API server off from Gatekeeper's webhooks, as a firewall rule does."""
+"""Webhook link: the fault that cuts the API server off from Gatekeeper's webhooks, like a firewall rule."""
 
 from typing import Literal
 
@@ -23,9 +23,9 @@ _TARGETS = {"drop": ["DROP"], "reject": ["REJECT", "--reject-with", "tcp-reset"]
 
 
 def cut_webhook(how: How = "drop") -> Fault:
-    """Return the fault that loses ("drop") or refuses ("reject") what control planes send to Gatekeeper's port 8443.
+    """Return the fault that drops ("drop") or rejects ("reject") what control planes send to Gatekeeper's port 8443.
 
-    The pods go on running, are Ready, and stay in their Service; only the API server does not reach them. Raises
+    The pods keep running, are Ready, and stay in their Service; only the API server does not reach them. Raises
     BadScenario.
     """
     if how not in _TARGETS:
@@ -47,7 +47,7 @@ class _LinkCut:
             rule.insert(injection.cluster, deadline)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
-        """Ask for a namespace that Gatekeeper must deny: it cannot be called, and the rules have counted packets."""
+        """Ask for a namespace that Gatekeeper must deny: the call fails, and the rules have counted packets."""
         said = wait_for_answer(cluster, deadline, UNCALLED)
         counted = {rule.node: rule.packets(cluster, deadline) for rule in self._rules(cluster)}
         idle = [node for node, packets in counted.items() if packets is None]
@@ -57,7 +57,7 @@ class _LinkCut:
         return f"{losses}; the API server says: {said}"
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
-        """See that no rule is left, and that Gatekeeper is asked again, if there is any Pod of it to ask."""
+        """Require that no rule is left, and that Gatekeeper is called again if it has any pod."""
         left = [rule.node for rule in self._rules(cluster) if rule.packets(cluster, deadline) is not None]
         if left:
             raise FaultNotApplied(f"expected no rule {self._comment}, one is there on {', '.join(left)}")

@@ -1,4 +1,4 @@
-"""Containers: the fault that kills the containers of pods, from the node, as a crash would."""
+"""Containers: the fault that kills the containers of pods from the node, like a crash."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from chaos_harness.harness.faults.targets import Target, find_pods
 __all__ = ["KILLED", "find_processes", "kill_containers"]
 
 KILLED = "killed"
-"""How, in a history, the pods were harmed whose containers were killed."""
+"""`Entry.f` of harm entries for pods whose containers were killed."""
 
 _SECONDS = 30.0
 _RUNNING = "CONTAINER_RUNNING"
@@ -26,8 +26,7 @@ _RUNNING = "CONTAINER_RUNNING"
 def kill_containers(*pods: str, selector: str = "", namespace: str = NAMESPACE) -> Fault:
     """Return the fault that kills (SIGKILL) all running containers of pods, chosen by name or label selector.
 
-    There is nothing to heal: restarting them is the kubelet's job, and how long it takes is what one
-    wants to know. Raises BadScenario.
+    There is nothing to heal: the kubelet restarts them, and checks measure how long it takes. Raises BadScenario.
     """
     if bool(pods) == bool(selector):
         raise BadScenario("kill_containers: expected either names of pods or a selector")
@@ -45,7 +44,7 @@ class _ContainerKill:
         self._targets: list[Target] = []
 
     def inject(self, injection: Injection) -> None:
-        """Kill; nothing stands in the journal, because nothing has to be undone."""
+        """Kill the processes; nothing is journaled, because the kubelet restarts them."""
         cluster, deadline = injection.cluster, Deadline.after(_SECONDS, "the containers to be killed")
         with cluster.client() as api:
             self._targets = find_pods(api, self._namespace, self._pods, self._selector)
@@ -90,7 +89,7 @@ class _ContainerKill:
 
 
 def find_processes(cluster: Cluster, target: Target, deadline: Deadline) -> list[str]:
-    """Return the process ids, in the node, of the pod's running containers; what crictl knows is the truth."""
+    """Return the process ids, in the node, of the pod's running containers, as crictl knows them."""
     label = ["--label", f"io.kubernetes.pod.uid={target.uid}"]
     listed = cluster.exec(target.node, ["crictl", "ps", "--state", "Running", "--output", "json", *label], deadline)
     ids = {container["id"] for container in json.loads(listed.stdout)["containers"]}
@@ -107,7 +106,7 @@ def find_processes(cluster: Cluster, target: Target, deadline: Deadline) -> list
 
 
 def _describe_change(target: Target, pod: Mapping[str, Any] | None) -> str:
-    """Return how the API tells that none of the target's containers runs any more, or ""."""
+    """Return how the API shows that none of the target's containers runs any more, or ""."""
     if pod is None:
         return f"{target.pod} is gone"
     restarts = []

@@ -1,4 +1,4 @@
-"""Pods: the fault that deletes a pod so that its replacement must start on another node."""
+"""Reschedule: the fault that deletes a pod so that its replacement must start on another node."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,7 +21,7 @@ from chaos_harness.harness.undo.promises import RegisteredUndo, Undos
 __all__ = ["RESCHEDULED", "Cordon", "reschedule_pod", "uncordon"]
 
 RESCHEDULED = "rescheduled"
-"""How, in a history, the pods were harmed that were deleted so that another node gets their replacement."""
+"""`Entry.f` of harm entries for rescheduled pods."""
 
 _SECONDS = 30.0
 
@@ -33,12 +33,12 @@ def reschedule_pod(pod: str, *, namespace: str = NAMESPACE) -> Fault:
 
 @undo
 def uncordon(engine: Engine, *, control_plane: str, node: str, others: Sequence[str] = ()) -> None:
-    """Let pods be scheduled to a node again; a node that the cluster does not know is closed to nobody."""
+    """Uncordon a node; a node that the cluster does not know needs nothing."""
     undo_by_kubectl(engine, control_plane, others, "uncordon", node)
 
 
 class Cordon:
-    """A node that is closed to new pods; undone, it is open again, unless somebody else wants it closed."""
+    """A cordon on a node; when it is undone the node is schedulable again, unless another fault keeps it cordoned."""
 
     def __init__(self, node: str) -> None:
         self._node = node
@@ -46,7 +46,7 @@ class Cordon:
         self._was_closed = False
 
     def close(self, cluster: Cluster, undos: Undos, deadline: Deadline) -> None:
-        """Cordon the node, after the promise to open it; one that was closed before by no fault stays so for ever."""
+        """Cordon the node, after its undo is journaled; a node that was cordoned by no fault of ours stays cordoned."""
         if _is_closed(cluster, self._node) and not undos.standing(uncordon, node=self._node):
             self._was_closed = True
             return
@@ -55,7 +55,7 @@ class Cordon:
         cluster.exec(place["control_plane"], [*KUBECTL, "cordon", self._node], deadline)
 
     def prove_open(self, cluster: Cluster, deadline: Deadline) -> str:
-        """Return the proof that the node takes pods again, or why it need not; raise FaultNotApplied."""
+        """Return the proof that the node is schedulable again, or why it need not be; raise FaultNotApplied."""
         deadline.check(f"{self._node} was not looked at")
         if self._was_closed:
             return f"{self._node} takes no pods: it was cordoned before"

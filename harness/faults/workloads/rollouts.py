@@ -1,4 +1,4 @@
-"""Rollouts: faults that replace Gatekeeper's webhook pods, gently, at once, or by none for a while."""
+"""Rollouts: faults that replace Gatekeeper's webhook pods gradually, all at once, or leave none for a while."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 DELETED, EVICTED, ROLLED = "deleted", "evicted", "rolled out"
-"""How, in a history, the webhook pods were harmed."""
+"""`Entry.f` of harm entries for webhook pods."""
 
 _DEPLOYMENT = f"{DEPLOYMENTS}/{CONTROLLER}"
 _PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
@@ -48,28 +48,28 @@ State = Mapping[str, Mapping[str, Any]]
 
 
 def restart_rollout() -> Fault:
-    """Return the fault that `kubectl rollout restart` is: replicas are replaced as the Deployment says."""
+    """Return the fault that does `kubectl rollout restart`: replicas are replaced as the Deployment's strategy says."""
     return _Replacement("restart rollout", ROLLED, _restart)
 
 
 def delete_replicas() -> Fault:
-    """Return the fault that deletes all webhook pods at once, with their own grace periods."""
+    """Return the fault that deletes all webhook pods at once; each has its grace period."""
     return _Replacement("delete replicas", DELETED, _delete)
 
 
 def evict_replicas() -> Fault:
-    """Return the fault that evicts all webhook pods, each as soon as the disruption budget lets it."""
+    """Return the fault that evicts all webhook pods, each as soon as the disruption budget allows it."""
     return _Replacement("evict replicas", EVICTED, _evict)
 
 
 def scale_to_zero() -> Fault:
-    """Return the fault that scales the webhook's Deployment to no replica; healing scales it back."""
+    """Return the fault that scales the webhook's Deployment to 0 replicas; healing scales it back."""
     return _ScaleDown()
 
 
 @undo
 def scale(engine: Engine, *, control_plane: str, replicas: int) -> None:
-    """Scale the webhook's Deployment, as journals of earlier versions say; one that is gone stays so."""
+    """Scale the webhook's Deployment; only journals of earlier versions name this undo."""
     restore(
         engine,
         control_plane=control_plane,
@@ -81,7 +81,7 @@ def scale(engine: Engine, *, control_plane: str, replicas: int) -> None:
 
 
 class _Replacement:
-    """Harm after which the Deployment's controller makes new pods by itself: nothing has to be undone."""
+    """Harm after which the Deployment's controller creates new pods: nothing has to be undone."""
 
     healed = ONE_SHOT
 
@@ -109,7 +109,7 @@ class _Replacement:
         return f"{self._said}{seen}"
 
     def _describe_replacement(self, state: State) -> str:
-        """Return who is on the way out, or gone, and who came; "" unless it is all of them, or one in a rollout."""
+        """Return which pods are terminating or gone and which are new; "" until all are (one in a rollout)."""
         there = {pod["metadata"]["uid"]: pod["metadata"] for pod in state.values()}
         staying = [target.pod for target in self._targets if "deletionTimestamp" not in there.get(target.uid, _GONE)]
         fresh = sorted(

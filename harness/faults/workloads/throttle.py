@@ -1,4 +1,4 @@
-"""Throttle: the fault that leaves the containers of pods a share of a CPU, as a busy node or a small limit would."""
+"""Throttle: the fault that limits the CPU of containers, like a busy node or a small limit."""
 
 from typing import TYPE_CHECKING
 
@@ -47,9 +47,10 @@ _WRITE = 'if [ -f "$1" ]; then echo "$2" > "$1"; fi'
 
 
 def throttle(selector: str, cpu: float, *, namespace: str = NAMESPACE) -> Fault:
-    """Return the fault that gives each running container of the pods that `selector` selects `cpu` CPUs at most.
+    """Return the fault that limits each running container of the pods that `selector` selects to `cpu` CPUs.
 
-    The kernel is told directly, so that nothing restarts. Healing gives back what there was. Raises BadScenario.
+    The limit is written to the container's cgroup, so that nothing restarts. Healing restores the old limit. Raises
+    BadScenario.
     """
     if not 0.01 <= cpu <= 1:  # noqa: PLR2004 - the kernel takes no less than 1 ms of a period of 100 ms
         raise BadScenario(f"throttle: expected 0.01 to 1 CPUs, found {cpu:g}")
@@ -58,7 +59,7 @@ def throttle(selector: str, cpu: float, *, namespace: str = NAMESPACE) -> Fault:
 
 @undo
 def unthrottle(engine: Engine, *, node: str, file: str, limit: str) -> None:
-    """Give a container back the limit that it had; one that is gone needs none."""
+    """Restore the CPU limit of a container; a container that is gone needs none."""
     done = run_in_container(engine, node, "bash", "-c", _WRITE, "write", file, limit, ended_by="stop")
     if done is not None and done.returncode:
         raise CommandFailed(f"{file} on {node} could not be set to {limit}: {done.stderr.strip()}")
@@ -99,24 +100,26 @@ class _Throttle:
         return "; ".join(proofs)
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
-        """See that each container has what it was given back: the limit that it had, or that of another throttle."""
+        """Require that each container has its restored limit: the old one, or that of another throttle."""
         for file, (node, _, promise) in self._files.items():
             done = cluster.exec(node, ["cat", file], deadline, check=False)
             wanted, limit = promise.given["limit"], done.stdout.strip()
             if done.returncode == 0 and limit != wanted:
-                raise FaultNotApplied(f"expected {file} on {node} to say {wanted} again, it says {limit}")
+                raise FaultNotApplied(
+                    f"throttle still in effect: expected {file} on {node} to be {wanted}, it is {limit}"
+                )
         return f"{len(self._files)} containers have the limit that they had"
 
     def _write(self, cluster: Cluster, node: str, file: str, quota: str, deadline: Deadline) -> None:
         cluster.exec(node, ["bash", "-c", _WRITE, "write", file, quota], deadline)
 
     def _prove_throttled(self, cluster: Cluster, node: str, file: str, deadline: Deadline) -> str:
-        """Return in how many periods the kernel held back a container that wanted more; FaultNotApplied if in none."""
+        """Return in how many periods the kernel throttled a container that wanted more; FaultNotApplied if in none."""
         periods = 0
         for _ in deadline.attempts(first=0.2):
             held, periods = map(int, cluster.exec(node, ["bash", "-c", _BURN, "burn", file], deadline).stdout.split())
             if held > 0:
-                return f"held back in {held} of {periods} periods"
+                return f"throttled in {held} of {periods} periods"
         raise FaultNotApplied(
-            f"expected {file} on {node} to hold back who wants two processors, it did in none of {periods} periods"
+            f"expected {file} on {node} to throttle two busy processes, it did so in none of {periods} periods"
         )

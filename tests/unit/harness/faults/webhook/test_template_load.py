@@ -62,7 +62,7 @@ def test_life(templates: Templates, bench: Bench) -> None:
     bench.inject(fault)
     assert len(bench.pending()) == 1
     templates.compiled = 2
-    assert bench.observed(fault) == "5 templates are there, 3 still to be compiled by some pod"
+    assert bench.observed(fault) == "5 templates exist, 3 still to be compiled by some pod"
 
     with pytest.raises(FaultNotApplied, match="chaosfiller0, chaosfiller1"):
         bench.healed(fault)
