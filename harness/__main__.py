@@ -34,7 +34,7 @@ _SECONDS = 60.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb and return the exit status: 0 if it was done (doctor: nothing is bad), else see `run_command`."""
+    """Run one verb and return the exit status: 0 if it succeeded (doctor: nothing is bad), else see `run_command`."""
     chosen = _parser().parse_args(arguments)
     return run_command(lambda: int(chosen.verb(chosen, Progress.terminal())))
 
@@ -42,16 +42,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="chaos",
-        description="Looks after engine and images, and lives incidents again.",
+        description="Looks after engine and images, and replays incidents.",
         epilog="`pytest --chaos` runs scenarios, `chaos report` shows what they left, `chaos truth` counts verdicts.",
     )
     verbs = parser.add_subparsers(required=True, metavar="verb")
-    doctor = verbs.add_parser("doctor", help="tell what this machine lacks, and the command that cures it")
+    doctor = verbs.add_parser("doctor", help="report what this machine lacks, and the command that fixes it")
     doctor.set_defaults(verb=_doctor)
     gc = verbs.add_parser("gc", help="heal and remove what dead runs left behind; stop our engine when nobody uses it")
     gc.add_argument("--all", action="store_true", help="also what was kept, and what live runs own")
     gc.set_defaults(verb=_gc)
-    ready = verbs.add_parser("images", help="make the images of clusters ready ahead")
+    ready = verbs.add_parser("images", help="prepare the images of clusters in advance")
     for product_, known, default in (
         ("kubernetes", versions.KUBERNETES, versions.DEFAULT_KUBERNETES),
         ("gatekeeper", versions.GATEKEEPER, versions.DEFAULT_GATEKEEPER),
@@ -111,7 +111,7 @@ def _gc(chosen: argparse.Namespace, progress: Progress) -> int:
 
 
 def _engine(chosen: argparse.Namespace) -> Engine | None:
-    """Return the engine that answers; none, too, if ours runs and does not, and everything is to go."""
+    """Return the engine that answers; None if our own engine does not answer and everything is to be removed."""
     try:
         return engines.find()
     except EngineUnavailable:
@@ -130,9 +130,9 @@ def _collect(engine: Engine, chosen: argparse.Namespace, progress: Progress) -> 
 
 
 def _is_used(engine: Engine) -> bool:
-    """Whether anything needs the private engine: things of ours in it, claims of whomever, a run that is about to come.
+    """Whether anything needs the private engine: things of ours in it, a claim, or a run that is about to connect.
 
-    Says whose claims they are.
+    Prints whose claims they are.
     """
     claimed = garbage.claimed(engine, Deadline.after(_SECONDS, "the engine to list its claims"))
     coming = [owner.run for path, owner in garbage.run_directories() if owner.alive() and not engines_of(path)]
@@ -143,7 +143,7 @@ def _is_used(engine: Engine) -> bool:
 
 
 def _runs(things: Iterable[Thing]) -> Iterator[str]:
-    """Yield what each run has, in words."""
+    """Yield a text for each run: what it has."""
     runs: dict[str, Counter[str]] = {}
     for thing in things:
         runs.setdefault(thing.labels[RUN], Counter())[thing.kind] += 1
@@ -173,7 +173,7 @@ def _images(chosen: argparse.Namespace, progress: Progress) -> int:
 
 @contextlib.contextmanager
 def _claim_run() -> Iterator[garbage.Owner]:
-    """Be a live run meanwhile, so that `gc` in another terminal does not stop the engine."""
+    """Count as a live run during the block, so that `gc` in another terminal does not stop the engine."""
     owner = garbage.Owner.mine()
     directory = owner.claim()
     try:
@@ -183,7 +183,7 @@ def _claim_run() -> Iterator[garbage.Owner]:
 
 
 def _shapes(kubernetes: Sequence[str], gatekeeper: Sequence[str]) -> list[Shape]:
-    """Return every combination, installed either way; raise BadScenario with the problems of all of them."""
+    """Return every combination with both ways to install; raise BadScenario with the problems of all of them."""
     shapes: list[Shape] = []
     problems: dict[str, None] = {}
     for fields in product(kubernetes, gatekeeper, _INSTALLS):

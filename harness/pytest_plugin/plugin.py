@@ -36,19 +36,19 @@ from chaos_harness.harness.run.workers import count_clusters
 __all__ = ["Cluster", "Experiments", "attach_record"]
 
 Experiments = Callable[[str], Experiment]
-"""What the fixture `experiments` is: makes an experiment by its name, to be opened by `with`."""
+"""The fixture `experiments`: makes an experiment by name, to be opened by `with`."""
 
 _CONTEXT = pytest.StashKey[RunContext]()
 _NODES = pytest.StashKey[list[Any]]()
 _SEED = "chaos-seed"
 _OWN = "chaos_"
-"""What the names begin with by which pytest keeps our options: another plugin may have a --seed, too."""
+"""Prefix of our options' names inside pytest: another plugin may have a --seed, too."""
 _REPETITION = "chaos_repetition"
 _SHAPE_OPTIONS = ("kubernetes", "gatekeeper", "install", "workers")
 
 
 def attach_record(item: pytest.Item, record: Record) -> None:
-    """Leave a test's record where reports find it, in place of an older one."""
+    """Attach a record to a test for the reports, replacing an older one."""
     item.user_properties = [user_property for user_property in item.user_properties if user_property[0] != PROPERTY]
     item.user_properties.append((PROPERTY, record.json()))
 
@@ -65,7 +65,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("kubernetes", metavar="VERSION", help=f"version of Kubernetes, or a minor such as 1.35, {scope}")
     add("workers", metavar="N", type=int, help=f"number of worker nodes, {scope}")
     add("install", metavar="METHOD", help=f"manifest or chart, {scope}")
-    add("seed", metavar="N", type=int, help="seed of every random choice; told by each run")
+    add("seed", metavar="N", type=int, help="seed of every random choice; each run reports it")
     add(
         "times",
         metavar="N",
@@ -82,9 +82,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Check the options, all problems at once, before anything is collected or touched.
+    """Check all options before anything is collected or touched, and report all problems at once.
 
-    From now on a terminal that goes away, or a full disk below a log, loses what is told and nothing else.
+    From now on a closed terminal, or a full disk under a log, loses output and nothing else.
     """
     option = _options(config)
     asked = {name: getattr(option, name) for name in _SHAPE_OPTIONS if getattr(option, name) is not None}
@@ -117,7 +117,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    """Tell the seed, by which a run can be repeated."""
+    """Report the seed, with which a run can be repeated."""
     return f"chaos: {OPTION}seed {config.stash[_CONTEXT].seed}"
 
 
@@ -136,10 +136,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Find every file's shape before a cluster is touched; deselect what the options contradict, or nobody asked for.
+    """Find every file's shape before a cluster is touched; deselect what options contradict or nobody selected.
 
-    All problems of all files are told at once, as a usage error. A worker of xdist cannot end with one: it runs
-    nothing and leaves them to the controller.
+    All problems of all files are one usage error. A worker of xdist cannot end with one: it runs nothing and leaves the
+    report to the controller.
     """
     context = config.stash[_CONTEXT]
     if not (config.option.markexpr or config.option.keyword):
@@ -158,11 +158,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
-    """Leave nothing of this process but what is kept; tell the controller of xdist what there is to tell.
+    """Remove what this process made, except what is kept; send the closing lines to the controller of xdist.
 
-    Fixtures that are still set up, as after an interrupt or an internal error, are torn down first, which pytest would
-    do later: what another plugin raises meanwhile, such as a report that a full disk does not take, must not keep a
-    fault from being healed or a cluster from being removed.
+    After an interrupt or an internal error, fixtures that are still set up are torn down first; pytest would do it
+    later. So another plugin's error, such as a report that a full disk refuses, prevents neither healing nor the
+    removal of a cluster.
     """
     context = session.config.stash[_CONTEXT]
     ending = Ending()
@@ -190,7 +190,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
 
 @pytest.hookimpl(optionalhook=True, tryfirst=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Let `-n auto` be as many clusters as the machine bears, each file's on one worker."""
+    """Make `-n auto` as many workers as clusters fit on this machine; each file's cluster is on one worker."""
     asked = {name: value for name in _SHAPE_OPTIONS if (value := getattr(_options(config), name)) is not None}
     try:
         return count_clusters(Shape.parse(asked))
@@ -200,14 +200,14 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Give a worker of xdist the run's seed: options that a hook has changed do not reach it."""
+    """Give a worker of xdist the run's seed: options changed by a hook do not reach it."""
     node.workerinput[_SEED] = node.config.stash[_CONTEXT].seed
     node.config.stash.setdefault(_NODES, []).append(node)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take over what a worker of xdist has to tell."""
+    """Take over the closing lines of a worker of xdist."""
     closing_lines = getattr(node, "workeroutput", {}).get("chaos", {})
     context = node.config.stash[_CONTEXT]
     context.kept += closing_lines.get("kept", [])
@@ -216,13 +216,13 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_exception_interact(call: pytest.CallInfo[Any]) -> None:
-    """Stop the run for an interrupt, also if what it stopped failed to end and raised an error of its own."""
+    """Stop the run for an interrupt, also if another error hides it (see `hides_interrupt`)."""
     if call.excinfo and hides_interrupt(call.excinfo.value):
         raise KeyboardInterrupt
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Tell how to use, and how to remove, the clusters that were kept, and what workers could not run."""
+    """Report how to use and remove kept clusters, and what workers could not run."""
     context = config.stash[_CONTEXT]
     for line in dict.fromkeys(context.problems):
         terminalreporter.write_line(f"ERROR: {line}", red=True)
@@ -319,13 +319,13 @@ def experiment(chaos_experiment: Experiment) -> Experiment:
 
 
 def _options(config: pytest.Config) -> argparse.Namespace:
-    """Return the values of our options, by the names they have without a prefix."""
+    """Return the values of our options, by their names without the prefix."""
     known = vars(config.option).items()
     return argparse.Namespace(**{name.removeprefix(_OWN): value for name, value in known if name.startswith(_OWN)})
 
 
 def _tolerate_lost_output(config: pytest.Config) -> None:
-    """Have pytest, too, write to a standard output that may go away: it begins to use it after this."""
+    """Let pytest, too, write to a standard output that may go away; it starts to use it after this."""
     stdout = sys.stdout
     output = Lossy(stdout or open_copy(1))  # None if it is closed
 

@@ -1,4 +1,4 @@
-"""Supply: where a session's clusters come from and where they go, anew each time or from the pool and back."""
+"""Cluster provider: a run's clusters, created for it, or leased from the pool and returned."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,11 +26,11 @@ _DELETE_SECONDS = 300.0
 _GIVE_BACK_SECONDS = 600.0
 
 Ready = Callable[[Shape], Images]
-"""Tells the images of a shape, which are in the engine."""
+"""Returns the images of a shape, after it made sure that they are in the engine."""
 
 
 class ClusterProvider:
-    """Clusters for one session, one at a time."""
+    """Provides the clusters of one run, one at a time."""
 
     def __init__(self, session: RunContext, engine: Engine, ready: Ready) -> None:
         self._session = session
@@ -43,8 +43,8 @@ class ClusterProvider:
     def cluster(self, shape: Shape, failures: Callable[[], int], upcoming: Shape | None) -> Iterator[Cluster]:
         """Give a cluster of `shape` for the block.
 
-        `failures` tells how many tests have failed so far, which decides whether it is kept. One of `upcoming`
-        is made ready meanwhile if the session uses the pool and the machine is idle enough.
+        `failures` returns how many tests have failed so far; a new failure decides whether the cluster is kept. If the
+        run uses the pool and the machine is idle enough, a cluster of `upcoming` is prepared meanwhile.
         """
         with (
             self._lease_from_pool(shape, upcoming)
@@ -54,7 +54,7 @@ class ClusterProvider:
             yield cluster
 
     def close(self) -> None:
-        """Wait for the cluster that is being made ahead, so that it stands in the pool."""
+        """Wait for the cluster that is being prepared ahead, so that it gets into the pool."""
         if self._ahead:
             what = "finish the cluster that is made ahead"
             with owing(what, _AHEAD_SECONDS), self._session.progress.step(what):
@@ -102,7 +102,7 @@ class ClusterProvider:
                 ]
 
     def _finish(self) -> None:
-        """Wait for what is made ahead; that it failed is told, and nothing more: the next cluster is made anew."""
+        """Wait for the cluster that is prepared ahead; a failure is only reported, and the next one created."""
         ahead, self._ahead = self._ahead, None
         try:
             if ahead:
@@ -112,7 +112,7 @@ class ClusterProvider:
 
 
 def _describe_pending(path: Path) -> str | None:
-    """Return what an experiment promised to undo and did not, in words, or None; a journal with nothing of it goes."""
+    """Return a text about pending undos of an experiment, or None; a journal without any is removed."""
     try:
         undone = journal.pending(path) if path.exists() else []
         if not undone:

@@ -1,4 +1,4 @@
-"""Status: what a command's end is as an exit status, decided in one place, with one line that says why."""
+"""Exit status: decides how a command ends, in one place, with one line that says why."""
 
 import errno
 import os
@@ -18,7 +18,7 @@ from chaos_harness.harness.run.interrupts import hides_interrupt
 __all__ = ["TRACEBACK", "run_command"]
 
 TRACEBACK = "CHAOS_TRACEBACK"
-"""Environment variable that has an error of the harness itself told with all calls that led to it."""
+"""Environment variable: if it is set, an error of the harness itself is reported with its traceback."""
 
 _HOMES = {"XDG_STATE_HOME": Path(".local", "state"), "XDG_CACHE_HOME": Path(".cache")}
 _UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
@@ -26,11 +26,11 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def run_command(work: Callable[[], int]) -> int:
-    """Do the work of a command and return its exit status; SIGTERM and SIGHUP interrupt it as Ctrl-C does.
+    """Run the work of a command and return the exit status; SIGTERM and SIGHUP interrupt it like Ctrl-C.
 
-    What `work` returns: it was done. 1: it could not be done, or its answer not be written, and why is on standard
-    error. 2: what was asked for cannot be, and nothing was touched. 130: interrupted. A reader of standard output that
-    goes away (`| head -1`) changes nothing: the work is done to its end.
+    The status is what `work` returns; 1 if it failed or its output could not be written (the reason is on standard
+    error); 2 if the input was refused and nothing was touched; 130 if it was interrupted. If the reader of standard
+    output goes away (`| head -1`), the work still runs to its end.
     """
     stdout, stderr = sys.stdout, sys.stderr
     output, complaints = Lossy(stdout or _nowhere()), Lossy(stderr or _nowhere())
@@ -74,7 +74,7 @@ def _full_message(error: Exception) -> str:
 
 
 def _describe_os_error(error: OSError) -> str:
-    """Return what the machine refused, and the command that helps."""
+    """Return what the operating system refused, and the command that helps."""
     said = error.strerror or str(error)
     if error.filename is None:
         return f"{said}{_where(error)}; `{typed('doctor')}` tells what this machine lacks"
@@ -95,7 +95,7 @@ def _describe_own_error(error: Exception) -> str:
     said = first_line(f"{type(error).__name__}: {error}")
     return (
         f"{said}{_where(error)}: this is a fault of the harness, please report it; type it again with {TRACEBACK}=1 "
-        f"before it for all that led here, and `{typed('gc')}` removes what is left"
+        f"before it for a traceback, and `{typed('gc')}` removes what is left"
     )
 
 

@@ -1,4 +1,4 @@
-"""Kept logs: what is left of a cluster that could not be brought up is written without secrets, for its owner only."""
+"""Kept logs: writes the logs of a cluster that could not be created, without secrets and only for their owner."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ __all__ = ["keep_logs"]
 
 
 def keep_logs(folder: Path) -> LogKeeper:
-    """Return how logs are kept below `folder`: clean from the first moment; what is no text stays as it is."""
+    """Return a keeper of logs below `folder`, which redacts text as it is written; binary content stays as it is."""
     return LogKeeper(folder, _write)
 
 

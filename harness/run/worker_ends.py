@@ -1,6 +1,6 @@
-"""Worker ends: has workers of xdist heal and remove what is theirs before the controller ends them.
+"""Worker ends: gives workers of xdist time to heal and remove what is theirs before the controller ends them.
 
-xdist and execnet give a worker ten seconds after an interrupt, and the faults and clusters of a run need more.
+xdist and execnet give a worker ten seconds after an interrupt; the faults and clusters of a run need more.
 """
 
 import os
@@ -17,7 +17,7 @@ _SECONDS = 900.0
 
 
 def wait_for_workers(nodes: Iterable[Any]) -> None:
-    """Tell the workers of `nodes` to stop, as SIGTERM tells them, and wait until each has ended what it was at."""
+    """Send SIGTERM to the workers of `nodes`, and wait until each has ended what it was doing."""
     deadline = Deadline.after(_SECONDS, "the workers to heal and to remove their clusters")
     running = [node.channel for node in nodes if hasattr(node, "channel") and not _wait_for_end(node.channel, 0.0)]
     if not running:
@@ -32,7 +32,7 @@ def wait_for_workers(nodes: Iterable[Any]) -> None:
 
 
 def _wait_for_end(channel: Any, seconds: float) -> bool:
-    """Return whether what a worker does ends within `seconds`, well or not."""
+    """Return whether a worker ends within `seconds`, with or without an error."""
     try:
         channel.waitclose(seconds)
     except channel.TimeoutError:

@@ -98,7 +98,7 @@ def test_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
     probe = Probe("p", stays)
     probe.start()
-    with pytest.raises(ProbeBroken, match="still asking"):
+    with pytest.raises(ProbeBroken, match="still running"):
         probe.stop()
     release.set()
 

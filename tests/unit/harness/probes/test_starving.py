@@ -94,7 +94,7 @@ def test_a_quiet_node_is_told_of_once(watch: Callable[..., list[Entry]]) -> None
     [
         (None, "the engine does not tell whose it is"),
         ("echo 'container n is not running'; exit 1", "container n is not running"),
-        ("exit 1", "what was to tell who starves has ended"),
+        ("exit 1", "the script on the node has ended"),
         (
             "while read -r; do echo 'AT 1.00 P manager 8 0'; done",
             _UNCOUNTED,
