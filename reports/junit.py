@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 from chaos_harness.clusters.terminal.escape import shown
 from chaos_harness.harness import private
 from chaos_harness.harness.experiment.record import PROPERTY, Record
-from chaos_harness.harness.redaction import recorded, redact
+from chaos_harness.harness.redaction import redact, redact_object
 
 __all__ = ["clean", "held_back"]
 
@@ -61,7 +61,7 @@ def clean(written: bytes, records: Mapping[str, Record]) -> bytes:
                 case.remove(properties)
     for element in tree.iter():
         element.text = shown(redact(element.text), lines=True) if element.text else element.text
-        attributes = recorded(dict(element.attrib))
+        attributes = redact_object(dict(element.attrib))
         for name, value in attributes.items():
             element.set(name, shown(value, lines=True))
     into = io.BytesIO()

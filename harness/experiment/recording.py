@@ -9,7 +9,7 @@ from typing import Any
 from chaos_harness.harness.errors import HarnessError
 from chaos_harness.harness.history import Entry, HistoryWriter
 from chaos_harness.harness.history.recorded import Kind
-from chaos_harness.harness.redaction import recorded
+from chaos_harness.harness.redaction import redact_object
 
 __all__ = ["Recording", "convert_write_errors"]
 
@@ -33,7 +33,7 @@ class Recording(HistoryWriter):
 
     def append(self, kind: Kind, process: str, f: str, value: Any = None) -> Entry:
         """Write one entry without secrets and return it; see `HistoryWriter.append`."""
-        return super().append(kind, process, f, value if kind == "change" else recorded(value))
+        return super().append(kind, process, f, value if kind == "change" else redact_object(value))
 
     @contextmanager
     def tolerate_lost_lines(self) -> Iterator[None]:

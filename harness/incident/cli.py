@@ -1,4 +1,4 @@
-"""Verbs: what the command line does with incidents, from a skeleton to the smallest file that reproduces."""
+"""Command line of incidents: new-incident, record, repro, recheck, shrink and schema."""
 
 import argparse
 import json
@@ -35,29 +35,29 @@ _LEDGER = "ledger.jsonl"
 
 def add_verbs(verbs: Any) -> None:
     """Add the verbs to an argument parser's subparsers."""
-    live = verbs.add_parser("repro", help="live an incident again, and leave a bundle")
-    add_run_options(live)
-    live.add_argument("--times", type=_times, default=1, metavar="N", help="how often (default: 1)")
-    live.set_defaults(verb=_repro)
-    again = verbs.add_parser("recheck", help="judge a bundle again, without a cluster")
-    again.add_argument("bundle", type=Path, metavar="BUNDLE", help="the zip or the directory that repro left")
-    again.set_defaults(verb=_recheck)
-    smaller = verbs.add_parser("shrink", help="leave out of an incident what is not needed to see it again")
-    add_run_options(smaller)
-    smaller.add_argument("--budget", type=_duration, default=7200.0, metavar="TIME", help="such as 90m (default: 2h)")
-    smaller.add_argument("--confidence", type=_confidence, default=0.95, metavar="C", help="in the whole result")
-    smaller.add_argument("--resume", type=Path, metavar="DIR", help="go on where a shrink was stopped")
-    smaller.set_defaults(verb=_shrink)
-    begun = verbs.add_parser("new-incident", help="write an incident file to begin with")
-    begun.add_argument("file", type=Path, metavar="FILE", help="a file that is not there yet")
-    begun.set_defaults(verb=_new)
-    drafted = verbs.add_parser("record", help="draft an incident from a cluster of yours, which is only read")
-    drafted.add_argument("--kubeconfig", type=Path, required=True, metavar="FILE", help="the way to your cluster")
-    drafted.add_argument("--context", metavar="NAME", help="of its contexts, if not the current one")
-    drafted.add_argument("--output", type=Path, metavar="FILE", help="a file that is not there yet (default: print)")
-    drafted.set_defaults(verb=_record)
-    shown = verbs.add_parser("schema", help="print the JSON Schema of incident files, for editors")
-    shown.set_defaults(verb=_schema)
+    verb = verbs.add_parser("repro", help="replay an incident, and leave a bundle")
+    add_run_options(verb)
+    verb.add_argument("--times", type=_times, default=1, metavar="N", help="how often (default: 1)")
+    verb.set_defaults(verb=_repro)
+    verb = verbs.add_parser("recheck", help="judge a bundle again, without a cluster")
+    verb.add_argument("bundle", type=Path, metavar="BUNDLE", help="the zip or the directory that repro left")
+    verb.set_defaults(verb=_recheck)
+    verb = verbs.add_parser("shrink", help="remove from an incident what is not needed to reproduce it")
+    add_run_options(verb)
+    verb.add_argument("--budget", type=_duration, default=7200.0, metavar="TIME", help="such as 90m (default: 2h)")
+    verb.add_argument("--confidence", type=_confidence, default=0.95, metavar="C", help="in the whole result")
+    verb.add_argument("--resume", type=Path, metavar="DIR", help="go on where a shrink was stopped")
+    verb.set_defaults(verb=_shrink)
+    verb = verbs.add_parser("new-incident", help="write an incident file to start with")
+    verb.add_argument("file", type=Path, metavar="FILE", help="a new file")
+    verb.set_defaults(verb=_new)
+    verb = verbs.add_parser("record", help="draft an incident from a cluster of yours, which is only read")
+    verb.add_argument("--kubeconfig", type=Path, required=True, metavar="FILE", help="kubeconfig of your cluster")
+    verb.add_argument("--context", metavar="NAME", help="a context in it, if not the current one")
+    verb.add_argument("--output", type=Path, metavar="FILE", help="a new file (default: print)")
+    verb.set_defaults(verb=_record)
+    verb = verbs.add_parser("schema", help="print the JSON Schema of incident files, for editors")
+    verb.set_defaults(verb=_schema)
 
 
 def _repro(chosen: argparse.Namespace, progress: Progress) -> int:
@@ -124,7 +124,7 @@ def _shrink(chosen: argparse.Namespace, progress: Progress) -> int:
 
 def _new(chosen: argparse.Namespace, _progress: Progress) -> int:
     _write(chosen.file, skeleton(chosen.file.stem))
-    sys.stdout.write(f"wrote {chosen.file}; live it: {typed('repro --')} {chosen.file}\n")
+    sys.stdout.write(f"wrote {chosen.file}; replay it: {typed('repro --')} {chosen.file}\n")
     return 0
 
 
@@ -146,7 +146,7 @@ def _write(path: Path, text: str) -> None:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise BadScenario(f"{path}: expected a file that is not there yet: {error.strerror}") from error
+        raise BadScenario(f"{path}: expected a path where a new file can be written: {error.strerror}") from error
 
 
 def _schema(_chosen: argparse.Namespace, _progress: Progress) -> int:

@@ -1,4 +1,4 @@
-"""Judge: what the claims of an incident say of a history, with or without the cluster that wrote it."""
+"""Judge: judges a history by the claims of an incident, with or without a cluster."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ Seen = Literal["reproduced", "not reproduced", "inconclusive"]
 
 @dataclass(frozen=True)
 class JudgedClaim:
-    """One claim of an incident, judged: whether it is a symptom, and what is expected on this version, if anything.
+    """One judged claim of an incident: whether it is a symptom, and what is expected on this version, if anything.
 
-    `id` is the check and its parameters. `surprise`: it is violated as expected, but not by the defect that is known.
-    `broken` is the error of a check that raised.
+    `id` is the check with its parameters. `surprise`: it is violated as expected, but not by the known defect. `broken`
+    is the error of a check that raised.
     """
 
     name: str
@@ -41,26 +41,26 @@ class JudgedClaim:
 
     @property
     def as_expected(self) -> bool:
-        """Whether nothing else was expected, and not for another reason."""
+        """Whether the outcome is the expected one (or none was expected), and not by another defect."""
         return self.expected in (None, self.outcome) and not self.surprise
 
 
 def check_of(claimed: ClaimSpec) -> Check:
-    """Return the check that a claim names. Raises BadScenario, KeyError if there is no such check (any more)."""
+    """Return the check that a claim names. Raises BadScenario, KeyError (no such check, or no more)."""
     check: Check = entries("check")[claimed.check].make(claimed.with_)
     return check
 
 
 def judge(incident: Incident, shape: Shape, recorded: History) -> list[JudgedClaim]:
-    """Return what the claims of an incident say of a history."""
+    """Return the judged claims of an incident."""
     return [_judge_claim(claimed, shape, recorded) for claimed in incident.claims]
 
 
 def conclude(judged: Iterable[JudgedClaim]) -> Seen:
-    """Return whether the incident was seen again: all its symptoms are violated.
+    """Return whether the incident was reproduced: all its symptoms are violated.
 
-    If no claim is a symptom, because the incident is new, every claim is one. What is violated by something else than
-    the known defect says nothing of it.
+    If no claim is a symptom, because the incident is new, every claim counts as one. A violation by something else than
+    the known defect is inconclusive.
     """
     claims = list(judged)
     symptoms = [claim for claim in claims if claim.symptom] or claims
@@ -71,7 +71,7 @@ def conclude(judged: Iterable[JudgedClaim]) -> Seen:
 
 
 def claim_all(loaded: LoadedIncident, experiment: "Experiment") -> None:
-    """Claim in an experiment all that the incident claims of its version; raise the first error when all are told."""
+    """Make all claims of an incident for its version in an experiment; raise the first error after all were made."""
     first: HarnessError | InvariantViolated | None = None
     for claimed in loaded.incident.claims:
         expected = claimed.expected(experiment.cluster.shape)

@@ -1,4 +1,4 @@
-"""Applied: the policies and the workload of an incident, as an experiment puts them in force."""
+"""Manifests: the policies and the workload of an incident, ready to be applied."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ __all__ = ["policies_of"]
 
 
 def policies_of(loaded: LoadedIncident) -> list[Policy]:
-    """Return what is to be applied, policies first; of objects that ask for a generated policy its binding, too."""
+    """Return what an incident applies, policies first; objects that ask for a generated policy name its binding."""
     return [*_policies(loaded), *_workload(loaded)]
 
 
@@ -29,7 +29,7 @@ def _policies(loaded: LoadedIncident) -> Iterator[Policy]:
 
 
 def _find_bound_constraints(objects: Objects, gatekeeper: str | None) -> tuple[str, ...]:
-    """Return the constraints whose bindings must be there before their policy is in force."""
+    """Return the constraints whose bindings must exist before their policy is in force."""
     templates = [manifest for manifest in objects if manifest["kind"] == "ConstraintTemplate"]
     constraints = [manifest for manifest in objects if manifest["apiVersion"].startswith("constraints.gatekeeper.sh/")]
     if not templates or not constraints:

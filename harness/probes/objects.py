@@ -12,7 +12,7 @@ from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import CONSTRAINTS, GAP, watch
 from chaos_harness.harness.policies import CANARIES, mutated
 from chaos_harness.harness.probes import Probe
-from chaos_harness.harness.redaction import recorded
+from chaos_harness.harness.redaction import redact_object
 
 __all__ = [
     "CANARY_PODS",
@@ -164,7 +164,7 @@ def watch_objects(cluster: Cluster, history: HistoryWriter, watched: Iterable[Li
 
     An entry has kind `change`, and in `f` what the watch saw (see clusters.watching.watch.Change). The object is in
     `object` of its value, without managedFields, without kubectl's copy, and without its secrets, which are never on
-    disk (see harness.redaction.recorded). A gap is an entry GAP, and changes that became visible after it have
+    disk (see harness.redaction.redact_object). A gap is an entry GAP, and changes that became visible after it have
     `in_gap`. Signs of life, BOOKMARK, are at most 10 s apart; one also comes when the probe settles.
     """
     return [_WatchProbe(cluster, history, list_) for list_ in watched]
@@ -209,7 +209,7 @@ def _value(change: Change, watched: ListWatch) -> Object | None:
         written = watched.written(change.object)
         if written is None:
             return None
-        value["object"] = recorded({**written, "metadata": _metadata(written["metadata"])})
+        value["object"] = redact_object({**written, "metadata": _metadata(written["metadata"])})
     if change.in_gap:
         value["in_gap"] = True
     if change.kind == GAP:

@@ -11,7 +11,7 @@ from attr import asdict
 
 from chaos_harness.clusters.terminal.escape import shown
 from chaos_harness.harness import private
-from chaos_harness.harness.redaction import recorded, redact
+from chaos_harness.harness.redaction import redact, redact_object
 from chaos_harness.reports.allure.categories import address
 
 __all__ = ["Writer", "clean"]
@@ -74,7 +74,7 @@ class Writer:
 
 def clean(fields: Mapping[str, Any]) -> Any:
     """Return what Allure writes as JSON without secrets, controls, and links that are none to the web."""
-    cleaned = _shown(recorded(fields))
+    cleaned = _shown(redact_object(fields))
     if isinstance(cleaned.get("links"), list):
         cleaned["links"] = [link for link in cleaned["links"] if address(str(link.get("url", "")))]
     return cleaned

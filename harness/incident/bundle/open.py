@@ -1,4 +1,4 @@
-"""Unbundle: opens a bundle from whomever, and believes nothing of it that it has not checked."""
+"""Open a bundle from anybody, and check everything in it before it is believed."""
 
 import hashlib
 import json
@@ -31,11 +31,11 @@ _LONGEST_VERSION = 20
 
 @contextmanager
 def open_bundle(path: Path) -> Iterator[tuple[Manifest, Path]]:
-    """Give the manifest of a bundle, a directory or a zip, and the directory where its files lie.
+    """Give the manifest of a bundle, a directory or a zip, and a directory with its files.
 
-    That is a new one, removed afterwards, which has what the manifest names and nothing else, each file as long and
-    with the sum that it says. Raises BadScenario, with one reason, if it is no bundle, of another schema, cut in half
-    or changed, too large, or if a path in it leads elsewhere; HarnessError if the disk does not take it.
+    That directory is new and removed afterwards. It has the files that the manifest names and no others, each with the
+    size and the checksum in the manifest. Raises BadScenario, with one reason, if this is no bundle, or one of another
+    schema, truncated, changed, too large, or with a path that leads elsewhere; HarnessError if the disk refuses it.
     """
     with _temporary() as folder:
         with open_files(path) as source:
@@ -49,7 +49,7 @@ def open_bundle(path: Path) -> Iterator[tuple[Manifest, Path]]:
 
 @contextmanager
 def _temporary() -> Iterator[Path]:
-    """Give a directory that is gone afterwards; `gc` removes it after a kill."""
+    """Give a temporary directory; `gc` removes it after a kill."""
     with ExitStack() as stack:
         try:
             folder = stack.enter_context(held("chaos-bundle", Path(tempfile.gettempdir())))
@@ -80,7 +80,7 @@ def _require_room(path: Path, folder: Path, manifest: Manifest) -> None:
 
 
 def _take(path: Path, source: BundleFiles, name: str, content: BundleContent, target: Path) -> None:
-    """Write one file, not a byte more than the manifest says that there are, and refuse it if it is another one."""
+    """Write one file, with no more bytes than the manifest says, and refuse it if its checksum is another one."""
     size = source.size(name)
     if size is None:
         raise BadScenario(f"{path}: lacks {name}, which {MANIFEST} names: it is cut in half")
@@ -136,12 +136,10 @@ def _manifest(path: Path, text: str) -> Manifest:
 
 
 def _remedy(path: Path, schema: object) -> str:
-    """Return what to type for a bundle of another schema; there is no older one than the first."""
+    """Return what to type for a bundle of another schema; there is no older schema than the first."""
     if type(schema) is int and schema > SCHEMA:
         return f"it is newer than this harness: `git pull`, then `{typed('recheck --')} {path}`"
-    return (
-        f"no version ever wrote that, so it was changed: live it again by `{typed('repro --')} {path}/{INCIDENT}/…yaml`"
-    )
+    return f"no version ever wrote that, so it was changed: replay it by `{typed('repro --')} {path}/{INCIDENT}/…yaml`"
 
 
 def _refuse_paths(path: Path, names: Iterable[str]) -> None:
@@ -152,7 +150,7 @@ def _refuse_paths(path: Path, names: Iterable[str]) -> None:
 
 
 def _named(value: Any) -> str:
-    """Return what stands in a manifest as it was written there, if that is short."""
+    """Return a value of a manifest as it was written, if it is short."""
     if value is None or isinstance(value, str | int | float):
         return shown(repr(value), most=_SHORT)
     return f"a {type(value).__name__}"

@@ -1,4 +1,4 @@
-"""Drive: lives an incident again in an open experiment, step by step, each when its moment or its trigger has come."""
+"""Driver: replays an incident in an open experiment, each step when its time or its trigger has come."""
 
 import threading
 import time
@@ -28,10 +28,10 @@ __all__ = ["replay_incident"]
 
 @convert_bad_scenario("the incident")
 def replay_incident(loaded: LoadedIncident, experiment: Experiment) -> None:
-    """Go through the incident's timeline, heal, and wait until Gatekeeper serves again.
+    """Run the incident's timeline, heal, and wait until Gatekeeper is serving again.
 
-    The clock of the timeline begins when policies and workload are there and the probes are asking. Raises
-    Inconclusive if a trigger does not come in time or the budget is used up, and what a fault raises.
+    The timeline starts when policies and workload are applied and the probes are asking. Raises Inconclusive if a
+    trigger does not come in time or the budget is used up, and the errors of faults.
     """
     incident = loaded.incident
     if incident.seed is not None:
@@ -57,7 +57,7 @@ def replay_incident(loaded: LoadedIncident, experiment: Experiment) -> None:
 
 @dataclass(order=True)
 class _Due:
-    """Something to be done: a step begins, or ends."""
+    """A step that is due to begin or to end."""
 
     at: float
     index: int
@@ -65,7 +65,7 @@ class _Due:
 
 
 class _TimelineRun:
-    """One run of a timeline; `healing` holds what must be healed whatever happens, newest first."""
+    """One run of a timeline; `healing` holds what must be healed in any case, newest first."""
 
     def __init__(self, loaded: LoadedIncident, experiment: Experiment, healing: ExitStack, budget: Deadline) -> None:
         self._steps = loaded.incident.faults
@@ -80,7 +80,7 @@ class _TimelineRun:
         self._end = length(loaded.incident)
 
     def run(self) -> None:
-        """Do everything that is due, in its order, until nothing is and the timeline is over."""
+        """Begin and end all steps when they are due, until no step is left and the timeline is over."""
         with self._arm_triggers() as waiting:
             self._began = time.monotonic()
             self._due = [_Due(_begin(step), index, ends=False) for index, step in self._timed_steps()]
@@ -106,7 +106,7 @@ class _TimelineRun:
 
     @contextmanager
     def _arm_triggers(self) -> Iterator[dict[int, Trigger]]:
-        """Give the triggers of the steps that wait for one, armed, by the steps' indices."""
+        """Give the armed triggers of the steps that wait for one, by step index."""
         with ExitStack() as stack:
             yield {
                 index: stack.enter_context(self._trigger(index, step.when))
@@ -120,7 +120,7 @@ class _TimelineRun:
         return Trigger(self._experiment.cluster, self._experiment.history, when, act, times=wanted.count)
 
     def _spring(self, index: int, seen: Callable[[], int], wanted: int, _object: object) -> None:
-        """Tell the main thread, which acts, that the moment of a step has come; in the trigger's thread."""
+        """Notify the main thread, which acts, that a step's trigger has come; runs in the trigger's thread."""
         if seen() == wanted:
             self._sprung.put(index)
             self._wake.set()
@@ -130,7 +130,7 @@ class _TimelineRun:
         return when.within if when else 0.0
 
     def _complain(self, index: int, trigger: Trigger) -> None:
-        """Raise Inconclusive with what was seen instead of the moment that a step waited for."""
+        """Raise Inconclusive with what the trigger of a step saw instead."""
         try:
             trigger.wait(Deadline.after(0, f"step {index + 1} ({self._steps[index].fault}) to begin"))
         except DeadlineExceeded as error:

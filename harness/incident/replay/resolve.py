@@ -1,4 +1,4 @@
-"""Resolving: what the references of an incident stand for, on the cluster that there is now."""
+"""Resolve: replaces the references of an incident by names in the current cluster."""
 
 import random
 import re

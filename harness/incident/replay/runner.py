@@ -1,4 +1,4 @@
-"""Runner: lives an incident again on real clusters, as often as asked, and keeps what each run left."""
+"""Runner: replays an incident on real clusters, as often as asked, and keeps what each run left."""
 
 import time
 from collections.abc import Iterator
@@ -38,15 +38,15 @@ _FRESH_SECONDS = 300.0
 
 
 class Runner:
-    """Keeps one cluster of a shape and lives incidents on it; a cluster that does not come back is replaced.
+    """Keeps one cluster of a shape and replays incidents on it; a cluster that does not recover is replaced.
 
-    `environment` and `images` are what the clusters stand on, known after the first run.
+    `environment` and `images` describe the clusters, and are known after the first run.
     """
 
     def __init__(self, session: RunContext, directory: Path, *, fresh: bool = False) -> None:
-        """Prepare to run; what each run writes goes below `directory`, beside that of runs before an interruption.
+        """Prepare to run; each run writes into a new directory in `directory`, beside those of earlier runs.
 
-        `fresh` means a new cluster for each run; so does a session with a pool, whose clusters are as new ones.
+        `fresh` means a new cluster for each run; so does a context with a pool, whose clusters are as good as new.
         """
         self._session = session
         self._directory = directory
@@ -62,7 +62,7 @@ class Runner:
 
     @contextmanager
     def open(self) -> Iterator["Runner"]:
-        """Give the runner for a block, at whose end its cluster is removed, kept or given back, as was asked for."""
+        """Give the runner for a block; at its end the cluster is removed, kept, or returned, as the options say."""
         session = self._session
         try:
             yield self
@@ -75,9 +75,9 @@ class Runner:
                 session.close()
 
     def run(self, loaded: LoadedIncident, seed: int) -> tuple[Replay, Path]:
-        """Live the incident once; return what was seen and the directory with its history.
+        """Replay the incident once; return the result and the directory with its history.
 
-        An error is told as a run that broke, and its cluster is not used again; an interruption is raised.
+        An error makes the result "broken", and its cluster is not used again; an interrupt is raised.
         """
         self._runs += 1
         directory = self._directory / str(self._runs)
@@ -86,14 +86,14 @@ class Runner:
         try:
             cluster = self._ready(loaded.shape)
             replay = self._replay(replay, loaded, cluster, seed, directory)
-        except Exception as error:  # whatever broke a run, the other ones and the bundle must come
+        except Exception as error:  # an error in one run must not prevent other runs and the bundle
             if hides_interrupt(error):
                 raise KeyboardInterrupt from error
             private.directory(directory)
             replay = replay.model_copy(update={"error": f"{type(error).__name__}: {error}", "reason": _reason(error)})
             self._failures += 1
             self._drop()
-            self._supply = None  # it may have been the engine: it is looked for again
+            self._supply = None  # the engine may be the reason: find it again
         return replay.model_copy(update={"seconds": round(time.monotonic() - began, 1)}), directory
 
     def _replay(self, replay: Replay, loaded: LoadedIncident, cluster: Cluster, seed: int, directory: Path) -> Replay:
@@ -111,7 +111,7 @@ class Runner:
         return replay.model_copy(update={"seen": conclude(verdicts), "verdicts": verdicts, "missing": tuple(missing)})
 
     def _ready(self, shape: Shape) -> Cluster:
-        """Return a cluster of the shape on which nothing has happened yet that a run could remember."""
+        """Return a cluster of the shape on which no earlier run left anything."""
         if self._cluster is not None and (self._fresh or self._cluster.shape != shape):
             self._drop()
         if self._cluster is not None and self._used:
@@ -137,7 +137,7 @@ class Runner:
         return ClusterProvider(session, engine, lambda wanted: images.ensure(engine, wanted, session.progress))
 
     def _drop(self) -> None:
-        """Let go of the cluster, whatever becomes of it."""
+        """Give the cluster up, even if that fails."""
         self._cluster, self._used = None, False
         self._lent.close()
 

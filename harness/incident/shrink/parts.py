@@ -1,4 +1,4 @@
-"""Parts: what can be left out of an incident, each with an id, and the incident that is left then."""
+"""Parts: what can be left out of an incident, by ids, and the incident without some of them."""
 
 import json
 from collections.abc import Iterator
@@ -31,9 +31,9 @@ _SHORTEST = 4.0
 
 @dataclass(frozen=True)
 class Part:
-    """What a shrink may leave out: the piece with this `number`, from 1, or one of the two `halving`s of its `time`.
+    """Something that a shrink may leave out: the piece `number`, from 1, or one of the two `halving`s of its `time`.
 
-    The timeline has one time only, and no name for it. `fault` is for readers: the id does without it.
+    The timeline has only one time, which has no name. `fault` is for texts: it is not in the id.
     """
 
     piece: Piece
@@ -44,17 +44,17 @@ class Part:
 
     @property
     def id(self) -> str:
-        """The same for the same part of the same incident, however it is worded: "step/1/lasts/half/2"."""
+        """The same for the same part of the same incident, whatever its wording: "step/1/lasts/half/2"."""
         halved = ("half", str(self.halving)) if self.halving else ()
         return "/".join([self.piece, str(self.number), *([self.time] if self.time else []), *halved])
 
     @property
     def whole(self) -> "Part":
-        """The piece whose time it is; itself, if it is a piece."""
+        """The piece that the time belongs to; itself if it is a piece."""
         return replace(self, time=None, halving=0)
 
     def __str__(self) -> str:
-        """Return it in words."""
+        """Return a text for reports."""
         if self.piece == "timeline":
             return f"{_HALVINGS[self.halving]} of the timeline"
         piece = f"{self.piece} {self.number}" + (f" ({self.fault})" if self.fault else "")
@@ -62,7 +62,7 @@ class Part:
 
 
 def structure(loaded: LoadedIncident) -> list[Part]:
-    """Return the pieces that an incident is made of: steps, policies, objects, probes, turns and workers but one."""
+    """Return the pieces of an incident: steps, policies, objects, probes, turns, and all workers but one."""
     incident = loaded.incident
     steps = [_step(index, step) for index, step in enumerate(incident.faults)]
     lists = [Part(piece, index + 1) for name, piece in _LISTS.items() for index in range(len(getattr(incident, name)))]
@@ -78,9 +78,9 @@ def durations(loaded: LoadedIncident) -> list[Part]:
 
 
 def remove_parts(loaded: LoadedIncident, left_out: frozenset[Part]) -> LoadedIncident | None:
-    """Return the incident without these parts, or None if none would be left.
+    """Return the incident without these parts, or None if no step would be left.
 
-    Steps that came after one that is left out begin when that would have begun.
+    Steps that came after a removed one begin when that would have begun.
     """
     incident = loaded.incident
     steps = _shorten_steps(incident, left_out)
@@ -104,7 +104,7 @@ def remove_parts(loaded: LoadedIncident, left_out: frozenset[Part]) -> LoadedInc
 
 
 def format_incident(loaded: LoadedIncident, comments: list[str]) -> str:
-    """Return the incident as a file, with the versions that it was lived on, behind comments."""
+    """Return the text of an incident file, with the versions that it was run on, after comments."""
     data = loaded.incident.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     data["shape"] = loaded.shape.model_dump(mode="json")
     Incident.model_validate_json(json.dumps(data))
@@ -117,7 +117,7 @@ def _step(index: int, step: Step) -> Part:
 
 
 def _times(incident: Incident) -> Iterator[tuple[Part, float]]:
-    """Yield the times of an incident that can be shorter, in seconds."""
+    """Yield the times of an incident that can be shortened, in seconds."""
     for index, step in enumerate(incident.faults):
         for time in _TIMES:
             seconds: float | None = getattr(step, time)

@@ -1,4 +1,4 @@
-"""Shrinking: shrinks an incident file on real clusters, within a budget, and writes the smallest one that was found."""
+"""Session: shrinks an incident on real clusters, within a budget, and writes the smallest one found."""
 
 import shutil
 import time
@@ -19,15 +19,15 @@ from chaos_harness.harness.incident.shrink.parts import Part, durations, format_
 __all__ = ["ShrinkSession"]
 
 RunOnce = Callable[[LoadedIncident], Replay]
-"""Lives an incident once, on a cluster."""
+"""Replays an incident once, on a cluster."""
 
 _SILENT_MOST = 3
-"""So many runs in a row that broke, or were inconclusive, are not followed by another."""
+"""After so many runs in a row that broke or were inconclusive there is no other."""
 
 
 @dataclass
 class ShrinkSession:
-    """One shrink: its parts are left out in `live`, what was seen stands in the `ledger`; `budget` is in seconds.
+    """One shrink: `live` runs a candidate, the `ledger` has the results; `budget` is in seconds.
 
     `runs` counts the runs of this process.
     """
@@ -44,11 +44,11 @@ class ShrinkSession:
 
     @cached_property
     def _parts(self) -> dict[str, Part]:
-        """What may be left out, by its id."""
+        """All parts that may be left out, by id."""
         return {part.id: part for part in (*structure(self.loaded), *durations(self.loaded))}
 
     def run(self) -> tuple[LoadedIncident, list[ShrinkResult]]:
-        """Return the smallest incident that was found, and what was found on the way: of its parts, then of its times.
+        """Return the smallest incident found, and the results of the searches: first its pieces, then its times.
 
         Raises Inconclusive if the incident does not reproduce.
         """
@@ -101,7 +101,7 @@ class ShrinkSession:
         return replay
 
     def report(self, smallest: LoadedIncident, searches: Sequence[ShrinkResult], folder: Path) -> Iterator[str]:
-        """Write the smallest incident below `folder`, and yield what a reader should see, line by line."""
+        """Write the smallest incident below `folder`, and yield the lines of the report."""
         first, *_ = searches
         names = {part: str(called) for part, called in self._parts.items()}
         risk = min(1.0, sum(search.risk for search in searches))
@@ -128,4 +128,4 @@ class ShrinkSession:
         if not all(search.finished for search in searches):
             yield f"the budget of {self.budget:g} s is used up; to go on, add: --resume {folder}"
         yield f"smallest:      {target}"
-        yield f"live it again: {typed('repro --')} {target}"
+        yield f"replay it:     {typed('repro --')} {target}"

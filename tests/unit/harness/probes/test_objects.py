@@ -31,7 +31,7 @@ from chaos_harness.harness.probes.objects import (
     watch_objects,
 )
 from chaos_harness.harness.probes.running import Probes
-from chaos_harness.harness.redaction import REDACTED, recorded
+from chaos_harness.harness.redaction import REDACTED, redact_object
 from tests.fakes.api_handler import Order
 from tests.fakes.api_server import PATH, FakeApiServer
 from tests.fakes.world import World
@@ -166,7 +166,7 @@ def test_objects_are_cleaned_about_as_fast_as_they_are_written() -> None:
             work(pod)
         return time.process_time() - began
 
-    assert min(seconds(recorded) for _ in range(3)) < 25 * min(seconds(json.dumps) for _ in range(3))
+    assert min(seconds(redact_object) for _ in range(3)) < 25 * min(seconds(json.dumps) for _ in range(3))
 
 
 def test_workload_is_what_lives_in_namespaces_of_chaos() -> None:
@@ -269,13 +269,13 @@ def test_what_a_gap_hides(
         server.delete(name)
     seen(history, probe, "LISTED" if missed else "RESUMED", 2 if missed else 1)
     probe.settle(Deadline.after(60, "a sign"))
-    recorded = read(history.path, so_far=True)
-    coverage = Coverage(recorded)
-    follow(recorded, coverage)
-    begun = next(entry.at for entry in recorded.entries if entry.f == "LISTED")
+    written = read(history.path, so_far=True)
+    coverage = Coverage(written)
+    follow(written, coverage)
+    begun = next(entry.at for entry in written.entries if entry.f == "LISTED")
     assert coverage.unseen([probe.name], begun, coverage.end)
     assert bool(coverage.unknown([probe.name], begun, coverage.end)) == missed
-    created = [entry.value["object"]["metadata"]["name"] for entry in recorded.entries if entry.f == "ADDED"]
+    created = [entry.value["object"]["metadata"]["name"] for entry in written.entries if entry.f == "ADDED"]
     assert created == ([] if missed else ["a", "b"])
 
 

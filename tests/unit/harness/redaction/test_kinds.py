@@ -80,7 +80,7 @@ def test_secret_does_not_survive(kind: str, way: str, tmp_path: Path) -> None:
 
     clean = _WAYS[way](text, tmp_path)
     assert planted not in clean
-    assert "taken out whole" not in clean
+    assert "removed as a whole" not in clean
     assert redact(clean) == clean
 
 

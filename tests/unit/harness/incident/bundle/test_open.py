@@ -142,7 +142,7 @@ def test_half(tmp_path: Path, place: Path) -> None:
     ("schema", "remedy"),
     [
         (2, "newer than this harness: `git pull`, then `nox -s recheck -- "),
-        (0, "no version ever wrote that, so it was changed: live it again by `nox -s repro -- "),
+        (0, "no version ever wrote that, so it was changed: replay it by `nox -s repro -- "),
         ("1", "no version ever wrote that"),
         (None, "no version ever wrote that"),
     ],

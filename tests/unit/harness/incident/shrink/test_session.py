@@ -135,7 +135,7 @@ def test_smallest(loaded: LoadedIncident, tmp_path: Path) -> None:
     assert "# without step 1 (cut_registry): reproduced 0 of" in text
     assert "the chance that a part is missing without which it is seen a quarter as often is at most" in text
     assert lines[0].startswith("a: 2 of 9 parts are left after")
-    assert lines[-1] == f"live it again: nox -s repro -- {tmp_path}/small/a.yaml"
+    assert lines[-1] == f"replay it:     nox -s repro -- {tmp_path}/small/a.yaml"
 
 
 def test_resumed(loaded: LoadedIncident, tmp_path: Path) -> None:
