@@ -26,7 +26,7 @@ from chaos_harness.harness.gatekeeper.webhook_settings import fail_closed
 from chaos_harness.harness.policies import deny_pods_by_cel, mutate_pods
 from chaos_harness.harness.probes.control_plane import watch_control_plane
 from chaos_harness.harness.probes.objects import WORKLOAD, WORKLOAD_EVENTS, watch_objects
-from chaos_harness.scenarios.planted.steps import PLANTED, PlantedDefect, misled
+from chaos_harness.scenarios.planted.steps import PLANTED, PlantedDefect, mislead_webhooks
 
 pytestmark = [pytest.mark.shape(workers=2), pytest.mark.extended]
 
@@ -60,7 +60,7 @@ def test_planted_refusal(experiment: Experiment) -> None:
     """A webhook that fails closed and is asked where nobody answers refuses what complies, and bypasses nothing."""
     experiment.prepare(fail_closed())
     experiment.apply(deny_pods_by_cel())
-    with misled(experiment.cluster, "validating") as defect, experiment.fault(defect):
+    with mislead_webhooks(experiment.cluster, "validating") as defect, experiment.fault(defect):
         experiment.hold(20)
     refused = refused_for_at_most(10, fault=PLANTED, policies=_BY_WEBHOOK)
     experiment.claim(refused, expected="violated", known="planted")

@@ -15,8 +15,8 @@ from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.undo import journal
 from chaos_harness.harness.undo.journal import Journal
-from chaos_harness.harness.undo.objects import put
 from chaos_harness.harness.undo.promises import Undos
+from chaos_harness.harness.undo.put_object import put
 from tests.fakes.harmed import Harmed, KilledError
 from tests.fakes.world import IMAGE
 

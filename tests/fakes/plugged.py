@@ -20,7 +20,7 @@ from chaos_harness.clusters.creation import create
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.registry.login import Login
 from chaos_harness.clusters.registry.container import Registry
-from chaos_harness.harness.run.context import Session
+from chaos_harness.harness.run.context import RunContext
 from tests.fakes.world import World, WorldEngine
 
 pytest_plugins = ["chaos_harness.harness.pytest_plugin.plugin"]
@@ -45,7 +45,7 @@ def pretend_delete(cluster):
 
 create.create, create.delete = pretend_create, pretend_delete
 images.ensure = lambda engine, shapes, progress: None
-Session.connect = lambda session: WorldEngine(world=World())
+RunContext.connect = lambda session: WorldEngine(world=World())
 
 def pytest_runtest_logreport(report):
     for name, value in report.user_properties:

@@ -18,13 +18,17 @@ _NAMESPACE = "/apis/apps/v1/namespaces/gatekeeper-system"
 
 
 class Replaced:
-    """`stays` is a pod that is never replaced; `refusals` is how often a disruption budget says no."""
+    """`stays` is a pod that is never replaced; `refusals` is how often a disruption budget says no.
+
+    `silences` has how many requests of a verb ("POST") get no answer.
+    """
 
     def __init__(self) -> None:
         self.pods = [_pod(name) for name in ("a", "b")]
         self.replicas = 2
         self.stays = ""
         self.refusals = 0
+        self.silences: dict[str, int] = {}
 
     @contextmanager
     def cluster(self, directory: Path) -> Iterator[Cluster]:
@@ -36,7 +40,10 @@ class Replaced:
             yield Cluster("w", world.shape, WorldEngine(world=world), path, "w", None, "run", directory)
 
     def answer(self, verb: str, path: str, body: Any, query: str) -> tuple[int, Any]:
-        """Answer one request."""
+        """Answer one request, or break its connection."""
+        if self.silences.get(verb):
+            self.silences[verb] -= 1
+            raise ConnectionError
         if verb == "POST" and self.refusals:
             self.refusals -= 1
             return 429, {"message": "Cannot evict pod as it would violate the pod's disruption budget."}

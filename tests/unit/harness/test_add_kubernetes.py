@@ -14,7 +14,7 @@ from chaos_harness.clusters.images.resolve import read_lock
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness import __main__ as command
 from chaos_harness.harness import add_kubernetes
-from chaos_harness.harness.add_kubernetes import Request, add, listed
+from chaos_harness.harness.add_kubernetes import Request, add, list_versions
 from chaos_harness.harness.errors import BadScenario
 from tests.thorough import thorough
 
@@ -75,7 +75,7 @@ def test_the_readme_lists_what_there_is() -> None:
     """The one line of the README that names the versions names all of them, and the default."""
     readme = (_ROOT / "README.md").read_text(encoding="utf-8")
 
-    assert f"\nKubernetes {listed(versions.KUBERNETES)}; Gatekeeper " in readme
+    assert f"\nKubernetes {list_versions(versions.KUBERNETES)}; Gatekeeper " in readme
 
 
 @thorough

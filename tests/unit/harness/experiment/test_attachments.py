@@ -63,10 +63,10 @@ def test_how_late_a_watch_was(tmp_path: Path) -> None:
             history.add(at, "change", "watch number", "MODIFIED", {"object": {"number": number}})
     write(history.recorded(), tmp_path)
     assert (tmp_path / "lag.txt").read_text(encoding="utf-8").splitlines() == [
-        "The watch on the numbered object told of 19 numbers, of each within 3.400 s.",
+        "The watch on the numbered object saw 19 numbers, each within 3.400 s.",
         "Later than 1 s: 25.1 to 29.2 s.",
         "Its lag is not known: 9.0 to 20.0 s, 24.0 to 29.2 s.",
-        "Each watch has a connection of its own: this says how late this one was, of others how late they may be.",
+        "Each watch has its own connection: this is the lag of this one, and an estimate for the others.",
         "    0.500 s  clock w: +2.000 s ahead (give or take 0.050 s; read in 0.100 s)",
     ]
 

@@ -1,4 +1,4 @@
-"""Overlap: faults that harm one target at the same time leave what was there before the first of them."""
+"""Overlap: faults, or settings, of one target at the same time leave what was there before the first of them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -28,6 +28,10 @@ PAIRS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
     "registry 503 and stop": (("cut_registry 503", {"how": "503"}), ("cut_registry stop", {"how": "stop"})),
     "registry drop and stop": (("cut_registry drop", {"how": "drop"}), ("cut_registry stop", {"how": "stop"})),
     "webhook": (("cut_webhook", {}), ("cut_webhook", {"how": "reject"})),
+    "failurePolicy": (("fail_mutation", {"policy": "Fail"}), ("fail_closed", {})),
+    "failurePolicy twice": (("fail_closed", {}), ("fail_closed", {})),
+    "failurePolicy and time-out": (("fail_closed", {}), ("time_out_webhooks", {"mutation": 5, "validation": 7})),
+    "time-outs": (("time_out_webhooks", {"mutation": 5}), ("time_out_webhooks", {"mutation": 7, "validation": 9})),
 }
 
 

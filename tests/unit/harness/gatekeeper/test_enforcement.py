@@ -7,7 +7,7 @@ import pytest
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.errors import DeadlineExceeded
 from chaos_harness.harness.errors import PolicyRejected, PreparationFailed
-from chaos_harness.harness.gatekeeper.apply import enforced
+from chaos_harness.harness.gatekeeper.apply import enforce_policies
 from chaos_harness.harness.history import HistoryWriter, read
 from chaos_harness.harness.policies import Policy, deny_pods, deny_pods_by_cel, mutate_pods, mutate_templates
 from chaos_harness.harness.undo import journal
@@ -25,13 +25,13 @@ def world(policed: Policed) -> Policed:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chaos_harness.harness.gatekeeper.apply._ERROR_SECONDS", 0.5)
-    monkeypatch.setattr("chaos_harness.harness.undo.objects._REFUSED_SECONDS", 0.5)
+    monkeypatch.setattr("chaos_harness.harness.undo.put_object._REFUSED_SECONDS", 0.5)
 
 
 @pytest.fixture
 def apply(cluster: Cluster, undo: Journal, history: HistoryWriter) -> Callable[..., str]:
     def apply(*policies: Policy) -> str:
-        with enforced(cluster, undo, history, policies) as proof:
+        with enforce_policies(cluster, undo, history, policies) as proof:
             return proof
 
     return apply
@@ -40,7 +40,7 @@ def apply(cluster: Cluster, undo: Journal, history: HistoryWriter) -> Callable[.
 def test_other_objects_are_only_applied(cluster: Cluster, undo: Journal, history: HistoryWriter) -> None:
     """What is none of Gatekeeper's objects comes and goes with the policies, and nobody waits for its status."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "chaos-other"}}
-    with enforced(cluster, undo, history, [Policy("workload", (namespace,))]) as proof:
+    with enforce_policies(cluster, undo, history, [Policy("workload", (namespace,))]) as proof:
         assert proof == ""
         assert "chaos-other" in undo.path.read_text(encoding="utf-8")
     assert journal.pending(undo.path) == []
@@ -66,7 +66,7 @@ def test_all_policies_come_into_force_and_go(
     cluster: Cluster, policed: Policed, undo: Journal, history: HistoryWriter
 ) -> None:
     """Each object is enforced by each replica, the proof says so, and nothing is left afterwards."""
-    with enforced(cluster, undo, history, ALL) as proof:
+    with enforce_policies(cluster, undo, history, ALL) as proof:
         assert "Assign chaos-pods is enforced by 2 replicas" in proof
         assert "binding gatekeeper-chaos-cel-vap was generated" in proof
         names = [path.rpartition("/")[2] for path in policed.objects]

@@ -69,7 +69,7 @@ def test_a_crash_sets_it_back(bench: Bench, world: LossyWorld) -> None:
 
 def test_refused(cluster: Cluster, world: LossyWorld) -> None:
     """A patch that is refused is an error; a cluster or configuration that is gone needs none."""
-    place = {"control_plane": "w-control-plane", "kind": "mutatingwebhookconfiguration", "configuration": "g"}
+    place: dict[str, Any] = {"control_plane": "w-control-plane", "kind": "mutatingwebhookconfiguration"}
     gone = (
         "Error: No such container: w-control-plane",
         'Error from server (NotFound): "gatekeeper" not found',
@@ -78,9 +78,9 @@ def test_refused(cluster: Cluster, world: LossyWorld) -> None:
     answers = iter([Completed("", refusal, 1) for refusal in gone])
     world.answer = lambda words: next(answers)  # type: ignore[method-assign]
     for _ in gone[:2]:
-        set_back(cluster.engine, **place, patch="{}")
+        set_back(cluster.engine, **place, configuration="g", patch="{}")
     with pytest.raises(CommandFailed, match="connection refused"):
-        set_back(cluster.engine, **place, patch="{}")
+        set_back(cluster.engine, **place, configuration="g", patch="{}")
 
 
 def test_webhook_that_is_not_there(bench: Bench, world: LossyWorld) -> None:

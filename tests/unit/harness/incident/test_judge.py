@@ -9,7 +9,7 @@ import pytest
 from chaos_harness.harness.errors import InvariantViolated
 from chaos_harness.harness.history import History, read
 from chaos_harness.harness.history.vocabulary import HEAL, NOT_HEALED, UNDONE
-from chaos_harness.harness.incident.judge import JudgedClaim, claim, judge, seen
+from chaos_harness.harness.incident.judge import JudgedClaim, claim_all, conclude, judge
 from chaos_harness.harness.verdict import Claim, Outcome
 from tests.fakes.histories import HistoryBuilder
 from tests.fakes.incidents import incident, lived
@@ -35,7 +35,7 @@ def test_seen(symptoms: list[Outcome], others: list[Outcome], expected: str) -> 
     """All symptoms must be violated; if no claim is a symptom, every claim is one."""
     claims = [_judged(outcome) for outcome in symptoms] + [_judged(outcome, symptom=False) for outcome in others]
 
-    assert seen(claims) == expected
+    assert conclude(claims) == expected
 
 
 @pytest.mark.parametrize(("answered", "outcome"), [(True, "violated"), (False, "holds")])
@@ -83,7 +83,7 @@ def test_claimed(tmp_path: Path) -> None:
     recording = _Recording(directory / "history.jsonl", loaded)
 
     with pytest.raises(InvariantViolated, match="expected holds, found violated"):
-        claim(loaded, recording)  # type: ignore[arg-type]
+        claim_all(loaded, recording)  # type: ignore[arg-type]
     assert len(recording.claimed) == 2
     assert recording.known == [None, "version"]
 
@@ -116,7 +116,7 @@ def test_a_history_makes_claims_of_its_own(tmp_path: Path) -> None:
         ("heals(120, kill node)", "inconclusive", "holds", True),
     ]
     assert (own.implied, implied[0].symptom) == (False, False)
-    assert seen([own, *implied]) == seen([own])
+    assert conclude([own, *implied]) == conclude([own])
 
 
 def test_what_a_file_claims_of_healing_is_claimed_once(tmp_path: Path) -> None:
@@ -125,4 +125,4 @@ def test_what_a_file_claims_of_healing_is_claimed_once(tmp_path: Path) -> None:
     loaded = incident(tmp_path, claims=[spoken])
     judged = judge(loaded.incident, loaded.shape, _unhealed("cut registry"))
     assert [(one.id, one.outcome, one.symptom) for one in judged] == [("heals(60, cut registry)", "violated", True)]
-    assert seen(judged) == "reproduced"
+    assert conclude(judged) == "reproduced"

@@ -24,7 +24,7 @@ def ahead(seconds: float, kernel: str) -> Callable[[], str]:
 def readings(cluster: Cluster, history: HistoryWriter) -> list[Entry]:
     probe = read_clocks(cluster, history)
     probe.start()
-    probe.first(Deadline.after(20, "the clocks"))
+    probe.wait_for_beat(Deadline.after(20, "the clocks"))
     probe.stop()
     return list(read(history.path).entries)
 

@@ -15,8 +15,8 @@ from chaos_harness.harness.errors import ProbeBroken
 from chaos_harness.harness.history import Entry, HistoryWriter, read
 from chaos_harness.harness.probes import Probe
 from chaos_harness.harness.probes.admission import admission_canary
+from chaos_harness.harness.probes.registry_log import follow_registry
 from chaos_harness.harness.probes.replicas import ask_replicas
-from chaos_harness.harness.probes.requests import follow_registry
 from tests.fakes.world import World
 
 
@@ -47,8 +47,8 @@ def test_healthy() -> None:
     """A probe that beats is healthy, gives a first sign of life, and ends when it is told to."""
     probe = Probe("p", _beats)
     probe.start()
-    probe.first(Deadline.after(5, "a beat"))
-    probe.healthy()
+    probe.wait_for_beat(Deadline.after(5, "a beat"))
+    probe.require_healthy()
     probe.stop()
 
 
@@ -62,7 +62,7 @@ def test_dead() -> None:
     probe = Probe("p", dies)
     probe.start()
     soon(lambda: not probe._thread.is_alive())
-    for ask in (probe.healthy, probe.stop, lambda: probe.first(Deadline.after(1, "a beat"))):
+    for ask in (probe.require_healthy, probe.stop, lambda: probe.wait_for_beat(Deadline.after(1, "a beat"))):
         with pytest.raises(ProbeBroken, match="bad luck"):
             ask()
 
@@ -73,7 +73,7 @@ def test_ended_by_itself() -> None:
     probe.start()
     soon(lambda: not probe._thread.is_alive())
     with pytest.raises(ProbeBroken, match="probe p returned before it was stopped"):
-        probe.healthy()
+        probe.require_healthy()
 
 
 def test_late() -> None:
@@ -81,11 +81,11 @@ def test_late() -> None:
     probe = Probe("p", _says_nothing, late_after=0.05)
     probe.start()
     with pytest.raises(ProbeBroken, match="nothing"):
-        probe.first(Deadline.after(0.1, "a beat"))
+        probe.wait_for_beat(Deadline.after(0.1, "a beat"))
     with pytest.raises(ProbeBroken, match="sign of life"):
-        probe.healthy()
+        probe.require_healthy()
     probe.stop()
-    probe.healthy()
+    probe.require_healthy()
 
 
 def test_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +98,7 @@ def test_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
     probe = Probe("p", stays)
     probe.start()
-    with pytest.raises(ProbeBroken, match="still asking"):
+    with pytest.raises(ProbeBroken, match="still running"):
         probe.stop()
     release.set()
 

@@ -59,7 +59,7 @@ def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list
                 if sum(1 for _ in read(history.path, so_far=True).entries) >= count:
                     break
             probe.settle(Deadline.after(20, "another round"))
-            probe.healthy()
+            probe.require_healthy()
         finally:
             probe.stop()
             history.close()
@@ -94,7 +94,7 @@ def test_a_quiet_node_is_told_of_once(watch: Callable[..., list[Entry]]) -> None
     [
         (None, "the engine does not tell whose it is"),
         ("echo 'container n is not running'; exit 1", "container n is not running"),
-        ("exit 1", "what was to tell who starves has ended"),
+        ("exit 1", "the script on the node has ended"),
         (
             "while read -r; do echo 'AT 1.00 P manager 8 0'; done",
             _UNCOUNTED,
@@ -135,7 +135,7 @@ def test_it_is_no_error_to_be_stopped_before_anything_is_told(tmp_path: Path) ->
     history = HistoryWriter(tmp_path / "history.jsonl")
     probe: Probe = watch_starving(Nodes(n=["sleep 600"]), history)  # type: ignore[arg-type]  # all that it asks of a cluster
     probe.start()
-    probe.first(Deadline.after(10, "a sign of life"))
+    probe.wait_for_beat(Deadline.after(10, "a sign of life"))
     probe.stop()
     history.close()
 

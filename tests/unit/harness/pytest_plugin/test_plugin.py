@@ -242,7 +242,7 @@ from tests.fakes.world import World
 from chaos_harness.harness.experiment import lifecycle
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
+def chaos_cluster(tmp_path_factory):
     world = World()
     world.pod("a", "w-worker")
     world.ignored = set({ignored})
@@ -278,3 +278,17 @@ def test_no_op_is_not_green(bench: Plugged) -> None:
     assert status == 1
     assert "FaultNotApplied" in output
     assert [line for line in bench.did() if "chaos-record" in line]
+
+
+def test_fixtures_of_the_same_names(bench: Plugged) -> None:
+    """A repository's own `engine` and `cluster` hide only our short names: experiments are on our cluster."""
+    bench.write(
+        manifest="import pytest\n"
+        "@pytest.fixture\ndef engine(): return 'V8'\n"
+        "@pytest.fixture\ndef cluster(): return 'of grapes'\n"
+        'def test_theirs(engine, cluster): assert (engine, cluster) == ("V8", "of grapes")\n'
+        "def test_ours(experiments, chaos_cluster): assert experiments('x').cluster is chaos_cluster\n"
+    )
+    status, output = bench.run()
+    assert status == 0, output
+    assert len(bench.did()) == 2

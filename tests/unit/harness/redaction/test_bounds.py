@@ -10,7 +10,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chaos_harness.harness.redaction import REDACTED, recorded, redact
+from chaos_harness.harness.redaction import REDACTED, redact, redact_object
 from tests.fakes.secrets import KINDS
 from tests.thorough import examples, sampled
 
@@ -160,10 +160,10 @@ def test_any_text_is_redacted_once(text: str) -> None:
 def test_any_object_is_recorded(value: Any) -> None:
     """What is recorded of an object is JSON as before, and stays as it is when it is recorded again."""
     before = json.dumps(value)
-    clean = recorded(value)
+    clean = redact_object(value)
 
     assert json.dumps(value) == before
-    assert _settled(recorded, clean)
+    assert _settled(redact_object, clean)
     json.dumps(clean)
 
 
@@ -193,7 +193,7 @@ def test_no_kind_survives_in_an_object(kind: str) -> None:
     """Whatever text stands somewhere in an object that is recorded, its secret is gone."""
     text, planted = KINDS[kind]
 
-    assert planted not in json.dumps(recorded({"metadata": {"annotations": {"a": text}}, "said": [text]}))
+    assert planted not in json.dumps(redact_object({"metadata": {"annotations": {"a": text}}, "said": [text]}))
 
 
 @pytest.mark.parametrize("kind", KINDS)

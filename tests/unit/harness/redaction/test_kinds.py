@@ -87,7 +87,7 @@ def test_secret_does_not_survive(kind: str, tmp_path: Path) -> None:
 
     for way, clean in _left(text, tmp_path):
         assert planted not in clean, way
-        assert "taken out whole" not in clean, way
+        assert "removed as a whole" not in clean, way
         assert redact(clean) == clean, way
 
 

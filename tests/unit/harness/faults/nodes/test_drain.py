@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
+from kubernetes.client import ApiClient
 
+from chaos_harness.clusters.api import rest
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.machine.process import Completed
-from chaos_harness.harness.errors import CommandFailed, FaultNotApplied
+from chaos_harness.harness.errors import ApiUnreachable, CommandFailed, FaultNotApplied
 from chaos_harness.harness.faults.nodes import drain
 from chaos_harness.harness.faults.nodes.drain import drain_node, register
 from tests.fakes.bench import Bench
@@ -58,3 +60,22 @@ def test_drain_leaves_what_would_come_back(bench: Bench, world: LossyWorld) -> N
     bench.inject(fault)
     bench.observed(fault)
     assert set(world.pods) == {"daemon", "static", "b"}
+
+
+@pytest.mark.parametrize("unanswered", ["POST", "GET"])
+def test_drain_without_an_answer(
+    bench: Bench, world: LossyWorld, monkeypatch: pytest.MonkeyPatch, unanswered: str
+) -> None:
+    """Evictions that an API server does not answer are tried until time is up; then the node is not drained."""
+
+    def answer(api: ApiClient, method: str, path: str, **options: Any) -> Any:
+        if method == unanswered:
+            raise ApiUnreachable(f"{method} {path}", TimeoutError("timed out"), timed_out=True)
+        return rest.request(api, method, path, **options)
+
+    monkeypatch.setattr(drain, "_DRAIN_SECONDS", 0.3)
+    monkeypatch.setattr(drain, "request", answer)
+    fault = drain_node(NODE)
+    bench.inject(fault)
+    with pytest.raises(FaultNotApplied, match=f"{unanswered} .*: no answer: timed out"):
+        bench.observed(fault, 0.3)

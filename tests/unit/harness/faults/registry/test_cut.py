@@ -119,7 +119,7 @@ def test_rule_that_is_left(bench: Bench, world: World, monkeypatch: pytest.Monke
     fault = cut_registry("drop")
     bench.inject(fault)
     monkeypatch.setattr(world, "_curl", lambda *_: Completed("200", "", 0))
-    with pytest.raises(FaultNotApplied, match="to be gone"):
+    with pytest.raises(FaultNotApplied, match="it is still there"):
         bench.healed(fault)
 
 

@@ -7,7 +7,7 @@ import pytest
 from chaos_harness.clusters.machine.process import Completed
 from chaos_harness.harness.errors import BadScenario, CommandFailed, FaultNotApplied
 from chaos_harness.harness.faults.webhook import template_load
-from chaos_harness.harness.faults.webhook.template_load import crowd_templates, disperse, filler
+from chaos_harness.harness.faults.webhook.template_load import crowd_templates, delete_templates, filler
 from chaos_harness.harness.policies.generation_rules import generates
 from chaos_harness.harness.undo import journal
 from tests.fakes.bench import Bench
@@ -62,7 +62,7 @@ def test_life(templates: Templates, bench: Bench) -> None:
     bench.inject(fault)
     assert len(bench.pending()) == 1
     templates.compiled = 2
-    assert bench.observed(fault) == "5 templates are there, 3 still to be compiled by some pod"
+    assert bench.observed(fault) == "5 templates exist, 3 still to be compiled by some pod"
 
     with pytest.raises(FaultNotApplied, match="chaosfiller0, chaosfiller1"):
         bench.healed(fault)
@@ -94,10 +94,10 @@ def test_after_a_crash(templates: Templates, bench: Bench) -> None:
     journal.replay(bench.journal.path, bench.cluster.engine)
     assert templates.there == []
     templates.said = 'error: the server doesn\'t have a resource type "constrainttemplates"'
-    disperse(WorldEngine(), control_plane="w", label="a")
+    delete_templates(WorldEngine(), control_plane="w", label="a")
     templates.said = "connection refused"
     with pytest.raises(CommandFailed, match="connection refused"):
-        disperse(WorldEngine(), control_plane="w", label="a")
+        delete_templates(WorldEngine(), control_plane="w", label="a")
 
 
 def test_fillers_ask_for_nothing() -> None:

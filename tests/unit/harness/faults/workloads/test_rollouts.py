@@ -1,6 +1,6 @@
 """Faults that replace webhook pods, in a world of our own: each proves that it bit, and half a harm is found out."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -71,6 +71,30 @@ def test_budget_that_never_lets_go(bench: Bench, world: Replaced, monkeypatch: p
     world.refusals = 1000
     with pytest.raises(FaultNotApplied, match="Cannot evict pod"):
         bench.inject(evict_replicas())
+
+
+def test_eviction_is_sent_again_when_there_was_no_answer(bench: Bench, world: Replaced) -> None:
+    """A request without an answer was done or not: it is sent again, and the budget has refused nothing."""
+    world.silences["POST"] = 2
+    fault = evict_replicas()
+    bench.inject(fault)
+    assert world.silences["POST"] == 0
+    assert bench.observed(fault).startswith("the disruption budget refused 0 times; ")
+
+
+@pytest.mark.parametrize(
+    ("fault", "verb"),
+    [(restart_rollout, "PATCH"), (delete_replicas, "DELETE"), (evict_replicas, "POST"), (scale_to_zero, "PATCH")]
+    + [(fault, "GET") for fault in (restart_rollout, delete_replicas, evict_replicas, scale_to_zero)],
+)
+def test_api_server_that_does_not_answer(
+    bench: Bench, world: Replaced, monkeypatch: pytest.MonkeyPatch, fault: Callable[[], Fault], verb: str
+) -> None:
+    """A fault that needs an API server which does not answer is not applied, and says which request it was."""
+    monkeypatch.setattr("chaos_harness.harness.faults.workloads.rollouts._EVICT_SECONDS", 0.2)
+    world.silences[verb] = 1000
+    with pytest.raises(FaultNotApplied, match=f"{verb} .*no answer"):
+        bench.inject(fault())
 
 
 def test_scales(bench: Bench, world: Replaced) -> None:

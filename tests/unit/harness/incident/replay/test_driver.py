@@ -18,7 +18,7 @@ from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.experiment.trigger import Trigger
 from chaos_harness.harness.history import HistoryWriter, read
 from chaos_harness.harness.incident.replay import driver
-from chaos_harness.harness.incident.replay.driver import relive
+from chaos_harness.harness.incident.replay.driver import replay_incident
 from chaos_harness.harness.policies import Policy
 from chaos_harness.harness.probes import Probe
 from chaos_harness.harness.probes.objects import WEBHOOKS
@@ -97,7 +97,7 @@ def live(cluster: Cluster, tmp_path: Path) -> Callable[..., Experiment]:
     def live(**changes: Any) -> Experiment:
         experiment = Experiment(cluster, tmp_path / "try", name="a try", seed=7, probes=no_probes)
         with experiment:
-            relive(incident(tmp_path, **changes), experiment)
+            replay_incident(incident(tmp_path, **changes), experiment)
         return experiment
 
     return live

@@ -32,7 +32,7 @@ from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.incident.replay import logs
 from chaos_harness.harness.incident.replay import runner as module
 from chaos_harness.harness.incident.replay.runner import Runner
-from chaos_harness.harness.run.context import Session
+from chaos_harness.harness.run.context import RunContext
 from tests.fakes.incidents import incident
 from tests.fakes.world import World
 
@@ -53,12 +53,12 @@ class Bench:
         self.cluster = self._open.__enter__()
         monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
         self.connected = 0
-        monkeypatch.setattr(Session, "connect", lambda _: self._connect())
+        monkeypatch.setattr(RunContext, "connect", lambda _: self._connect())
         monkeypatch.setattr(images, "ensure", lambda *_: None)
         monkeypatch.setattr(create, "create", self._create)
         monkeypatch.setattr(create, "delete", lambda _: self.did.append("delete"))
         monkeypatch.setattr(module, "restart_gatekeeper", lambda *_: self._do("restart"))
-        monkeypatch.setattr(module, "relive", self._relive)
+        monkeypatch.setattr(module, "replay_incident", self._relive)
         monkeypatch.setattr(logs, "collect", lambda *_: ["logs of w-worker: none"])
         defaults = Experiment.__init__.__kwdefaults__
         assert defaults
@@ -69,7 +69,7 @@ class Bench:
 
     @contextmanager
     def runner(self, keep: Any = "never", *, fresh: bool = False, pool: bool = False) -> Iterator[Runner]:
-        session = Session(7, keep, None, {}, self.folder / "h", self.progress, pool=pool)
+        session = RunContext(7, keep, None, {}, self.folder / "h", self.progress, pool=pool)
         with Runner(session, self.folder / "work", fresh=fresh).open() as runner:
             yield runner
 

@@ -11,8 +11,8 @@ from chaos_harness.harness.errors import BadScenario, CommandFailed, Preparation
 from chaos_harness.harness.policies import GROUND, mutate_pods
 from chaos_harness.harness.undo import journal
 from chaos_harness.harness.undo.journal import Journal
-from chaos_harness.harness.undo.objects import delete, put
 from chaos_harness.harness.undo.promises import Undos
+from chaos_harness.harness.undo.put_object import delete, put
 from tests.fakes.policed import Policed
 
 ASSIGN = mutate_pods().objects[0]
@@ -78,7 +78,7 @@ def test_names_that_are_options_or_paths(
 
 def test_unknown_kind(cluster: Cluster, policed: Policed, undo: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kind that the server does not know by the end of the patience is told as it is."""
-    monkeypatch.setattr("chaos_harness.harness.undo.objects._REFUSED_SECONDS", 2.0)
+    monkeypatch.setattr("chaos_harness.harness.undo.put_object._REFUSED_SECONDS", 2.0)
     unheard = {"apiVersion": "v1", "kind": "Unheard", "metadata": {"name": "x"}}
     with pytest.raises(PreparationFailed, match=r"Unheard x: expected.*no kind Unheard in v1"):
         put(cluster, Undos(cluster.engine, undo), unheard, soon())
