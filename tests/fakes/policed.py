@@ -54,9 +54,9 @@ class Policed:
 
     @contextmanager
     def cluster(self, directory: Path) -> Iterator[Cluster]:
-        """Give the cluster, with its API served on loopback; `kubectl delete` on its node is remembered in `ran`."""
-        path, world = directory / "kubeconfig", World()
-        engine = _Engine(world=world, policed=self)
+        """Give the cluster, with its API served on loopback; what `kubectl` deletes is remembered in `ran`."""
+        path, world = directory / "kubeconfig", _World(self)
+        engine = WorldEngine(world=world)
         with served(self) as host:
             path.write_text(json.dumps(kubeconfig(host)), encoding="utf-8")
             yield Cluster("w", world.shape, engine, path, "w", None, "run", directory)
@@ -143,17 +143,14 @@ class Policed:
         return 201, item
 
 
-class _Engine(WorldEngine):
-    policed: Policed
+class _World(World):
+    """The nodes of such a cluster, on which kubectl deletes."""
 
-    def __init__(self, *, world: World, policed: Policed) -> None:
-        super().__init__(world=world)
-        object.__setattr__(self, "policed", policed)
+    def __init__(self, policed: Policed) -> None:
+        super().__init__()
+        self._policed = policed
+        self.objects = policed.objects
 
-    def run(self, argv: Any, *_: Any, **__: Any) -> Completed:
-        """Remember a `kubectl delete`, and do it."""
-        self.policed.ran.append(" ".join(str(word) for word in argv[5:]))
-        name = str(argv[7])
-        for path in [path for path in self.policed.objects if path.rpartition("/")[2] == name]:
-            del self.policed.objects[path]
-        return Completed("", "", 0)
+    def docker(self, words: list[str], stdin: str | None = None) -> Completed:
+        self._policed.ran.append(" ".join(words[5:]))
+        return super().docker(words, stdin)

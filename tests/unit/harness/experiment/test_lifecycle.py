@@ -163,7 +163,7 @@ def test_act(make: Callable[..., Experiment], world: World) -> None:
     with make() as experiment:
         assert "does not list" in experiment.act(remove_image(IMAGE, ["w-worker"]))
         experiment.act(cut_registry())
-        world.images["w-worker"].add(IMAGE)
+        world.containers["w-worker"].images.add(IMAGE)
         assert not world.running
     assert world.running
     assert phases(experiment)[-2:] == ["heal: cut registry", "heal: remove image"]
@@ -174,14 +174,14 @@ def test_one_heal_that_fails(make: Callable[..., Experiment], world: World) -> N
     experiment = make()
     with pytest.raises(UndoFailed, match="is paused"), experiment:
         _remove_then_drop(experiment, world)
-    assert IMAGE in world.images["w-worker2"]
+    assert IMAGE in world.containers["w-worker2"].images
     assert [undo.action for undo in journal.pending(Path(experiment.record.journal))] == ["registry.drop_no_more"]
 
 
 def _remove_then_drop(experiment: Experiment, world: World) -> None:
     experiment.act(remove_image(IMAGE, ["w-worker2"]))
     experiment.act(cut_registry("drop", nodes=["w-worker"]))
-    world.paused.add("w-worker")
+    world.containers["w-worker"].status = "paused"
 
 
 def test_an_error_of_the_healing_hides_no_other(

@@ -17,7 +17,8 @@ ALL = (Controller("Deployment", "a", 2), Controller("StatefulSet", "b"), Control
 @pytest.fixture
 def world() -> LossyWorld:
     world = LossyWorld()
-    world.images = {node: {PAUSE, f"only-on/{node}/pause:1"} for node in ("w-worker", "w-worker2")}
+    for node in ("w-worker", "w-worker2"):
+        world.containers[node].images = {PAUSE, f"only-on/{node}/pause:1"}
     return world
 
 
@@ -80,7 +81,7 @@ def test_a_crash_leaves_nothing(bench: Bench, world: LossyWorld) -> None:
 
 def test_no_common_image(bench: Bench, world: LossyWorld) -> None:
     """Nodes that share no sandbox image could not start the pods."""
-    world.images["w-worker"].discard(PAUSE)
+    world.containers["w-worker"].images.discard(PAUSE)
     block = deploy("chaos-x", *ALL, on="w-worker").make(bench.cluster, bench.journal)
     with pytest.raises(PreparationFailed, match="expected an image"):
         block.__enter__()

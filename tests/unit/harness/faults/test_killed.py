@@ -104,7 +104,7 @@ def test_stopped(live: Callable[[], Run], name: str) -> None:
     run.inject(name)
     stopped = _named(run)
     for container in stopped:
-        run.world.stop(container)
+        run.world.stop(run.world.containers[container])
     if expected == "kept":
         with pytest.raises(UndoFailed, match=r"what was done is still in it; .*start w-"):
             run.replay()
@@ -112,10 +112,10 @@ def test_stopped(live: Callable[[], Run], name: str) -> None:
     else:
         assert run.replay()
         assert journal.pending(run.journal.path) == []
-    down = {container for container in stopped if run.world.containers[container]["status"] == "exited"}
+    down = {container for container in stopped if run.world.containers[container].status == "exited"}
     assert down == (set() if expected == "started" else stopped)
     for container in down:
-        run.world.start(container)
+        run.world.start(run.world.containers[container])
     assert bool(run.replay()) == (expected == "kept")
     run.is_healed()
 
@@ -127,13 +127,13 @@ def test_all_planes_stopped(live: Callable[[], Run], name: str) -> None:
     run.inject(name)
     planes = [plane for plane in run.world.containers if "control-plane" in plane]
     for plane in planes:
-        run.world.stop(plane)
+        run.world.stop(run.world.containers[plane])
     with pytest.raises(UndoFailed, match="no control plane is left to ask"):
         run.replay()
-    run.world.start(planes[-1])
+    run.world.start(run.world.containers[planes[-1]])
     assert run.replay()
     for plane in planes[:-1]:
-        run.world.start(plane)
+        run.world.start(run.world.containers[plane])
     run.is_healed()
 
 
@@ -157,7 +157,7 @@ def test_one_of_them_is_stuck(live: Callable[[], Run], name: str, monkeypatch: p
         docker = run.world.docker
         word = _word_of(undos[stuck])
 
-        def refuse(words: list[str], stdin: str | None, word: str = word, docker: Any = docker) -> Any:
+        def refuse(words: list[str], stdin: str | None = None, word: str = word, docker: Any = docker) -> Any:
             if word in words:
                 raise HarnessError("stuck")
             return docker(words, stdin)

@@ -76,7 +76,7 @@ def test_refused(cluster: Cluster, world: LossyWorld) -> None:
         "connection refused",
     )
     answers = iter([Completed("", refusal, 1) for refusal in gone])
-    world.answer = lambda words: next(answers)  # type: ignore[method-assign]
+    world.docker = lambda *_: next(answers)  # type: ignore[method-assign]
     for _ in gone[:2]:
         set_back(cluster.engine, **place, patch="{}")
     with pytest.raises(CommandFailed, match="connection refused"):

@@ -67,6 +67,6 @@ def test_a_node_that_says_nothing(cluster: Cluster, world: World, history: Histo
 def test_a_node_that_is_away(cluster: Cluster, world: World, history: HistoryWriter) -> None:
     """The others are read."""
     world.clock = ahead(0, KERNEL)
-    world.paused = {cluster.nodes()[0]}
+    world.containers[cluster.nodes()[0]].status = "paused"
     kinds = [entry.kind for entry in readings(cluster, history)]
     assert kinds[: len(cluster.nodes())] == ["info", "ok", "ok"]

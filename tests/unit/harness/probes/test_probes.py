@@ -219,9 +219,9 @@ def test_requests(cluster: Cluster, world: World, history: HistoryWriter) -> Non
     assert cluster.registry
     probe = follow_registry(cluster.registry, history, every=0.02)
     probe.start()
-    world._curl("w-worker", ["http://registry/v2/"])
+    world.ask_registry(world.containers["w-worker"], stdin=world.header)
     soon(lambda: len(entries(history, "registry", "ok")) > 3)
-    world._curl("w-worker", ["http://registry/v2/"])
+    world.ask_registry(world.containers["w-worker"], stdin=world.header)
     soon(lambda: len(entries(history, "registry", "info")) == 2)
     read_now = len(entries(history, "registry", "ok"))
     soon(lambda: len(entries(history, "registry", "ok")) > read_now + 2)
@@ -241,7 +241,7 @@ def test_requests_of_others(cluster: Cluster, world: World, history: HistoryWrit
     path = "/v2/openpolicyagent/gatekeeper/manifests/v3.23.1"
     for remote, status in ((cluster.registry.gateway, 404), ("10.0.0.2", 401)):
         world.log.append(f'{now} {remote} - - [now] "GET {path} HTTP/1.1" {status} 0 "" "curl"')
-    world._curl("w-worker", ["http://registry/v2/"])
+    world.ask_registry(world.containers["w-worker"], stdin=world.header)
     soon(lambda: entries(history, "registry", "info"))
     probe.stop()
     assert [entry.value["path"] for entry in entries(history, "registry", "info")] == ["/v2/"]
@@ -252,10 +252,10 @@ def test_requests_cannot_be_read(
 ) -> None:
     """A log that cannot be read is told; it is not taken for a log without requests."""
 
-    def fails(_: list[str]) -> object:
+    def fails(*_: object) -> object:
         raise CommandFailed("no such container")
 
-    monkeypatch.setattr(world, "answer", fails)
+    monkeypatch.setattr(world, "docker", fails)
     assert cluster.registry
     probe = follow_registry(cluster.registry, history, every=0.02)
     probe.start()

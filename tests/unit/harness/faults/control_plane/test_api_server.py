@@ -1,8 +1,8 @@
 """API server fault, in a world of our own: it proves that it bit and that it is healed, and a no-op is found out."""
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,10 +10,13 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.machine.process import Completed
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.harness.errors import BadScenario, FaultNotApplied
+from chaos_harness.harness.faults.control_plane.api_server import _KILL_AND_ASK as KILL_AND_ASK
 from chaos_harness.harness.faults.control_plane.api_server import CRASHED, restart_api_server
 from chaos_harness.harness.history import read
 from chaos_harness.harness.history.vocabulary import HARM
 from tests.fakes.bench import Bench
+from tests.fakes.docker import Container
+from tests.fakes.grammar import Call
 from tests.fakes.world import World
 
 NODE = "w-control-plane"
@@ -30,20 +33,18 @@ class ControlPlane(World):
         self.ready = "ok"
         self.nodes: list[str] = []
 
-    def _crictl(self, node: str, argv: list[str]) -> Completed:
-        self.nodes.append(node)
-        if argv[1] == "inspect":
-            return Completed(json.dumps({"info": {"pid": 99}}), "", 0)
+    def processes(self, container: Container) -> Mapping[str, dict[str, Any]]:
+        self.nodes.append(container.name)
         labels = {"io.kubernetes.pod.name": f"kube-apiserver-{NODE}", "io.kubernetes.pod.uid": "hash"}
-        containers = [{"id": self.serving, "metadata": {"attempt": 1}, "labels": labels}] if self.serving else []
-        return Completed(json.dumps({"containers": containers}), "", 0)
+        process = {"uid": "hash", "pid": 99, "running": True, "name": "kube-apiserver", "attempt": 1, "labels": labels}
+        return {self.serving: process} if self.serving else {}
 
-    def _curl(self, node: str, argv: list[str]) -> Completed:
-        assert argv[-1].endswith("/readyz")
+    def curl(self, container: Container, call: Call, stdin: str | None) -> Completed:
+        assert call.words[0].endswith("/readyz")
         return Completed(self.ready, "", 0)
 
-    def _kill(self, node: str, argv: list[str]) -> Completed:
-        assert argv[-1] == "99"
+    def script(self, container: Container, script: str, words: Sequence[str]) -> Completed:
+        assert (script, list(words)) == (KILL_AND_ASK, ["kill", "99"])
         if not self.refuses:
             return Completed("livez was asked 100 times, curl's last status is 0\n", "", 2)
         self.serving = "b2" if self.restarts else None

@@ -23,7 +23,7 @@ def test_a_node_that_cannot_be_registered(cluster: Cluster, world: LossyWorld) -
     place: dict[str, Any] = {"control_plane": "w-control-plane", "node": NODE, "manifest": {}}
     for said, refused in (("Error from server (AlreadyExists): nodes exists", False), ("Forbidden", True)):
         answers = iter([Completed("", said, 1), Completed("", "", 0)])
-        world.answer = lambda _, answers=answers: next(answers)  # type: ignore[method-assign, misc]
+        world.docker = lambda *_, answers=answers: next(answers)  # type: ignore[method-assign]
         if refused:
             with pytest.raises(CommandFailed, match="Forbidden"):
                 register(cluster.engine, **place)

@@ -124,12 +124,18 @@ def test_a_node_that_is_reached_is_not_cut_off(bench: Bench, world: LossyWorld) 
 
 
 def test_a_busy_node_is_frozen_at_last(bench: Bench, world: LossyWorld) -> None:
-    """A node that cannot be frozen at once is tried again; another refusal is told."""
+    """A node that cannot be frozen at once is tried again."""
     world.stubborn = 2
     bench.inject(pause_node(NODE))
     assert world.state(NODE) == "paused"
-    world.gone = {NODE}
-    with pytest.raises(CommandFailed, match="No such container"):
+
+
+def test_a_node_that_cannot_be_killed(bench: Bench, world: LossyWorld) -> None:
+    """What the engine says when it refuses for another reason than being busy is told."""
+    docker = world.docker
+    refused = Completed("", "Error response from daemon: permission denied", 1)
+    world.docker = lambda words, stdin=None: refused if words[0] == "kill" else docker(words, stdin)  # type: ignore[method-assign]
+    with pytest.raises(CommandFailed, match="permission denied"):
         bench.inject(kill_node(NODE))
 
 
@@ -139,17 +145,26 @@ def test_a_node_with_frozen_pods_dies_at_last(
     """What runc has just frozen in a node keeps it from dying: it is thawed, and the node ends."""
 
     def thaw(directories: Iterable[Path]) -> None:
-        assert list(directories) == [tmp_path / f"id-{NODE}"]
+        assert list(directories) == [tmp_path / world.containers[NODE].id]
         world.held.clear()
-        world.states[NODE] = "exited"
+        world.containers[NODE].status = "exited"
 
     world.held = {NODE}
     monkeypatch.setattr(retry, "of_container", lambda container: [tmp_path / container])
     monkeypatch.setattr(retry, "thaw", thaw)
     bench.inject(kill_node(NODE))
     assert world.state(NODE) == "exited"
-    with pytest.raises(CommandFailed, match="is not running"):
-        bench.inject(kill_node(NODE))
+
+
+@pytest.mark.parametrize(("fault", "status"), [(kill_node, "exited"), (pause_node, "exited"), (pause_node, "paused")])
+def test_what_docker_would_refuse_is_refused_before(
+    bench: Bench, world: LossyWorld, fault: Callable[[str], Fault], status: str
+) -> None:
+    """A node that does not run can be neither killed nor paused: that is told before an undo is promised."""
+    world.containers[NODE].status = status
+    with pytest.raises(FaultNotApplied, match=f"expected w-worker to be running, it is {status}"):
+        bench.inject(fault(NODE))
+    assert bench.pending() == []
 
 
 def test_reboots(bench: Bench, world: LossyWorld) -> None:
@@ -169,14 +184,14 @@ def test_keeps_its_address(bench: Bench, world: LossyWorld) -> None:
     bench.inject(fault)
     bench.heal(fault)
     assert "network connect --ip 10.0.0.3 w w-worker" in world.asked
-    world.addresses[NODE] = "10.0.0.77"
+    world.containers[NODE].address = "10.0.0.77"
     with pytest.raises(FaultNotApplied, match=r"10\.0\.0\.3 again"):
         bench.healed(fault)
 
 
 def test_address_is_fixed_once(bench: Bench, world: LossyWorld) -> None:
     """A node whose address is fixed already is just started."""
-    world.addresses[NODE] = "10.0.0.3"
+    world.containers[NODE].fixed = "10.0.0.3"
     fault = stop_node(NODE)
     bench.inject(fault)
     bench.heal(fault)
@@ -186,10 +201,10 @@ def test_address_is_fixed_once(bench: Bench, world: LossyWorld) -> None:
 @pytest.mark.parametrize(("action", "verb"), [(start, "start"), (resume, "unpause")])
 def test_an_engine_that_refuses(cluster: Cluster, world: LossyWorld, action: Callable[..., None], verb: str) -> None:
     """An undo that the engine refuses is an error, so that it stays in the journal."""
-    world.states[NODE] = "exited"
-    answer = world.answer
+    world.containers[NODE].status = "exited"
+    docker = world.docker
     refused = Completed("", "Error response from daemon: no space left on device", 1)
-    world.answer = lambda words: refused if words[0] == verb else answer(words)  # type: ignore[method-assign]
+    world.docker = lambda words, stdin=None: refused if words[0] == verb else docker(words, stdin)  # type: ignore[method-assign]
     place = {"network": "w", "address": "10.0.0.3"} if verb == "start" else {}
     with pytest.raises(CommandFailed, match="no space left"):
         action(cluster.engine, node=NODE, **place)

@@ -1,6 +1,5 @@
 """Edits: fields are changed, proved, and put back as they were, also after a crash."""
 
-import json
 from typing import Any
 
 import pytest
@@ -42,10 +41,10 @@ class Objects:
             self.spec = _merge({"spec": self.spec}, body)["spec"]
         return self.request(api, "GET", path)
 
-    def kubectl(self, _node: str, words: list[str]) -> Completed:
-        assert words[3:7] == ["patch", "Deployment.v1.apps", "d", "--namespace"]
-        self.merge(None, "", json.loads(words[-1]))
-        return Completed("", "", 0)
+    def by_kubectl(self, path: str, patch: Any) -> bool:
+        assert path == "/apis/apps/v1/namespaces/n/deployments/d"
+        self.merge(None, "", patch)
+        return True
 
 
 @pytest.fixture
@@ -54,7 +53,8 @@ def objects(monkeypatch: pytest.MonkeyPatch) -> Objects:
     monkeypatch.setattr(edit, "request", objects.request)
     monkeypatch.setattr(edit, "merge", objects.merge)
     monkeypatch.setattr(edit, "find_path", lambda *_: "/apis/apps/v1/deployments")
-    monkeypatch.setattr(World, "_kubectl", objects.kubectl)
+    monkeypatch.setattr(World, "find", lambda *_: {})
+    monkeypatch.setattr(World, "merge", lambda _, path, patch: objects.by_kubectl(path, patch))
     return objects
 
 
@@ -111,9 +111,10 @@ def test_gone(objects: Objects, bench: Bench) -> None:
 def test_after_a_crash(monkeypatch: pytest.MonkeyPatch, said: str | None, raises: bool) -> None:
     """The undo succeeds where nothing is left to restore, and says what else kept it from being done."""
     world = World()
-    world.gone = {"w"} if said is None else set()
-    monkeypatch.setattr(world, "_kubectl", lambda *_: Completed("", said or "", 1))
-    where = {"control_plane": "w", "resource": "K.v1.g", "name": "d", "namespace": ""}
+    if said is None:
+        del world.containers["w-control-plane"]
+    monkeypatch.setattr(world.kubectl, "run", lambda *_: Completed("", said or "", 1))
+    where = {"control_plane": "w-control-plane", "resource": "K.v1.g", "name": "d", "namespace": ""}
     if raises:
         with pytest.raises(CommandFailed, match="connection refused"):
             restore(WorldEngine(world=world), **where, patch={})

@@ -20,13 +20,13 @@ class _Linked(World):
     caught = 7
     stays_cut = ""
 
-    def answer(self, words: list[str]) -> Completed:
+    def docker(self, words: list[str], stdin: str | None = None) -> Completed:
         """Answer, and count what was caught meanwhile."""
-        done = super().answer(words)
-        rules = self.rules.get(_PLANE, [])
+        done = super().docker(words, stdin)
+        rules = self.containers[_PLANE].rules
         self.denies = not rules and not self.stays_cut
         self.uncalled = self.stays_cut or "failed calling webhook"
-        self.rules[_PLANE] = [(rule, count + self.caught) for rule, count in rules]
+        rules[:] = [(rule, count + self.caught) for rule, count in rules]
         return done
 
 
@@ -53,7 +53,7 @@ def test_life(bench: Bench, world: _Linked, how: str, target: str) -> None:
     (undo,) = bench.pending()
     assert undo.action == "registry.drop_no_more"
     assert undo.arguments["node"] == _PLANE
-    ((rule, _),) = world.rules[_PLANE]
+    ((rule, _),) = world.containers[_PLANE].rules
     assert rule.endswith(target)
     assert "--dport 8443" in rule
 
@@ -62,7 +62,7 @@ def test_life(bench: Bench, world: _Linked, how: str, target: str) -> None:
     assert "failed calling webhook" in proof
 
     bench.heal(fault)
-    assert world.rules[_PLANE] == []
+    assert world.containers[_PLANE].rules == []
     assert bench.pending() == []
     assert bench.healed(fault) == f"the rules are gone from {_PLANE}; the API server says: denied"
 
@@ -72,8 +72,8 @@ def test_no_packets(bench: Bench, world: _Linked) -> None:
     fault = cut_webhook()
     bench.inject(fault)
     world.caught = 0
-    rule, _ = world.rules[_PLANE][0]
-    world.rules[_PLANE] = [(rule, 0)]
+    rule, _ = world.containers[_PLANE].rules[0]
+    world.containers[_PLANE].rules = [(rule, 0)]
 
     with pytest.raises(FaultNotApplied, match=r"expected rules .* that count packets"):
         bench.observed(fault)

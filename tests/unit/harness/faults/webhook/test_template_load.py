@@ -11,6 +11,8 @@ from chaos_harness.harness.faults.webhook.template_load import crowd_templates, 
 from chaos_harness.harness.policies.generation_rules import generates
 from chaos_harness.harness.undo import journal
 from tests.fakes.bench import Bench
+from tests.fakes.grammar import Call
+from tests.fakes.kubectl import Kubectl
 from tests.fakes.world import World, WorldEngine
 
 
@@ -40,8 +42,8 @@ class Templates:
             ]
         }
 
-    def kubectl(self, _node: str, words: list[str]) -> Completed:
-        assert "--selector" in words
+    def kubectl(self, call: Call) -> Completed:
+        assert "--selector" in call.options
         if not self.said:
             self.there = []
         return Completed("", self.said, int(bool(self.said)))
@@ -52,7 +54,7 @@ def templates(monkeypatch: pytest.MonkeyPatch) -> Templates:
     templates = Templates()
     monkeypatch.setattr(template_load, "apply", templates.apply)
     monkeypatch.setattr(template_load, "request", templates.request)
-    monkeypatch.setattr(World, "_kubectl", templates.kubectl)
+    monkeypatch.setattr(Kubectl, "run", lambda _, call, __: templates.kubectl(call))
     return templates
 
 
@@ -94,10 +96,10 @@ def test_after_a_crash(templates: Templates, bench: Bench) -> None:
     journal.replay(bench.journal.path, bench.cluster.engine)
     assert templates.there == []
     templates.said = 'error: the server doesn\'t have a resource type "constrainttemplates"'
-    disperse(WorldEngine(), control_plane="w", label="a")
+    disperse(WorldEngine(world=World()), control_plane="w-control-plane", label="a")
     templates.said = "connection refused"
     with pytest.raises(CommandFailed, match="connection refused"):
-        disperse(WorldEngine(), control_plane="w", label="a")
+        disperse(WorldEngine(world=World()), control_plane="w-control-plane", label="a")
 
 
 def test_fillers_ask_for_nothing() -> None:

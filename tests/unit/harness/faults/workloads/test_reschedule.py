@@ -38,7 +38,7 @@ def test_kill_by_selector(bench: Bench, world: World) -> None:
     """A selector chooses the pods; the API server is asked for them."""
     world.pod("a", "w-worker")
     bench.inject(kill_containers(selector="app=a"))
-    assert not world.containers["c1"]["running"]
+    assert not world.pod_containers["c1"]["running"]
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_bad_kill(bench: Bench, pods: tuple[str, ...], selector: str, message: s
 def test_kill_of_what_restarts(bench: Bench, world: World) -> None:
     """A pod whose container the node does not have any more is not killed: it restarts by itself."""
     world.pod("a", "w-worker")
-    world.containers["c1"]["running"] = False
+    world.pod_containers["c1"]["running"] = False
     with pytest.raises(FaultNotApplied, match="restarting by itself"):
         bench.inject(kill_containers("a"))
 
