@@ -316,8 +316,6 @@ INVENTORY: Mapping[str, Sequence[Command]] = {
     "a volume": [
         _docker("volume create --label {label} chaos-none"),
         _docker("volume create --label {label} chaos-none"),
-        _docker("volume ls --quiet --filter label={label}"),
-        _docker("volume ls --quiet --filter label=chaos-harness.run"),
         _docker(
             "inspect --type volume chaos-none",
             reads={"[].Name": str, "[].Labels": dict, "[].CreatedAt": str},

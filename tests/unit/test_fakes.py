@@ -1,17 +1,20 @@
 """Fakes take and refuse what the real programs take and refuse, as it was recorded from them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.fakes.commands import NODES, Command
+from chaos_harness.clusters.machine.process import Completed
+from tests.fakes.commands import INVENTORY, NODES, Command
 from tests.fakes.docker import FakeDocker
+from tests.fakes.engine import FakeEngine
 from tests.fakes.harmed import Harmed
 from tests.fakes.lossy import NODE, LossyWorld
 from tests.fakes.nodes import IMAGE
-from tests.fakes.record import Answer, Names, answer, asked, filled, recorded
+from tests.fakes.record import Answer, Names, answer, asked, filled, names_of_run, recorded
+
+Docker = Callable[[list[str], str | None], Completed]
 
 _RECORDED = recorded()
 _NODE = '{"apiVersion": "v1", "kind": "Node", "metadata": {"name": "w-worker"}, "spec": {}}'
@@ -47,12 +50,14 @@ def _harmed(directory: Path) -> tuple[FakeDocker, Names]:
     return world, _NAMES | {"pod": "uid-a", "container": "c", "header": world.header}
 
 
-def _otherwise(fake: FakeDocker, commands: Sequence[Command], names: Names, on_record: Sequence[Answer]) -> list[Any]:
+def _otherwise(
+    docker: Docker, commands: Sequence[Command], names: Names, on_record: Sequence[Answer]
+) -> list[tuple[Answer, Answer]]:
     """Return what a fake answers otherwise, with what is on record."""
     differences = []
     for command, real in zip(commands, on_record, strict=True):
         stdin = None if command.stdin is None else filled(command.stdin, names)
-        given = answer(command, fake.docker(asked(command, names), stdin), names)
+        given = answer(command, docker(asked(command, names), stdin), names)
         if given != real:
             differences.append((given, real))
     return differences
@@ -60,7 +65,21 @@ def _otherwise(fake: FakeDocker, commands: Sequence[Command], names: Names, on_r
 
 @pytest.mark.parametrize("make", [_world, _harmed])
 @pytest.mark.parametrize("tried", NODES)
-def test_worlds_answer_as_recorded(make: Any, tried: str, tmp_path: Path) -> None:
+def test_worlds_answer_as_recorded(
+    make: Callable[[Path], tuple[FakeDocker, Names]], tried: str, tmp_path: Path
+) -> None:
     """A cluster in memory takes and refuses commands as docker and the programs in real nodes do."""
     fake, names = make(tmp_path)
-    assert _otherwise(fake, NODES[tried], names, _RECORDED["nodes"][tried]) == []
+    assert _otherwise(fake.docker, NODES[tried], names, _RECORDED["nodes"][tried]) == []
+
+
+@pytest.mark.parametrize("tried", INVENTORY)
+def test_the_fake_engine_answers_as_recorded(tried: str) -> None:
+    """An engine in memory takes and refuses commands on what it has as docker does."""
+    engine = FakeEngine()
+
+    def docker(words: list[str], _stdin: str | None) -> Completed:
+        done = engine.docker(words)
+        return Completed(done.stdout.replace("id-chaos-none", "0" * 64), done.stderr, done.returncode)
+
+    assert _otherwise(docker, INVENTORY[tried], names_of_run("r"), _RECORDED["inventory"][tried]) == []
