@@ -7,10 +7,10 @@ import pytest
 
 from chaos_harness.clusters.machine.process import Completed
 from tests.fakes.commands import INVENTORY, NODES, Command
+from tests.fakes.crash_world import CrashWorld
 from tests.fakes.docker import FakeDocker
 from tests.fakes.engine import FakeEngine
-from tests.fakes.harmed import Harmed
-from tests.fakes.lossy import NODE, LossyWorld
+from tests.fakes.node_world import NODE, NodeWorld
 from tests.fakes.nodes import IMAGE
 from tests.fakes.record import Answer, Names, answer, asked, filled, names_of_run, recorded
 
@@ -32,7 +32,7 @@ _NAMES = {
 
 
 def _world(directory: Path) -> tuple[FakeDocker, Names]:
-    world = LossyWorld.inhabited()
+    world = NodeWorld.inhabited()
     world.pod_containers["a1"] = {
         "node": "w-control-plane",
         "uid": "",
@@ -45,7 +45,7 @@ def _world(directory: Path) -> tuple[FakeDocker, Names]:
 
 
 def _harmed(directory: Path) -> tuple[FakeDocker, Names]:
-    world = Harmed()
+    world = CrashWorld()
     world.cluster(directory)
     return world, _NAMES | {"pod": "uid-a", "container": "c", "header": world.header}
 

@@ -31,6 +31,7 @@ from chaos_harness.clusters.registry.container import (
 )
 from chaos_harness.clusters.registry.login import Login
 from tests.fakes.engine import FakeEngine
+from tests.fakes.grammar import Call
 
 # As `docker logs --timestamps` showed it of distribution 2.8.2 (Debian's) and 3.1.1 on 2026-11-23.
 _LOG = """\
@@ -85,7 +86,7 @@ class Logging(FakeEngine):
 
     said: str = ""
 
-    def _tell(self, words: list[str]) -> Completed:
+    def _tell(self, call: Call) -> Completed:
         return Completed(self.said, "", 0)
 
 

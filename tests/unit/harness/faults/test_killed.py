@@ -14,8 +14,8 @@ from chaos_harness.harness.errors import HarnessError, UndoFailed
 from chaos_harness.harness.undo import journal
 from chaos_harness.harness.undo.actions import ACTIONS
 from chaos_harness.harness.undo.journal import Journal
-from tests.fakes.harmed import KilledError
-from tests.fakes.lives import LASTING, ROWS, Run
+from tests.fakes.crash_world import KilledError
+from tests.fakes.crashes import LASTING, ROWS, Run
 
 Moment = Literal["before", "middle", "after", "healed"]
 

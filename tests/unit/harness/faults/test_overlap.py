@@ -8,8 +8,8 @@ import pytest
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.registry.container import DOWN_FILE
 from chaos_harness.harness.errors import CommandFailed, FaultNotApplied
-from tests.fakes.harmed import CGROUP, DEPLOYMENT
-from tests.fakes.lives import EDIT, NODE, Run
+from tests.fakes.crash_world import CGROUP, DEPLOYMENT
+from tests.fakes.crashes import EDIT, NODE, Run
 
 _REPLICAS = {"kind": "ConfigMap", "name": "c", "namespace": "n"}
 PAIRS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {

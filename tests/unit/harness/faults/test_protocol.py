@@ -9,7 +9,7 @@ from chaos_harness.harness.catalogue import entries
 from chaos_harness.harness.errors import FaultNotApplied
 from chaos_harness.harness.faults import ONE_SHOT
 from chaos_harness.harness.undo import journal
-from tests.fakes.lives import LASTING, ROWS, Run
+from tests.fakes.crashes import LASTING, ROWS, Run
 
 FAULTS = [name for name, row in ROWS.items() if row.fault in entries("fault")]
 

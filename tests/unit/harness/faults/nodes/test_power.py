@@ -15,12 +15,12 @@ from chaos_harness.harness.faults.nodes.isolate import cut_off_node
 from chaos_harness.harness.faults.nodes.power import kill_node, pause_node, reboot_node, resume, start, stop_node
 from chaos_harness.harness.history import read
 from tests.fakes.bench import Bench
-from tests.fakes.lossy import NODE, LossyWorld
+from tests.fakes.node_world import NODE, NodeWorld
 
 
 @pytest.fixture
-def world() -> LossyWorld:
-    return LossyWorld.inhabited()
+def world() -> NodeWorld:
+    return NodeWorld.inhabited()
 
 
 LASTING: dict[str, tuple[Callable[[str], Fault], str, str]] = {
@@ -51,7 +51,7 @@ def test_proves_and_heals(bench: Bench, name: str) -> None:
     assert [(entry.f, entry.value) for entry in harm] == [(how, {"node": NODE})]
 
 
-def test_a_lease_renewed_since(bench: Bench, world: LossyWorld) -> None:
+def test_a_lease_renewed_since(bench: Bench, world: NodeWorld) -> None:
     """A node whose container is down but whose lease is renewed all the same is not lost."""
     fault = kill_node(NODE)
     bench.inject(fault)
@@ -61,7 +61,7 @@ def test_a_lease_renewed_since(bench: Bench, world: LossyWorld) -> None:
 
 
 @pytest.mark.parametrize("name", ["kill", "pause", "cut"])
-def test_stale_ready(bench: Bench, world: LossyWorld, name: str) -> None:
+def test_stale_ready(bench: Bench, world: NodeWorld, name: str) -> None:
     """A node that says Ready from before, and whose kubelet is not heard since, is not back."""
     fault = LASTING[name][0](NODE)
     bench.inject(fault)
@@ -72,7 +72,7 @@ def test_stale_ready(bench: Bench, world: LossyWorld, name: str) -> None:
         bench.healed(fault, 0.3)
 
 
-def test_a_webhook_keeps_leases_from_being_renewed(bench: Bench, world: LossyWorld) -> None:
+def test_a_webhook_keeps_leases_from_being_renewed(bench: Bench, world: NodeWorld) -> None:
     """A restarted node that has reported Ready is back, though webhooks that nobody answers for deny its lease."""
     fault = kill_node(NODE)
     bench.inject(fault)
@@ -84,7 +84,7 @@ def test_a_webhook_keeps_leases_from_being_renewed(bench: Bench, world: LossyWor
         bench.healed(fault, 0.3)
 
 
-def test_ready_from_before_the_restart(bench: Bench, world: LossyWorld) -> None:
+def test_ready_from_before_the_restart(bench: Bench, world: NodeWorld) -> None:
     """A kubelet that was restarted and renews its lease is not back before it has reported Ready anew."""
     fault = kill_node(NODE)
     bench.inject(fault)
@@ -95,7 +95,7 @@ def test_ready_from_before_the_restart(bench: Bench, world: LossyWorld) -> None:
 
 
 @pytest.mark.parametrize("change", [{"ready": "Unknown"}, {"taints": ["node.kubernetes.io/unreachable"]}])
-def test_not_yet_ready(bench: Bench, world: LossyWorld, change: dict[str, object]) -> None:
+def test_not_yet_ready(bench: Bench, world: NodeWorld, change: dict[str, object]) -> None:
     """A node that is heard again but is not Ready, or still tainted as lost, is not back."""
     fault = pause_node(NODE)
     bench.inject(fault)
@@ -105,7 +105,7 @@ def test_not_yet_ready(bench: Bench, world: LossyWorld, change: dict[str, object
         bench.healed(fault, 0.3)
 
 
-def test_packets_must_be_dropped(bench: Bench, world: LossyWorld) -> None:
+def test_packets_must_be_dropped(bench: Bench, world: NodeWorld) -> None:
     """Rules that no packet has met prove no cut."""
     world.packets = 0
     fault = cut_off_node(NODE)
@@ -114,7 +114,7 @@ def test_packets_must_be_dropped(bench: Bench, world: LossyWorld) -> None:
         bench.observed(fault, 0.5)
 
 
-def test_a_node_that_is_reached_is_not_cut_off(bench: Bench, world: LossyWorld) -> None:
+def test_a_node_that_is_reached_is_not_cut_off(bench: Bench, world: NodeWorld) -> None:
     """A kubelet that answers a control plane is reached, whatever its lease says."""
     world.leaky = True
     fault = cut_off_node(NODE)
@@ -123,14 +123,14 @@ def test_a_node_that_is_reached_is_not_cut_off(bench: Bench, world: LossyWorld) 
         bench.observed(fault, 0.5)
 
 
-def test_a_busy_node_is_frozen_at_last(bench: Bench, world: LossyWorld) -> None:
+def test_a_busy_node_is_frozen_at_last(bench: Bench, world: NodeWorld) -> None:
     """A node that cannot be frozen at once is tried again."""
     world.stubborn = 2
     bench.inject(pause_node(NODE))
     assert world.state(NODE) == "paused"
 
 
-def test_a_node_that_cannot_be_killed(bench: Bench, world: LossyWorld) -> None:
+def test_a_node_that_cannot_be_killed(bench: Bench, world: NodeWorld) -> None:
     """What the engine says when it refuses for another reason than being busy is told."""
     docker = world.docker
     refused = Completed("", "Error response from daemon: permission denied", 1)
@@ -140,7 +140,7 @@ def test_a_node_that_cannot_be_killed(bench: Bench, world: LossyWorld) -> None:
 
 
 def test_a_node_with_frozen_pods_dies_at_last(
-    bench: Bench, world: LossyWorld, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    bench: Bench, world: NodeWorld, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """What runc has just frozen in a node keeps it from dying: it is thawed, and the node ends."""
 
@@ -158,7 +158,7 @@ def test_a_node_with_frozen_pods_dies_at_last(
 
 @pytest.mark.parametrize(("fault", "status"), [(kill_node, "exited"), (pause_node, "exited"), (pause_node, "paused")])
 def test_what_docker_would_refuse_is_refused_before(
-    bench: Bench, world: LossyWorld, fault: Callable[[str], Fault], status: str
+    bench: Bench, world: NodeWorld, fault: Callable[[str], Fault], status: str
 ) -> None:
     """A node that does not run can be neither killed nor paused: that is told before an undo is promised."""
     world.containers[NODE].status = status
@@ -167,7 +167,7 @@ def test_what_docker_would_refuse_is_refused_before(
     assert bench.pending() == []
 
 
-def test_reboots(bench: Bench, world: LossyWorld) -> None:
+def test_reboots(bench: Bench, world: NodeWorld) -> None:
     """A reboot is proved by a new start of the container and a kubelet that is heard since."""
     fault = reboot_node(NODE)
     bench.inject(fault)
@@ -178,7 +178,7 @@ def test_reboots(bench: Bench, world: LossyWorld) -> None:
     assert bench.pending() == []
 
 
-def test_keeps_its_address(bench: Bench, world: LossyWorld) -> None:
+def test_keeps_its_address(bench: Bench, world: NodeWorld) -> None:
     """A node is started with the address it had, which the engine would give to another one."""
     fault = kill_node(NODE)
     bench.inject(fault)
@@ -189,7 +189,7 @@ def test_keeps_its_address(bench: Bench, world: LossyWorld) -> None:
         bench.healed(fault)
 
 
-def test_address_is_fixed_once(bench: Bench, world: LossyWorld) -> None:
+def test_address_is_fixed_once(bench: Bench, world: NodeWorld) -> None:
     """A node whose address is fixed already is just started."""
     world.containers[NODE].fixed = "10.0.0.3"
     fault = stop_node(NODE)
@@ -199,7 +199,7 @@ def test_address_is_fixed_once(bench: Bench, world: LossyWorld) -> None:
 
 
 @pytest.mark.parametrize(("action", "verb"), [(start, "start"), (resume, "unpause")])
-def test_an_engine_that_refuses(cluster: Cluster, world: LossyWorld, action: Callable[..., None], verb: str) -> None:
+def test_an_engine_that_refuses(cluster: Cluster, world: NodeWorld, action: Callable[..., None], verb: str) -> None:
     """An undo that the engine refuses is an error, so that it stays in the journal."""
     world.containers[NODE].status = "exited"
     docker = world.docker

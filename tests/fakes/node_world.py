@@ -1,4 +1,4 @@
-"""Lossy: a world whose nodes have kubelets, leases and pods, so that they can be lost and come back."""
+"""Node world: a world whose nodes have kubelets, leases and pods, so that they can be lost and come back."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from tests.fakes.docker import Container
 from tests.fakes.grammar import refuse
 from tests.fakes.world import Api, World
 
-__all__ = ["NODE", "LossyWorld"]
+__all__ = ["NODE", "NodeWorld"]
 
 NODE = "w-worker"
 """The node that tests lose."""
@@ -25,7 +25,7 @@ _LEASE_SECONDS = 0.4
 """A kubelet's lease is due at every fourth of it; here it renews it whenever somebody looks."""
 
 
-class LossyWorld(World):
+class NodeWorld(World):
     """Nodes that run, stand still or are down; `missing` Node objects are unknown to the API server.
 
     `deaf` nodes are such whose kubelet does not come back; `closed`: webhooks let nobody write leases; `leaky`: rules
@@ -199,7 +199,7 @@ class _Api(Api):
     """The API of nodes, leases and evictions; the rest is the world's."""
 
     def do_GET(self) -> None:  # noqa: N802 - the name in the base class
-        url, world = urlsplit(self.path), self.lossy
+        url, world = urlsplit(self.path), self.node_world
         name = url.path.rpartition("/")[2]
         if url.path in _KINDS:
             self.answer(200, {"resources": [{"kind": kind, "name": f"{kind.lower()}s"} for kind in _KINDS[url.path]]})
@@ -222,24 +222,24 @@ class _Api(Api):
     def do_PATCH(self) -> None:  # noqa: N802 - the name in the base class
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if "/leases/" in self.path:
-            said = "failed calling webhook: no endpoints" if self.lossy.closed else "ok"
-            self.answer(500 if self.lossy.closed else 200, {"message": said})
+            said = "failed calling webhook: no endpoints" if self.node_world.closed else "ok"
+            self.answer(500 if self.node_world.closed else 200, {"message": said})
             return
         if "webhooks" in body:
-            self.lossy.set_webhooks(body)
+            self.node_world.set_webhooks(body)
         else:
-            self.lossy.admit(body)
+            self.node_world.admit(body)
         self.answer(200, {})
 
     def do_DELETE(self) -> None:  # noqa: N802 - the name in the base class
         path = urlsplit(self.path).path
         if "/pods/" in path:
-            if self.lossy.begotten.pop(path.rpartition("/")[2], None):
+            if self.node_world.begotten.pop(path.rpartition("/")[2], None):
                 self.answer(200, {})
             else:
                 super().do_DELETE()
             return
-        self.lossy.missing.add(path.rpartition("/")[2])
+        self.node_world.missing.add(path.rpartition("/")[2])
         self.answer(200, {})
 
     def do_POST(self) -> None:  # noqa: N802 - the name in the base class
@@ -247,7 +247,7 @@ class _Api(Api):
             super().do_POST()
             return
         self.rfile.read(int(self.headers["Content-Length"]))
-        world, name = self.lossy, self.path.split("/")[-2]
+        world, name = self.node_world, self.path.split("/")[-2]
         if world.budget:
             world.budget -= 1
             self.answer(429, {"message": "Cannot evict pod as it would violate the pod's disruption budget."})
@@ -257,7 +257,7 @@ class _Api(Api):
         self.answer(201, {})
 
     @property
-    def lossy(self) -> LossyWorld:
+    def node_world(self) -> NodeWorld:
         world = self.server.world
-        assert isinstance(world, LossyWorld)
+        assert isinstance(world, NodeWorld)
         return world

@@ -1,4 +1,4 @@
-"""Replaced: an API server in memory whose webhook pods, when they are told to go, go, and are replaced."""
+"""Rollout server: an API server in memory whose webhook pods, when they are told to go, go, and are replaced."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -11,12 +11,12 @@ from tests.fakes.credentials import kubeconfig
 from tests.fakes.served import served
 from tests.fakes.world import World, WorldEngine
 
-__all__ = ["Replaced"]
+__all__ = ["RolloutServer"]
 
 _NAMESPACE = "/apis/apps/v1/namespaces/gatekeeper-system"
 
 
-class Replaced:
+class RolloutServer:
     """`stays` is a pod that is never replaced; `refusals` is how often a disruption budget says no."""
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class Replaced:
 class _Scaled(World):
     """The world of one Deployment, behind kubectl."""
 
-    def __init__(self, rollouts: Replaced) -> None:
+    def __init__(self, rollouts: RolloutServer) -> None:
         super().__init__()
         self._rollouts = rollouts
 

@@ -1,4 +1,4 @@
-"""Policed: an API server in memory that takes objects and enforces the harness's policies as Gatekeeper would."""
+"""Policy server: an API server in memory that takes objects and enforces the harness's policies as Gatekeeper would."""
 
 import json
 from base64 import b64encode
@@ -14,7 +14,7 @@ from tests.fakes.credentials import kubeconfig
 from tests.fakes.served import served
 from tests.fakes.world import World, WorldEngine
 
-__all__ = ["Policed"]
+__all__ = ["PolicyServer"]
 
 Object = dict[str, Any]
 
@@ -32,7 +32,7 @@ _POLICY = "ValidatingAdmissionPolicy 'gatekeeper-x' with binding 'gatekeeper-cha
 _FORBIDDEN = 'admission webhook "check-ignore-label.gatekeeper.sh" denied the request'
 
 
-class Policed:
+class PolicyServer:
     """What was applied, by its URL; `replicas` are the webhook pods that say they enforce it.
 
     `refused` are names of objects that are refused, with what is said of them, `broken` of those that
@@ -146,11 +146,11 @@ class Policed:
 class _World(World):
     """The nodes of such a cluster, on which kubectl deletes."""
 
-    def __init__(self, policed: Policed) -> None:
+    def __init__(self, policy_server: PolicyServer) -> None:
         super().__init__()
-        self._policed = policed
-        self.objects = policed.objects
+        self._policy_server = policy_server
+        self.objects = policy_server.objects
 
     def docker(self, words: list[str], stdin: str | None = None) -> Completed:
-        self._policed.ran.append(" ".join(words[5:]))
+        self._policy_server.ran.append(" ".join(words[5:]))
         return super().docker(words, stdin)

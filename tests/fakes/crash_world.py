@@ -1,4 +1,4 @@
-"""Harmed: a cluster of three control planes in memory, on which every fault can be done, cut off, and undone."""
+"""Crash world: a cluster of three control planes in memory, on which every fault can be done, cut off, and undone."""
 
 import copy
 import json
@@ -20,7 +20,7 @@ from chaos_harness.harness.faults.control_plane.api_server import _KILL_AND_ASK 
 from tests.fakes.docker import DONE, Container, FakeDockerEngine
 from tests.fakes.nodes import IMAGE, FakeNodes
 
-__all__ = ["CGROUP", "CONFIG_MAP", "DEPLOYMENT", "Harmed", "KilledError"]
+__all__ = ["CGROUP", "CONFIG_MAP", "DEPLOYMENT", "CrashWorld", "KilledError"]
 
 DEPLOYMENT = "/apis/apps/v1/namespaces/gatekeeper-system/deployments/gatekeeper-controller-manager"
 CONFIG_MAP = "/api/v1/namespaces/n/configmaps/c"
@@ -41,7 +41,7 @@ class _IgnoredError(Exception):
     """A change is not made."""
 
 
-class Harmed(FakeNodes):
+class CrashWorld(FakeNodes):
     """`left` is how many changes are made until the harness is killed, before the next one or, `late`, just after.
 
     One that is `lazy` takes every command, says that it is done, and changes nothing.
@@ -215,7 +215,7 @@ class Harmed(FakeNodes):
 
 @dataclass(frozen=True)
 class _Cluster(Cluster):
-    world: Harmed = field(default_factory=Harmed)
+    world: CrashWorld = field(default_factory=CrashWorld)
 
     def client(self, *, connections: int = 4) -> ApiClient:
         return _Api(self.world)
@@ -224,7 +224,7 @@ class _Cluster(Cluster):
 class _Api(ApiClient):
     """An API client whose server is the world, in the thread of who asks, so that he can be killed there."""
 
-    def __init__(self, world: Harmed) -> None:
+    def __init__(self, world: CrashWorld) -> None:
         super().__init__(Configuration(host="http://w"))
         self._world = world
         self.rest_client.pool_manager = cast("Any", _Pool(world))
@@ -237,7 +237,7 @@ class _Api(ApiClient):
 class _Pool:
     """The connections of who watches: he gets a list, and then learns that no version is kept."""
 
-    def __init__(self, world: Harmed) -> None:
+    def __init__(self, world: CrashWorld) -> None:
         self._world = world
 
     def request(self, method: str, url: str, **_: Any) -> "_Answer":
