@@ -77,7 +77,9 @@ def test_each_undo_is_in_the_table(live: Callable[[], Run]) -> None:
 
 @pytest.mark.parametrize("name", ROWS)
 @pytest.mark.parametrize("moment", ["before", "middle", "after", "healed"])
-def test_killed(live: Callable[[], Run], monkeypatch: pytest.MonkeyPatch, name: str, moment: Moment) -> None:
+def test_one_replay_heals_what_a_killed_harness_left(
+    live: Callable[[], Run], monkeypatch: pytest.MonkeyPatch, name: str, moment: Moment
+) -> None:
     """Nothing of the harm is left and nothing is pending after one replay; a second one does nothing."""
     for run in _lives(live, name, moment, monkeypatch):
         if ROWS[name].stopped == "nothing":
@@ -98,7 +100,7 @@ def _named(run: Run) -> set[str]:
 
 
 @pytest.mark.parametrize("name", LASTING)
-def test_stopped(live: Callable[[], Run], name: str) -> None:
+def test_undos_whose_container_is_stopped(live: Callable[[], Run], name: str) -> None:
     """With its container stopped an undo is what it says, and never done while the harm would come back with it."""
     run, expected = live(), ROWS[name].stopped
     run.inject(name)
@@ -138,7 +140,7 @@ def test_all_planes_stopped(live: Callable[[], Run], name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LASTING)
-def test_cluster_gone(live: Callable[[], Run], name: str) -> None:
+def test_a_cluster_that_is_gone_leaves_nothing_pending(live: Callable[[], Run], name: str) -> None:
     """With the cluster its harm is gone, and nothing is pending."""
     run = live()
     run.inject(name)

@@ -34,7 +34,9 @@ PAIRS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
 
 @pytest.mark.parametrize("pair", PAIRS)
 @pytest.mark.parametrize("order", [(0, 1), (1, 0), (0,), (1,), ()], ids=str)
-def test_overlap(live: Callable[[], Run], pair: str, order: tuple[int, ...]) -> None:
+def test_two_faults_on_one_target_leave_what_was_there(
+    live: Callable[[], Run], pair: str, order: tuple[int, ...]
+) -> None:
     """Two faults on one target leave what was there before the first, healed in any order, or killed at any point."""
     run = live()
     (first, values), (second, more) = PAIRS[pair]

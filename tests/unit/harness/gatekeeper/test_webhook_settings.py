@@ -67,7 +67,7 @@ def test_a_crash_sets_it_back(bench: Bench, world: NodeWorld) -> None:
     block.__exit__(None, None, None)
 
 
-def test_refused(cluster: Cluster, world: NodeWorld) -> None:
+def test_patches_that_are_refused_are_told(cluster: Cluster, world: NodeWorld) -> None:
     """A patch that is refused is an error; a cluster or configuration that is gone needs none."""
     place = {"control_plane": "w-control-plane", "kind": "mutatingwebhookconfiguration", "configuration": "g"}
     gone = (
@@ -93,7 +93,7 @@ def test_webhook_that_is_not_there(bench: Bench, world: NodeWorld) -> None:
     assert bench.pending() == []
 
 
-def test_unknown_policy() -> None:
+def test_an_unknown_failure_policy_is_refused() -> None:
     """A failurePolicy that the API does not know is refused."""
     unknown: Any = "Maybe"
     with pytest.raises(BadScenario, match="expected one of Ignore, Fail"):

@@ -61,7 +61,7 @@ def test_a_lease_renewed_since(bench: Bench, world: NodeWorld) -> None:
 
 
 @pytest.mark.parametrize("name", ["kill", "pause", "cut"])
-def test_stale_ready(bench: Bench, world: NodeWorld, name: str) -> None:
+def test_a_node_that_says_ready_from_before_is_not_back(bench: Bench, world: NodeWorld, name: str) -> None:
     """A node that says Ready from before, and whose kubelet is not heard since, is not back."""
     fault = LASTING[name][0](NODE)
     bench.inject(fault)
@@ -167,7 +167,7 @@ def test_what_docker_would_refuse_is_refused_before(
     assert bench.pending() == []
 
 
-def test_reboots(bench: Bench, world: NodeWorld) -> None:
+def test_a_reboot_is_proved_by_a_new_start(bench: Bench, world: NodeWorld) -> None:
     """A reboot is proved by a new start of the container and a kubelet that is heard since."""
     fault = reboot_node(NODE)
     bench.inject(fault)
@@ -212,7 +212,9 @@ def test_an_engine_that_refuses(cluster: Cluster, world: NodeWorld, action: Call
 
 @pytest.mark.parametrize("make", [row[0] for row in LASTING.values()] + [reboot_node])
 @pytest.mark.parametrize(("node", "message"), [("nobody", "has no node"), ("w-control-plane", "only control plane")])
-def test_bad_victims(bench: Bench, make: Callable[[str], Fault], node: str, message: str) -> None:
+def test_nodes_that_must_not_be_lost_are_refused(
+    bench: Bench, make: Callable[[str], Fault], node: str, message: str
+) -> None:
     """A node that is not there, and the only one that could tell that it is lost, are refused before any harm."""
     with pytest.raises(BadScenario, match=message):
         bench.inject(make(node))

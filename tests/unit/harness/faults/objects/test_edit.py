@@ -58,7 +58,7 @@ def objects(monkeypatch: pytest.MonkeyPatch) -> Objects:
     return objects
 
 
-def test_life(objects: Objects, bench: Bench) -> None:
+def test_an_edit_is_proved_and_put_back(objects: Objects, bench: Bench) -> None:
     """What the patch says is so, and after healing everything is as it was; the undo was written before."""
     before = dict(objects.spec)
     fault = edit_object("Deployment", "d", _PATCH, namespace="n")
@@ -77,7 +77,7 @@ def test_life(objects: Objects, bench: Bench) -> None:
     assert "in version 8" in bench.healed(fault)
 
 
-def test_no_op(objects: Objects, bench: Bench) -> None:
+def test_an_edit_that_was_taken_back_is_not_applied(objects: Objects, bench: Bench) -> None:
     """An edit that somebody took back is no fault, and the message says what the object has."""
     before = dict(objects.spec)
     fault = edit_object("Deployment", "d", _PATCH, namespace="n")
@@ -88,7 +88,7 @@ def test_no_op(objects: Objects, bench: Bench) -> None:
         bench.observed(fault)
 
 
-def test_gone(objects: Objects, bench: Bench) -> None:
+def test_an_object_that_is_gone_is_healed_but_not_observed(objects: Objects, bench: Bench) -> None:
     """An object that is gone meanwhile is healed, but was not observed."""
     fault = edit_object("Deployment", "d", _PATCH, namespace="n")
     bench.inject(fault)
@@ -150,7 +150,7 @@ def test_a_reference_must_stand_for_a_name(objects: Objects, bench: Bench) -> No
 
 
 @pytest.mark.parametrize(("kind", "patch"), [("Deployment", {}), ("Secret", _PATCH)])
-def test_nonsense(kind: str, patch: dict[str, Any]) -> None:
+def test_empty_patches_and_secrets_are_refused(kind: str, patch: dict[str, Any]) -> None:
     """An empty patch, and one of a Secret, whose values would stand in the journal, are refused."""
     with pytest.raises(BadScenario, match="expected a patch, and of no Secret"):
         edit_object(kind, "d", patch)

@@ -69,7 +69,9 @@ def on(tmp_path: Path) -> Callable[[Callable[[Bench], None]], None]:
 
 
 @pytest.mark.parametrize("filled", [None, {**_FULL, "ca.crt": "b3RoZXI="}])
-def test_life(secrets: Secrets, on: Callable[..., None], tmp_path: Path, filled: dict[str, str] | None) -> None:
+def test_an_emptied_secret_is_proved_and_filled_again(
+    secrets: Secrets, on: Callable[..., None], tmp_path: Path, filled: dict[str, str] | None
+) -> None:
     """It is proved whether or not Gatekeeper has filled it meanwhile, and in the end there is a certificate."""
     secrets.filled = filled
 
@@ -104,7 +106,7 @@ def test_webhooks_that_are_trusted_on(secrets: Secrets, on: Callable[..., None])
     on(work)
 
 
-def test_not_healed(secrets: Secrets, on: Callable[..., None]) -> None:
+def test_a_secret_that_stays_empty_is_not_healed(secrets: Secrets, on: Callable[..., None]) -> None:
     """A Secret that stays empty is not healed."""
 
     def work(bench: Bench) -> None:

@@ -46,7 +46,7 @@ def bench(world: _Linked, tmp_path: Path) -> Iterator[Bench]:
 
 
 @pytest.mark.parametrize(("how", "target"), [("drop", "-j DROP"), ("reject", "-j REJECT --reject-with tcp-reset")])
-def test_life(bench: Bench, world: _Linked, how: str, target: str) -> None:
+def test_a_cut_is_promised_proved_and_healed(bench: Bench, world: _Linked, how: str, target: str) -> None:
     """The undo stands in the journal before the rule; packets and the API server prove it; healed, no rule is left."""
     fault = cut_webhook(how)  # type: ignore[arg-type]
     bench.inject(fault)
@@ -67,7 +67,7 @@ def test_life(bench: Bench, world: _Linked, how: str, target: str) -> None:
     assert bench.healed(fault) == f"the rules are gone from {_PLANE}; the API server says: denied"
 
 
-def test_no_packets(bench: Bench, world: _Linked) -> None:
+def test_a_rule_that_counts_no_packets_proves_nothing(bench: Bench, world: _Linked) -> None:
     """That webhooks cannot be called proves nothing if the rule has caught no packet."""
     fault = cut_webhook()
     bench.inject(fault)
@@ -91,7 +91,7 @@ def test_not_healed_while_nobody_can_be_called(bench: Bench, world: _Linked) -> 
     assert "no endpoints available" in bench.healed(fault)
 
 
-def test_not_healed(bench: Bench, world: _Linked) -> None:
+def test_a_rule_that_is_still_there_is_not_healed(bench: Bench, world: _Linked) -> None:
     """A rule that is still there is not healed."""
     fault = cut_webhook()
     bench.inject(fault)
@@ -100,7 +100,7 @@ def test_not_healed(bench: Bench, world: _Linked) -> None:
         bench.healed(fault, 0.5)
 
 
-def test_nonsense() -> None:
+def test_unknown_ways_to_cut_are_refused() -> None:
     """Another way than the two is refused before a cluster is touched."""
     with pytest.raises(BadScenario, match="expected 'drop' or 'reject'"):
         cut_webhook("delay")  # type: ignore[arg-type]

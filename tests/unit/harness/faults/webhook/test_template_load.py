@@ -58,7 +58,7 @@ def templates(monkeypatch: pytest.MonkeyPatch) -> Templates:
     return templates
 
 
-def test_life(templates: Templates, bench: Bench) -> None:
+def test_a_crowd_is_promised_proved_and_dispersed(templates: Templates, bench: Bench) -> None:
     """All come, how many are still to be compiled is told, and all go; the undo was written before."""
     fault = crowd_templates(5, rules=2)
     bench.inject(fault)
@@ -81,7 +81,7 @@ def test_nobody_compiles(templates: Templates, bench: Bench) -> None:
         bench.observed(fault, 0.3)
 
 
-def test_no_op(templates: Templates, bench: Bench) -> None:
+def test_a_crowd_that_did_not_come_is_not_applied(templates: Templates, bench: Bench) -> None:
     """A crowd of which some did not come is no crowd."""
     templates.most = 4
     fault = crowd_templates(5)
@@ -111,7 +111,7 @@ def test_fillers_ask_for_nothing() -> None:
 
 
 @pytest.mark.parametrize(("count", "rules"), [(0, 1), (301, 1), (1, 0), (1, 301)])
-def test_nonsense(count: int, rules: int) -> None:
+def test_crowds_of_no_size_are_refused(count: int, rules: int) -> None:
     """None, or more than a cluster is meant to take, is refused before anything is touched."""
     with pytest.raises(BadScenario, match="expected 1 to 300 of each"):
         crowd_templates(count, rules=rules)

@@ -37,7 +37,7 @@ def cluster(world: RolloutServer, tmp_path: Path) -> Iterator[Cluster]:
     [(restart_rollout(), "rolled out"), (delete_replicas(), "deleted"), (evict_replicas(), "evicted")],
     ids=lambda argument: getattr(argument, "name", argument),
 )
-def test_replaces(bench: Bench, world: RolloutServer, fault: Fault, how: str) -> None:
+def test_all_replicas_are_replaced(bench: Bench, world: RolloutServer, fault: Fault, how: str) -> None:
     """All replicas go and others come; the history has who was harmed, and there is nothing to undo."""
     bench.inject(fault)
     proof = bench.observed(fault)
@@ -73,7 +73,7 @@ def test_budget_that_never_lets_go(bench: Bench, world: RolloutServer, monkeypat
         bench.inject(evict_replicas())
 
 
-def test_scales(bench: Bench, world: RolloutServer) -> None:
+def test_replicas_are_scaled_to_none_and_back(bench: Bench, world: RolloutServer) -> None:
     """No replica is left, and as many as before are wanted afterwards."""
     fault = scale_to_zero()
     bench.inject(fault)

@@ -62,7 +62,7 @@ def cluster(world: Cgroups, tmp_path: Path) -> Iterator[Cluster]:
 @pytest.mark.parametrize(
     ("file", "before", "limit"), [(V1, "-1", "10000"), (V2, "max 100000", "10000 100000")], ids=["v1", "v2"]
 )
-def test_throttles(bench: Bench, world: Cgroups, file: str, before: str, limit: str) -> None:
+def test_a_limit_is_set_proved_and_given_back(bench: Bench, world: Cgroups, file: str, before: str, limit: str) -> None:
     """The kernel's limit is what was asked for, the kernel counts by it, and afterwards it is as before."""
     world.files = {file: before}
     fault = throttle(SELECTOR, 0.1)
@@ -88,7 +88,7 @@ def test_no_op(bench: Bench, world: Cgroups) -> None:
         bench.observed(fault, 0.3)
 
 
-def test_not_healed(bench: Bench, world: Cgroups) -> None:
+def test_a_limit_that_stays_is_not_healed(bench: Bench, world: Cgroups) -> None:
     """A limit that is still there is not healed."""
     fault = throttle(SELECTOR, 0.1)
     bench.inject(fault)
