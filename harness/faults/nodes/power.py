@@ -93,17 +93,23 @@ def resume(engine: Engine, *, node: str) -> None:
 
 @dataclass(frozen=True)
 class _Kind:
-    """One way to take a node down: the engine's command, the state that it leaves, whether healing starts the node."""
+    """One way to lose a node: how the engine does it, what state that leaves, and what takes it back.
+
+    The engine refuses to do what is `of_running` to a node that does not run.
+    """
 
     name: str
     how: str
     command: tuple[str, ...]
     leaves: str
     restarts: bool
+    of_running: bool = True
 
 
 _KILL = _Kind("kill node", KILLED_NODE, ("kill", "--signal", "KILL"), "exited", restarts=True)
-_STOP = _Kind("stop node", STOPPED_NODE, ("stop", "--time", str(_STOP_SECONDS)), "exited", restarts=True)
+_STOP = _Kind(
+    "stop node", STOPPED_NODE, ("stop", "--time", str(_STOP_SECONDS)), "exited", restarts=True, of_running=False
+)
 _PAUSE = _Kind("pause node", PAUSED_NODE, ("pause",), "paused", restarts=False)
 
 
@@ -120,6 +126,8 @@ class _Down:
     def inject(self, injection: Injection) -> None:
         cluster = injection.cluster
         require_victim(cluster, self._node)
+        if self._kind.of_running:
+            _require_state(cluster.engine, self._node, "running")
         self._address = _address(cluster, self._node, injection.undos)
         if self._kind.restarts:
             injection.undo(start, node=self._node, network=cluster.network, address=self._address)

@@ -133,7 +133,7 @@ def test_a_heal_that_fails_comes_before_what_could_not_be_told(
     def end() -> None:
         with experiment:
             experiment.act(cut_registry("drop", nodes=["w-worker"]))
-            world.paused.add("w-worker")
+            world.containers["w-worker"].status = "paused"
             disk.full = True
 
     with pytest.raises(UndoFailed, match="is paused") as caught:

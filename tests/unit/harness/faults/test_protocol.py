@@ -13,7 +13,7 @@ from chaos_harness.harness.faults import ONE_SHOT
 from chaos_harness.harness.history import read
 from chaos_harness.harness.history.vocabulary import INJECT, OBSERVED
 from chaos_harness.harness.undo import journal
-from tests.fakes.lives import LASTING, ROWS, Run
+from tests.fakes.crashes import LASTING, ROWS, Run
 
 FAULTS = [name for name, row in ROWS.items() if row.fault in entries("fault")]
 
@@ -40,7 +40,9 @@ def test_what_is_one_shot_says_so(live: Callable[[], Run], name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in FAULTS if name in LASTING])
 @pytest.mark.parametrize("order", [(0, 1), (1, 0), (0,), (1,), ()], ids=str)
-def test_injected_twice(live: Callable[[], Run], name: str, order: tuple[int, ...]) -> None:
+def test_the_second_of_a_kind_is_refused_or_undone_too(
+    live: Callable[[], Run], name: str, order: tuple[int, ...]
+) -> None:
     """The second of a kind is refused before it does anything, or both leave what was there before the first.
 
     They are healed in any order, or killed at any point.
@@ -60,7 +62,7 @@ def test_injected_twice(live: Callable[[], Run], name: str, order: tuple[int, ..
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_healed_twice(live: Callable[[], Run], name: str) -> None:
+def test_healing_twice_asks_nobody(live: Callable[[], Run], name: str) -> None:
     """Healing what is healed asks nobody anything."""
     run = live()
     fault = run.inject(name)

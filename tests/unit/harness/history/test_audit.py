@@ -10,15 +10,15 @@ from chaos_harness.harness.history.audit import Audit, WebhookReason
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.following import follow
 from chaos_harness.harness.history.spans import Spans
-from tests.fakes.asked import Asked
-from tests.fakes.audited import MUTATION, VALIDATION
+from tests.fakes.audit_log import MUTATION, VALIDATION
+from tests.fakes.canary_histories import CanaryHistory
 from tests.fakes.histories import STARTED
 
 NODES = ("audit w-control-plane", "audit w-control-plane2")
 REFUSED, SLOW = "connect: connection refused", "context deadline exceeded"
 
 
-class Audited(Asked):
+class Audited(CanaryHistory):
     """A history in which questions have ids, and the logs of the API servers are copied."""
 
     def question(self, audit_id: str, at: float = 10.0, kind: Any = "fail", *, seq: int = 0, took: float = 0.1) -> Self:
@@ -55,7 +55,7 @@ class Audited(Asked):
         return self.add(until + 0.5, kind, node, "read", {"since": STARTED + since, "until": STARTED + until})
 
 
-def read(history: Asked) -> tuple[Audit, Coverage]:
+def read(history: CanaryHistory) -> tuple[Audit, Coverage]:
     recorded = replace(history.recorded(), header=Header(2, "test", STARTED, "0"))
     coverage = Coverage(recorded)
     audit = Audit(coverage)
@@ -63,11 +63,11 @@ def read(history: Asked) -> tuple[Audit, Coverage]:
     return audit, coverage
 
 
-def cause(history: Asked, webhook: str = MUTATION, audit_id: str = "a") -> WebhookReason | None:
+def cause(history: CanaryHistory, webhook: str = MUTATION, audit_id: str = "a") -> WebhookReason | None:
     return read(history)[0].cause_of(audit_id, webhook)
 
 
-def what(history: Asked, webhook: str = MUTATION) -> str:
+def what(history: CanaryHistory, webhook: str = MUTATION) -> str:
     reason = cause(history, webhook)
     return reason.what if reason else "unknown"
 
@@ -262,6 +262,6 @@ def test_a_clock_that_is_set_moves_no_log() -> None:
 
 def test_a_history_without_audit_logs() -> None:
     """Old histories have none: then nothing was covered, ever."""
-    audit, _ = read(Asked().asks(0, 10))
+    audit, _ = read(CanaryHistory().asks(0, 10))
     assert audit.streams == ()
     assert not audit.covered(0, 1)

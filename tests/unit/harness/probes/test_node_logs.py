@@ -14,7 +14,7 @@ from chaos_harness.clusters.machine.process import Completed
 from chaos_harness.harness.history import HistoryWriter, read
 from chaos_harness.harness.history.vocabulary import AUDIT, READ, numbered
 from chaos_harness.harness.probes.fail_open import follow_fail_open
-from tests.fakes.audited import AuditLog, event
+from tests.fakes.audit_log import AuditLog, event
 from tests.fakes.world import World
 
 

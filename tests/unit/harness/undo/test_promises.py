@@ -15,7 +15,7 @@ from chaos_harness.harness.undo.actions import undo
 from chaos_harness.harness.undo.commands import run_in_container, undo_by_kubectl
 from chaos_harness.harness.undo.journal import Journal
 from chaos_harness.harness.undo.promises import Undos, merge_patches
-from tests.fakes.world import WorldEngine
+from tests.fakes.world import World, WorldEngine
 
 _GONE = Completed("", "Error response from daemon: No such container: x", 1)
 _STOPPED = Completed("", "Error response from daemon: container 0a1b is not running", 1)
@@ -57,7 +57,7 @@ def opened(tmp_path: Path) -> Any:
 
 @pytest.fixture
 def engine() -> Engine:
-    return WorldEngine()
+    return WorldEngine(world=World())
 
 
 class Setting:

@@ -151,7 +151,7 @@ def test_a_blow_is_healed_at_the_end(live: Callable[..., Experiment], world: Wor
 
     assert [f for _, f in faults(experiment)] == ["inject", "observed", "heal", "undone", "healed"]
     assert moments(experiment, "heal")[0] - moments(experiment, "inject")[0] >= 0.5
-    assert world.images["w-worker"] == {IMAGE}
+    assert world.containers["w-worker"].images == {IMAGE}
 
 
 def test_steps_overlap(live: Callable[..., Experiment]) -> None:

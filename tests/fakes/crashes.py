@@ -1,4 +1,4 @@
-"""Lives: what stands in the table of faults and kills, and a harness that lives, is killed, and is replayed."""
+"""Crashes: what stands in the table of faults and kills, and a harness that lives, is killed, and is replayed."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,7 +17,7 @@ from chaos_harness.harness.undo import journal
 from chaos_harness.harness.undo.journal import Journal
 from chaos_harness.harness.undo.promises import Undos
 from chaos_harness.harness.undo.put_object import put
-from tests.fakes.harmed import Harmed, KilledError
+from tests.fakes.crash_world import CrashWorld, KilledError
 from tests.fakes.world import IMAGE
 
 __all__ = ["EDIT", "LASTING", "NODE", "ROWS", "Run", "Stopped"]
@@ -88,7 +88,7 @@ def _put(cluster: Cluster, opened: Journal) -> Iterator[None]:
 class Run:
     """One life of the harness on a world that outlives it."""
 
-    def __init__(self, world: Harmed, cluster: Cluster, folder: Path) -> None:
+    def __init__(self, world: CrashWorld, cluster: Cluster, folder: Path) -> None:
         self.world = world
         self.cluster = cluster
         self.journal = Journal(folder / "journal.jsonl")

@@ -1,4 +1,4 @@
-"""Plugged: real pytest sessions in processes of their own, in which only making and removing clusters is pretended."""
+"""Session folder: real pytest sessions in processes of their own; only making and removing clusters is pretended."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.forked import session
 
-__all__ = ["Plugged"]
+__all__ = ["SessionFolder"]
 
 
 _CONFTEST = """
@@ -54,7 +54,7 @@ def pytest_runtest_logreport(report):
 """
 
 
-class Plugged:
+class SessionFolder:
     """A folder of tests, and what became of them."""
 
     def __init__(self, folder: Path) -> None:
