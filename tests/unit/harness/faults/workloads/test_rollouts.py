@@ -73,7 +73,7 @@ def test_budget_that_never_lets_go(bench: Bench, world: RolloutServer, monkeypat
         bench.inject(evict_replicas())
 
 
-def test_eviction_is_sent_again_when_there_was_no_answer(bench: Bench, world: Replaced) -> None:
+def test_eviction_is_sent_again_when_there_was_no_answer(bench: Bench, world: RolloutServer) -> None:
     """A request without an answer was done or not: it is sent again, and the budget has refused nothing."""
     world.silences["POST"] = 2
     fault = evict_replicas()
@@ -88,7 +88,7 @@ def test_eviction_is_sent_again_when_there_was_no_answer(bench: Bench, world: Re
     + [(fault, "GET") for fault in (restart_rollout, delete_replicas, evict_replicas, scale_to_zero)],
 )
 def test_api_server_that_does_not_answer(
-    bench: Bench, world: Replaced, monkeypatch: pytest.MonkeyPatch, fault: Callable[[], Fault], verb: str
+    bench: Bench, world: RolloutServer, monkeypatch: pytest.MonkeyPatch, fault: Callable[[], Fault], verb: str
 ) -> None:
     """A fault that needs an API server which does not answer is not applied, and says which request it was."""
     monkeypatch.setattr("chaos_harness.harness.faults.workloads.rollouts._EVICT_SECONDS", 0.2)
