@@ -123,7 +123,7 @@ def test_what_is_deleted_by_hand_comes_back(experiment: Experiment, generated: P
 
 @pytest.mark.parametrize("first", ["constraint", "template"])
 def test_what_nobody_asks_for_goes(experiment: Experiment, generated: PolicyInCluster, first: str) -> None:
-    """Template and constraint are deleted, and whoever generates is killed in between: nothing is left behind."""
+    """Template and constraint are deleted, and the pod that generates is killed in between: nothing is left behind."""
     experiment.restart_gatekeeper()
     gone = When({"constraint": CONFIG_MAPS.kind, "template": "ConstraintTemplate"}[first], "DELETED")
     kill = kill_containers(selector=AUDIT)

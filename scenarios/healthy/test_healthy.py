@@ -18,7 +18,7 @@ HEALTHY_SECONDS = 15.0
 
 
 def test_no_check_raises_a_false_alarm(experiment: Experiment) -> None:
-    """Pods are mutated and the control plane leads; a time-out of a busy machine is told, but is no miss."""
+    """Pods are mutated and the control plane leads; a time-out of a busy machine is reported, but is no miss."""
     experiment.apply(mutate_pods(), deny_pods())
     experiment.probe(*watch_control_plane(experiment.cluster, experiment.history))
     experiment.hold(HEALTHY_SECONDS)

@@ -71,7 +71,7 @@ def lose(experiment: Experiment, row: Row) -> None:
 
 
 def _only_in(policy: Policy, namespace: str) -> Policy:
-    """Return the policy for one namespace, and for the canary's, whose answers tell when it is not enforced."""
+    """Return the policy for one namespace, and for the canary's, whose answers show when it is not enforced."""
     objects = []
     for policy_object in policy.objects:
         match = {**policy_object["spec"]["match"], "namespaces": [namespace, CANARIES]}
