@@ -6,7 +6,7 @@ from typing import Literal, get_args
 __all__ = ["CAUSES", "Cause", "known_causes", "unknown_causes"]
 
 Cause = Literal[
-    # Why a webhook was not heard, in the API server's words (harness.history.webhook_failures).
+    # Why a webhook call failed, by the API server's log (harness.history.webhook_failures).
     "timed out",
     "connection refused",
     "no endpoint",
@@ -16,27 +16,27 @@ Cause = Literal[
     "other",
     "not logged",
     "log not read",
-    # What was called, or did not have to be, and still did not enforce (the audit log tells).
+    # A webhook that was called, or did not have to be, and enforced nothing (by the audit log).
     "did not mutate",
     "not called",
     "allowed or not called",
     "not enforced",
-    # Who denied what complies.
+    # What denied a compliant request.
     "denied by webhook",
     "denied by policy",
-    # Who could have been asked for a mutation.
+    # Which webhook pod could have been called for a mutation.
     "nobody in rotation",
     "endpoint on the lost node",
     # Why a pod did not serve again.
     "image pull failed",
-    # What of the generated policies differed from what was asked for.
+    # How generated policies differed from what was asked for.
     "orphan policy",
     "orphan binding",
     "missing policy",
     "missing binding",
     "altered policy",
     "altered binding",
-    # Why nothing was replaced, or a control plane did not go on.
+    # Why nothing was replaced, or a control plane did not recover.
     "never evicted",
     "nobody led",
     "denied by configuration error",

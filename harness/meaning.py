@@ -1,4 +1,4 @@
-"""Meaning: a digest of what code does, whatever its parts are called, however it is laid out, wherever it stands."""
+"""Meaning: a digest of what code does, independent of names, layout and the module that it is in."""
 
 import ast
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -37,7 +37,7 @@ class Source:
 def source_of(name: str) -> Source | None:
     """Return the source of an installed module; None if there is no such module, or it has no source.
 
-    A package without an `__init__` has an empty one.
+    A package without an `__init__` has an empty source.
     """
     try:
         spec = find_spec(name)
@@ -50,10 +50,10 @@ def source_of(name: str) -> Source | None:
 
 
 class Code:
-    """Our code, as far as `sources` gives it; everything else is known by its name only, as are builtins.
+    """Our code, as `sources` returns it; all other code, including builtins, is known only by its names.
 
-    `silent` are dotted names of modules, and of what is defined in modules, that raise, show or write, and so are of no
-    meaning: they are told from each other, and that is all.
+    `silent` are dotted names of modules and definitions that raise, show or write, and so do not affect a verdict: only
+    their identity counts.
     """
 
     def __init__(self, sources: Callable[[str], Source | None] = source_of, silent: Collection[str] = ()) -> None:
@@ -63,11 +63,11 @@ class Code:
         self.tokens: Callable[[Place], Sequence[Token]] = cache(self._tokens)
 
     def digest(self, roots: Iterable[Place]) -> str:
-        """Return the digest of these definitions, in their order, and of every one of ours that they refer to.
+        """Return the digest of these definitions, in their order, and of all our definitions that they refer to.
 
-        It stays the same if a definition, a local variable, a private attribute of one class or a parameter that nobody
-        passes by its name is renamed, if a definition moves to another module, or a module to another place, and if
-        comments, docstrings, imports, annotations of functions or the layout change. It changes with everything else.
+        It does not change if a definition, a local variable, a private attribute of one class, or a parameter that no
+        call passes by name is renamed; if a definition or a module moves; or if comments, docstrings, imports,
+        annotations of functions or the layout change. It changes with everything else.
         """
         numbers: dict[Place, int] = {}
         for root in roots:
@@ -84,7 +84,7 @@ class Code:
         return sha256("\n".join(_lines(reached, numbers)).encode()).hexdigest()[:_DIGITS]
 
     def defined(self, place: Place) -> Place:
-        """Return where that is defined which a module has by a name, perhaps because it imports it."""
+        """Return the place where a module's name is defined, following imports."""
         definition = self._resolved(place.module, place.name) if place.name.isidentifier() else place
         return definition if isinstance(definition, Place) else place
 
@@ -107,7 +107,7 @@ class Code:
         return [*writer.tokens, *effects]
 
     def _resolved(self, module_name: str, name: str) -> "str | Place":
-        """Return what a name stands for in a module: a definition, a module of ours, or a name that is not ours."""
+        """Return what a name means in a module: a definition, a module of ours, or itself if it is not ours."""
         module = self._module(module_name)
         if module is not None and name in module.definitions:
             return Place(module_name, name)
@@ -118,7 +118,7 @@ class Code:
         return Place(submodule, "") if self._module(submodule) else name
 
     def _dotted(self, name: str) -> "str | Place":
-        """Return what the dotted name in an import stands for, all before its end modules; itself if it is not ours."""
+        """Return what a dotted name in an import means, following re-exports; itself if it is not ours."""
         top, *rest = name.split(".")
         if self._module(top) is None:
             return name
@@ -131,7 +131,7 @@ class Code:
 
 
 class _Module:
-    """What a module defines by which statements, what it imports, and what else it does when it is imported."""
+    """A module's definitions by statement, its imports, and the effects of importing it."""
 
     def __init__(self, name: str, source: Source) -> None:
         self.definitions: dict[str, list[ast.stmt]] = {}
@@ -143,7 +143,7 @@ class _Module:
             self._take(statement, [bound for bound in bindings(statement) if bound != "__all__"])
 
     def absolute(self, dotted: str) -> str:
-        """Return what a dotted name means that may be relative to the package in which this module is."""
+        """Return the absolute form of a dotted name that may be relative to this module's package."""
         return resolve_name(dotted, self._package) if dotted.startswith(".") else dotted
 
     def statements(self, name: str) -> list[ast.stmt]:
@@ -170,7 +170,7 @@ _parsed = cache(_Module)
 
 
 def _is_idle(statement: ast.stmt) -> bool:
-    """Whether a statement of a module does nothing but import, document, or say what it exports."""
+    """Whether a module's statement only imports, documents, or lists what is exported."""
     match statement:
         case ast.Import() | ast.ImportFrom() | ast.Pass() | ast.Expr(value=ast.Constant()):
             return True
@@ -184,7 +184,7 @@ def _is_idle(statement: ast.stmt) -> bool:
 
 
 def _lines(reached: Sequence[Sequence[Token]], numbers: Mapping[Place, int]) -> Iterator[str]:
-    """Yield what definitions say, with numbers for all that may be called otherwise."""
+    """Yield the tokens of definitions, with numbers in place of names that do not matter."""
     tokens = {token for one in reached for token in one}
     spoken = {token.text for token in tokens if isinstance(token, Text)}
     begins = tuple(text for text in spoken if text.startswith("_"))

@@ -1,4 +1,4 @@
-"""Normal form: a statement as tokens that say what it does, without what is said to people or only to tools."""
+"""Normal form: a statement as tokens that describe what it does, without texts for people or tools."""
 
 import ast
 from collections.abc import Callable, Iterable, Iterator
@@ -27,7 +27,7 @@ _READS_NAMES = {"locals", "vars", "eval", "exec", "globals", "dir"}
 
 @dataclass(frozen=True)
 class Place:
-    """A definition: the module in which it is, and its name there; of the whole module, ""."""
+    """A definition: its module, and its name in it; "" is the whole module."""
 
     module: str
     name: str
@@ -35,21 +35,21 @@ class Place:
 
 @dataclass(frozen=True)
 class Text:
-    """A text in the code, which may be the name of something."""
+    """A text in the code, which may be a name."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Keyword:
-    """The name by which a call passes something."""
+    """The name by which a call passes an argument."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter where it is declared; its number is that of a local variable."""
+    """A declared parameter; its number is that of a local variable."""
 
     name: str
     number: int
@@ -59,8 +59,8 @@ class Parameter:
 class Private:
     """An attribute whose name begins with one underscore.
 
-    `own`: of the object whose method reads or sets it, in a class that stands at the top of its module and inherits
-    nothing. `binds`: here the class gets it.
+    `own`: of the object whose method reads or sets it, in a top-level class without bases. `binds`: the class gets it
+    here.
     """
 
     name: str
@@ -73,7 +73,7 @@ Token = str | Place | Text | Keyword | Parameter | Private
 
 @dataclass
 class _Scope:
-    """A function, a class or a comprehension: the names that are bound in it, and their numbers."""
+    """A function, class or comprehension: the names that it binds, and their numbers."""
 
     kind: str
     bound: set[str] = field(default_factory=set)
@@ -88,7 +88,7 @@ class _Scope:
 
 
 def bindings(node: ast.AST) -> Iterator[str]:
-    """Yield the names that a statement binds in its own scope; imports aside."""
+    """Yield the names that a statement binds in its own scope, except imports."""
     match node:
         case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
             yield node.name
@@ -109,9 +109,9 @@ def bindings(node: ast.AST) -> Iterator[str]:
 
 
 def imports(node: ast.AST) -> Iterator[tuple[str, str]]:
-    """Yield the names that a statement imports into its own scope, each with the dotted name of what it stands for.
+    """Yield the names that a statement imports into its own scope, each with the dotted name that it stands for.
 
-    That begins with dots if it is relative.
+    A relative name begins with dots.
     """
     match node:
         case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() | ast.Lambda():
@@ -129,11 +129,11 @@ def imports(node: ast.AST) -> Iterator[tuple[str, str]]:
 
 
 class Normaliser:
-    """Writes statements of one definition as tokens.
+    """Writes the statements of one definition as tokens.
 
-    Dropped are comments, docstrings and other texts that nothing reads, annotations of functions and variables (fields
-    of classes keep theirs, which dataclasses and pydantic read), and the layout. A local variable is a number, in the
-    order in which they come. A name of the module is what it stands for, however it was imported.
+    It drops comments, docstrings and other unused texts, annotations of functions and variables (fields of classes keep
+    theirs, which dataclasses and pydantic read), and the layout. A local variable becomes a number, in order of
+    appearance. A module's name becomes what it stands for, however it is imported.
     """
 
     def __init__(self, resolved: Callable[[str], str | Place], dotted: Callable[[str], str | Place]) -> None:
@@ -146,7 +146,7 @@ class Normaliser:
         """Whether what is written may read the names of its own variables."""
 
     def write(self, statement: ast.stmt) -> None:
-        """Write a statement that stands at the top of a module."""
+        """Write a top-level statement of a module."""
         names = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
         self._named = bool(names & _READS_NAMES)
         self._write(statement)
@@ -190,7 +190,7 @@ class Normaliser:
                 self._fields(node)
 
     def _fields(self, node: ast.AST, without: Iterable[str] = ()) -> None:
-        """Write a node by its kind and its fields; those that are empty are left out, as other Pythons have others."""
+        """Write a node's kind and fields; empty fields are left out, because Python versions differ in them."""
         self.tokens.append(f"({type(node).__name__}")
         for name, value in ast.iter_fields(node):
             if name not in _NOT_SAID and name not in without and value is not None and value != []:
@@ -210,9 +210,9 @@ class Normaliser:
             self.tokens.append(repr(value))
 
     def _name(self, name: str, *, binds: bool) -> None:
-        """Write what a name stands for: a local variable, a member of the class around it, or what the module has.
+        """Write what a name stands for: a local variable, a member of the enclosing class, or a name of the module.
 
-        Before a class binds a name, what is around it may be meant.
+        Before a class binds a name, the name may mean one of an outer scope.
         """
         for scope in reversed(self._scopes):
             if scope.kind == "class" and scope is not self._scopes[-1]:
@@ -238,7 +238,7 @@ class Normaliser:
         return scope.numbers[name]
 
     def _static(self, node: ast.AST) -> str | Place | None:
-        """Return what a name, or a chain of attributes of a module, stands for without any code being run."""
+        """Return what a name, or a chain of a module's attributes, stands for without running code."""
         if isinstance(node, ast.Name):
             scope = next((scope for scope in reversed(self._scopes) if self._has(scope, node.id)), None)
             if scope is None:
@@ -268,7 +268,7 @@ class Normaliser:
         self.tokens.append(")")
 
     def _is_own(self, name: str) -> bool:
-        """Whether a variable is the object whose method this is, of a class at the top of a module, with no base."""
+        """Whether a variable is the object of this method, in a top-level class without bases."""
         scope = next((scope for scope in reversed(self._scopes) if self._has(scope, name)), None)
         return scope is not None and scope.first == name
 
@@ -337,7 +337,7 @@ class Normaliser:
         self.tokens.append(")")
 
     def _imports(self, node: ast.Import | ast.ImportFrom) -> None:
-        """Write an import only if something else is bound to the same name; else its name is what it stands for."""
+        """Write an import only if something else is bound to the same name; else the name itself says what it means."""
         bound = self._scopes[-1].bound if self._scopes else set()
         for name, dotted in imports(node):
             if name in bound or not self._scopes:
@@ -364,7 +364,7 @@ def _scope(kind: str, body: Iterable[ast.AST], names: Iterable[str]) -> _Scope:
 
 
 def _own(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield a node and all below it that are of the same scope."""
+    """Yield a node and all nodes below it in the same scope."""
     yield node
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
         for child in ast.iter_child_nodes(node):
@@ -372,7 +372,7 @@ def _own(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _unchanged(arguments: ast.arguments, body: Iterable[ast.AST]) -> str:
-    """Return the first parameter, if it stays what was passed, or ""."""
+    """Return the first parameter if it is never bound again, else ""."""
     first = next((parameter.arg for parameter in (*arguments.posonlyargs, *arguments.args)), "")
     bound = {name for statement in body for node in ast.walk(statement) for name in bindings(node)}
     return "" if first in bound else first

@@ -115,7 +115,7 @@ class Trigger:
     def _run(self) -> None:
         try:
             self._follow()
-        except BaseException as error:  # noqa: BLE001 - raised again by whoever waits
+        except BaseException as error:  # noqa: BLE001 - raised again by `wait`, or at the end of the block
             self._error = error
         finally:
             self._tell()

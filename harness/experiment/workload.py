@@ -90,12 +90,12 @@ def _run_controllers(
         others = [worker for worker in cluster.workers if worker != on]
         with cordon_nodes(cluster, journal, others, deadline):
             running = _admit_pods(cluster, namespace, manifests, wanted, deadline)
-            anew = 0
+            again = 0
             while bare := [pod for pod in running if carrying and not mutated(pod)]:
-                anew += len(bare)
+                again += len(bare)
                 running = _admit_pods(cluster, namespace, manifests, wanted, deadline, but=bare)
         where = ", ".join(sorted(f"{pod['metadata']['name']} on {pod['spec']['nodeName']}" for pod in running))
-        yield f"{where} run {image}" + f"; {anew} were admitted anew, for they lacked the mutation" * bool(anew)
+        yield f"{where} run {image}" + f"; {again} were admitted again because they lacked the mutation" * bool(again)
     finally:
         undos.run()
 

@@ -21,7 +21,7 @@ from chaos_harness.harness.undo.promises import Undos
 __all__ = ["AUDIT", "WEBHOOK", "cordon_nodes", "place_gatekeeper"]
 
 WEBHOOK, AUDIT = "webhook", "audit"
-"""Values of the label by which Gatekeeper's pods are told apart."""
+"""Values of the label that says what a pod of Gatekeeper does."""
 
 _OPERATION = "gatekeeper.sh/operation"
 _PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
@@ -59,10 +59,10 @@ def _place_pods(cluster: Cluster, journal: Journal, node: str, wanted: Mapping[s
     others = [worker for worker in cluster.workers if worker != node]
     if node not in cluster.workers or not others:
         raise PreparationFailed(
-            f"expected a worker beside others, found {node!r} of {', '.join(cluster.workers) or 'none'}; "
+            f"expected one of several workers, found {node!r} of {', '.join(cluster.workers) or 'none'}; "
             "see `workers` of the shape"
         )
-    deadline = Deadline.after(_SECONDS, f"Gatekeeper's pods to be placed on {node} and beside it")
+    deadline = Deadline.after(_SECONDS, f"Gatekeeper's pods to be placed on {node} and on other nodes")
     with cluster.client() as api:
         for shut, choose in (([node], _find_surplus), (others, _find_missing)):
             places = _locate_pods(request(api, "GET", _PODS)["items"])
@@ -109,8 +109,8 @@ def _find_surplus(places: Places, operation: str, node: str, wanted: int) -> lis
 def _find_missing(places: Places, operation: str, node: str, wanted: int) -> list[str]:
     """Return as many pods on other nodes as the node lacks."""
     nodes = {uid: where for uid, (kind, _, where) in places.items() if kind == operation}
-    beside = [uid for uid, where in nodes.items() if where != node]
-    return beside[: max(0, wanted - (len(nodes) - len(beside)))]
+    elsewhere = [uid for uid, where in nodes.items() if where != node]
+    return elsewhere[: max(0, wanted - (len(nodes) - len(elsewhere)))]
 
 
 def _have_moved(doomed: set[str], total: Mapping[str, int], state: State) -> bool:

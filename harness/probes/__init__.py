@@ -131,7 +131,7 @@ class Probe:
     def _run(self) -> None:
         try:
             self._ask(self)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, `healthy` tells of it in the main thread
+        except BaseException as error:  # noqa: BLE001 - whatever it is, `require_healthy` raises it in the main thread
             self._error = error
         finally:
             self._beaten.set()

@@ -27,24 +27,24 @@ while read -rt 60 _; do
       known+=("$name $pid /sys/fs/cgroup$path/cpu.stat /sys/fs/cgroup${path%/*}/cpu.stat")
     done
   fi
-  told="AT $now"
-  for each in "${known[@]}"; do
-    read -r name pid stats <<<"$each"
+  line="AT $now"
+  for process in "${known[@]}"; do
+    read -r name pid stats <<<"$process"
     held=0 seen=
     for file in $stats; do
       while read -r key count; do
         [[ $key = nr_throttled ]] && held=$((held + count))
       done <"$file"
     done
-    told+=" P $name $pid $held"
+    line+=" P $name $pid $held"
     for file in /proc/$pid/task/*/schedstat; do
       read -r ran waited times <"$file" || continue
       tid=${file#/proc/*/task/} seen=1
-      told+=" ${tid%/*} $ran $waited $times"
+      line+=" ${tid%/*} $ran $waited $times"
     done
     [[ $seen ]] || left=0
   done
-  echo "$told"
+  echo "$line"
 done 2>/dev/null
 """.replace("NAMES", " | ".join(ANSWERING))
 """The bash script on a node: for each line of input it prints one line for `parse`; it ends at the end of input.

@@ -52,7 +52,7 @@ def _watch(cluster: Cluster, history: HistoryWriter, probe: Probe) -> None:
 
 def _listen(nodes: list["_Node"]) -> None:
     """Take the answers of all nodes; a node that takes longer, such as a paused one, is heard the next time."""
-    deadline = Deadline.after(_LISTEN_SECONDS, "the nodes to tell who starves")
+    deadline = Deadline.after(_LISTEN_SECONDS, "the nodes to answer")
     poll = select.poll()
     waiting = {node.dialogue.fileno(): node for node in nodes if node.dialogue and node.asked is not None}
     for number in waiting:
@@ -88,7 +88,7 @@ class _Node:
         """Ask, unless an answer is due; a node that cannot be asked is tried again 5 s later."""
         if self.dialogue is None and time.monotonic() >= self._again:
             self._again = time.monotonic() + _AGAIN_SECONDS
-            deadline = Deadline.after(_GUARD_SECONDS, "the engine to tell whose the node is")
+            deadline = Deadline.after(_GUARD_SECONDS, "the engine to say whose the node is")
             try:
                 self.dialogue = self._stack.enter_context(self._begin(deadline))
             except HarnessError as error:
@@ -125,7 +125,7 @@ class _Node:
             value = {"who": starved.who, **{name: round(figure, 3) for name, figure in figures.items()}}
             self._history.append("info", self._process, LATE, value)
         if sample.blank:
-            self._note_unread("its kernel does not tell how long threads run and wait")
+            self._note_unread("its kernel does not count how long threads run and wait")
         elif self._readable is not True:
             self._readable = True
             names = sorted({process.name for process in sample.processes.values()})

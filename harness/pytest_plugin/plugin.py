@@ -122,7 +122,7 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """Collect incident files beside the modules."""
+    """Collect incident files, in addition to modules."""
     return collect_incident(file_path, parent)
 
 
@@ -194,7 +194,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     asked = {name: value for name in _SHAPE_OPTIONS if (value := getattr(_options(config), name)) is not None}
     try:
         return count_clusters(Shape.parse(asked))
-    except BadScenario:  # told by pytest_configure, which comes later
+    except BadScenario:  # pytest_configure reports it later
         return 1
 
 

@@ -178,7 +178,7 @@ def replay(path: Path, engine: object) -> list[str]:
                 if journal:
                     journal.done(number)
         for line in contents.broken:
-            with _collect_unnoted(unnoted, f"line {line} is told"):
+            with _collect_unnoted(unnoted, f"line {line} is reported"):
                 if journal:
                     journal.mark_unreadable(line)
     finally:

@@ -1,1 +1,1 @@
-"""Generated policies: what Gatekeeper generates is what is asked for, whatever happens (gatekeeper#3287)."""
+"""Generated policies: what Gatekeeper generates matches what is asked for, in all cases (gatekeeper#3287)."""

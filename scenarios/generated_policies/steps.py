@@ -1,4 +1,4 @@
-"""Generated policies: a template and a constraint that ask for them, and the edits that scenarios make."""
+"""Generated policies: templates and constraints that ask for generation, and how scenarios change them."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ _GENERATE = "/spec/targets/0/code/0/source/generateVAP"
 
 @dataclass(frozen=True)
 class SamplePolicy:
-    """A template of kind `kind` in CEL, and its one constraint, on objects of `group` and `of`."""
+    """A template of kind `kind` in CEL, with its one constraint, on objects of group `group` and kind `of`."""
 
     kind: str
     group: str
@@ -43,7 +43,7 @@ class SamplePolicy:
     match: Object = field(default_factory=dict, hash=False)
 
     def template(self) -> Object:
-        """Return the template; it asks for a policy in words, whatever the version's default."""
+        """Return the template; it asks for a policy explicitly, so that the version's default does not matter."""
         validation = {"expression": self.expression, "message": f"{self.of} breaks {self.kind}"}
         code = {"engine": "K8sNativeValidation", "source": {"generateVAP": True, "validations": [validation]}}
         parameters = {"type": "object", "properties": {"revision": {"type": "string"}}}
@@ -51,7 +51,7 @@ class SamplePolicy:
         return _template(self.kind, crd, {"code": [code]})
 
     def constraint(self) -> Object:
-        """Return the constraint; it is enforced by Gatekeeper's webhook and by a generated policy."""
+        """Return the constraint; Gatekeeper's webhook and a generated policy enforce it."""
         kinds = [{"apiGroups": [self.group], "kinds": [self.of]}]
         return {
             "apiVersion": "constraints.gatekeeper.sh/v1beta1",
@@ -70,14 +70,14 @@ CONFIG_MAPS = SamplePolicy(
     "ChaosLabels", "", "ConfigMap", "has(object.metadata.labels) && 'owner' in object.metadata.labels",
     match={"namespaces": ["chaos-*"]},
 )  # fmt: skip
-"""Asks for a label on ConfigMaps in namespaces chaos-…, where nobody else lives."""
+"""Requires a label on ConfigMaps in namespaces chaos-…, which only scenarios use."""
 
 LEASES = SamplePolicy("ChaosLeases", "coordination.k8s.io", "Lease", "has(object.spec)")
-"""Asks of all Leases what every Lease has: no request breaks it, and the control plane needs them."""
+"""Requires of all Leases what every Lease has: no request violates it, and the control plane needs Leases."""
 
 
 class PolicyInCluster:
-    """One policy in a cluster: put there, edited, waited for. Opened by `with`."""
+    """One policy in a cluster: applied, edited, waited for. Opened by `with`."""
 
     def __init__(self, cluster: Cluster, policy: SamplePolicy) -> None:
         self.policy = policy
@@ -95,7 +95,7 @@ class PolicyInCluster:
         self._open.close()
 
     def put(self) -> None:
-        """Put template and constraint there as they should be, and wait until both are generated."""
+        """Apply template and constraint in their original form, and wait until policy and binding are generated."""
         deadline = Deadline.after(_SECONDS, f"{self.policy.kind} to be generated")
         apply(self._api, [self.policy.template()], deadline)
         wait_until(self._api, _DEFINITIONS, self._served, deadline)
@@ -103,7 +103,7 @@ class PolicyInCluster:
         self.wait(there=True)
 
     def remove(self) -> None:
-        """Take both away, and wait until nothing is left of them."""
+        """Delete both, and wait until nothing of them is left."""
         self.delete("constraint")
         self.delete("template")
         self.wait(there=False)
@@ -111,19 +111,19 @@ class PolicyInCluster:
         wait_until(self._api, _DEFINITIONS, lambda state: not self._served(state), deadline)
 
     def delete(self, what: str) -> None:
-        """Delete the template, the constraint, or what was generated: "policy" or "binding"; it may be gone already."""
+        """Delete the "template", the "constraint", the generated "policy" or the "binding"; it may be gone already."""
         asked = {"template": f"{_TEMPLATES}/{self.name}", "constraint": self._constraint}
         made = {kind: f"{path}/{name}" for kind, (path, name) in self._generated.items()}
         delete(self._api, {**asked, **made}[what])
 
     def generate(self, *, wanted: bool) -> None:
-        """Let the template ask for a policy, or refuse one."""
+        """Make the template ask for a policy, or refuse one."""
         patch = [{"op": "replace", "path": _GENERATE, "value": wanted}]
         path = f"{_TEMPLATES}/{self.name}"
         request(self._api, "PATCH", path, body=patch, content_type="application/json-patch+json")
 
     def take_back(self, seconds: float = 15.0) -> None:
-        """Let the template refuse a policy, and see to it that policy and binding go: v3.17 never removes a policy."""
+        """Make the template refuse a policy, and make sure that policy and binding go: v3.17 never deletes a policy."""
         self.generate(wanted=False)
         if not self.reaches(there=False, seconds=seconds):
             for kind in self._generated:
@@ -131,7 +131,7 @@ class PolicyInCluster:
             self.wait(there=False)
 
     def scope(self, points: tuple[str, ...]) -> None:
-        """Let the constraint be enforced at these points."""
+        """Set the enforcement points of the constraint."""
         self._edit({"scopedEnforcementActions": _scoped(points)})
 
     def touch(self, revision: str) -> None:
@@ -139,7 +139,7 @@ class PolicyInCluster:
         self._edit({"parameters": {"revision": revision}})
 
     def wait(self, *what: str, there: bool, seconds: float = _SECONDS) -> None:
-        """Wait until "policy" and "binding", or one of them, are there, or are gone. Raises DeadlineExceeded."""
+        """Wait until "policy" and "binding", or one of them, exist, or are gone. Raises DeadlineExceeded."""
         words = f"the {' and the '.join(what or self._generated)} of {self.policy.kind} to {'come' if there else 'go'}"
         deadline = Deadline.after(seconds, words)
         for kind in what or self._generated:
@@ -147,7 +147,7 @@ class PolicyInCluster:
             wait_until(self._api, path, partial(_is, name, there), deadline)
 
     def reaches(self, *what: str, there: bool, seconds: float) -> bool:
-        """Wait as `wait` does, and return whether it came to that in time: whoever claims it reads the history."""
+        """Wait as `wait` does; return whether the state was reached in time: a check judges it by the history."""
         try:
             self.wait(*what, there=there, seconds=seconds)
         except DeadlineExceeded:
@@ -155,7 +155,7 @@ class PolicyInCluster:
         return True
 
     def has_settled(self, constraint: Object) -> bool:
-        """Whether all pods have dealt with the constraint as it is, and none still has its binding before it."""
+        """Whether all pods have observed the constraint's generation, and none still has to generate its binding."""
         by_pod = constraint.get("status", {}).get("byPod") or ()
         points = [point for pod in by_pod for point in pod.get("enforcementPointsStatus") or ()]
         waiting = [
@@ -164,7 +164,7 @@ class PolicyInCluster:
         return not waiting and seen_by_all(constraint)
 
     def wait_audited(self, seconds: float = 2 * _SECONDS) -> None:
-        """Wait until the next audit has written its result to the constraint, which has its controller look at it."""
+        """Wait until the next audit has written its result to the constraint, which triggers its controller."""
         before = _read_audit_time(request(self._api, "GET", self._constraint))
         deadline = Deadline.after(seconds, f"the next audit of {self.policy.kind}")
         kind = self._constraint.rpartition("/")[0]
@@ -173,17 +173,17 @@ class PolicyInCluster:
         )
 
     def wait_decided(self, seconds: float) -> None:
-        """Wait until all pods have dealt with the template as it is."""
+        """Wait until all pods have observed the template's generation."""
         deadline = Deadline.after(seconds, f"all pods to have seen the template {self.name}")
         wait_until(self._api, _TEMPLATES, self._seen_by_all, deadline)
 
     def apply_fillers(self, count: int, revision: str) -> None:
-        """Put `count` templates there that take Gatekeeper time to compile, each time anew."""
-        deadline = Deadline.after(3 * _SECONDS, f"{count} templates to be put there")
+        """Apply `count` templates that take Gatekeeper time to compile, again for each `revision`."""
+        deadline = Deadline.after(3 * _SECONDS, f"{count} templates to be applied")
         apply(self._api, [filler(number, revision) for number in range(count)], deadline)
 
     def delete_fillers(self, count: int) -> None:
-        """Take the templates of `apply_fillers` away."""
+        """Delete the templates of `apply_fillers`."""
         for number in range(count):
             delete(self._api, f"{_TEMPLATES}/{filler(number, '')['metadata']['name']}")
 

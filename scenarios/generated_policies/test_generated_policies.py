@@ -1,4 +1,4 @@
-"""Generated policies: what Gatekeeper generates is what templates and constraints ask for, whatever happens."""
+"""Generated policies: what Gatekeeper generates matches what templates and constraints ask for, in all cases."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -34,7 +34,7 @@ RESTARTS = 5
 
 
 class Crowd(NamedTuple):
-    """Who generates, and how many templates keep it busy for long enough when it has so little of a CPU."""
+    """The pods that generate (`selector`), and how many templates keep them busy with so little of a `cpu`."""
 
     selector: str
     templates: int
@@ -42,15 +42,15 @@ class Crowd(NamedTuple):
 
 
 def crowd(version: str | None) -> Crowd:
-    """Return who generates on a version: from v3.18 on the audit pod alone, before that every pod."""
+    """Return the pods that generate on a version: since v3.18 the audit pod alone, before that every pod."""
     alone = version is None or version in Versions(">=3.18")
     return Crowd(AUDIT, 40, 0.05) if alone else Crowd("gatekeeper.sh/system=yes", 12, 0.1)
 
 
 def race(experiment: Experiment, generated: PolicyInCluster, mode: str, revision: str) -> None:
-    """Let the template ask for a policy and take it back, before its controller, but not its constraint's, has seen it.
+    """Let the template ask for a policy and take it back before its controller sees it, but after its constraint's has.
 
-    "burst": at once. "trigger": when the constraint's controller has done what it has to, as its status tells.
+    "burst": at once. "trigger": when the constraint's controller has reconciled it, as its status shows.
     """
 
     def take_back(_: object) -> None:
@@ -72,7 +72,7 @@ def race(experiment: Experiment, generated: PolicyInCluster, mode: str, revision
 
 @pytest.fixture(scope="module", autouse=True)
 def nothing_stays(cluster: Cluster) -> Iterator[None]:
-    """Take template and constraint away after the last test, so that the cluster is as it was and can be used again."""
+    """Delete template and constraint after the last test, so that the cluster can be used again."""
     yield
     with suppress(DeadlineExceeded), PolicyInCluster(cluster, CONFIG_MAPS) as generated:
         generated.remove()  # a version that cannot leaves a cluster that is not used again
@@ -80,7 +80,7 @@ def nothing_stays(cluster: Cluster) -> Iterator[None]:
 
 @pytest.fixture
 def generated(experiment: Experiment) -> Iterator[PolicyInCluster]:
-    """Give a template and a constraint whose policy and binding are there, all of them watched."""
+    """Give a template and a constraint whose policy and binding exist, all of them watched."""
     with PolicyInCluster(experiment.cluster, CONFIG_MAPS) as generated:
         generated.put()
         watched = (*GENERATED, *constraints(CONFIG_MAPS.kind, LEASES.kind))
@@ -123,7 +123,7 @@ def test_what_is_deleted_by_hand_comes_back(experiment: Experiment, generated: P
 
 @pytest.mark.parametrize("first", ["constraint", "template"])
 def test_what_nobody_asks_for_goes(experiment: Experiment, generated: PolicyInCluster, first: str) -> None:
-    """Template and constraint are deleted, and whoever generates is killed in between: nothing is left behind."""
+    """Template and constraint are deleted, and the pod that generates is killed in between: nothing is left behind."""
     experiment.restart_gatekeeper()
     gone = When({"constraint": CONFIG_MAPS.kind, "template": "ConstraintTemplate"}[first], "DELETED")
     kill = kill_containers(selector=AUDIT)

@@ -1,4 +1,4 @@
-"""Healthy cluster: nothing is done to it, so that no check may raise an alarm, however busy the machine is.
+"""Healthy cluster: nothing is done to it, so no check may raise an alarm, however busy the machine is.
 
 It proves something only by repetition: `nox -s truth -- -k healthy --times 100`.
 """
@@ -14,11 +14,11 @@ from chaos_harness.harness.probes.control_plane import watch_control_plane
 pytestmark = [pytest.mark.shape(workers=2), pytest.mark.extended]
 
 HEALTHY_SECONDS = 15.0
-"""How long it is asked: for more than the 100 pods that a verdict takes."""
+"""Seconds for which the canary asks: for more than the 100 pods that a verdict needs."""
 
 
 def test_no_check_raises_a_false_alarm(experiment: Experiment) -> None:
-    """Pods are mutated and the control plane leads; a time-out of a busy machine is told, but is no miss."""
+    """Pods are mutated and the control plane leads; a time-out of a busy machine is reported, but is no miss."""
     experiment.apply(mutate_pods(), deny_pods())
     experiment.probe(*watch_control_plane(experiment.cluster, experiment.history))
     experiment.hold(HEALTHY_SECONDS)

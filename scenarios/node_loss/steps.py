@@ -1,4 +1,4 @@
-"""Losing: the steps by which a row of the table of node losses is gone through, and its claims are judged."""
+"""Node loss: the steps of one row: place pods on a worker, lose it, wait for their replacements, let it return."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -39,7 +39,7 @@ _KIND = "ChaosDeniedByCel"
 
 
 def lose(experiment: Experiment, row: Row) -> None:
-    """Go through one row: put pods on a worker, lose it, wait for their replacements, and let it come back."""
+    """Run one row: put pods on a worker, lose it, wait for their replacements, and let it return."""
     victim, make = experiment.cluster.workers[-1], FAULTS[row.fault][0]
     experiment.prepare(place_gatekeeper(victim, webhooks=_COUNTS[row.webhooks], audit=True))
     generating = (deny_pods_by_cel(),) if row.generation else ()
@@ -71,7 +71,7 @@ def lose(experiment: Experiment, row: Row) -> None:
 
 
 def _only_in(policy: Policy, namespace: str) -> Policy:
-    """Return the policy for one namespace, and for the canary's, whose answers tell when it is not enforced."""
+    """Return the policy for one namespace, and for the canary's, whose answers show when it is not enforced."""
     objects = []
     for policy_object in policy.objects:
         match = {**policy_object["spec"]["match"], "namespaces": [namespace, CANARIES]}
@@ -81,7 +81,7 @@ def _only_in(policy: Policy, namespace: str) -> Policy:
 
 @contextmanager
 def _add_constraint(cluster: Cluster, journal: Journal) -> Iterator[str]:
-    """Have one more constraint of the CEL template, which asks for a binding of the policy that is there already."""
+    """Add one more constraint of the CEL template; it asks for a binding of the existing policy."""
     undos, item = Undos(cluster.engine, journal), {**deny_pods_by_cel().objects[-1], "metadata": {"name": OUTAGE}}
     try:
         put(cluster, undos, item, Deadline.after(REPLACED_SECONDS, f"constraint {OUTAGE}"))
@@ -98,7 +98,7 @@ def _pods_of(namespace: str) -> str:
 
 
 def _wait_for(experiment: Experiment, path: str, predicate: Callable[[State], bool]) -> None:
-    """Wait until something is so; whether it is in time is for a check to say."""
+    """Wait until a condition is true; a check judges whether it came in time."""
     with experiment.cluster.client() as api, suppress(DeadlineExceeded):
         wait_until(api, path, predicate, Deadline.after(REPLACED_SECONDS, path))
 
@@ -108,7 +108,7 @@ def _is_generated(state: State) -> bool:
 
 
 def _are_replaced(count: int, beside: str, state: State) -> bool:
-    """Whether so many pods are Ready on nodes other than `beside`, those of a DaemonSet left out."""
+    """Whether `count` pods are Ready on nodes other than `beside`, not counting those of a DaemonSet."""
     return sum(node != beside and not daemon for node, daemon in _ready(state)) >= count
 
 

@@ -1,23 +1,23 @@
 """Losses of a node: which cells of {fault} x {webhook pods on it} x {failurePolicy} can differ, and how each is filled.
 
-Each run loses one worker on which pods of two namespaces lie: in `chaos-pods` Gatekeeper mutates Pods, in
-`chaos-templates` the pod templates of controllers. So every run judges both, and they are no dimension of the table.
+Each run loses one worker with pods of two namespaces: in `chaos-pods` Gatekeeper mutates Pods, in `chaos-templates` the
+pod templates of controllers. So every run judges both, and they are no dimension of the table.
 
 What cannot differ, and is not in the table:
 
 * *Controller template mutated*: it is mutated when the Deployment is written, long before the fault, and the
   ReplicaSet copies it. No fault and no failurePolicy can take it away; every run claims just that.
-* *none x any fault but one*: with no webhook pod lost, every admission is answered as on a healthy cluster,
+* *none x any fault but one*: if no webhook pod is lost, every admission is answered as on a healthy cluster,
   whatever happened to the node. One row is the control for all of them.
 * *reboot x anything*: the node is back before it is NotReady, so nothing is evicted and no Pod is admitted. One row
-  shows that. What the restart of its webhook pods costs others is the rollout scenario's to say.
+  shows that. The rollout scenario shows what the restart of its webhook pods costs others.
 * *stop, cut off, pause x one*: a Pod is replaced only after the node is NotReady, and that is when its webhook pod
   leaves the Service, too. How its connections died before, by silence (kill, cut off), by no answer (pause)
   or in order (stop), makes no difference to the replacement; `kill x one` stands for all.
 * *drain x Fail*: a disruption budget keeps one replica, so nobody is ever without an answer; it is as with Ignore.
 * *drain x one, drain or remove x none, remove x all*: less than `drain x all`, or as kill.
 * *DaemonSet pod x all but remove*: it outlives its node as an object, with its mutation, and is not admitted again;
-  only a Node object that was removed takes it along, and it is born anew when the node returns.
+  only the removal of its Node object deletes it, and it is created again when the node returns.
 """
 
 from collections.abc import Callable
@@ -65,13 +65,13 @@ PODS, TEMPLATES = "chaos-pods", "chaos-templates"
 """The namespaces in which Pods, or pod templates of controllers, are mutated."""
 
 REPLACED_SECONDS = 120.0
-"""How long the replacement of a pod may take: 50 s until the node is NotReady, 5 s of toleration, and a slow start."""
+"""Seconds that the replacement of a pod may take: 50 until the node is NotReady, 5 of toleration, a slow start."""
 
 DEADLOCK_SECONDS = 75.0
-"""How long one waits for a replacement that is not to come: more than a replacement takes that does (65 s)."""
+"""Seconds to wait for a replacement that must not come: more than one takes that comes (65 s)."""
 
 OUTAGE = "chaos-outage"
-"""The constraint that is made while nobody generates policies."""
+"""The constraint that is added while no pod generates policies."""
 
 REPLICAS = 3
 
@@ -93,11 +93,11 @@ FAULTS: dict[str, tuple[Callable[[str], Fault], str]] = {
 class Row:
     """One experiment: what is done to the node, how many webhook pods are on it, the mutating webhook's failurePolicy.
 
-    What is predicted of the Pods of a Deployment that are mutated themselves, and of those of a StatefulSet: their
-    replacements are mutated, or unmutated, or race with Gatekeeper's going or coming, or never come while the node is
-    lost. `open_share` bounds how many of all Pods are admitted unmutated (None: so many for so long that no replacement
-    escapes). `usual` rows run by default. With `generation`, a constraint is made while the node is lost, and with it
-    the one pod that generates policies.
+    `deployment` and `stateful` are predictions for Pods that are mutated themselves: their replacements are mutated, or
+    unmutated, or race with Gatekeeper's going or coming, or never come while the node is lost. `open_share` limits the
+    share of all Pods that are admitted unmutated (None: so many, for so long, that no replacement escapes). `usual`
+    rows run by default. With `generation`, a constraint is added while the node, and with it the one pod that generates
+    policies, is lost.
     """
 
     fault: str
@@ -116,17 +116,17 @@ class Row:
 
     @property
     def outlived(self) -> bool:
-        """Whether the node's webhook pods live on while it is lost, to serve as soon as it is back."""
+        """Whether the node's webhook pods keep running while it is lost, and serve as soon as it is back."""
         return self.deployment == "unmutated" and self.stateful == "raced"
 
     @property
     def excused(self) -> Excuses:
-        """What may excuse a replacement without the mutation where that is a race."""
+        """What excuses a replacement without the mutation if that is a race."""
         return ("nobody in rotation",) if self.outlived else ("endpoint on the lost node",)
 
     @property
     def how(self) -> str:
-        """How the history calls what is done to the node."""
+        """`Entry.f` of the node's harm in the history."""
         return FAULTS[self.fault][1]
 
 
@@ -146,14 +146,14 @@ ROWS = (
 )  # fmt: skip
 """The one table of predictions.
 
-A StatefulSet's pod is replaced when its node is back. Webhook pods of a killed or stopped node then start anew, too
-late for it. Those of one that was paused or cut off were there all the time: which of the two its kubelet tells first
-is a race, which they mostly win (in 19 of 21 runs). When a Node object is removed, one sweep takes all pods of it, and
-some are replaced while a webhook pod that has just gone is still an endpoint: of ten runs one lost that race.
+A StatefulSet's pod is replaced when its node is back. Webhook pods of a killed or stopped node restart then, too late
+for it. Those of a paused or isolated node were running all the time: which of the two its kubelet reports first is a
+race, which they mostly win (in 19 of 21 runs). When a Node object is removed, all its pods are deleted in one sweep,
+and some are replaced while a deleted webhook pod is still an endpoint: one of ten runs lost that race.
 """
 
 
 def rows(chosen: Callable[[Row], bool] = lambda _: True) -> list[object]:
-    """Return the chosen rows as parameters; what is not usual is marked `extended`."""
+    """Return the chosen rows as parameters; those that are not usual are marked `extended`."""
     marks = {row: () if row.usual else pytest.mark.extended for row in ROWS}
     return [pytest.param(row, id=row.name, marks=marks[row]) for row in ROWS if chosen(row)]

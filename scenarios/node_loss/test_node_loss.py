@@ -78,7 +78,7 @@ def test_replaced_pods_of_a_mutated_template(claims: RowClaims[Row]) -> None:
 
 @each_row
 def test_pods_of_a_daemon_set(claims: RowClaims[Row]) -> None:
-    """A DaemonSet's pod outlives its node, with its mutation; only one whose Node object was removed is born anew."""
+    """A DaemonSet's pod outlives its node, with its mutation; if its Node object is removed, it is created again."""
     check = replacements_mutated if claims.row.fault == "remove" else never_replaced
     claims.claim(check(claims.row.how, namespace=PODS, kinds=("DaemonSet",)))
 
@@ -91,7 +91,7 @@ def test_pods_are_replaced_in_time(claims: RowClaims[Row]) -> None:
 
 @each_open_row
 def test_pods_admitted_unmutated(claims: RowClaims[Row]) -> None:
-    """How many Pods were admitted unmutated, and for how long, is told, and bounded if anything bounds it."""
+    """How many Pods were admitted unmutated, and for how long, is reported, and limited if anything limits it."""
     row, fault = claims.row, f"{claims.row.fault} node"
     if row.open_share is not None:
         # Without a dead endpoint it is the busy machine that is late.

@@ -1,1 +1,1 @@
-"""Planted: defects put into a cluster, so that it is known what each check must find."""
+"""Planted: defects that are put into a cluster on purpose, so that it is known what each check must report."""

@@ -1,4 +1,4 @@
-"""Planting: defects that are put into a cluster, so that it is known what a check must find there."""
+"""Planting: defects that are put into a cluster on purpose, so that it is known what a check must report."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ _NOWHERE = "/planted"
 
 
 class PlantedDefect:
-    """A fault that is a defect of the cluster, or none at all; who planted it takes it away when the fault is over."""
+    """A fault that is a defect of the cluster, or none at all; the test that planted it removes it afterwards."""
 
     name = PLANTED
 
@@ -25,23 +25,23 @@ class PlantedDefect:
         self._plant = plant
 
     def inject(self, _injection: Injection) -> None:
-        """Plant it, with nothing in the journal: it stays until the end, or until who planted it takes it away."""
+        """Plant the defect, with nothing in the journal: the test removes it."""
         self._plant()
 
     def observed(self, _cluster: Cluster, _deadline: Deadline) -> str:
-        """Return that it is there: who plants it raises if it could not be."""
+        """Return that the defect exists: planting it raises if it does not work."""
         return "it is planted"
 
     def healed(self, _cluster: Cluster, _deadline: Deadline) -> str:
-        """Return who takes it away."""
+        """Return when it is removed."""
         return "it is taken away at the end"
 
 
 @contextmanager
 def mislead_webhooks(cluster: Cluster, kind: str) -> Iterator[PlantedDefect]:
-    """Give the defect that the API server asks Gatekeeper's webhooks of one kind at a path where nobody answers.
+    """Give the defect that the API server calls Gatekeeper's webhooks of one kind at a path that nobody serves.
 
-    A Service that leads nowhere would not do: the API server keeps the connections that it has.
+    A Service without endpoints would not do: the API server keeps its open connections.
     """
     path = f"/apis/admissionregistration.k8s.io/v1/{kind}webhookconfigurations/gatekeeper-{kind}-webhook-configuration"
 

@@ -1,6 +1,6 @@
-"""Planted defects: what each check must find on a real cluster, because it was put there.
+"""Planted defects: what each check must report on a real cluster, because it was planted there.
 
-It is about the checks, not about Gatekeeper: `nox -s truth -- -k planted` counts what they said.
+This is about the checks, not about Gatekeeper: `nox -s truth -- -k planted` counts their verdicts.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Matrix of the registry cut: its 18 cells, what is predicted of each, and the steps that fill three at a time."""
+"""Registry cut: the matrix of 18 cells, the prediction for each, and the steps that fill three cells at a time."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -33,17 +33,17 @@ __all__ = [
 ISSUE = "open-policy-agent/gatekeeper#3839"
 
 WINDOW_SECONDS = 60.0
-"""How long a pod has, during the cut, to serve again: several times what it needs when it needs no registry."""
+"""Seconds for a pod to serve again during the cut: several times what it needs without a registry."""
 
 AFTER_SECONDS = 300.0
-"""How long it has after the cut: the longest back-off of a kubelet between two pulls is 300 s."""
+"""Seconds for a pod to serve again after the cut: a kubelet's longest back-off between two pulls is 300."""
 
 GAP_SECONDS = 30.0
-"""How long enforcement may be lost while one replica serves: many times what passes until a killed one gets no request
-any more, so that only who is lost for good breaks it."""
+"""Seconds for which enforcement may be lost while one replica serves: many times what passes until a killed one gets no
+more requests, so that only a permanent loss violates it."""
 
 ALL_KILLED_SECONDS = 90.0
-"""How long replicas that were killed all at once have, during the cut, to serve again; mostly they need less."""
+"""Seconds for replicas that were all killed to serve again during the cut; mostly they need less."""
 
 _ENFORCED = ("mutate pods", "deny by rego")
 _RATE = 10.0
@@ -63,9 +63,9 @@ AUDIT = "gatekeeper.sh/operation=audit"
 class Row:
     """One experiment of three cells.
 
-    How Gatekeeper was installed and got its pull policy, where its image is when the registry is cut, and
-    what is predicted of a pod that is left alone, of one whose container is killed, and of one that is
-    deleted and must start on the other node. `holds`: it serves admission (again) while the registry is away.
+    Its fields are how Gatekeeper was installed and got its pull policy, where its image is when the registry is cut,
+    and the predictions for a pod that is left alone, one whose container is killed, and one that is deleted and must
+    start on the other node. `holds`: it serves admission (again) while the registry is cut.
     """
 
     install: Literal["manifest", "chart"]
@@ -82,7 +82,7 @@ class Row:
         return f"{self.policy.replace(' ', '_')}-{present}"
 
     def predicted(self, treatment: Treatment) -> Predicted:
-        """Return what is predicted of a pod that gets this treatment."""
+        """Return the prediction for a pod with this treatment."""
         return {"left alone": self.left_alone, "killed": self.killed, "rescheduled": self.rescheduled}[treatment]
 
     def issue(self, treatment: Treatment) -> str | None:
@@ -117,11 +117,11 @@ def markdown() -> str:
 
 
 def cut_off(experiment: Experiment, row: Row, shipped: PullPolicy) -> None:
-    """Go through one row: one cut of the registry, in which three webhook pods get one treatment each.
+    """Run one row: one cut of the registry, in which three webhook pods get one treatment each.
 
-    All pods are fresh, so that no back-off of the row before slows them. Which pod gets which treatment is
-    chosen by the seed. The audit pod's container is killed, too: the incident's report shows it failing.
-    Meanwhile it is asked whether policies are enforced: one replica serves all the time.
+    All pods are new, so that no back-off of the row before slows them. The seed decides which pod gets which treatment.
+    The audit pod's container is killed, too: the incident's report shows it failing. The canary asks about policies
+    meanwhile; one replica is serving all the time.
     """
     image, workers = experiment.gatekeeper_image, experiment.cluster.workers
     webhooks = _restart_fresh(experiment, row, shipped)
@@ -137,7 +137,7 @@ def cut_off(experiment: Experiment, row: Row, shipped: PullPolicy) -> None:
 
 
 def kill_all(experiment: Experiment, row: Row, shipped: PullPolicy) -> None:
-    """Kill the containers of all webhook pods while the registry is away: nobody is left to enforce anything."""
+    """Kill the containers of all webhook pods while the registry is cut: no replica is left to enforce anything."""
     webhooks = _restart_fresh(experiment, row, shipped)
     with experiment.fault(cut_registry()):
         experiment.act(kill_containers(*webhooks))
@@ -148,9 +148,9 @@ def kill_all(experiment: Experiment, row: Row, shipped: PullPolicy) -> None:
 
 
 def claim_all_killed(experiment: Experiment, row: Row) -> None:
-    """Claim that policies are enforced again while the registry is away, as far as one killed pod serves, and after.
+    """Claim that policies are enforced again during the cut, as far as one killed pod can serve, and after it.
 
-    What is lost is lost by both faults together: neither alone loses it for so long.
+    Enforcement is lost by both faults together: neither alone loses it for so long.
     """
     meanwhile = comes_back(fault=[_CUT, _KILL], policies=_ENFORCED, before_healing=True)
     experiment.claim(meanwhile, expected=row.killed, issue=row.issue("killed"))
@@ -158,7 +158,7 @@ def claim_all_killed(experiment: Experiment, row: Row) -> None:
 
 
 def _restart_fresh(experiment: Experiment, row: Row, shipped: PullPolicy) -> list[str]:
-    """Replace all pods by fresh ones with the row's pull policy, ask for policies from now on, return the webhooks."""
+    """Replace all pods by new ones with the row's pull policy, apply policies, and return the webhook pods."""
     for node in experiment.cluster.workers:
         pull(experiment.cluster.engine, node=node, image=experiment.gatekeeper_image)
     webhooks = experiment.restart_gatekeeper("IfNotPresent" if row.policy == "patched IfNotPresent" else shipped)
@@ -170,7 +170,7 @@ class CellClaims(RowClaims[Row]):
     """Claims about the cells of a row: one treatment each, and what the cut costs in enforcement."""
 
     def judge(self, treatment: Treatment) -> None:
-        """Claim what is predicted of the treatment, during the cut and after its end."""
+        """Claim the prediction for the treatment, during the cut and after its end."""
         row = self.row
         if treatment == "left alone":
             self.claim(undisturbed(), expected=row.left_alone)
@@ -181,9 +181,9 @@ class CellClaims(RowClaims[Row]):
         self.claim(recovers_after(AFTER_SECONDS, treatment))
 
     def judge_enforcement(self) -> None:
-        """Claim what the cut costs in enforcement: nothing beyond the gap at the kill, for one replica always serves.
+        """Claim that the cut costs no enforcement beyond the gap at the kill, because one replica always serves.
 
-        What a busy machine lets time out is told, and is not the cut's doing.
+        Time-outs of a busy machine are reported, and are not the cut's doing.
         """
         self.claim(fail_open_window(GAP_SECONDS, fault=_CUT, policies=_ENFORCED, excused=["timed out"]))
         self.claim(comes_back(fault=_CUT, policies=_ENFORCED, before_healing=True))

@@ -1,1 +1,1 @@
-"""Rollout: what mutation is worth while all webhook pods are replaced (gatekeeper#3776)."""
+"""Rollout: how many pods lack the mutation while all webhook pods are replaced (gatekeeper#3776)."""

@@ -1,4 +1,4 @@
-"""Rollouts: the ways in which webhook pods are replaced, what is expected of each version, and how one is tried."""
+"""Rollout: the ways in which webhook pods are replaced, the claims for each, and how one is run."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,10 +25,10 @@ BEFORE_SECONDS = 5.0
 AFTER_SECONDS = 10.0
 
 AWAY_SECONDS = 20.0
-"""How long no replica is wanted: for long enough after the 10 s for which those of v3.20 and newer serve on."""
+"""Seconds without replicas: long enough after the 10 s for which those of v3.20 and newer serve on."""
 
 SERVED_ON_SECONDS = 8.0
-"""For how long replicas that were told to go must serve on: less than the 10 s of `--shutdown-delay`."""
+"""Seconds for which terminating replicas must serve on: less than the 10 s of `--shutdown-delay`."""
 
 _POLICIES = ("mutate pods", "deny by rego")
 
@@ -37,8 +37,8 @@ _POLICIES = ("mutate pods", "deny by rego")
 class Case:
     """One way to replace all webhook pods, and what is claimed of requests meanwhile.
 
-    `unmutated` is the share of pods that may lack the mutation. None: all replicas go at once, so that nobody is there
-    for a while; then those that go must serve on, which versions before v3.20 do not.
+    `unmutated` is the share of pods that may lack the mutation. None: all replicas go at once, so that none is there
+    for a while; then the terminating ones must serve on, which versions before v3.20 do not.
     """
 
     fault: Callable[[], Fault]
@@ -50,10 +50,10 @@ class Case:
         return self.fault.__name__
 
     def claims(self, fault: str) -> list[Check]:
-        """Return what is claimed while the fault of this name lasts and is recovered from.
+        """Return the claims for the fault of this name and the recovery from it.
 
-        No claim is about how long something took: shares, what came before what, and what is so in the end are the
-        same on a busy machine. A time-out is excused everywhere, for such a machine alone makes some.
+        No claim is about how long something took: shares, the order of events, and the final state are the same on a
+        busy machine. Time-outs are excused everywhere, because a busy machine alone causes some.
         """
         if self.unmutated is None:
             lasts = outlasts(SERVED_ON_SECONDS, fault=fault, policies=_POLICIES)
@@ -69,9 +69,9 @@ CASES = (
     Case(delete_replicas, unmutated=None),
     Case(scale_to_zero, unmutated=None),
 )
-"""Gentle ways lose few mutations. When all replicas go at once, some are lost: before v3.20 from the first moment on,
-later (`--shutdown-delay`) only for what new ones need longer than 10 s. With no replica there is nobody to ask, and the
-manifest chooses to fail open then."""
+"""Gradual ways lose few mutations. If all replicas go at once, some are lost: before v3.20 from the first moment on,
+later (`--shutdown-delay`) only if new ones need longer than 10 s. Without replicas no webhook can be called, and by the
+manifest's failurePolicy it fails open."""
 
 
 def replace_under_load(experiment: Experiment, case: Case) -> str:

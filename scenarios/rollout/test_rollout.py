@@ -1,4 +1,4 @@
-"""Rollout under load: what mutation is worth while all webhook pods are replaced (gatekeeper#3776)."""
+"""Rollout under load: how many pods lack the mutation while all webhook pods are replaced (gatekeeper#3776)."""
 
 import pytest
 
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.shape(workers=2, install="manifest")
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_pods_are_mutated_while_replicas_are_replaced(experiment: Experiment, case: Case) -> None:
-    """A gentle replacement loses hardly a mutation, a brutal one loses them for a time that has a bound."""
+    """A gradual replacement loses hardly a mutation; one of all replicas at once loses them for a limited time."""
     fault = replace_under_load(experiment, case)
     for claim in case.claims(fault):
         experiment.claim(claim)

@@ -17,7 +17,7 @@ from tests.fakes.grammar import Call, RefusedError, docker_call, refuse
 __all__ = ["FakeEngine"]
 
 _FAILED = "Error response from daemon:"
-_KINDS: Mapping[str, guard.Kind] = {
+_KINDS: Mapping[str, guard.ObjectKind] = {
     "ps": "container",
     "rm": "container",
     "network ls": "network",

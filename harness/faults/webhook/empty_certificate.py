@@ -13,7 +13,7 @@ from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER, NAMESPACE
 from chaos_harness.harness.errors import FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
-from chaos_harness.harness.faults.webhook.call import UNCALLED, wait_for_answer
+from chaos_harness.harness.faults.webhook.call import UNCALLED, wait_answered
 from chaos_harness.harness.undo.actions import undo
 from chaos_harness.harness.undo.commands import control_plane_arguments, undo_by_kubectl
 
@@ -72,7 +72,7 @@ class _EmptyCertificate:
         if self._before in {"", _BLANK, now}:
             raise FaultNotApplied(f"expected Secret {_SECRET} to lose its certificate, it was and is {now}")
         if not self._said:
-            self._said = wait_for_answer(cluster, deadline, UNCALLED)
+            self._said = wait_answered(cluster, deadline, UNCALLED)
         return (
             f"Secret {_SECRET} was emptied in version {self._version}: its certificate was {self._before}, is {now}; "
             f"the API server said: {self._said}"

@@ -7,7 +7,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.errors import BadScenario, FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
-from chaos_harness.harness.faults.webhook.call import DENIED, NOBODY, UNCALLED, wait_for_answer
+from chaos_harness.harness.faults.webhook.call import DENIED, NOBODY, UNCALLED, wait_answered
 from chaos_harness.harness.undo.iptables import Rule, new_comment
 
 __all__ = ["CUT_WEBHOOK", "cut_webhook"]
@@ -48,7 +48,7 @@ class _LinkCut:
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         """Ask for a namespace that Gatekeeper must deny: the call fails, and the rules have counted packets."""
-        said = wait_for_answer(cluster, deadline, UNCALLED)
+        said = wait_answered(cluster, deadline, UNCALLED)
         counted = {rule.node: rule.packets(cluster, deadline) for rule in self._rules(cluster)}
         idle = [node for node, packets in counted.items() if packets is None]
         if idle or not any(counted.values()):
@@ -61,7 +61,7 @@ class _LinkCut:
         left = [rule.node for rule in self._rules(cluster) if rule.packets(cluster, deadline) is not None]
         if left:
             raise FaultNotApplied(f"expected no rule {self._comment}, one is there on {', '.join(left)}")
-        said = wait_for_answer(cluster, deadline, DENIED, NOBODY)
+        said = wait_answered(cluster, deadline, DENIED, NOBODY)
         return f"the rules are gone from {', '.join(cluster.control_planes)}; the API server says: {said}"
 
     def _rules(self, cluster: Cluster) -> list[Rule]:

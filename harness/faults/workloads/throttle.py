@@ -32,7 +32,7 @@ fi
 echo "$file" && cat "$file"
 """
 # Two processes of the cgroup that want a processor each for a second: how often it was held back meanwhile, of how many
-# periods. Both are ended by `timeout`, whatever becomes of who started them.
+# periods. `timeout` ends both in any case.
 _BURN = r"""
 folder=${1%/*}
 count() { sed -n "s/^$1 //p" "$folder/cpu.stat"; }

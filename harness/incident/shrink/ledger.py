@@ -75,12 +75,12 @@ class Ledger:
         if old_head.get("format") != _FORMAT:
             raise BadScenario(
                 f"{self._path}: was written by another version of the harness, which names the parts of an incident "
-                "otherwise; shrink without --resume to begin anew"
+                "otherwise; shrink without --resume to start again"
             )
         other = [name for name in head if old_head.get(name) != head[name]]
         if other:
             raise BadScenario(
-                f"{self._path}: was begun with another {' and '.join(other)}; shrink without --resume to begin anew"
+                f"{self._path}: was begun with another {' and '.join(other)}; shrink without --resume to start again"
             )
         if torn:
             try:
@@ -113,4 +113,4 @@ def _attempt(line: Any) -> tuple[tuple[str, ...], bool]:
 
 def _no_ledger(path: Path, problem: object) -> BadScenario:
     said = escape_controls(problem if isinstance(problem, str) else repr(problem), most=_SHORT)
-    return BadScenario(f"{path}: is no ledger of a shrink: {said}; shrink without --resume to begin anew")
+    return BadScenario(f"{path}: is no ledger of a shrink: {said}; shrink without --resume to start again")

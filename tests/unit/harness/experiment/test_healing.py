@@ -147,7 +147,7 @@ def test_an_undo_that_cannot_be_done_is_ours(experiment: Experiment, world: Worl
         with experiment:
             experiment.act(cut_registry("drop", nodes=["w-worker"]))
             experiment.act(Staying())
-            world.paused.add("w-worker")
+            world.containers["w-worker"].status = "paused"
 
     with pytest.raises(UndoFailed, match="is paused") as raised:
         live()

@@ -53,7 +53,7 @@ def test_what_was_missed_is_admitted_anew(bench: Bench, world: NodeWorld, carryi
     world.missed = 2
     with deploy("chaos-x", *ALL, on="w-worker", carrying=carrying).make(bench.cluster, bench.journal) as proof:
         assert [mutated(pod) for pod in world.workload()] == [carrying] * 3 + [True] * 2
-    assert proof.partition("; ")[2] == f"{anew} were admitted anew, for they lacked the mutation" * carrying
+    assert proof.partition("; ")[2] == f"{anew} were admitted again because they lacked the mutation" * carrying
 
 
 def test_what_is_missed_again_and_again(bench: Bench, world: NodeWorld, monkeypatch: pytest.MonkeyPatch) -> None:

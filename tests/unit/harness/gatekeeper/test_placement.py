@@ -84,5 +84,5 @@ def test_more_than_there_are(bench: Bench) -> None:
 def test_bad_node(bench: Bench, node: str) -> None:
     """Only a worker beside others can be chosen."""
     block = place_gatekeeper(node, webhooks=1, audit=True).make(bench.cluster, bench.journal)
-    with pytest.raises(PreparationFailed, match="a worker beside others"):
+    with pytest.raises(PreparationFailed, match="one of several workers"):
         block.__enter__()

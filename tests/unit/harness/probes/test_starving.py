@@ -19,7 +19,7 @@ from tests.fakes.canary_histories import CanaryHistory
 
 _QUIET = "AT 1.00 P manager 8 0 8 1000000000 1000000000 10"
 _STARVED = "AT 2.00 P manager 8 0 8 1001000000 1900000000 20"
-_UNCOUNTED = "its kernel does not tell how long threads run and wait"
+_UNCOUNTED = "its kernel does not count how long threads run and wait"
 
 
 class Nodes:

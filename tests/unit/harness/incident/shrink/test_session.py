@@ -243,7 +243,7 @@ def test_no_ledger(loaded: LoadedIncident, tmp_path: Path, content: bytes | None
 
     for ask in (lambda: Ledger(path, loaded, 7, 0.95), lambda: Ledger.seed_of(path)):
         with pytest.raises(
-            BadScenario, match=r"is no ledger of a shrink.*; shrink without --resume to begin anew"
+            BadScenario, match=r"is no ledger of a shrink.*; shrink without --resume to start again"
         ) as error:
             ask()
         assert str(error.value).isprintable()
