@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from chaos_harness.clusters.checkout import command_line
@@ -39,12 +40,12 @@ def control_plane_arguments(cluster: Cluster, last: str = "") -> dict[str, Any]:
 def run_in_container(
     engine: Engine, container: str, *argv: str, ended_by: Ending, seconds: float = _SECONDS
 ) -> Completed | None:
-    """Run `argv` in a container for an undo; return None if the harm ended with the container.
+    """Run `argv` in a container for an undo; None if the harm is gone with the container.
 
-    `ended_by` says what ends the harm: "stop" of the container if it is in the kernel (packet filters, limits of
-    processes), "removal" if it is in a file or a volume. The exit status is not checked: the caller knows which ones
-    mean "undone already". Raises CommandFailed (the container is stopped, and the harm is still in it),
-    DeadlineExceeded.
+    It is `ended_by` the container's "stop" if it is in the kernel (packet filters, limits of processes); it lasts until
+    the container's "removal" if it is in a file or a volume. The status may be anything: the caller knows which ones
+    mean "undone already"; for all others the reason is in `stderr`. Raises CommandFailed (stopped, and the harm is
+    still in it), DeadlineExceeded.
     """
     deadline = Deadline.after(seconds, f"`{' '.join(argv)}` in {container}")
     done = engine.run(["exec", container, *argv], deadline, check=False)
@@ -57,7 +58,8 @@ def run_in_container(
             f"`{' '.join(argv)}` in {container}: it is stopped, what was done is still in it; "
             f"`docker --host {engine.host} start {container}`, then `{command_line('gc')}`"
         )
-    return done
+    # Docker may say on stdout that there is no such program: 28.2 does, of an engine of 20.10.
+    return done if done.stderr else replace(done, stderr=done.stdout)
 
 
 def undo_by_kubectl(

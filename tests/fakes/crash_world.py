@@ -1,10 +1,9 @@
 """Crash world: a cluster of three control planes in memory, on which every fault can be done, cut off, and undone."""
 
-import copy
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -82,11 +81,11 @@ class CrashWorld(FakeNodes):
 
     def state(self) -> Any:
         """Return all that a fault may harm; pods come and go, and nobody takes a death back."""
-        objects = copy.deepcopy(self.objects)
+        objects = json.loads(json.dumps(self.objects))
         for object_ in objects.values():
             object_["metadata"].pop("uid", None)  # what is made anew has another one
-        containers = [replace(container, starts=0, fixed="") for container in self.containers.values()]
-        return copy.deepcopy(containers), objects
+        containers = [container.lasting() for container in self.containers.values()]
+        return containers, objects
 
     def stop(self, container: Container) -> None:
         super().stop(container)
@@ -148,13 +147,13 @@ class CrashWorld(FakeNodes):
 
     def merge(self, path: str, patch: Mapping[str, Any]) -> bool:
         """Merge a patch; a Deployment that is rolled out anew fills the Secret, as Gatekeeper does."""
-        before = copy.deepcopy(self.objects[path])
+        before = json.dumps(self.objects[path])
         with self.changing():
             if "template" in patch.get("spec", {}):
                 self.objects[_SECRET]["data"] = dict(_DATA)
             else:
                 _merge(self.objects[path], patch)
-        return self.objects[path] != before
+        return json.dumps(self.objects[path]) != before
 
     def delete(self, path: str) -> None:
         with self.changing():
@@ -203,7 +202,7 @@ class CrashWorld(FakeNodes):
             return 200, next(pod for pod in self.pods if path.endswith(f"/{pod['metadata']['name']}"))
         if "/leases/" in path:
             return 200, {"spec": {"renewTime": "1"}}
-        object_ = copy.deepcopy(self.objects.get(path))
+        object_ = self.objects.get(path)
         return (200, object_) if object_ else (404, {"message": "not found"})
 
     def _pod(self, name: str) -> dict[str, Any]:

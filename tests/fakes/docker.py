@@ -39,6 +39,11 @@ class Container:
     def id(self) -> str:
         return f"{self.name.encode().hex():0<64}"[:64]
 
+    def lasting(self) -> "Container":
+        """Return a copy of what a fault must leave as it was: not how often it started, nor who chose its address."""
+        files, rules, images = dict(self.files), list(self.rules), set(self.images)
+        return Container(self.name, self.status, self.address, files=files, rules=rules, images=images)
+
 
 class FakeDocker:
     """Takes and refuses commands as docker does; what runs in a container is `program`'s.

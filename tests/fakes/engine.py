@@ -116,6 +116,9 @@ class FakeEngine(Engine):
                     refuse(1, f"open {call.value('--input')}: no such file or directory")
             case "exec" | "logs" | "commit":
                 self._named("container", call.words[0])
+            case "start" | "stop" | "restart" | "pause" | "unpause":
+                for name in call.words:
+                    self._named("container", name)
             case "tag":
                 self._named("image", call.words[0])
         return Completed("", "", 0)

@@ -1,4 +1,7 @@
-"""Grammar: how the programs that faults and undos run take their command lines, and how they refuse them."""
+"""Grammar: how the programs that faults and undos run take their command lines, and how they refuse them.
+
+It has what the harness uses. Who uses more puts it here and into `tests.fakes.commands`, and has it recorded.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -269,7 +272,7 @@ def _curl(line: Sequence[str]) -> Call:
 def _systemctl(line: Sequence[str]) -> Call:
     if options := [word for word in line if word.startswith("-")]:
         refuse(1, f"systemctl: unrecognized option '{options[0]}'")
-    if line[0] not in ("restart", "is-active"):
+    if line[0] not in ("start", "stop", "restart", "is-active"):
         refuse(1, f"Unknown command verb '{line[0]}', did you mean 'restart'?")
     return Call(line[0], {}, line[1:])
 

@@ -120,6 +120,8 @@ class FakeNodes(FakeDocker):
         (unit,) = call.words
         if call.verb == "is-active":
             return Completed("active\n", "", 0) if unit == "kubelet" else Completed("inactive\n", "", 4)
+        if call.verb != "restart":
+            raise AssertionError(f"there is no fake of `systemctl {call.verb}` here")
         if unit != "kubelet":
             refuse(5, f"Failed to restart {unit}.service: Unit {unit}.service not found.")
         with self.changing():

@@ -95,7 +95,7 @@ def resume(engine: Engine, *, node: str) -> None:
 class _Kind:
     """One way to lose a node: how the engine does it, what state that leaves, and what takes it back.
 
-    The engine refuses to do what is `of_running` to a node that does not run.
+    The engine refuses it to a node in one of the states `refused_when`.
     """
 
     name: str
@@ -103,14 +103,12 @@ class _Kind:
     command: tuple[str, ...]
     leaves: str
     restarts: bool
-    of_running: bool = True
+    refused_when: tuple[str, ...] = ()
 
 
-_KILL = _Kind("kill node", KILLED_NODE, ("kill", "--signal", "KILL"), "exited", restarts=True)
-_STOP = _Kind(
-    "stop node", STOPPED_NODE, ("stop", "--time", str(_STOP_SECONDS)), "exited", restarts=True, of_running=False
-)
-_PAUSE = _Kind("pause node", PAUSED_NODE, ("pause",), "paused", restarts=False)
+_KILL = _Kind("kill node", KILLED_NODE, ("kill", "--signal", "KILL"), "exited", restarts=True, refused_when=("exited",))
+_STOP = _Kind("stop node", STOPPED_NODE, ("stop", "--time", str(_STOP_SECONDS)), "exited", restarts=True)
+_PAUSE = _Kind("pause node", PAUSED_NODE, ("pause",), "paused", restarts=False, refused_when=("exited", "paused"))
 
 
 class _Down:
@@ -126,8 +124,7 @@ class _Down:
     def inject(self, injection: Injection) -> None:
         cluster = injection.cluster
         require_victim(cluster, self._node)
-        if self._kind.of_running:
-            _require_state(cluster.engine, self._node, "running")
+        self._require_possible(cluster.engine)
         self._address = _address(cluster, self._node, injection.undos)
         if self._kind.restarts:
             injection.undo(start, node=self._node, network=cluster.network, address=self._address)
@@ -137,6 +134,12 @@ class _Down:
         down = Deadline.after(_SECONDS, f"{self._node} to go down")
         retry_while_busy(cluster.engine, self._kind.command, [self._node], down)
         self._last = _read_heartbeat(cluster, self._node)
+
+    def _require_possible(self, engine: Engine) -> None:
+        """Raise FaultNotApplied, before anything is promised, if the engine would refuse."""
+        container = _inspect(engine, self._node)
+        if container and (state := container["State"]["Status"]) in self._kind.refused_when:
+            raise FaultNotApplied(f"expected {self._node} to be running, it is {state}: is another fault at it?")
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         state = _require_state(cluster.engine, self._node, self._kind.leaves)
