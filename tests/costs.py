@@ -60,7 +60,10 @@ class Costs:
             return []
         dearest = sorted(self._seconds.items(), key=lambda costs: -costs[1])
         told = [f"{seconds:6.1f} s {test}" for test, seconds in dearest if seconds > _TOLD_SECONDS]
-        head = f"{sum(self._seconds.values()):.1f} s of processor in tests; over {_TOLD_SECONDS} s: {len(told)}"
+        together = sum(self._seconds.values())
+        head = (
+            f"{together:.1f} s of processor in tests without those marked thorough; over {_TOLD_SECONDS} s: {len(told)}"
+        )
         refused = [
             f"ERROR: {test} takes more than {_MOST_SECONDS:g} s of processor in the quick loop: "
             "let it try less there (tests/thorough.py), or find out what is slow"

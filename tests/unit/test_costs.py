@@ -41,7 +41,7 @@ def test_what_takes_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     watching, status = _run(monkeypatch, cheap=0.1, dear=0.7, dearest=1.9)
     assert status == 0
     assert watching.lines() == [
-        "2.7 s of processor in tests; over 0.5 s: 2",
+        "2.7 s of processor in tests without those marked thorough; over 0.5 s: 2",
         "   1.9 s dearest",
         "   0.7 s dear",
     ]
