@@ -13,6 +13,7 @@ from tests.fakes.asked import Asked
 from tests.fakes.audited import MUTATION, VALIDATION
 from tests.fakes.decided import CLOSED, SLOW, Decided
 from tests.fakes.histories import STARTED
+from tests.thorough import sampled
 
 NAME = "kill"
 UNLESS = never_unmutated(excused=["timed out"])
@@ -119,7 +120,7 @@ def _lost(history: Decided, kind: Any, value: dict[str, Any]) -> Decided:
     return history
 
 
-@pytest.mark.parametrize("kind", ["info", None])
+@pytest.mark.parametrize("kind", sampled(["info", None], 1))
 @pytest.mark.parametrize(
     ("value", "outcome", "refused"),
     [
