@@ -89,23 +89,32 @@ class _Scope:
 
 def bindings(node: ast.AST) -> Iterator[str]:
     """Yield the names that a statement binds in its own scope, except imports."""
+    yield from _bound_by(node)
+    if isinstance(node, _Comprehension):
+        yield from (part.target.id for part in ast.walk(node) if isinstance(part, ast.NamedExpr))
+    elif not isinstance(node, _Function | ast.ClassDef):
+        for child in _children(node):
+            yield from bindings(child)
+
+
+def _bound_by(node: ast.AST) -> Iterator[str]:
+    """Yield the name that a node binds by itself, whatever those below it bind."""
     match node:
+        case ast.Name(id=name, ctx=ast.Store() | ast.Del()) | ast.MatchMapping(rest=str(name)):
+            yield name
         case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
             yield node.name
-            return
-        case ast.Lambda():
-            return
-        case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
-            yield from (part.target.id for part in ast.walk(node) if isinstance(part, ast.NamedExpr))
-            return
-        case ast.Name(ctx=ast.Store() | ast.Del()):
-            yield node.id
         case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
             yield name
-        case ast.MatchMapping(rest=str(name)):
-            yield name
-    for child in ast.iter_child_nodes(node):
-        yield from bindings(child)
+
+
+def _children(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes right below one, without those that have no parts, as `ast.Load`: in half the time of `ast`'s."""
+    for name in node._fields:
+        below = getattr(node, name, None)
+        for part in below if isinstance(below, list) else (below,):
+            if isinstance(part, ast.AST) and part._fields:
+                yield part
 
 
 def imports(node: ast.AST) -> Iterator[tuple[str, str]]:
@@ -114,7 +123,7 @@ def imports(node: ast.AST) -> Iterator[tuple[str, str]]:
     A relative name begins with dots.
     """
     match node:
-        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() | ast.Lambda():
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() | ast.expr():
             return
         case ast.Import():
             for alias in node.names:
@@ -124,7 +133,7 @@ def imports(node: ast.AST) -> Iterator[tuple[str, str]]:
             module = "." * node.level + (f"{node.module}." if node.module else "")
             yield from ((alias.asname or alias.name, f"{module}{alias.name}") for alias in node.names)
         case _:
-            for child in ast.iter_child_nodes(node):
+            for child in _children(node):
                 yield from imports(child)
 
 
@@ -364,17 +373,17 @@ def _scope(kind: str, body: Iterable[ast.AST], names: Iterable[str]) -> _Scope:
 
 
 def _own(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield a node and all nodes below it in the same scope."""
+    """Yield a statement and all below it that are of the same scope; expressions aside."""
     yield node
-    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
-        for child in ast.iter_child_nodes(node):
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.expr):
+        for child in _children(node):
             yield from _own(child)
 
 
 def _unchanged(arguments: ast.arguments, body: Iterable[ast.AST]) -> str:
     """Return the first parameter if it is never bound again, else ""."""
     first = next((parameter.arg for parameter in (*arguments.posonlyargs, *arguments.args)), "")
-    bound = {name for statement in body for node in ast.walk(statement) for name in bindings(node)}
+    bound = {name for statement in body for node in ast.walk(statement) for name in _bound_by(node)}
     return "" if first in bound else first
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from tests.syntax import statements
+from tests.syntax import children, statements
 
 __all__ = ["Reading", "readings"]
 
@@ -220,12 +220,12 @@ class _Follower:
 
 def _inside(scope: _Scope) -> Iterator[ast.AST]:
     """Yield what stands in a scope, and the scopes in it, but not what stands in those."""
-    waiting: list[ast.AST] = list(ast.iter_child_nodes(scope))
+    waiting: list[ast.AST] = list(children(scope))
     while waiting:
         node = waiting.pop()
         yield node
         if not isinstance(node, _Scope):
-            waiting += ast.iter_child_nodes(node)
+            waiting += children(node)
 
 
 def _parts(node: ast.expr) -> Iterator[ast.expr]:

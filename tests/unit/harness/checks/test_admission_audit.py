@@ -13,6 +13,7 @@ from tests.fakes.audit_histories import CLOSED, SLOW, AuditHistory
 from tests.fakes.audit_log import MUTATION, VALIDATION
 from tests.fakes.canary_histories import CanaryHistory
 from tests.fakes.histories import STARTED
+from tests.thorough import sampled
 
 NAME = "kill"
 UNLESS = never_unmutated(excused=["timed out"])
@@ -123,7 +124,7 @@ def _lost(history: AuditHistory, kind: Any, value: dict[str, Any]) -> AuditHisto
     return history
 
 
-@pytest.mark.parametrize("kind", ["info", None])
+@pytest.mark.parametrize("kind", sampled(["info", None], 1))
 @pytest.mark.parametrize(
     ("value", "outcome", "refused"),
     [

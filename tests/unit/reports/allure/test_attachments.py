@@ -19,6 +19,7 @@ from tests.fakes.histories import HistoryBuilder
 from tests.thorough import thorough
 
 
+@thorough
 def test_very_large_history_is_cut_and_said_to_be(tmp_path: Path) -> None:
     """Whole lines up to a bound are kept, compressed; the name tells how many, the last line where the rest is."""
     path = tmp_path / "history.jsonl"
