@@ -9,7 +9,7 @@ from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.errors import HarnessError
 from chaos_harness.reports.allure import killed_runs
 from chaos_harness.reports.allure.categories import viewer_command
-from chaos_harness.reports.html import allure_cli, generate, serving
+from chaos_harness.reports.html import allure_cli, generate, server
 
 __all__ = ["main"]
 
@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
         return 1
     _say(f"report: {named / 'report' / index.name}")
     if options.serve:
-        serving.serve(index.parent, options.port, _say)
+        server.serve(index.parent, options.port, _say)
     return 0
 
 

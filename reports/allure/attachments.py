@@ -14,8 +14,8 @@ from chaos_harness.harness.experiment.record import Record
 from chaos_harness.harness.history import read
 from chaos_harness.harness.redaction import redact
 from chaos_harness.reports.picture.draw import draw_timeline, find_close_up
-from chaos_harness.reports.picture.model import Story
 from chaos_harness.reports.picture.read_history import read_story
+from chaos_harness.reports.picture.story import Story
 
 __all__ = ["AllureAttachment", "Budget", "Files", "attach_file", "draw_pictures", "load_story"]
 

@@ -24,7 +24,7 @@ from chaos_harness.reports.allure.disk_errors import DiskErrorGuard
 from chaos_harness.reports.allure.results import ResultWriter
 from chaos_harness.reports.allure.sweep import redact_results
 from chaos_harness.reports.picture import summary_text
-from chaos_harness.reports.picture.model import Story
+from chaos_harness.reports.picture.story import Story
 from chaos_harness.reports.records import read_record
 
 __all__ = ["pytest_configure"]

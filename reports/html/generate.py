@@ -13,7 +13,7 @@ from chaos_harness.clusters.machine.removal import remove_folder
 from chaos_harness.harness import private
 from chaos_harness.harness.errors import HarnessError
 from chaos_harness.reports.allure.categories import CONFIGURATION
-from chaos_harness.reports.html.calling import run_program
+from chaos_harness.reports.html.programs import run_program
 from chaos_harness.reports.trends import quality_gate
 
 __all__ = ["POLICY", "block_requests", "generate", "require_results"]

@@ -6,8 +6,8 @@ from chaos_harness.harness.experiment.record import ClaimRecord
 from chaos_harness.reports.picture import svg
 from chaos_harness.reports.picture.colours import PATTERNS, style
 from chaos_harness.reports.picture.lanes import LEFT, RIGHT, WIDTH, Axis, Lanes
-from chaos_harness.reports.picture.model import Story
 from chaos_harness.reports.picture.states import Lifeline, Sort
+from chaos_harness.reports.picture.story import Story
 
 __all__ = ["draw_timeline", "find_close_up"]
 

@@ -8,8 +8,8 @@ from chaos_harness.harness.experiment.record import ClaimRecord
 from chaos_harness.reports.picture import svg
 from chaos_harness.reports.picture.colours import STATES
 from chaos_harness.reports.picture.counts import Bins, Tally
-from chaos_harness.reports.picture.model import Band, Mark, QuestionLabel
 from chaos_harness.reports.picture.states import Lifeline
+from chaos_harness.reports.picture.story import Band, Mark, QuestionLabel
 
 __all__ = ["LEFT", "RIGHT", "WIDTH", "Axis", "Lanes"]
 

@@ -9,7 +9,7 @@ from chaos_harness.clusters.checkout import OPTION, command_line
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.experiment.record import ClaimRecord, Record
 from chaos_harness.harness.redaction import redact
-from chaos_harness.reports.picture.model import ChainLink, Story
+from chaos_harness.reports.picture.story import ChainLink, Story
 from chaos_harness.reports.picture.svg import shortened
 
 __all__ = ["render_page", "reproduction_command", "shorten_message", "summarise"]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from benchmarks.plain import plain_cluster
+from benchmarks.manual_cluster import plain_cluster
 from benchmarks.samples import Limit, Ratio, Samples, time_block
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
