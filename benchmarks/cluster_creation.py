@@ -84,5 +84,5 @@ class ClusterCreation:
         with time_block(self.lease):
             leased = pool.lease(self.shape, self.images)
             if leased is None:
-                raise ClusterUnavailable(f"{cluster.name} was not to be had from the pool again")
+                raise ClusterUnavailable(f"{cluster.name} could not be leased from the pool again")
         return leased

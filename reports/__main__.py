@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
         _say(f"no HTML report: {error}")
         if (run / _RESULTS).is_dir():
             _say(
-                f"results: {named / _RESULTS}; to read them where npm and Python packages can be had, "
+                f"results: {named / _RESULTS}; to read them on a machine that can install npm and Python packages, "
                 f"copy {named} there and type, in a checkout of this: {viewer_command(Path(run.name))}"
             )
         return 1

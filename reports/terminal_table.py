@@ -36,7 +36,7 @@ _ORIGINS: dict[FailureOrigin, tuple[str, str]] = {
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option that makes the quality gate decide the exit status."""
     help_text = (
-        "end with 1 also if a figure is worse than in earlier runs beyond noise; for a machine that does nothing else"
+        "exit with 1, too, if a figure is worse than in earlier runs beyond noise; for a machine that does nothing else"
     )
     parser.getgroup("chaos").addoption("--fail-on-regression", action="store_true", help=help_text)
 

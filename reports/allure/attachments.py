@@ -64,7 +64,7 @@ class Budget:
         """Return the share of one of the `workers` that make a run together."""
         return cls(_MOST_OF_RUN // workers)
 
-    def within(self, offered: list[AllureAttachment], record: Record) -> list[AllureAttachment]:
+    def select(self, offered: list[AllureAttachment], record: Record) -> list[AllureAttachment]:
         """Return the attachments that fit for a record, in the order given, and one that says where the rest is."""
         matters = any(not claim.as_expected for claim in record.claims)
         chosen, left_out = [], []

@@ -92,7 +92,7 @@ def block_requests(page: str) -> str:
     foreign = _FOREIGN.search(outside)
     if foreign or "Content-Security-Policy" not in page:
         what = foreign.group() if foreign else "no <head>"
-        raise HarnessError(f"expected a page that asks nobody, found {what[:200]}: this Allure is not the pinned one")
+        raise HarnessError(f"expected a page without requests, found {what[:200]}: this Allure is not the pinned one")
     return page
 
 

@@ -269,7 +269,7 @@ def _fault_note(band: Band) -> str:
     if band.proved is None:
         return f"from {band.begun:.1f} s, never proved"
     if band.one_shot:
-        return f"a blow, proved {band.proved:.1f} s"
+        return f"one-shot, proved {band.proved:.1f} s"
     ended = "never healed" if band.ended is None else f"healed {band.ended:.1f} s"
     return f"proved {band.proved:.1f} s, {ended}"
 

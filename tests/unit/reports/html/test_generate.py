@@ -98,7 +98,7 @@ report = pathlib.Path(configuration["output"])
 )
 def test_page_that_would_ask_somebody_is_refused(planted: str) -> None:
     """Whatever another version of Allure may load from elsewhere is an error, not a request."""
-    with pytest.raises(HarnessError, match="expected a page that asks nobody, found"):
+    with pytest.raises(HarnessError, match="expected a page without requests, found"):
         generate.block_requests(_PAGE.replace("<body>", f"<body>{planted}"))
 
 
