@@ -32,7 +32,8 @@ _QUICK = (
 What starts whole programs, the report with Node.js and a browser (17 s of processor), nox, pip, sessions that signals
 end (30 s), `nox -s tests` runs.
 On two cores four processes: much of a unit test is waiting, but each of them collects all tests, for 2 s of processor.
-Of examples that are drawn only a quarter is tried; `nox -s tests` tries all.
+Of what is drawn, or taken away part by part, a quarter is tried, and of many rows a sample: tests/thorough.py;
+`nox -s tests` tries all. What a test costs there is told at the end: tests/costs.py.
 """
 
 _WITHOUT_ENGINE = ("tests/unit", "tests/processes")

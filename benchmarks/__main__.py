@@ -19,8 +19,8 @@ from chaos_harness.clusters import images
 from chaos_harness.clusters.garbage import collect_garbage
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
-from chaos_harness.harness.run.context import Session
-from chaos_harness.harness.run.exit_status import status
+from chaos_harness.harness.run.context import RunContext
+from chaos_harness.harness.run.exit_status import run_command
 from chaos_harness.harness.undo import journal
 
 __all__ = ["main"]
@@ -34,13 +34,13 @@ _PROBING_SECONDS = 600.0
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, and return the exit status: 1 if something could not be measured; exceeded limits do not count."""
     chosen = _parser().parse_args(arguments)
-    return status(lambda: _measure(chosen))
+    return run_command(lambda: _measure(chosen))
 
 
 def _measure(chosen: argparse.Namespace) -> int:
     """Measure the chosen benchmarks; those on a cluster use the cluster of the last round."""
     parts, progress = set(_PARTS if _ALL in chosen.parts else chosen.parts), Progress.terminal()
-    session = Session(0, "never", None, {}, chosen.output.absolute() / "experiments", progress)
+    session = RunContext(0, "never", None, {}, chosen.output.absolute() / "experiments", progress)
     engine = session.connect()
     shape = Shape()
     making = ClusterCreation(engine, images.ensure(engine, shape, progress), shape, session)
@@ -74,7 +74,7 @@ def _measure(chosen: argparse.Namespace) -> int:
     return 1 if findings.problems else 0
 
 
-def _on_cluster(chosen: argparse.Namespace, session: Session) -> dict[str, OnCluster]:
+def _on_cluster(chosen: argparse.Namespace, session: RunContext) -> dict[str, OnCluster]:
     overhead, peer = Overhead(chosen.probing), Peer(chosen.peer, session)
     return {"detection": Detection(), "watched": WatchLoad(), "overhead": overhead, "peer": peer}
 

@@ -14,7 +14,7 @@ from chaos_harness.clusters.images import Images
 from chaos_harness.clusters.pool import Pool
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
-from chaos_harness.harness.run.context import Session
+from chaos_harness.harness.run.context import RunContext
 
 __all__ = ["ClusterCreation"]
 
@@ -29,7 +29,7 @@ class ClusterCreation:
     engine: Engine
     images: Images
     shape: Shape
-    session: Session
+    session: RunContext
     plain: Samples = field(default_factory=lambda: Samples("cold, by hand"))
     cold: Samples = field(default_factory=lambda: Samples("cold, ours"))
     back: Samples = field(default_factory=lambda: Samples("compare, freeze and return to the pool"))

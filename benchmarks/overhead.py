@@ -81,11 +81,11 @@ def main(name: str, seconds: float) -> None:
             probe.start()
             stack.callback(probe.stop)
         for probe in probes:
-            probe.first(Deadline.after(_FIRST_SECONDS, "a first sign of life"))
+            probe.wait_for_beat(Deadline.after(_FIRST_SECONDS, "a first sign of life"))
         used, processor, began = api_server_seconds(cluster), time.process_time(), time.monotonic()
         for _ in Deadline.after(seconds, "the time to pass").attempts(first=1.0):
             for probe in probes:
-                probe.healthy()
+                probe.require_healthy()
         took = time.monotonic() - began
         core = 100 * (time.process_time() - processor) / took
         api_server = 100 * (api_server_seconds(cluster) - used) / (time.monotonic() - began)

@@ -15,7 +15,7 @@ from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.faults.workloads.kill_containers import kill_containers
 from chaos_harness.harness.history import read
 from chaos_harness.harness.probes.admission import CANARY
-from chaos_harness.harness.run.context import Session
+from chaos_harness.harness.run.context import RunContext
 
 __all__ = ["Peer"]
 
@@ -27,7 +27,7 @@ _READY = {"label_selector": _WEBHOOK, "ns": NAMESPACE, "conditions": [{"type": "
 class Peer:
     """Times to a verdict, ours and theirs, and what each saw of admission meanwhile."""
 
-    def __init__(self, chaos: Path | None, session: Session) -> None:
+    def __init__(self, chaos: Path | None, session: RunContext) -> None:
         self._chaos = chaos
         self._session = session
         self.ours = Samples("all webhook containers killed, to verdict: ours")

@@ -24,7 +24,7 @@ from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness import add_kubernetes
 from chaos_harness.harness.errors import BadScenario, EngineUnavailable, HarnessError
 from chaos_harness.harness.incident import cli
-from chaos_harness.harness.run.exit_status import status
+from chaos_harness.harness.run.exit_status import run_command
 from chaos_harness.harness.undo import journal
 
 __all__ = ["main"]
@@ -34,24 +34,24 @@ _SECONDS = 60.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb and return the exit status: 0 if it was done and, for doctor, nothing is bad; else see `status`."""
+    """Run one verb and return the exit status: 0 if it succeeded (doctor: nothing is bad), else see `run_command`."""
     chosen = _parser().parse_args(arguments)
-    return status(lambda: int(chosen.verb(chosen, Progress.terminal())))
+    return run_command(lambda: int(chosen.verb(chosen, Progress.terminal())))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="chaos",
-        description="Looks after engine and images, and lives incidents again.",
+        description="Looks after engine and images, and replays incidents.",
         epilog="`pytest --chaos` runs scenarios, `chaos report` shows what they left, `chaos truth` counts verdicts.",
     )
     verbs = parser.add_subparsers(required=True, metavar="verb")
-    doctor = verbs.add_parser("doctor", help="tell what this machine lacks, and the command that cures it")
+    doctor = verbs.add_parser("doctor", help="report what this machine lacks, and the command that fixes it")
     doctor.set_defaults(verb=_doctor)
     gc = verbs.add_parser("gc", help="heal and remove what dead runs left behind; stop our engine when nobody uses it")
     gc.add_argument("--all", action="store_true", help="also what was kept, and what live runs own")
     gc.set_defaults(verb=_gc)
-    ready = verbs.add_parser("images", help="make the images of clusters ready ahead")
+    ready = verbs.add_parser("images", help="prepare the images of clusters in advance")
     for product_, known, default in (
         ("kubernetes", known_versions.KUBERNETES, known_versions.DEFAULT_KUBERNETES),
         ("gatekeeper", known_versions.GATEKEEPER, known_versions.DEFAULT_GATEKEEPER),
@@ -86,7 +86,7 @@ def _gc(chosen: argparse.Namespace, progress: Progress) -> int:
     left: list[EngineObject] = []
     if engine:
         try:
-            removed = _collected(engine, chosen, progress)
+            removed = _collect(engine, chosen, progress)
         except HarnessError as error:
             problem, removed = error, []
         sys.stdout.writelines(f"removed {thing}\n" for thing in removed)
@@ -99,7 +99,7 @@ def _gc(chosen: argparse.Namespace, progress: Progress) -> int:
             for directory in garbage.list_foreign_directories(engine)
         )
     ours = engine.private if engine else os.environ.get("CHAOS_ENGINE") != "system"
-    if ours and not left and engines.stop_private(progress, used=None if chosen.all and not engine else _used):
+    if ours and not left and engines.stop_private(progress, used=None if chosen.all and not engine else _is_used):
         sys.stdout.write("stopped the private engine\n")
     try:
         sys.stdout.writelines(f"put back {change}\n" for change in host_changes.heal())
@@ -111,7 +111,7 @@ def _gc(chosen: argparse.Namespace, progress: Progress) -> int:
 
 
 def _engine(chosen: argparse.Namespace) -> Engine | None:
-    """Return the engine that answers; none, too, if ours runs and does not, and everything is to go."""
+    """Return the engine that answers; None if our own engine does not answer and everything is to be removed."""
     try:
         return engines.find()
     except EngineUnavailable:
@@ -124,15 +124,15 @@ def _engine(chosen: argparse.Namespace) -> Engine | None:
         raise
 
 
-def _collected(engine: Engine, chosen: argparse.Namespace, progress: Progress) -> list[str]:
+def _collect(engine: Engine, chosen: argparse.Namespace, progress: Progress) -> list[str]:
     undo = partial(journal.replay, engine=engine)
     return garbage.collect_garbage(engine, everything=chosen.all, progress=progress, undo=undo)
 
 
-def _used(engine: Engine) -> bool:
-    """Whether anything needs the private engine: things of ours in it, claims of whomever, a run that is about to come.
+def _is_used(engine: Engine) -> bool:
+    """Whether anything needs the private engine: things of ours in it, a claim, or a run that is about to connect.
 
-    Says whose claims they are.
+    Prints whose claims they are.
     """
     claimed = garbage.list_claimed_runs(engine, Deadline.after(_SECONDS, "the engine to list its claims"))
     coming = [owner.run for path, owner in garbage.run_directories() if owner.alive() and not engines_of(path)]
@@ -143,7 +143,7 @@ def _used(engine: Engine) -> bool:
 
 
 def _runs(things: Iterable[EngineObject]) -> Iterator[str]:
-    """Yield what each run has, in words."""
+    """Yield a text for each run: what it has."""
     runs: dict[str, Counter[str]] = {}
     for thing in things:
         runs.setdefault(thing.labels[RUN], Counter())[thing.kind] += 1
@@ -156,7 +156,7 @@ def _images(chosen: argparse.Namespace, progress: Progress) -> int:
     shapes = [] if chosen.load else _shapes(chosen.kubernetes, chosen.gatekeeper)
     if chosen.load:
         ready_set.read_index(chosen.load)  # a name with a typo starts no engine
-    with _claimed() as owner:
+    with _claim_run() as owner:
         engine = engines.connect(progress=progress, owner=owner)
         try:
             if chosen.load:
@@ -172,8 +172,8 @@ def _images(chosen: argparse.Namespace, progress: Progress) -> int:
 
 
 @contextlib.contextmanager
-def _claimed() -> Iterator[garbage.Owner]:
-    """Be a live run meanwhile, so that `gc` in another terminal does not stop the engine."""
+def _claim_run() -> Iterator[garbage.Owner]:
+    """Count as a live run during the block, so that `gc` in another terminal does not stop the engine."""
     owner = garbage.Owner.mine()
     directory = owner.claim()
     try:
@@ -183,7 +183,7 @@ def _claimed() -> Iterator[garbage.Owner]:
 
 
 def _shapes(kubernetes: Sequence[str], gatekeeper: Sequence[str]) -> list[Shape]:
-    """Return every combination, installed either way; raise BadScenario with the problems of all of them."""
+    """Return every combination with both ways to install; raise BadScenario with the problems of all of them."""
     shapes: list[Shape] = []
     problems: dict[str, None] = {}
     for fields in product(kubernetes, gatekeeper, _INSTALLS):

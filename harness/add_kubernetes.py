@@ -1,4 +1,4 @@
-"""Adding: makes a version of Kubernetes known to all that must know it, in one step or not at all."""
+"""Add Kubernetes: makes a version of Kubernetes known everywhere, in one step or not at all."""
 
 import argparse
 import os
@@ -24,10 +24,10 @@ from chaos_harness.clusters.machine.removal import remove_folder
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.errors import BadScenario
 
-__all__ = ["Request", "add", "add_verb", "listed"]
+__all__ = ["Request", "add", "add_verb", "list_versions"]
 
 Compose = Callable[[str, Path], Path]
-"""Writes the recipe of a version into a folder, and returns where."""
+"""Writes the recipe of a version into a folder, and returns its path."""
 
 _ROOT = Path(__file__).resolve().parents[1]
 _RECIPES = Path("clusters/images/go/kubernetes")
@@ -46,7 +46,7 @@ _SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Request:
-    """A version that is wanted, the digest of its node image, and the version that it replaces."""
+    """The version to add, the digest of its node image, and the version that it replaces."""
 
     version: str
     digest: str
@@ -69,10 +69,10 @@ def _add(chosen: argparse.Namespace, progress: Progress) -> int:
 
 
 def add(request: Request, progress: Progress, *, root: Path = _ROOT, compose: Compose = composing.compose) -> list[str]:
-    """Make a version known to the checkout in `root`, and return what was done, line by line.
+    """Add a version to the checkout in `root`, and return what was done, line by line.
 
-    Everything is made in another place first, so that what fails halfway leaves nothing behind. Raises BadScenario
-    with all problems of the request at once, ImageUnavailable when the version's modules cannot be had.
+    Everything is made in a temporary copy first, so that a failure leaves nothing behind. Raises BadScenario with all
+    problems of the request, ImageUnavailable if the version's modules cannot be downloaded.
     """
     problems = _problems(request, root)
     if problems:
@@ -94,7 +94,7 @@ def add(request: Request, progress: Progress, *, root: Path = _ROOT, compose: Co
             locked.pop(f"{NODE}{replaced}", None)
         lock.write(locked, stage / _LOCK)
         _write_listed(stage)
-        with progress.step("make the schema of incident files anew"):
+        with progress.step("regenerate the schema of incident files"):
             _write_schema(stage)
         made = [_RECIPES / version / name for name in _FILES]
         gone = [_RECIPES / replaced / name for name in _FILES] if replaced else []
@@ -109,8 +109,8 @@ def add(request: Request, progress: Progress, *, root: Path = _ROOT, compose: Co
     ]
 
 
-def listed(there: Sequence[str]) -> str:
-    """Return the versions that there are as the README lists them."""
+def list_versions(there: Sequence[str]) -> str:
+    """Return the available versions as the README lists them."""
     default = known_versions.resolve_version(known_versions.DEFAULT_MINOR, there)
     return ", ".join(f"{version} (default)" if version == default else version for version in there)
 
@@ -120,7 +120,7 @@ def _full(version: str) -> str:
 
 
 def _problems(request: Request, root: Path) -> list[str]:
-    """Return everything that is wrong with the request, and with the place in which it is to be done."""
+    """Return all problems of the request and of the checkout."""
     missing = [str(name) for name in (_RECIPES, _LOCK, _SCHEMA, _README) if not (root / name).exists()]
     if missing:
         return [f"{root} is no checkout of the project: {', '.join(missing)} is missing; type it in a clone of it"]
@@ -131,7 +131,9 @@ def _problems(request: Request, root: Path) -> list[str]:
             f"no `go` on PATH, which resolves the recipe: install Go 1.26 or newer; see `{command_line('doctor')}`"
         )
     if len(_LISTED.findall((root / _README).read_text(encoding="utf-8"))) != 1:
-        problems.append(f"{_README}: expected one line `Kubernetes {listed(there)};`, to write the versions there")
+        problems.append(
+            f"{_README}: expected one line `Kubernetes {list_versions(there)};`, to write the versions there"
+        )
     return problems
 
 
@@ -170,7 +172,7 @@ def _of_replaced(request: Request, there: Sequence[str]) -> Iterator[str]:
 
 
 def _copy(root: Path, stage: Path) -> None:
-    """Copy what the schema is made by, and what is to be changed."""
+    """Copy the code that makes the schema, and the files to change."""
     for name in ("clusters", "harness"):
         shutil.copytree(root / name, stage / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(root / _SOURCES, stage / _SOURCES, symlinks=True)
@@ -190,14 +192,14 @@ def _compose(compose: Compose, version: str, stage: Path) -> None:
 
 
 def _write_listed(stage: Path) -> None:
-    """Write into the README which versions there are."""
+    """Write the list of versions into the README."""
     text = (stage / _README).read_text(encoding="utf-8")
-    line = f"Kubernetes {listed(known_versions.recipes(stage / _RECIPES))};"
+    line = f"Kubernetes {list_versions(known_versions.recipes(stage / _RECIPES))};"
     (stage / _README).write_text(_LISTED.sub(line, text), encoding="utf-8")
 
 
 def _write_schema(stage: Path) -> None:
-    """Write the schema that the staged code tells, whose default may be another one."""
+    """Write the schema that the staged code prints; its default version may have changed."""
     deadline = Deadline.after(_SECONDS, "the schema of incident files")
     environment = {**os.environ, "PYTHONPATH": str(stage / _SOURCES.parent)}
     schema = run([sys.executable, "-m", "chaos_harness.harness", "schema"], deadline, cwd=stage, env=environment).stdout
@@ -205,7 +207,7 @@ def _write_schema(stage: Path) -> None:
 
 
 def _move(stage: Path, root: Path, written: Sequence[Path], removed: Sequence[Path]) -> None:
-    """Move files from the stage to where they belong, and remove others; if one step fails, take back all."""
+    """Move files from the stage into the checkout, and remove others; if one step fails, undo all."""
     before = {name: (root / name).read_bytes() if (root / name).exists() else None for name in (*written, *removed)}
     try:
         for name in written:
@@ -224,7 +226,7 @@ def _move(stage: Path, root: Path, written: Sequence[Path], removed: Sequence[Pa
 
 
 def _put(path: Path, content: bytes) -> None:
-    """Write a file, which is there whole or as it was."""
+    """Write a file completely or not at all."""
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
         unfinished.write_bytes(content)
@@ -234,7 +236,7 @@ def _put(path: Path, content: bytes) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Remove a file that may be gone already, and its folder if nothing else is in it."""
+    """Remove a file that may be gone already, and its folder if it is empty then."""
     path.unlink(missing_ok=True)
     if path.parent.is_dir() and not any(path.parent.iterdir()):
         path.parent.rmdir()

@@ -1,4 +1,4 @@
-"""Catalogue: the faults, probes, checks, policies … that there are, by name, read off the modules that have them."""
+"""Catalogue: all faults, probes, checks, policies and preparations by name, found by inspecting modules."""
 
 import importlib
 import inspect
@@ -32,12 +32,12 @@ _PLACES: Mapping[Kind, tuple[str, str]] = {
     "policy": ("chaos_harness.harness.policies.Policy", "chaos_harness.harness.policies"),
     "preparation": ("chaos_harness.harness.preparation.Preparation", "chaos_harness.harness.gatekeeper"),
 }
-"""What the entries of a kind are annotated to return, and in which package they are, loaded when one is asked for."""
+"""For each kind: the return annotation of its entries, and the package with them, which is imported when needed."""
 
 _WATCHES = "chaos_harness.harness.probes.objects.WatchGroup", "chaos_harness.harness.probes"
 
 _GIVEN = ("chaos_harness.clusters.cluster.Cluster", "chaos_harness.harness.history.writer.HistoryWriter")
-"""What an experiment gives a probe; a user names none of it."""
+"""Types of arguments that the experiment supplies, not the user."""
 
 
 class _Parameters(BaseModel):
@@ -48,9 +48,9 @@ class _Parameters(BaseModel):
 
 @dataclass(frozen=True)
 class CatalogueEntry:
-    """Something that can be named: the function that makes it, and the model of its parameters.
+    """A named thing of the catalogue: its factory function and the model of the function's parameters.
 
-    `summary` is the first sentence of the function's docstring, `many` the parameter that takes any number of values.
+    `summary` is the first paragraph of the function's docstring, `many` the parameter that takes any number of values.
     """
 
     name: str
@@ -60,7 +60,7 @@ class CatalogueEntry:
     many: str = ""
 
     def problems(self, values: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
-        """Return what is wrong with the values, each behind the place where it is wrong."""
+        """Return (location, message) for each problem of the values."""
         try:
             self._read(values)
         except ValidationError as error:
@@ -68,7 +68,7 @@ class CatalogueEntry:
         return []
 
     def make(self, values: Mapping[str, Any], *given: Any) -> Any:
-        """Call the function; `given` is what the experiment gives. Raises BadScenario if the values are refused."""
+        """Call the factory; `given` are arguments from the experiment. Raises BadScenario if the values are refused."""
         try:
             parameters = self._read(values)
         except ValidationError as error:
@@ -89,10 +89,10 @@ class CatalogueEntry:
 
 @cache
 def entries(kind: Kind) -> Mapping[str, CatalogueEntry]:
-    """Return all entries of a kind by their names.
+    """Return all entries of a kind by name.
 
-    An entry is a function in a module's `__all__` that is annotated to return a Fault, a Probe, a Check, a Policy
-    or a Preparation; a new one is found because it is there. Raises HarnessError if two have the same name.
+    An entry is a function in a module's `__all__` whose return annotation is Fault, Probe, Check, Policy or
+    Preparation; a new one needs no registration. Raises HarnessError if two have the same name.
     """
     made, package = _PLACES[kind]
     by_name: dict[str, CatalogueEntry] = {}
@@ -107,7 +107,7 @@ def entries(kind: Kind) -> Mapping[str, CatalogueEntry]:
 
 @cache
 def watch_groups() -> Mapping[str, "WatchGroup"]:
-    """Return all groups of lists that can be watched by their names.
+    """Return all groups of lists to watch by name.
 
     A group is a WatchGroup in a module's `__all__`. Raises HarnessError if two have the same name.
     """
@@ -124,7 +124,7 @@ def watch_groups() -> Mapping[str, "WatchGroup"]:
 
 
 def _modules(package: str) -> list[ModuleType]:
-    """Return a package and the modules in it, however deep."""
+    """Return a package and all modules below it."""
     place = importlib.import_module(package)
     names = [module.name for module in pkgutil.walk_packages(place.__path__, f"{package}.")]
     return [place, *map(importlib.import_module, names)]
@@ -143,8 +143,8 @@ def _entries_in(module: ModuleType, made: str) -> list[CatalogueEntry]:
 
 
 def _entry(function: Callable[..., Any]) -> CatalogueEntry | None:
-    """Return the entry of a function, or None if it must be given something that no file can hold."""
-    hints = {name: _listed(hint) for name, hint in get_type_hints(function, include_extras=True).items()}
+    """Return the entry of a function, or None if it requires an argument that no file can hold."""
+    hints = {name: _as_sequence(hint) for name, hint in get_type_hints(function, include_extras=True).items()}
     fields: dict[str, Any] = {}
     many = ""
     for name, parameter in inspect.signature(function).parameters.items():
@@ -168,14 +168,14 @@ def _full_name(annotation: Any) -> str:
     return f"{getattr(annotation, '__module__', '')}.{getattr(annotation, '__qualname__', '')}"
 
 
-def _listed(annotation: Any) -> Any:
-    """Return the annotation of a list for that of any collection, of which pydantic has no schema, or a single use."""
+def _as_sequence(annotation: Any) -> Any:
+    """Return the annotation of a list in place of any collection's, which pydantic may consume or has no schema for."""
     listed = get_origin(annotation) in (Collection, Iterable)
     return Sequence[get_args(annotation)] if listed else annotation  # type: ignore[misc]
 
 
 def _is_data(annotation: Any) -> bool:
-    """Whether a file can hold it: numbers, words, lists and maps of them, and no object of ours."""
+    """Whether a file can hold such a value: numbers, texts, and lists and maps of them, but no object of ours."""
     try:
         schema = TypeAdapter(annotation).json_schema()
     except (PydanticInvalidForJsonSchema, PydanticSchemaGenerationError):

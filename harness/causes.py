@@ -1,4 +1,4 @@
-"""Causes: why something was lost or did not come back, as values that tell a known defect from anything else."""
+"""Causes: why something was lost or did not recover, as values that tell a known defect from anything else."""
 
 from collections.abc import Iterable
 from typing import Literal, get_args
@@ -47,11 +47,11 @@ CAUSES: tuple[Cause, ...] = get_args(Cause)
 
 
 def known_causes(names: Iterable[str]) -> tuple[Cause, ...]:
-    """Return those of `names` that are causes, each once, in the order of CAUSES."""
+    """Return the causes among `names`, each once, in the order of CAUSES."""
     there = set(names)
     return tuple(cause for cause in CAUSES if cause in there)
 
 
 def unknown_causes(names: Iterable[str]) -> list[str]:
-    """Return those of `names` that no verdict can name."""
+    """Return those of `names` that are no causes."""
     return [name for name in names if name not in CAUSES]

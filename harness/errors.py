@@ -3,22 +3,22 @@
 ChaosError
   HarnessError                        the harness, its input or its surroundings (Allure: broken)
     BadScenario                       an option, file, version or shape cannot be used; nothing was touched
-    PreparationFailed                 what comes before a fault could not be brought about; the experiment had begun
-    PolicyRejected                    a policy was not taken, or cannot be enforced; it is taken away again
-    DeadlineExceeded                  something that was waited for did not come in time
+    PreparationFailed                 a state that a fault needs could not be prepared; the experiment had begun
+    PolicyRejected                    a policy was refused, or cannot be enforced; it is deleted again
+    DeadlineExceeded                  something did not happen in time
     CommandFailed                     a command ended with a status other than 0
     NotOurs                           a container, cluster or kubeconfig without this harness's label
-    ClusterUnavailable                no cluster of the wanted shape could be had
+    ClusterUnavailable                no cluster of the wanted shape is available
       EngineUnavailable               no container engine answers and none could be started
-      ImageUnavailable                an image is neither there, nor to be pulled, nor to be built
+      ImageUnavailable                an image is not in the engine, and can be neither pulled nor built
     ApiRefused                        an API server's answer with a status other than 2xx
-    ApiUnreachable                    no answer of an API server: nobody knows whether it did what it was asked
-    FaultNotApplied                   a fault could not prove that it bit (or that it is healed)
-    UndoFailed                        an undo of the journal could not be done
+    ApiUnreachable                    no answer of an API server: it is unknown whether the request was done
+    FaultNotApplied                   a fault has no proof of its effect (that it heals is a claim, `heals`)
+    UndoFailed                        an undo of the journal failed
     ProbeBroken                       a probe stopped asking, so its silence means nothing
-    Inconclusive                      a claim that could not be judged: never a pass
-      CheckBroken                     its check raised: nothing is said of the product, the fault is ours
-  InvariantViolated(AssertionError)   the product did not do what is claimed (Allure: failed)
+    Inconclusive                      a claim could not be judged: never a pass
+      CheckBroken                     its check raised: nothing is known of the product, the error is ours
+  InvariantViolated(AssertionError)   the product does not do what is claimed (Allure: failed)
 """
 
 from chaos_harness.clusters.errors import (
@@ -59,26 +59,29 @@ __all__ = [
 
 
 class PreparationFailed(HarnessError):
-    """What an experiment needs before its fault was not there or could not be brought about; it had begun by then.
+    """What an experiment needs before its fault was missing or could not be prepared; the experiment had begun.
 
-    What it had done until then is taken back as at the end of any experiment.
+    What was done until then is undone, as at the end of any experiment.
     """
 
 
 class PolicyRejected(HarnessError):
-    """Gatekeeper, or the API server, does not take a policy, or takes it and cannot enforce it; it says why."""
+    """Gatekeeper or the API server refuses a policy, or cannot enforce it; the message has the reason."""
 
 
 class FaultNotApplied(HarnessError):
-    """A fault could not prove that it took effect, or that it is healed; what was measured meanwhile means nothing."""
+    """A fault has no proof that it took effect: what was measured meanwhile means nothing.
+
+    Or it has no proof yet that it is healed: the experiment asks again, see `harness.experiment.healing`.
+    """
 
 
 class UndoFailed(HarnessError):
-    """One or more undos of a journal could not be done; all of them are in the message."""
+    """One or more undos of a journal failed; all of them are in the message."""
 
 
 class ProbeBroken(HarnessError):
-    """A probe's thread died or fell behind, so that its silence does not mean that all was well."""
+    """A probe died or is late, so its silence says nothing about the cluster."""
 
 
 class Inconclusive(HarnessError):
@@ -86,8 +89,8 @@ class Inconclusive(HarnessError):
 
 
 class CheckBroken(Inconclusive):
-    """A check raised instead of judging: its error is in the message, and the run fails as ours."""
+    """A check raised an error instead of judging: the message has it, and the run fails because of us."""
 
 
 class InvariantViolated(ChaosError, AssertionError):
-    """A claim was judged and the product did otherwise, for better or for worse."""
+    """A claim was judged, and the product does not do what was expected, for better or for worse."""

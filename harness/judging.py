@@ -1,8 +1,9 @@
-"""Judging: which sources judged a claim, and the same claim judged again by the sources of today."""
+"""Judging: which code judged a claim, and how to judge the same claim again with the code of today."""
 
 import ast
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -14,12 +15,13 @@ from chaos_harness.harness.catalogue import entries
 from chaos_harness.harness.checks import Check
 from chaos_harness.harness.errors import BadScenario, HarnessError
 from chaos_harness.harness.history import History, read
+from chaos_harness.harness.history.faults import listed
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.meaning import Code, source_of
 from chaos_harness.harness.normal_form import Place
 from chaos_harness.harness.verdict import CheckFunction, Claim, Verdict
 
-__all__ = ["again", "check_of", "judge_of", "today"]
+__all__ = ["again", "check_of", "faults_of", "judge_of", "today"]
 
 _OURS = {module.partition(".")[0] for module in (Check.__module__, escape_controls.__module__)}
 _NO_JUDGES = (HarnessError.__module__, escape_controls.__module__, f"{harness.__name__}.__version__")
@@ -32,10 +34,10 @@ _CONSTANTS: Mapping[str, Any] = {"True": True, "False": False, "None": None}
 
 
 def today(id_: str) -> str:
-    """Return the digest of the sources that judge a claim with this id now: its checks and all that they import.
+    """Return the digest of the code that judges a claim with this id now: its checks and everything that they use.
 
-    A verdict counts only while the digest that is kept with it is today's: what was judged by other sources may come
-    out otherwise now. See `harness.meaning.Code.digest` for what does not change it.
+    A verdict counts only while the digest kept with it is today's: what other code judged may come out otherwise now.
+    See `harness.meaning.Code.digest` for changes that do not alter it.
     """
     return _digest(tuple(sorted(set(_NAMED.findall(id_)) & entries("check").keys())))
 
@@ -50,7 +52,7 @@ def judge_of(check: Callable[..., Any]) -> str:
 
 
 def again(check: CheckFunction, history: Path, until: float | None = None) -> Verdict:
-    """Judge a claim by a history that was written before; `until` is the moment up to which it was written then.
+    """Judge a claim on a history that was written before, up to the moment `until`, in seconds (None: all of it).
 
     Raises BadScenario if the history cannot be read.
     """
@@ -67,6 +69,20 @@ def check_of(id_: str) -> Check:
         return _Reader(id_).whole()
     except RecursionError as error:
         raise BadScenario("the id of a check is nested too deep") from error
+
+
+def faults_of(check: str, ids: Iterable[str]) -> set[str]:
+    """Return the faults, by name or id, of which claims with these ids say something by this check.
+
+    An id that nobody can read says nothing: it is of a check that is in no catalogue.
+    """
+    named: set[str] = set()
+    for id_ in ids:
+        reader = _Reader(id_)
+        with suppress(BadScenario, RecursionError):
+            reader.whole()
+            named |= {name for made, values in reader.parts if made == check for name in listed(values["fault"])}
+    return named
 
 
 @dataclass(frozen=True)
@@ -87,6 +103,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self._text = text
         self._at = 0
+        self.parts: list[tuple[str, Mapping[str, Any]]] = []
 
     def whole(self) -> Check:
         checked = self._joined()
@@ -124,6 +141,7 @@ class _Reader:
             self._at = named.end() if named else self._at
             values[named[1] if named else next(unnamed, "")] = self._value()
             self._took(", ")
+        self.parts.append((name, values))
         check: Check = entry.make(values)
         return check
 
@@ -160,7 +178,7 @@ class _Reader:
         return match[0]
 
     def _refused(self, wanted: str) -> BadScenario:
-        return BadScenario(f"{self._text}: expected {wanted} at its letter {self._at + 1}")
+        return BadScenario(f"{self._text}: expected {wanted} at character {self._at + 1}")
 
 
 @cache

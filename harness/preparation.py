@@ -1,4 +1,4 @@
-"""Preparation: what an experiment brings about before its fault, and takes back at its end; it is no harm."""
+"""Preparation: a state into which an experiment brings the cluster before its fault, and which it undoes at the end."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -12,9 +12,9 @@ __all__ = ["Preparation"]
 
 @dataclass(frozen=True)
 class Preparation:
-    """A state of the cluster, by its name; `make` brings it about for a block, gives the proof, and takes it back.
+    """A named state of the cluster; `make` establishes it for a block, gives the proof, and undoes it.
 
-    As with a fault, every undo stands in the journal before what it takes back.
+    As with a fault, every undo is in the journal before the change.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Private: files and directories that nobody but their owner may read, whole from the first moment on."""
+"""Private files: files and directories that only their owner may read, and that are complete from the start."""
 
 import hashlib
 import os
@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["add", "directory", "opened", "write"]
+__all__ = ["add", "directory", "replace_file", "write"]
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
-    """Open a new file of mode 0600, to be written; it takes the place of an older one when the block ends well.
+def replace_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a new file of mode 0600 for writing; it replaces an older one when the block ends without an error.
 
     Raises OSError.
     """
@@ -29,22 +29,22 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def _unfinished(path: Path) -> Path:
-    """Return where a file stands until it is whole: short, for a name may be as long as a name can be."""
+    """Return the path of a file until it is complete; its name is short, since the final name may have any length."""
     return path.with_name(f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}-{os.getpid()}")
 
 
 def write(path: Path, content: str | bytes) -> Path:
-    """Write a file of mode 0600 in place of an older one: it is there as a whole or not at all; return it.
+    """Write a file of mode 0600, replacing an older one, completely or not at all; return its path.
 
-    What cannot be UTF-8 (half a surrogate) is written as its escape. Raises OSError.
+    What cannot be UTF-8 (half a surrogate) is escaped. Raises OSError.
     """
-    with opened(path) as file:
+    with replace_file(path) as file:
         file.write(content.encode(errors="backslashreplace") if isinstance(content, str) else content)
     return path
 
 
 def add(path: Path, lines: str) -> None:
-    """Add whole lines to a file of mode 0600, in a single write, and begin it if it is not there. Raises OSError."""
+    """Append whole lines to a file of mode 0600, in one write; create the file if needed. Raises OSError."""
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         os.write(file, lines.encode(errors="backslashreplace"))
@@ -53,9 +53,9 @@ def add(path: Path, lines: str) -> None:
 
 
 def directory(path: Path) -> Path:
-    """Make a directory with mode 0700, and those above it that are missing; return it.
+    """Make a directory with mode 0700, and its missing parents; return it.
 
-    One that is there stays as it is: others may have been let in on purpose. Raises OSError.
+    An existing directory keeps its mode: others may have access on purpose. Raises OSError.
     """
     for missing in reversed([folder for folder in (path, *path.parents) if not folder.exists()]):
         missing.mkdir(mode=0o700, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Statistics: how sure one may be of a rate or of a percentile, given how often it was looked at."""
+"""Statistics: confidence intervals of rates and percentiles."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -9,28 +9,28 @@ from statistics import NormalDist
 __all__ = ["CONFIDENCE", "Interval", "exact", "percentile", "wilson"]
 
 CONFIDENCE = 0.95
-"""How often, over many repetitions, an interval holds the true value."""
+"""Confidence level: the share of intervals, over many repetitions, that hold the true value."""
 
 _HALVINGS = 60
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate and where the true value lies with some confidence: from `low` to `high`."""
+    """An estimate and the interval, from `low` to `high`, that holds the true value with some confidence."""
 
     estimate: float
     low: float
     high: float
 
     def percent(self) -> str:
-        """Return it in words, as a rate: "0.49 % (0.13 to 1.25 %)"."""
+        """Return it as the text of a rate: "0.49 % (0.13 to 1.25 %)"."""
         return f"{100 * self.estimate:.2f} % ({100 * self.low:.2f} to {100 * self.high:.2f} %)"
 
 
 def wilson(hits: int, total: int, confidence: float = CONFIDENCE) -> Interval:
-    """Return the rate `hits` of `total` with Wilson's score interval; good for most totals, and quick.
+    """Return the rate `hits` of `total` with Wilson's score interval; good for most totals, and fast.
 
-    Of nothing, everything is possible: (0, 1).
+    Without samples the interval is (0, 1).
     """
     _check(hits, total, confidence)
     if total == 0:
@@ -45,7 +45,7 @@ def wilson(hits: int, total: int, confidence: float = CONFIDENCE) -> Interval:
 
 
 def exact(hits: int, total: int, confidence: float = CONFIDENCE) -> Interval:
-    """Return the rate `hits` of `total` with the interval of Clopper and Pearson: never too narrow.
+    """Return the rate `hits` of `total` with the interval of Clopper and Pearson, which is never too narrow.
 
     For few samples, and for none that hit: 0 of 10 may still be 31 %.
     """
@@ -59,10 +59,10 @@ def exact(hits: int, total: int, confidence: float = CONFIDENCE) -> Interval:
 
 
 def percentile(values: Sequence[float], share: float, confidence: float = CONFIDENCE) -> Interval:
-    """Return the value below which a `share` of all lies, with an interval from the order of the samples alone.
+    """Return the value below which a `share` of all values lies, with an interval from the order of the samples alone.
 
-    It supposes nothing of how they are distributed. A bound that so few samples cannot give is infinite.
-    Raises ValueError without a sample.
+    It assumes nothing about the distribution. A bound that the samples are too few for is infinite. Raises ValueError
+    without a sample.
     """
     if not values or not 0 < share < 1:
         raise ValueError(f"expected values and a share between 0 and 1, got {len(values)} values and {share}")
@@ -99,7 +99,7 @@ def _terms(total: int, rate: float) -> Iterator[float]:
 
 
 def _solve(above: Callable[[float], bool]) -> float:
-    """Return where, from 0 to 1, `above` begins to be true."""
+    """Return the value from 0 to 1 at which `above` becomes true."""
     low, high = 0.0, 1.0
     for _ in range(_HALVINGS):
         middle = (low + high) / 2

@@ -1,7 +1,7 @@
-"""Verdict: what a check found in a history, and the claim that says what it should have found."""
+"""Verdict: what a check concludes from a history, and the claim that says which outcome is expected."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
 from chaos_harness.harness.causes import Cause
@@ -27,11 +27,12 @@ _NO_VERSION = "v0"
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check says about a history.
+    """What a check concludes from a history.
 
-    `summary` is one line; `evidence` are the lines of the history, in words, that decided; `figures`
-    are numbers worth a trend, each named with its unit ("ready_seconds"). `at` is the moment of the history, in
-    seconds, at which the first thing violated it; None if nothing did, or no single moment decided.
+    `summary` is one line; of a verdict on several checks, it is `parts` joined. `evidence` are lines that describe what
+    in the history decided; `figures` are numbers worth a trend, each named with its unit ("ready_seconds"). `at` is the
+    moment of the first violation, in seconds of the history; None if there is none, or no single moment decided.
+    `broken` is the error of a check that raised, or "".
     """
 
     outcome: Outcome
@@ -41,6 +42,7 @@ class Verdict:
     at: float | None = None
     causes: tuple[Cause, ...] = ()
     broken: str = ""
+    parts: tuple[str, ...] = field(default=(), compare=False)
 
     def __and__(self, other: "Verdict") -> "Verdict":
         """Return the verdict on both: violated beats inconclusive, which beats holds.
@@ -50,16 +52,22 @@ class Verdict:
         """
         worst = max(self.outcome, other.outcome, key=_WEIGHT.__getitem__)
         deciding = [verdict for verdict in (self, other) if verdict.outcome == worst]
-        summaries = [part for verdict in deciding for part in _parts(verdict.summary)]
+        summaries = (part for verdict in deciding for part in verdict.parts or (verdict.summary,))
+        parts = tuple(dict.fromkeys(summaries))
         return Verdict(
             worst,
-            _JOINT.join(dict.fromkeys(summaries)),
+            _JOINT.join(parts),
             tuple(dict.fromkeys((*self.evidence, *other.evidence))),
             {**self.figures, **other.figures},
             min((verdict.at for verdict in deciding if verdict.at is not None), default=None),
             tuple(dict.fromkeys(cause for verdict in deciding for cause in verdict.causes)),
             next((verdict.broken for verdict in deciding if verdict.broken), ""),
+            parts,
         )
+
+    def as_inconclusive(self, summary: str) -> "Verdict":
+        """Return it with the outcome `inconclusive` and another summary; evidence, figures and causes stay."""
+        return replace(self, outcome="inconclusive", summary=summary, parts=(), at=None)
 
 
 CheckFunction = Callable[[History], Verdict]
@@ -68,9 +76,9 @@ CheckFunction = Callable[[History], Verdict]
 
 @dataclass(frozen=True)
 class Expectation:
-    """Which outcome is expected, `on` which versions of Gatekeeper; the issue ("gatekeeper#3839") says why.
+    """Which outcome is expected `on` which versions of Gatekeeper; the issue ("gatekeeper#3839") says why.
 
-    `because` are the causes that tell the known defect from any other one: at least one of them must have been seen.
+    `because` are the causes that distinguish the known defect from others: at least one of them must have been seen.
     """
 
     outcome: Expected = "holds"
@@ -84,8 +92,8 @@ class Claim:
     """A check with the outcome that is expected of it on this version.
 
     A known upstream defect is a claim expected `violated`, with its issue ("gatekeeper#3839") and the causes that
-    tell it from any other one (`because`); violated by something else, it is a surprise. `known` says how it is known
-    that what is expected is true; without it, it is a prediction.
+    distinguish it from other defects (`because`); a violation by another cause is a surprise. `known` says how the
+    expected outcome is known to be true; without it, it is a prediction.
     """
 
     check: CheckFunction
@@ -119,7 +127,7 @@ class Claim:
         return getattr(self.check, "__name__", type(self.check).__name__).replace("_", " ")
 
     def surprising(self, verdict: Verdict) -> bool:
-        """Whether something else than the known defect violated it."""
+        """Whether a violation that was expected has another cause than the known defect."""
         return (
             verdict.outcome == self.expected == "violated"
             and bool(self.because)
@@ -130,7 +138,7 @@ class Claim:
         """Return the check's verdict if it is the expected one.
 
         Raises InvariantViolated if it is the other one: the product fails, a known defect no longer reproduces, or
-        something else than the known defect did it. Raises Inconclusive if the check could not decide, CheckBroken
+        something else than the known defect violated it. Raises Inconclusive if the check could not decide, CheckBroken
         if it raised.
         """
         verdict = self.check(recorded)
@@ -145,14 +153,12 @@ class Claim:
         head = f"{self.name}: expected {self.expected}{known}, found {verdict.outcome}: {verdict.summary}"
         evidence = "".join(f"\n  {line}" for line in verdict.evidence)
         if verdict.broken:
-            raise CheckBroken(f"{head}{evidence}\nThe check itself is broken, which says nothing of Gatekeeper.")
+            raise CheckBroken(f"{head}{evidence}\nThe check itself is broken; this says nothing about Gatekeeper.")
         if verdict.outcome == "inconclusive":
-            raise Inconclusive(
-                f"{head}{evidence}\nNothing is proved either way: see why the fault or the samples lack."
-            )
+            raise Inconclusive(f"{head}{evidence}\nUndecided: see above which proof is missing, or what was not seen.")
         if self.surprising(verdict):
             raise InvariantViolated(
-                f"{head}{evidence}\nIt is violated as expected, but not by what is known: expected "
+                f"{head}{evidence}\nIt is violated as expected, but not by the known cause: expected "
                 f"{' or '.join(self.because)}, seen {', '.join(verdict.causes) or 'no cause'}."
             )
         if self.expected == "violated":
@@ -160,7 +166,3 @@ class Claim:
                 f"{head}{evidence}\nThe known defect{known} no longer reproduces: expect `holds` from this version on."
             )
         raise InvariantViolated(f"{head}{evidence}")
-
-
-def _parts(summary: str) -> list[str]:
-    return summary.split(_JOINT)

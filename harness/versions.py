@@ -1,4 +1,4 @@
-"""Versions: a range of versions of Gatekeeper, as expectations name it."""
+"""Versions: ranges of versions, as expectations name them."""
 
 import operator
 import re
@@ -26,17 +26,17 @@ _SIGNS: dict[str, Callable[[Numbers, Numbers], bool]] = {
 
 @dataclass(frozen=True)
 class Versions:
-    """A range such as ">=3.18,<3.22.1": all bounds must be kept; "" has every version in it.
+    """A range such as ">=3.18,<3.22.1": all bounds must hold; "" contains every version.
 
-    A version ("v3.23.1") has up to three numbers; one that is not given is 0. A pre-release ("v3.24.0-beta.0")
-    counts as its release. Raises BadScenario for anything else.
+    A version ("v3.23.1") has up to three numbers; a missing one is 0. A pre-release ("v3.24.0-beta.0") counts as its
+    release. Raises BadScenario for anything else.
     """
 
     text: str = ""
     _bounds: tuple[tuple[str, Numbers], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Read the bounds; say of each that cannot be read what is wrong with it."""
+        """Parse the bounds; report all that cannot be parsed."""
         words = [word.strip() for word in self.text.split(",")] if self.text.strip() else []
         matched = [(word, _BOUND.fullmatch(word)) for word in words]
         problems = [
@@ -50,7 +50,7 @@ class Versions:
         object.__setattr__(self, "_bounds", bounds)
 
     def __contains__(self, version: str) -> bool:
-        """Whether the range has `version` in it."""
+        """Whether `version` is in the range."""
         match = _VERSION.fullmatch(version)
         if match is None:
             raise BadScenario(f"expected a version such as 'v3.23.1', found {version!r}")

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness import private
 from chaos_harness.harness.experiment.record import PROPERTY, Record
-from chaos_harness.harness.redaction import recorded, redact
+from chaos_harness.harness.redaction import redact, redact_object
 
 __all__ = ["clean_xml", "write_when_clean"]
 
@@ -62,7 +62,7 @@ def clean_xml(written: bytes, records: Mapping[str, Record]) -> bytes:
                 case.remove(properties)
     for element in tree.iter():
         element.text = escape_controls(redact(element.text), lines=True) if element.text else element.text
-        attributes = recorded(dict(element.attrib))
+        attributes = redact_object(dict(element.attrib))
         for name, value in attributes.items():
             element.set(name, escape_controls(value, lines=True))
     into = io.BytesIO()

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.costs import Costs
 from tests.longest import Longest
-from tests.thorough import PROFILES
+from tests.thorough import PROFILES, deselect_thorough
 
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -34,6 +35,12 @@ gc.disable()  # until all tests are collected: hardly anything of that is garbag
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Longest(config))
+    config.pluginmanager.register(Costs(config))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave to `nox -s tests` what takes long."""
+    deselect_thorough(config, items)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from tests.syntax import statements
+
 __all__ = ["Reading", "readings"]
 
 _MESSAGE_ATTRIBUTES = frozenset(
@@ -75,7 +77,7 @@ def readings(sources: Mapping[str, str]) -> list[Reading]:
 
 def _worded_classes(tree: ast.Module) -> Iterator[str]:
     """Yield the classes whose instances have words: errors by their bases' names, and those with a `__str__`."""
-    for node in ast.walk(tree):
+    for node in statements(tree):
         if isinstance(node, ast.ClassDef):
             bases = {base.id for base in node.bases if isinstance(base, ast.Name)}
             methods = {method.name for method in node.body if isinstance(method, ast.FunctionDef)}

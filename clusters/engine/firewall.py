@@ -20,13 +20,10 @@ from chaos_harness.clusters.errors import EngineUnavailable
 from chaos_harness.clusters.machine import traces
 from chaos_harness.clusters.machine.process import run
 
-__all__ = ["CHAIN", "allow", "free_pool", "remove"]
+__all__ = ["allow", "free_pool", "remove"]
 
 POOLS = ("10.213.0.0/16", "172.29.0.0/16", "192.168.224.0/19", "198.18.0.0/15")
 """Candidate ranges; none overlaps with the defaults of Docker, kind or Kubernetes."""
-
-CHAIN = "iptables chain "
-"""Prefix of a chain's name in this machine's journal."""
 
 _BRIDGES = "br-+"
 """Interfaces of the engine's networks: docker names each br- plus the beginning of its ID."""
@@ -70,7 +67,7 @@ def allow(layout: Layout, pool: str) -> None:
     if iptables refuses, HarnessError.
     """
     filtered = _FILTERED.exists()
-    traces.record(f"{CHAIN}{layout.chain}", before="", after="", holder=str(layout.run))
+    traces.record(traces.CHAIN, layout.chain, before="", after="", holder=str(layout.run))
     established = "-m conntrack --ctstate RELATED,ESTABLISHED"
     rules = {
         "filter": [

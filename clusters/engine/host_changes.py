@@ -12,7 +12,7 @@ from chaos_harness.clusters.engine.layout import Layout
 from chaos_harness.clusters.errors import HarnessError
 from chaos_harness.clusters.machine import apt, scratch, traces
 from chaos_harness.clusters.machine.locking import try_lock
-from chaos_harness.clusters.machine.traces import Trace
+from chaos_harness.clusters.machine.traces import CHAIN, SYSCTL, Trace
 from chaos_harness.clusters.machine.try_all import raise_first
 
 __all__ = ["heal", "put_back"]
@@ -51,7 +51,7 @@ def put_back(layout: Layout) -> list[str]:
 
 def _engines() -> list[str]:
     healed, errors = [], []
-    holders = [trace.holder for trace in traces.pending() if trace.what.startswith((limits.SYSCTL, firewall.CHAIN))]
+    holders = [trace.holder for trace in traces.pending() if trace.kind in (SYSCTL, CHAIN)]
     for holder in dict.fromkeys(holders):
         try:
             healed += _of_dead_engine(Layout("", Path(holder), Path(holder)))
@@ -69,7 +69,7 @@ def _of_dead_engine(layout: Layout) -> list[str]:
 
 
 def _undo(trace: Trace) -> bool:
-    if trace.what.startswith(limits.SYSCTL):
+    if trace.kind == SYSCTL:
         return limits.restore(trace)
-    firewall.remove(trace.what.removeprefix(firewall.CHAIN))
+    firewall.remove(trace.name)
     return True

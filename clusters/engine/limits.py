@@ -13,7 +13,7 @@ from chaos_harness.clusters.engine.layout import Layout
 from chaos_harness.clusters.machine import traces
 from chaos_harness.clusters.machine.traces import Trace
 
-__all__ = ["FORWARDING", "SET", "SYSCTL", "WANTED", "raise_limits", "record_settings", "restore"]
+__all__ = ["FORWARDING", "SET", "WANTED", "raise_limits", "record_settings", "restore"]
 
 WANTED = {"fs/inotify/max_user_instances": 1024, "fs/inotify/max_user_watches": 1 << 20}
 """Values that we raise, below /proc/sys."""
@@ -30,9 +30,6 @@ SET = {
     "vm/panic_on_oom": 0,
 }
 """Values that the engine and the kubelets in it set, below /proc/sys."""
-
-SYSCTL = "sysctl "
-"""Prefix of a value's name in this machine's journal."""
 
 _SYS = Path("/proc/sys")
 _INTERFACES = Path("/sys/class/net")
@@ -65,7 +62,7 @@ def restore(trace: Trace, sys: Path = _SYS, interfaces: Path = _INTERFACES) -> b
 
     IP forwarding stays on while somebody else, who found it switched on, may need it.
     """
-    name = trace.what.removeprefix(SYSCTL)
+    name = trace.name
     if str(_value(name, sys)) != trace.after:
         return True
     if name == FORWARDING and _is_router_for_others(interfaces):
@@ -76,7 +73,7 @@ def restore(trace: Trace, sys: Path = _SYS, interfaces: Path = _INTERFACES) -> b
 
 
 def _record(layout: Layout, name: str, before: int, after: int) -> None:
-    traces.record(f"{SYSCTL}{name}", before=str(before), after=str(after), holder=str(layout.run))
+    traces.record(traces.SYSCTL, name, before=str(before), after=str(after), holder=str(layout.run))
 
 
 def _is_router_for_others(interfaces: Path = _INTERFACES) -> bool:

@@ -20,10 +20,13 @@ from chaos_harness.clusters.errors import HarnessError
 from chaos_harness.clusters.machine.boot import boot_id
 from chaos_harness.clusters.machine.try_all import raise_first
 
-__all__ = ["HOME", "Trace", "pending", "put_back", "record"]
+__all__ = ["CHAIN", "HOME", "SYSCTL", "Trace", "pending", "put_back", "record"]
 
 HOME = Path("/var/lib/chaos-harness")
 """Root's folder for the journal, and for locks that exist once on the machine (mode 0700)."""
+
+SYSCTL, CHAIN = "sysctl", "iptables chain"
+"""Kinds of which there are many: a value below /proc/sys, a chain of the firewall."""
 
 _SECONDS = 120.0
 
@@ -40,14 +43,24 @@ class Trace:
     boot: str
     """The boot of the machine that the change does not outlive; "" if it outlives all."""
 
+    @property
+    def kind(self) -> str:
+        """What sort of thing is changed: SYSCTL, CHAIN, or all of `what` if there is only one of its kind."""
+        return next((kind for kind in (SYSCTL, CHAIN) if self.what.startswith(f"{kind} ")), self.what)
 
-def record(what: str, *, before: str, after: str, holder: str, volatile: bool = True) -> None:
-    """Record, with fsync, that `what` is about to be changed; once for each holder.
+    @property
+    def name(self) -> str:
+        """Which one of its kind is changed; "" if there is only one."""
+        return self.what.removeprefix(self.kind).removeprefix(" ")
+
+
+def record(kind: str, name: str = "", *, before: str, after: str, holder: str, volatile: bool = True) -> None:
+    """Record, with fsync, that the thing of this kind and name is about to be changed; once for each holder.
 
     If another holder has changed it already, the value from before that is restored in the end. Raises HarnessError if
     it cannot be written: then nothing may be changed.
     """
-    boot = boot_id() if volatile else ""
+    what, boot = f"{kind} {name}".strip(), boot_id() if volatile else ""
     try:
         with _journal() as handle:
             others = [trace for trace in _open(handle) if trace.what == what]

@@ -1,10 +1,10 @@
 """Clean-up: runs all steps at the end, even if some fail."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
-__all__ = ["CleanupStack", "raise_first"]
+__all__ = ["CleanupStack", "note_besides", "raise_first"]
 
 _Entered = TypeVar("_Entered")
 
@@ -45,10 +45,15 @@ def raise_first(errors: Sequence[BaseException]) -> None:
     if not errors:
         return
     first = next((error for error in errors if not isinstance(error, Exception)), errors[0])
+    note_besides(first, errors)
+    raise first
+
+
+def note_besides(first: BaseException, errors: Iterable[BaseException]) -> None:
+    """Put what other errors say into the notes of the `first` one, each once."""
     said = {str(first)}
     for other in errors:
         if other is not first and str(other) not in said:
             said.add(str(other))
             notes = "".join(f"\n{note}" for note in getattr(other, "__notes__", ()))
             first.add_note(f"and besides: {type(other).__name__}: {other}{notes}")
-    raise first

@@ -49,10 +49,10 @@ def identified(factory: Callable[Parameters, "Check"]) -> Callable[Parameters, "
 
 
 class Check:
-    """A check that can be joined with others, limited in time, and told how it is expected to come out.
+    """A check that can be joined with others, limited in time, and given an expected outcome.
 
-    Usable as a decorator. Read as a sentence:
-    `(policies_match() & enforced()).within(60).expect("violated", issue="gatekeeper#4441", on="<3.22.1")`.
+    Usable as a decorator. Read as a sentence: `(policies_match() & enforced()).within(60).expect("violated",
+    issue="gatekeeper#4441", on="<3.22.1")`.
     """
 
     def __init__(self, check: CheckFunction, expectations: tuple[Expectation, ...] = (), id_: str = "") -> None:
@@ -63,7 +63,7 @@ class Check:
         self.id = id_ or getattr(check, "id", "") or self.__name__
 
     def __call__(self, recorded: History) -> Verdict:
-        """Return the verdict on a history; a check that raises is inconclusive, and the error is told as ours."""
+        """Return the verdict on a history; a check that raises is inconclusive, and `Verdict.broken` has the error."""
         try:
             return self._check(recorded)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other claims are judged all the same
@@ -87,12 +87,13 @@ class Check:
         return Check(both, id_=f"{self.id} & {Check(other).id}")
 
     def within(self, seconds: float, *, after: str = "") -> "Check":
-        """Return the check of what was recorded until `seconds` after the fault `after` was healed ("": the last one).
+        """Return the check limited to what was recorded until `seconds` after a fault was healed.
 
-        `after` is a name or an id ("fault 2"). A state that the check wants must be reached by then: what a check that
-        waits still misses at the end of such a part (`History.until`) is missing, however young. What happens later
-        does not matter. Inconclusive if one of these faults was not proved, or not healed; if not so much was recorded;
-        if lines are missing, for they may have told of a fault.
+        `after` is the fault's name or id ("fault 2"); "": the last fault that was healed. A state that the check waits
+        for must be reached by then: what is still missing at the end of the limited part (`History.until`) counts as
+        missing, even if it is young. What happens later is ignored. Inconclusive if one of these faults was not proved
+        or not healed, if the recording is shorter than that, or if lines are missing, because they may have recorded a
+        fault.
         """
 
         def check(recorded: History) -> Verdict:
@@ -102,13 +103,13 @@ class Check:
             chosen = faults.named(after) if after else faults.all
             healed = [fault.healed for fault in chosen if fault.healed is not None and fault.proved is not None]
             if not chosen or len(healed) < len(chosen):
-                return Verdict("inconclusive", f"{words} was not healed, or not proved to be")
+                return Verdict("inconclusive", f"{words} was not proved, or not healed")
             moment = max(healed) + seconds
             if extent.until < moment:
                 lasted = extent.until - max(healed)
                 return Verdict("inconclusive", f"only {lasted:.1f} of {seconds:g} s after {words} were recorded")
             if extent.lost < inf:
-                words = f"from {extent.lost:.1f} s on lines are missing, which may have told of a fault"
+                words = f"lines are missing from {extent.lost:.1f} s on, which may have recorded a fault"
                 return Verdict("inconclusive", words)
             return self(replace(recorded, entries=Until(recorded, moment), ended=True, until=moment))
 

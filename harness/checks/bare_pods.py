@@ -1,4 +1,4 @@
-"""Bare pods: which pods of a workload that lack a mutation count, and which are excused, as the canary's own are."""
+"""Bare pods: which workload pods without the mutation count as violations, and which are excused."""
 
 from collections.abc import Collection, Sequence
 from math import inf
@@ -14,7 +14,7 @@ _MUTATION = "mutation.gatekeeper.sh"
 
 
 class BarePods:
-    """Pods that lack it, by whether they count, are `excused`, or nobody knows (`unread`); `whys` has their causes."""
+    """Pods without the mutation: `counted`, `excused`, or of unknown cause (`unread`); `whys` has their causes."""
 
     def __init__(self, read: Read, loss: Loss, pods: Sequence[Creation], excused: Collection[str]) -> None:
         self.counted: list[Creation] = []

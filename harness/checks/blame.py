@@ -1,4 +1,4 @@
-"""Blame: which time of a history is that of the faults a claim names, and what of it other faults share."""
+"""Blame: which time of a history belongs to the faults that a claim names, and which part other faults share."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ __all__ = ["Blame", "again", "blames", "names", "unproved"]
 
 @dataclass(frozen=True)
 class Blame:
-    """Faults of a claim whose times overlap, so that what is lost in them is lost by all of them together.
+    """Faults of a claim whose times overlap, so that every loss in that time is attributed to all of them.
 
-    `own` is their time. What lies in `sure` is their doing alone: no other fault's harm lasted (see `others`), this
-    machine let the probes run, and no line is missing that could have said so.
+    `own` is their time. What lies in `sure` was caused by them alone: no other fault was in effect (see `others`), this
+    machine let the probes run, and no line is missing that could say otherwise.
     """
 
     faults: tuple[FaultSpan, ...]
@@ -39,7 +39,9 @@ class Blame:
         there = spans & self.own
         blamed = [fault for fault in self.others if there & Spans.of([fault.harm])]
         return (
-            f"what was lost while {_listed(fault.name for fault in blamed)} lasted may be its doing" if blamed else ""
+            f"{_listed(fault.name for fault in blamed)} may have caused what was lost at the same time"
+            if blamed
+            else ""
         )
 
 
@@ -60,20 +62,20 @@ def unproved(faults: Faults, wanted: Sequence[str]) -> str:
 
 
 def again(coverage: Coverage, faults: Faults, wanted: Sequence[str]) -> str:
-    """Return that a fault of these names may have come once more after a history was cut, or ""."""
+    """Return that one of these faults may have been injected again after a history was cut off, or ""."""
     ids = {fault.id for fault in faults.all}
     repeated = [name for name in wanted if name not in ids]
     if coverage.ended or not repeated:
         return ""
-    return f"the history has no end: whether {_listed(repeated)} came again is not known"
+    return f"the history is cut off: whether {_listed(repeated)} was injected again is not known"
 
 
 def blames(
     faults: Faults, coverage: Coverage, wanted: Sequence[str], harmless: Collection[FaultSpan] = ()
 ) -> list[Blame]:
-    """Return the times of the faults of these names and ids: one for those that overlap, in their order.
+    """Return the times of the faults with these names or ids, in order: one `Blame` for faults that overlap.
 
-    What lies in the time of others that are `harmless` to what is judged is shared with nobody.
+    Other faults that are `harmless` to what is judged do not make the time shared.
     """
     chosen = faults.named(*wanted)
     groups: list[list[FaultSpan]] = []

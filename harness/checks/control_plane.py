@@ -1,4 +1,4 @@
-"""Control plane: checks on whether it went on leading, running and writing its leases, whatever Gatekeeper did."""
+"""Control plane: checks that it keeps leading, running and renewing its leases, whatever happens to Gatekeeper."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
@@ -7,7 +7,7 @@ from math import inf
 from chaos_harness.harness.checks import Check, identified
 from chaos_harness.harness.checks.rule import bounded, unseen_words
 from chaos_harness.harness.history import History
-from chaos_harness.harness.history.blame import FEW_RENEWALS, Blame
+from chaos_harness.harness.history.blame import FEW_RENEWALS, ControlPlaneHarm
 from chaos_harness.harness.history.control_plane import LEADERS, ControlPlane
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.faults import Faults, FaultSpan
@@ -21,20 +21,22 @@ from chaos_harness.harness.verdict import Verdict
 __all__ = ["control_plane_unharmed", "leases_admitted", "leases_renewed", "leases_renewed_again"]
 
 _SILENT_SECONDS = 15.0
-_UNSURE = "this machine was starved meanwhile, or lines are missing that may tell why"
+_UNSURE = "this machine was starved at that time, or lines that may say why are missing"
 _SHOWN = 5
 
 
 @identified
 def control_plane_unharmed(*, spare: Collection[str] = (), seconds: float = 60.0) -> Check:
-    """Return the check that leaders kept their leases, nothing of kube-system ended, and nodes stayed Ready.
+    """Return the check that leaders kept their leases, no kube-system container ended, and nodes stayed Ready.
 
-    Nor may a leader or a node renew nothing, or a pod or a node not be Ready, for more than `seconds`. What a fault
-    itself ended is no harm, nor what happens on a node that it harmed: the history says which. `spare` are names of
-    what the faults forbid besides: of leaders, whose lease may go, and who then end and wait for a back-off, and of
-    nodes. Judged from when the watches on leases, pods and nodes began to the end; inconclusive if a change may have
-    come that they were never told of, if a lease was lost, a container ended or a node was not Ready while this machine
-    was starved, or if a leader that counts was seen to renew too rarely to say that it leads.
+    Also violated if a leader or a node renewed no lease, or a pod or a node was not Ready, for more than `seconds`.
+    What a fault itself ended, and what happens on a node that it harmed, does not count: the history says which.
+    `spare` are names of nodes, and of leaders, that may fail besides: such a leader may lose its lease, end, and wait
+    in a back-off.
+
+    Judged from the start of the watches on leases, pods and nodes to the end. Inconclusive if the watches may have
+    missed a change, if a lease was lost, a container ended or a node was not Ready while this machine was starved, or
+    if too few renewals of a leader that counts were seen.
     """
 
     def check(recorded: History) -> Verdict:
@@ -45,7 +47,7 @@ def control_plane_unharmed(*, spare: Collection[str] = (), seconds: float = 60.0
         if harm:
             words = f"{len(changes.harm)} changes in the control plane"
             if idle.harm:
-                words += f", {len(idle.harm)} times something of it was not there for more than {seconds:g} s"
+                words += f", {len(idle.harm)} times a part was not Ready or renewed no lease for over {seconds:g} s"
             evidence = tuple(words for _, words in harm)
             return _violated(seen, Verdict("violated", words, evidence, figures, min(at for at, _ in harm)))
         if few := [*seen.leaderless(), *seen.unwatched()]:
@@ -63,13 +65,14 @@ def control_plane_unharmed(*, spare: Collection[str] = (), seconds: float = 60.0
 
 @identified
 def leases_renewed(seconds: float, *, spare: Collection[str] = ()) -> Check:
-    """Return the check that no leader and no node let more than `seconds` pass between two renewals of its lease.
+    """Return the check that no leader and no node goes more than `seconds` between two renewals of its lease.
 
-    Counted is when the watch saw them, in the history's own time, from its begin to the history's end; where it did
-    not see, a renewal may have come or not, and while this machine was starved nobody could renew. Not counted are the
-    lease of a node that a fault harmed, and those of `spare`, such as leaders that the fault itself ends, and that a
-    kubelet's back-off lets wait for minutes.
-    Inconclusive if a leader that counts was not seen to renew.
+    Renewals are counted when the watch saw them, in the history's own time, from the start of the watch to the end of
+    the history. While the watch did not see, a renewal may have happened or not; while this machine was starved,
+    nothing could renew. Ignored are the lease of a node that a fault harmed, and those of `spare`, such as leaders that
+    the fault itself ends and that then wait in a kubelet back-off for minutes.
+
+    Inconclusive if too few renewals of a leader that counts were seen.
     """
 
     def check(recorded: History) -> Verdict:
@@ -82,18 +85,20 @@ def leases_renewed(seconds: float, *, spare: Collection[str] = ()) -> Check:
         longest, name = max(pauses, key=lambda pause: pause[0].least)
         worst, hidden = max(pauses, key=lambda pause: pause[0].most)
         figures = {"lease_silence_seconds": round(longest.least, 3)}
-        words = f"{name} let {longest.least:.1f} s pass between renewals of its lease"
+        words = f"{name} did not renew its lease for {longest.least:.1f} s"
         outcome = bounded(longest.least, worst.most, seconds)
         if outcome == "violated":
             late = {name: max(silence.least for silence in its) for name, its in silences.items() if its}
-            evidence = tuple(f"{name} let {least:.1f} s pass" for name, least in late.items() if least > seconds)
+            evidence = tuple(
+                f"{name} did not renew for {least:.1f} s" for name, least in late.items() if least > seconds
+            )
             at = min(silence.since for silence, _ in pauses if silence.least > seconds) + seconds
             return _violated(seen, Verdict(outcome, words, evidence, figures, at))
         if lacking:
-            return Verdict("inconclusive", f"{', '.join(lacking)} was seen to renew less than {FEW_RENEWALS} times")
+            return Verdict("inconclusive", f"fewer than {FEW_RENEWALS} renewals by {', '.join(lacking)} were seen")
         if outcome == "inconclusive":
-            most = "any time" if worst.most == inf else f"{worst.most:.1f} s"
-            words = f"{hidden} may have let {most} pass between renewals of its lease: {_unseen(seen)}"
+            most = "an unknown time" if worst.most == inf else f"{worst.most:.1f} s"
+            words = f"{hidden} may not have renewed its lease for {most}: {_unseen(seen)}"
             return Verdict(outcome, words)
         return Verdict(outcome, words, (), figures)
 
@@ -106,11 +111,12 @@ def leases_renewed(seconds: float, *, spare: Collection[str] = ()) -> Check:
 def leases_renewed_again(seconds: float, *, fault: str | Sequence[str]) -> Check:
     """Return the check that leaders and nodes renew their leases again `seconds` after the healing of `fault` began.
 
-    Nobody has helped until then, so what still keeps them from it would do so for ever. Violated: one that had a lease
-    before the fault has not renewed it for 15 s at that moment; nodes do every 10 s, leaders more often. The figure
-    `control_plane_back_seconds` is when the last of them renewed for the first time. `fault` are names or ids, and
-    each such fault is judged. Inconclusive: one was not proved and healed, another fault was there at that moment,
-    the history ends before, a leader had no lease, or the watch did not see.
+    Violated if one that had a lease before the fault has not renewed it for 15 s at that moment; nodes renew every 10
+    s, leaders more often. The figure `control_plane_back_seconds` is when the last of them renewed for the first time.
+    `fault` are names or ids; each such fault is judged.
+
+    Inconclusive if one was not proved or not healed, another fault was in effect at that moment, the history ends
+    before it, a leader had no lease, or the watch did not see.
     """
     names = [fault] if isinstance(fault, str) else list(fault)
 
@@ -118,7 +124,7 @@ def leases_renewed_again(seconds: float, *, fault: str | Sequence[str]) -> Check
         seen = _read(recorded)
         chosen = seen.faults.named(*names)
         if not chosen:
-            return Verdict("inconclusive", f"{', '.join(names)} was not proved and taken back")
+            return Verdict("inconclusive", f"{', '.join(names)} was not proved, or not healed")
         first, *others = (_again(seen, one, seconds) for one in chosen)
         for other in others:
             first &= other
@@ -130,15 +136,16 @@ def leases_renewed_again(seconds: float, *, fault: str | Sequence[str]) -> Check
 
 @identified
 def leases_admitted(*, least: int = 20, fault: str | Sequence[str] = ()) -> Check:
-    """Return the check that no policy and no webhook denied a Lease that the probe asked for since `fault` began.
+    """Return the check that no policy and no webhook denied a Lease that the probe created since `fault` began.
 
-    None asks anything of it that it does not have, so a denial is a configuration that fails closed
-    (gatekeeper#4530). What else an API server says that has just started is no such denial. `fault` are names or ids,
-    by default all faults are meant. Inconclusive if denials came only while this machine was starved, so that a call,
-    or a list of parameters, may have timed out; with less than `least` answers after one of them, if it was not
-    proved, or if, once the API server answered anything again, some Lease was not answered, or none was asked for
-    longer than usual (half a second, or one and a half times what it usually takes from one to the next); nor does
-    anybody know which of several API servers it was that admitted them.
+    These Leases comply with every policy, so a denial is a configuration that fails closed (gatekeeper#4530). Other
+    errors of an API server that has just started are no such denial. `fault` are names or ids; by default all faults
+    are meant.
+
+    Inconclusive if denials came only while this machine was starved, so that a call, or a list of parameters, may have
+    timed out; if there are fewer than `least` answers after one of the faults, or it was not proved; if, once the API
+    server answered again, a Lease was not answered, or none was created for longer than usual (0.5 s, or 1.5 times the
+    usual interval); or if several API servers may have answered.
     """
     names = [fault] if isinstance(fault, str) else list(fault)
 
@@ -168,16 +175,16 @@ def leases_admitted(*, least: int = 20, fault: str | Sequence[str] = ()) -> Chec
             why += _unknown(requests, coverage, faults, one, least)
         if why:
             return Verdict("inconclusive", "; ".join(dict.fromkeys(why)), evidence)
-        return Verdict("holds", f"all of {admitted} leases that were answered were admitted", (), figures)
+        return Verdict("holds", f"all {admitted} Lease requests that were answered were admitted", (), figures)
 
     check.__name__ = " after ".join(["no policy denies a lease", *filter(None, [", ".join(names)])])
     return Check(check)
 
 
-def _again(seen: Blame, fault: FaultSpan, seconds: float) -> Verdict:
+def _again(seen: ControlPlaneHarm, fault: FaultSpan, seconds: float) -> Verdict:
     """Judge when those that had leases before a fault renewed them again after it."""
     if fault.proved is None or fault.healing is None:
-        return Verdict("inconclusive", f"{fault.name} was not proved and taken back")
+        return Verdict("inconclusive", f"{fault.name} was not proved, or not healed")
     healing, limit = fault.healing, fault.healing + seconds
     before = {name: its.seen for name, its in seen.plane.leases.items() if its.seen and its.seen[0] < fault.injected}
     lacking = [name for name in LEADERS if name not in before]
@@ -191,16 +198,19 @@ def _again(seen: Blame, fault: FaultSpan, seconds: float) -> Verdict:
     outcomes = {name: bounded(silence.least, silence.most, _SILENT_SECONDS) for name, silence in silences.items()}
     late = [name for name, outcome in outcomes.items() if outcome == "violated"]
     unsure = [name for name, outcome in outcomes.items() if outcome == "inconclusive"]
-    words = f"leases are not renewed {seconds:g} s after {fault.name} began to be healed"
+    words = f"leases are not renewed {seconds:g} s after the healing of {fault.name} began"
     if late:
-        evidence = tuple(f"{name} renewed last {silences[name].since - healing:+.1f} s from then" for name in late)
+        evidence = tuple(
+            f"{name} renewed last {silences[name].since - healing:+.1f} s from the start of the healing"
+            for name in late
+        )
         figures = {"leases_not_renewed": float(len(late))}
         verdict = Verdict("violated", f"{len(late)} of {len(before)} {words}", evidence, figures, limit)
         others = [
             one.name for one in seen.faults.all if one != fault and one.injected < limit and one.harm[1] > healing
         ]
         if others:
-            words = f"{verdict.summary}, but {', '.join(others)} was there, too"
+            words = f"{verdict.summary}, but {', '.join(others)} lasted at the same time"
             return Verdict("inconclusive", words, evidence)
         return _violated(seen, verdict)
     if unsure:
@@ -237,25 +247,25 @@ def _unknown(
     if end == inf and not coverage.ended:
         yield f"the history was not recorded to its end, after {coverage.until:.1f} s"
     if unknown := requests.unknown(coverage, min(requests.back(fault), end), min(end, coverage.until)):
-        yield f"nobody answered whether leases are admitted from {unknown}"
+        yield f"no Lease request was answered from {unknown}"
     if requests.servers > 1:
-        yield f"nobody knows which of {requests.servers} API servers admitted them"
+        yield f"which of {requests.servers} API servers admitted them is not known"
 
 
-def _read(recorded: History, spare: Collection[str] = ()) -> Blame:
+def _read(recorded: History, spare: Collection[str] = ()) -> ControlPlaneHarm:
     coverage, faults, plane = Coverage(recorded), Faults(), ControlPlane()
     follow(recorded, coverage, faults, plane)
-    return Blame(recorded, coverage, faults, plane, spare)
+    return ControlPlaneHarm(recorded, coverage, faults, plane, spare)
 
 
-def _violated(seen: Blame, verdict: Verdict) -> Verdict:
+def _violated(seen: ControlPlaneHarm, verdict: Verdict) -> Verdict:
     """Return the verdict, or that nobody knows: in a line that is missing may stand that a fault did it."""
     if lost := seen.coverage.lost.within(0, verdict.at or inf):
-        words = f"lines are missing from {lost}, which may say that a fault did this; {verdict.summary}"
-        return replace(verdict, outcome="inconclusive", summary=words, figures={}, at=None)
+        words = f"lines are missing from {lost}, which may say that a fault caused this; {verdict.summary}"
+        return replace(verdict.as_inconclusive(words), figures={})
     return verdict
 
 
-def _unseen(seen: Blame) -> str:
+def _unseen(seen: ControlPlaneHarm) -> str:
     unseen = seen.coverage.unseen([WATCH_LEASES], seen.plane.begin(WATCH_LEASES, seen.coverage), inf)
     return unseen_words(seen.coverage, [WATCH_LEASES], unseen)

@@ -1,14 +1,15 @@
-"""Fail open: the checks on how long policies went by unheeded, and on how long what complies was refused."""
+"""Fail open: checks on how long policies were bypassed, and on how long compliant requests were refused."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import NamedTuple
 
 from chaos_harness.harness.checks import Check, identified
 from chaos_harness.harness.checks.blame import Blame, again, blames, names, unproved
-from chaos_harness.harness.checks.lasting import Loss, Read, decided, measured
+from chaos_harness.harness.checks.lasting import FIRST_LOST, Loss, Read, decided, measured
 from chaos_harness.harness.checks.rule import bounded
 from chaos_harness.harness.history import History
 from chaos_harness.harness.history.coverage import asked
-from chaos_harness.harness.history.losses import Kind
+from chaos_harness.harness.history.losses import LossKind
 from chaos_harness.harness.history.settled import settled_words
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.verdict import Verdict
@@ -18,7 +19,7 @@ __all__ = ["fail_open_window", "judged", "named", "refused_for_at_most"]
 _SELDOM_SECONDS = 2.0
 _SHOWN = 2
 
-Decide = Callable[[Loss, Read], Verdict]
+JudgeLoss = Callable[[Loss, Read], Verdict]
 """What a check says of one loss; `judged` adds evidence and figures."""
 
 
@@ -28,14 +29,15 @@ def fail_open_window(
 ) -> Check:
     """Return the check that no policy is bypassed for longer than `seconds` after the fault `fault` began.
 
-    Bypassed is a request that was admitted although it violates the policy, or without the mutation. How long that
-    lasted is known up to the rate of asking, and figures have both bounds, `least` and `most`: from the first bad
-    answer to the last one, while good answers between them do not last for STEADY_SECONDS. `fault` is a name or an id
-    ("fault 2"), or a list of them: those whose times overlap are judged together. Isolated requests that were lost by
-    a cause that is `excused` (see `harness.history.webhook_failures`) are left out.
+    Bypassed is a request that was admitted although it violates the policy, or without the mutation. The rate of asking
+    limits how exactly the duration is known, so figures have both bounds, `least` and `most`: from the first bad answer
+    to the last one, as long as good answers in between do not last for STEADY_SECONDS. `fault` is a name or an id
+    ("fault 2"), or a list of them: those whose times overlap are judged together. Isolated losses whose cause is
+    `excused` (see `harness.history.webhook_failures`) are left out.
 
-    Holds if `most` is within `seconds`, violated if `least` is not, or, if no second is allowed, any request was lost.
-    Inconclusive: in between; what decides was not seen, or may be another fault's doing; the fault is not proved.
+    Holds if `most` is within `seconds`; violated if `least` is not, or, with `seconds` 0, if any request was lost.
+    Inconclusive in between, if what decides was not seen or may be caused by another fault, or if the fault is not
+    proved.
     """
     return _for_at_most(seconds, "bypassed", "enforcement is lost", fault, policies, excused)
 
@@ -44,17 +46,17 @@ def fail_open_window(
 def refused_for_at_most(
     seconds: float, *, fault: str | Sequence[str], policies: Iterable[str] = (), excused: Collection[str] = ()
 ) -> Check:
-    """Return the check that nothing that complies is refused for longer than `seconds` after `fault` began.
+    """Return the check that no compliant request is refused for longer than `seconds` after `fault` began.
 
-    Refused is a request that was denied although it complies, or because a call of the webhook failed and it fails
-    closed. All else is as `fail_open_window` has it.
+    Refused is a request that was denied although it complies, or because a call of a webhook failed that fails closed.
+    All else is as in `fail_open_window`.
     """
     return _for_at_most(seconds, "refused", "what complies is refused", fault, policies, excused)
 
 
 def _for_at_most(
     seconds: float,
-    kind: Kind,
+    kind: LossKind,
     what: str,
     fault: str | Sequence[str],
     policies: Iterable[str],
@@ -72,13 +74,13 @@ def _for_at_most(
 
 def judged(
     name: str,
-    check: Decide,
-    kind: Kind,
+    check: JudgeLoss,
+    kind: LossKind,
     fault: str | Sequence[str],
     policies: Iterable[str],
     excused: Collection[str],
 ) -> Check:
-    """Return the check `name` of what each of these policies lost in one way after `fault`: each must hold.
+    """Wrap `check`: judge what each policy lost in the way `kind` after `fault`; every policy must hold.
 
     Inconclusive if a fault is not proved, or a policy was asked about too seldom.
     """
@@ -88,16 +90,17 @@ def judged(
         read = Read(recorded)
         if problem := unproved(read.faults, wanted):
             return Verdict("inconclusive", problem)
-        verdicts = [
+        all_ = [
             _judge(read, blame, policy, check, kind, excused)
             for blame in blames(read.faults, read.coverage, wanted, read.harmless())
             for policy in read.policies(blame, chosen) or ["any policy"]
         ]
-        worst = max(verdicts, key=_badness)
+        worst = max(all_, key=_badness).verdict
+        verdicts = [one.verdict for one in all_]
         figures: dict[str, float] = {}
         for verdict in verdicts:
             for figure, value in verdict.figures.items():
-                worse = min if figure.startswith("first_") else max
+                worse = min if figure == FIRST_LOST else max
                 figures[figure] = worse(value, figures.get(figure, value))
         evidence = tuple(line for verdict in verdicts for line in verdict.evidence)
         first = min((verdict.at for verdict in verdicts if verdict.at is not None), default=None)
@@ -121,24 +124,33 @@ def named(claim: str, policies: Collection[str], excused: Collection[str]) -> st
     return f"{claim}{among}{unless}"
 
 
-def _badness(verdict: Verdict) -> tuple[int, float, float]:
+class _Judged(NamedTuple):
+    """The verdict on one policy, and the losses that its figures are of."""
+
+    verdict: Verdict
+    losses: Collection[Loss] = ()
+
+
+def _badness(judged_policy: _Judged) -> tuple[int, float, int]:
+    """Return what orders verdicts: the outcome, then for how many seconds, then how many requests were lost."""
     order = ("holds", "inconclusive", "violated")
-    figures = verdict.figures.items()
-    seconds = max((value for name, value in figures if name.endswith("_least_seconds")), default=0.0)
-    count = max((value for name, value in figures if name.endswith(("_lost_requests", "_refused_requests"))), default=0)
-    return order.index(verdict.outcome), seconds, count
+    verdict, losses = judged_policy
+    seconds = max((round(loss.least, 3) for loss in losses), default=0.0)
+    return order.index(verdict.outcome), seconds, max((len(loss.lost) for loss in losses), default=0)
 
 
-def _judge(read: Read, blame: Blame, policy: str, check: Decide, kind: Kind, excused: Collection[str]) -> Verdict:
+def _judge(
+    read: Read, blame: Blame, policy: str, check: JudgeLoss, kind: LossKind, excused: Collection[str]
+) -> _Judged:
     """Return what a check says of one policy in the time of some faults, with its evidence and figures."""
     heard = read.losses.of(policy)
     time = read.until_judged(blame.own & read.in_force.maybe(policy))
     if not decided(heard, time):
-        return Verdict("inconclusive", f"nobody asked about {policy} after {blame.words}")
+        return _Judged(Verdict("inconclusive", f"nobody asked about {policy} after {blame.words}"))
     interval = read.coverage.of(asked(policy)).interval
     if interval > _SELDOM_SECONDS:
         words = f"{decided(heard, time)} requests about {policy} were answered, one in {interval:.1f} s"
-        return Verdict("inconclusive", f"{words}: too few to judge")
+        return _Judged(Verdict("inconclusive", f"{words}: too few to judge"))
     losses = {way: measured(read, blame, heard, way, excused) for way in ("bypassed", "refused", kind)}
     loss = losses[kind]
     verdict = check(loss, read)
@@ -149,5 +161,7 @@ def _judge(read: Read, blame: Blame, policy: str, check: Decide, kind: Kind, exc
     )
     lines += [f"{policy}: {later}"] if later else []
     evidence = (*lines, *read.failures.evidence(loss.whys, _SHOWN), *verdict.evidence)
-    all_ = {**figures, **verdict.figures}
-    return Verdict(verdict.outcome, verdict.summary, evidence, all_, verdict.at, verdict.causes or loss.causes())
+    figures |= verdict.figures
+    causes = verdict.causes or loss.causes()
+    joint = Verdict(verdict.outcome, verdict.summary, evidence, figures, verdict.at, causes)
+    return _Judged(joint, {kind_loss.verb: kind_loss for kind_loss in losses.values()}.values())

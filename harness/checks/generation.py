@@ -29,12 +29,14 @@ _RULES = [Rules(templates=True, constraints=True, named_by_kind=by_kind) for by_
 def generated_within(seconds: float, constraint: str) -> Check:
     """Return the check that the binding of `constraint` is seen within `seconds` of the constraint itself.
 
-    A binding that is told up to a second before its constraint came with it: two watches tell of one moment in any
-    order. One that was there before, and stays, is there at once. A constraint that is deleted sooner asks for nothing.
-    If it is made more than once each time counts, but for one so late that its time is not over, if there is another.
-    The figure `generation_seconds` is how long it took, whenever that was. Inconclusive: the constraint was never seen
-    for so long, or was there before it was watched; bindings were not seen all the time until then; for longer than
-    `seconds` the constraint was not seen, so that it may have been made once more.
+    A binding seen up to 1 s before its constraint counts as generated with it: two watches report one moment in any
+    order. A binding that existed before and stays counts at once. A constraint that is deleted sooner needs none. If it
+    is created more than once, each time counts, except the last one if its time is not over and there is another. The
+    figure `generation_seconds` is how long it took.
+
+    Inconclusive if the constraint never existed for so long or existed before it was watched, if bindings were not seen
+    all the time until then, or if the constraint was not seen for longer than `seconds`, so that it may have been
+    created once more.
     """
 
     def check(recorded: History) -> Verdict:
@@ -120,7 +122,9 @@ class _Life:
         lacking = unseen_words(self.coverage, [WATCH_BINDINGS], unseen)
         if due > late and not lacking:
             return Verdict("inconclusive", f"{words}, and this machine was starved meanwhile", (), figures)
-        return Verdict("inconclusive", lacking or f"when constraint {self.name} or its binding came was not seen")
+        return Verdict(
+            "inconclusive", lacking or f"when constraint {self.name} or its binding was created was not seen"
+        )
 
 
 def _lives(coverage: Coverage, lists: Lists, process: str, constraint: str) -> list[_Life]:

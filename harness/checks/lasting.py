@@ -1,4 +1,4 @@
-"""Lasting: how long a policy was lost, in one way, in the time of some faults, and how sure that is."""
+"""Lasting: how long a policy was lost, in one way, in the time of some faults, and how certain that is."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -17,8 +17,8 @@ from chaos_harness.harness.history.excuses import BadAnswers, weighed
 from chaos_harness.harness.history.faults import Faults, FaultSpan
 from chaos_harness.harness.history.following import Reader, follow
 from chaos_harness.harness.history.harms import Harm, Harms
-from chaos_harness.harness.history.in_force import InForce, asks_about
-from chaos_harness.harness.history.losses import Heard, Kind, Losses, Streak
+from chaos_harness.harness.history.in_force import InForce
+from chaos_harness.harness.history.losses import Heard, Losses, LossKind, Streak
 from chaos_harness.harness.history.resolved import UnansweredCreates
 from chaos_harness.harness.history.rotation import Rotation
 from chaos_harness.harness.history.settled import Settlement
@@ -29,7 +29,7 @@ from chaos_harness.harness.history.webhook_failures import Failures, Why
 from chaos_harness.harness.history.witness import Witness
 from chaos_harness.harness.policies import ADMIT
 
-__all__ = ["STEADY_SECONDS", "Loss", "Read", "decided", "inside", "measured"]
+__all__ = ["FIRST_LOST", "STEADY_SECONDS", "Loss", "Read", "decided", "inside", "measured"]
 
 STEADY_SECONDS = 5.0
 """For how long nothing may be lost until what was lost has come back.
@@ -43,14 +43,17 @@ _MARKED = 2
 
 _ENDING_SECONDS = 15.0
 _NEVER_APPLIED = (ADMIT, "check ignore label")
-_VERBS: dict[Kind, Literal["lost", "refused"]] = {"bypassed": "lost", "refused": "refused", "lost": "lost"}
+_VERBS: dict[LossKind, Literal["lost", "refused"]] = {"bypassed": "lost", "refused": "refused", "lost": "lost"}
+
+FIRST_LOST = "first_lost_seconds"
+"""The figure of which the least is the worst: how long after a fault the first request was lost."""
 
 
 class Read:
-    """What a history says of admissions, read once.
+    """What a history says about admissions, read once.
 
-    Questions that got no answer that decides are decided by the audit log, or the watch on canaries, where these know.
-    With `events`, what came to nothing counts as seen: no object came of it, though no policy showed what it does.
+    Questions without a conclusive answer are decided by the audit log, or by the watch on canaries, where these know.
+    With `events`, a create that left no object counts as seen, although no policy was shown to act.
     """
 
     def __init__(self, recorded: History, *more: Reader, events: bool = False) -> None:
@@ -60,7 +63,7 @@ class Read:
         self.audit, self.faults, self.in_force = audit, Faults(), InForce()
         self.losses, self.failures = Losses(settled.decide), Failures(coverage, audit)
         self._lenient = recorded.header.schema < _MARKED and recorded.ended
-        self._whys: dict[tuple[str, Kind], dict[Admission, Why]] = {}
+        self._whys: dict[tuple[str, LossKind], dict[Admission, Why]] = {}
         self._harms, self._rotation = Harms(self.faults), Rotation()
         harm = (self.faults, self._harms, self._rotation)
         readers = (audit, resolved, self._counted, *harm, self.in_force, self.losses, self.failures)
@@ -71,7 +74,7 @@ class Read:
                 moments += [admission.asked for admission in heard.undecided if settled.came_to_nothing(admission)]
             coverage.fill(asked(policy), moments)
 
-    def whys(self, heard: Heard, kind: Kind) -> dict[Admission, Why]:
+    def whys(self, heard: Heard, kind: LossKind) -> dict[Admission, Why]:
         """Return the cause of each bad answer of one kind."""
         key = (heard.policy, kind)
         if key not in self._whys:
@@ -79,7 +82,7 @@ class Read:
         return self._whys[key]
 
     def harmless(self) -> list[FaultSpan]:
-        """Return the faults that took nobody away who answers for admission: all they harmed were other pods."""
+        """Return the faults that harmed no webhook pod: everything that they harmed were other pods."""
         harmed: dict[str, list[Harm]] = {}
         for harm in self._harms.all:
             if harm.fault:
@@ -92,7 +95,7 @@ class Read:
         ]
 
     def mistrust(self, webhook: str) -> str:
-        """Return, in words, that API server's counter and log of calls which failed differ, or "" if they do not."""
+        """Return that the API server's counter and log of failed calls disagree, in words; "" if they agree."""
         for comparison in self._counted.failed_open(self.coverage.of(FAIL_OPEN).known):
             if comparison.webhook == webhook and comparison.agree is False:
                 least, most = comparison.logged
@@ -101,7 +104,7 @@ class Read:
                     f"the API server counted {comparison.counted} calls of {webhook} "
                     f"that failed open and logged {logged}"
                 )
-                return f"{words}, so that no cause excuses"
+                return f"{words}, so no cause is excused"
         return ""
 
     def sure(self, policy: str) -> Spans:
@@ -135,7 +138,7 @@ class Read:
         applied = [
             name
             for name in self.in_force.names
-            if self.in_force.maybe(name) & blame.own and not any(asks_about(policy, name) for policy in heard)
+            if self.in_force.maybe(name) & blame.own and not self.in_force.asked_about(name, heard)
         ]
         return heard + applied
 
@@ -151,7 +154,7 @@ class Loss:
     """
 
     heard: Heard
-    kind: Kind
+    kind: LossKind
     blame: Blame
     time: Spans
     sure: Spans
@@ -172,6 +175,11 @@ class Loss:
         return self.heard.policy
 
     @property
+    def verb(self) -> Literal["lost", "refused"]:
+        """What words and figures call it."""
+        return _VERBS[self.kind]
+
+    @property
     def least(self) -> float:
         """Seconds for certain."""
         return self.certain.total
@@ -188,15 +196,15 @@ class Loss:
 
     def words(self) -> str:
         """Say it in one line."""
-        fault, verb = self.blame.words, _VERBS[self.kind]
+        fault, verb = self.blame.words, self.verb
         but = f"; {len(self.weighed.excused)} more are excused by their cause" if self.weighed.excused else ""
-        but += f"; of {len(self.weighed.unread)} more the cause is not known" if self.weighed.unread else ""
+        but += f"; the cause of {len(self.weighed.unread)} more is not known" if self.weighed.unread else ""
         if not self.missed or len(self.weighed.excused) + len(self.weighed.unread) == len(self.missed):
             return f"{self.policy}: none of {self.decided} requests after {fault}{but}"
         first, last = (self.lost or self.weighed.counted)[0], (self.lost or self.weighed.counted)[-1]
-        most = f"{self.most:.1f}" if isfinite(self.most) else "ever"
+        seconds = f"{self.least:.1f} to {self.most:.1f} s" if isfinite(self.most) else f"at least {self.least:.1f} s"
         return (
-            f"{self.policy}: {verb} for {self.least:.1f} to {most} s, {len(self.lost)} of {self.decided} requests, "
+            f"{self.policy}: {verb} for {seconds}, {len(self.lost)} of {self.decided} requests, "
             f"{first.asked - self.blame.begin:.1f} s to {last.answered - self.blame.begin:.1f} s after {fault}{but}"
         )
 
@@ -209,7 +217,7 @@ class Loss:
     def figures(self) -> dict[str, float]:
         """Return it in numbers: seconds, and counts of requests."""
         name = "".join(letter if letter.isalnum() else "_" for letter in self.policy).strip("_").replace("__", "_")
-        prefix = f"{name}_{_VERBS[self.kind]}"
+        prefix = f"{name}_{self.verb}"
         figures = {f"{prefix}_requests": float(len(self.lost)), f"{name}_asked_requests": float(self.decided)}
         figures[f"{prefix}_least_seconds"] = round(self.least, 3)
         if isfinite(self.most):
@@ -220,7 +228,7 @@ class Loss:
         """Yield, in words, what keeps it from being known."""
         first, *rest = [*self.unknown(coverage, self.unseen), ""]
         if first and self.unseen:
-            first += f" (what is no longer than {self.interval:.2g} s between two questions counts as seen)"
+            first += f" (gaps of up to {self.interval:.2g} s between two questions count as seen)"
         yield from filter(None, (first, self.blame.shared(self.possible), *rest))
 
     def unknown(self, coverage: Coverage, unseen: Spans, missed: Collection[Admission] | None = None) -> Iterator[str]:
@@ -228,7 +236,7 @@ class Loss:
         if words := unseen_words(coverage, [asked(self.policy)], unseen):
             yield words
         if unread := [admission for admission in self.weighed.unread if missed is None or admission in missed]:
-            yield self.mistrust or f"{self.source} does not tell the cause of {len(unread)}"
+            yield self.mistrust or f"{self.source} does not give the cause of {len(unread)}"
 
 
 def inside(spans: Spans, admission: Admission) -> bool:
@@ -236,7 +244,7 @@ def inside(spans: Spans, admission: Admission) -> bool:
     return any(begin <= admission.asked and admission.answered <= end for begin, end in spans)
 
 
-def measured(read: Read, blame: Blame, heard: Heard, kind: Kind, excused: Collection[str]) -> Loss:
+def measured(read: Read, blame: Blame, heard: Heard, kind: LossKind, excused: Collection[str]) -> Loss:
     """Return what one policy lost in one way in the time of some faults, without what is `excused`."""
     time = blame.own & read.in_force.maybe(heard.policy)
     judged = read.until_judged(time)

@@ -28,8 +28,8 @@ _STALE_SECONDS = 10.0
 _KUBELET_LIVES = ("drained node",)
 """Harm that leaves the node's kubelet alone, so that what it told before is still so."""
 
-_STARVED = "this machine was starved meanwhile, without which it may have been in time"
-_BARE = "{} of {} pods lacked the mutation before anything was done to their node"
+_STARVED = "this machine was starved at that time; otherwise it may have been in time"
+_BARE = "{} of {} pods lacked the mutation before their node was harmed"
 
 
 @dataclass(frozen=True)
@@ -72,17 +72,16 @@ def replaced_within(seconds: float, how: str, *, namespace: str = "", kinds: Kin
 def replacements_mutated(
     how: str, *, namespace: str = "", kinds: Kinds = (), excused: Excuses = (), fault: Named = ()
 ) -> Check:
-    """Return the check that what replaces pods of a node harmed in the way `how` carries the mutation when it is born.
+    """Return the check that pods which replace those of a node harmed in the way `how` carry the mutation when created.
 
-    So must what replaces a replacement, up to the next fault. A pod that lacks it is `excused`, and counted, if at its
-    birth, or in the 2 s before, which a call or kube-proxy may be behind, there was "nobody in rotation", or an
+    So must a replacement of a replacement, up to the next fault. A pod without it is `excused`, and counted, if at its
+    creation, or in the 2 s before (a call or kube-proxy may lag that much), there was "nobody in rotation", or an
     "endpoint on the lost node". For `namespace`, `kinds` and `fault` see `replaced_within`.
 
-    A violation tells who could have been asked for the mutation at that moment. Inconclusive: the fault is not
-    proved, nothing was lost or replaced, the watch had a gap in which a pod may have come and gone, another fault
-    lasted when a pod was born, or this machine was starved then, no policy is known to have been in force then, what
-    would excuse a pod was not seen, or what lacks the mutation is of a controller none of whose pods had it: then it
-    was not lost with the node.
+    A violation describes the webhook endpoints at that moment. Inconclusive: the fault is not proved; nothing was lost
+    or replaced; the watch had a gap in which a pod may have come and gone; another fault was in effect, or this machine
+    was starved, when a pod was created; no policy is known to have been in force then; what would excuse a pod was not
+    seen; or no earlier pod of its controller had the mutation either, so that it was not lost with the node.
     """
     chosen = Scope.of(how, fault, namespace, kinds)
 
@@ -117,12 +116,12 @@ def replacements_mutated(
 def never_replaced(
     how: str, *, namespace: str = "", kinds: Kinds = (), within: float = 120.0, fault: Named = ()
 ) -> Check:
-    """Return the check that pods on a node harmed in the way `how` outlive it: same pod, Ready again, still mutated.
+    """Return the check that pods on a node harmed in the way `how` survive: same pod, Ready again, still mutated.
 
-    It must be Ready `within` so many seconds after the node was proved to be healed, and where less is to be judged, at
-    the end of that; what happens later does not matter. For `namespace`, `kinds` and `fault` see `replaced_within`.
-    Inconclusive: the fault is not proved, or not proved to be healed, the workload was not seen, less was recorded and
-    no pod was Ready again by then, another fault harmed the node meanwhile, or the pod lacked the mutation before.
+    Each must be Ready `within` so many seconds after the node was proved to be healed or, if the judged part ends
+    sooner, at its end; later events are ignored. For `namespace`, `kinds` and `fault` see `replaced_within`.
+    Inconclusive: the fault or its healing is not proved, the workload was not seen, the recording ends sooner and no
+    pod was Ready again, another fault harmed the node in the meantime, or the pod lacked the mutation before.
     """
     chosen = Scope.of(how, fault, namespace, kinds)
 
@@ -196,7 +195,7 @@ def _born(scene: Scene, case: Replacement, pod: WorkloadPod, excused: Excuses) -
     loss, birth = case.loss, scene.earliest(pod.seen)
     excuse = is_excused(scene, loss, birth, pod.seen, excused)
     if excuse is not False:
-        why = f"whether {pod.name} is excused is not known: who was in rotation was not seen when it was born"
+        why = f"whether {pod.name} is excused is not known: the webhook endpoints were not seen when it was created"
         return _unknown(why * (excuse is None))
     if not scene.mutated_before(case.lost, loss.at):
         return _Finding("inconclusive", _BARE)
@@ -212,9 +211,9 @@ def _born(scene: Scene, case: Replacement, pod: WorkloadPod, excused: Excuses) -
 def _unasked(scene: Scene, birth: float, pod: WorkloadPod) -> str:
     """Return why perhaps nobody could be asked in time for a pod's mutation, through no fault, or ""."""
     if scene.coverage.lost.within(0.0, pod.seen) or not scene.nodes.in_force(birth, pod.seen):
-        return f"no policy is known to have been in force when {pod.name} was born"
+        return f"no policy is known to have been in force when {pod.name} was created"
     starved = scene.coverage.blind.within(birth, pod.seen)
-    return f"this machine was starved when {pod.name} was born" * bool(starved)
+    return f"this machine was starved when {pod.name} was created" * bool(starved)
 
 
 def _births(scene: Scene) -> list[tuple[Replacement, WorkloadPod]]:
@@ -295,7 +294,7 @@ def _violated(words: str, at: float, acquitted: str) -> _Finding:
 
 
 def _moment(at: float) -> str:
-    return f"what was so at {at:.1f} s is not known: {WATCH_WORKLOAD} was not seen just then"
+    return f"the state at {at:.1f} s is not known: {WATCH_WORKLOAD} was not seen then"
 
 
 def _doubt(case: Replacement) -> str:
@@ -308,4 +307,4 @@ def _doubt(case: Replacement) -> str:
 
 def _both(loss: NodeLoss, others: Sequence[FaultSpan]) -> str:
     faults = [*([loss.fault] if loss.fault else []), *others]
-    return f"{' and '.join(map(in_words, faults))} overlapped: whose doing it is cannot be known"
+    return f"{' and '.join(map(in_words, faults))} overlapped: which of them is the cause is not known"

@@ -1,4 +1,4 @@
-"""Outage: checks on when, after a fault, enforcement begins to be lost, and on its coming back."""
+"""Outage: checks on when enforcement begins to be lost after a fault, and on whether it comes back."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
@@ -7,7 +7,7 @@ from math import inf, isinf
 from chaos_harness.harness.checks import Check, identified
 from chaos_harness.harness.checks.blame import names
 from chaos_harness.harness.checks.fail_open import judged
-from chaos_harness.harness.checks.lasting import Loss, Read
+from chaos_harness.harness.checks.lasting import FIRST_LOST, Loss, Read
 from chaos_harness.harness.history.admissions import Admission
 from chaos_harness.harness.history.faults import FaultSpan
 from chaos_harness.harness.history.spans import Spans
@@ -28,15 +28,15 @@ def outlasts(
     policies: Iterable[str] = (),
     excused: Collection[str] = ("timed out",),
 ) -> Check:
-    """Return the check that no request is lost in the first `seconds` after `fault` began, whatever comes then.
+    """Return the check that no request is lost in the first `seconds` after `fault` began.
 
-    So a replica that is told to go and serves on for a while is told apart from one that goes at once, on however
-    slow a machine: what the process waits for, it waits for at least. Lost is what was bypassed or refused; it is
-    placed by the moment of the call that failed, if the API server logged one, or else between question and answer.
-    `fault` and `excused` are as in `fail_open_window`: an isolated time-out is what a busy machine makes.
+    What happens later is ignored. It distinguishes a replica that keeps serving while it terminates from one that stops
+    at once, on any machine, however slow. Lost is what was bypassed or refused; its moment is that of the failed call
+    if the API server logged one, else it lies between question and answer. `fault` and `excused` are as in
+    `fail_open_window`: a busy machine causes isolated time-outs.
 
-    Inconclusive: the first request was lost about then, or may be another fault's doing; not all of the first
-    `seconds` were seen; the fault is not proved.
+    Inconclusive: the first request was lost about then, or may be lost to another fault; not all of the first `seconds`
+    were seen; the fault is not proved.
     """
 
     def check(loss: Loss, read: Read) -> Verdict:
@@ -56,15 +56,15 @@ def comes_back(
     before_healing: bool = False,
     excused: Collection[str] = ("timed out",),
 ) -> Check:
-    """Return the check that, however much was lost after `fault` had begun, policies are enforced again in the end.
+    """Return the check that policies are enforced again in the end, however much was lost after `fault` began.
 
-    So are they if none of the last ten requests was lost of each policy: the last ones before it was judged or
-    something else was done, or, with `before_healing`, the last ones between the proof of each fault and its healing
-    (where they have several names: between the last proof and the first healing). How long it took is said and not
-    judged. Lost is what was bypassed or refused, but what is `excused` (see `fail_open_window`).
+    For each policy, none of the last ten requests may be lost: the last ones before the judgement or before something
+    else was done or, with `before_healing`, the last ones between the proof of each fault and its healing (with several
+    names: between the last proof and the first healing). How long it took is reported, not judged. Lost is what was
+    bypassed or refused, except what is `excused` (see `fail_open_window`).
 
-    Inconclusive: the last ones were not all seen, or may be another fault's doing; which are the last is not known,
-    for a line is missing after something was lost; the fault is not proved.
+    Inconclusive: the last requests were not all seen, or may be lost to another fault; a line is missing after a loss,
+    so that it is not known which requests are the last; the fault is not proved.
     """
     wanted = names(fault)
     lasts = "lasts" if len(wanted) == 1 else "last"
@@ -112,7 +112,7 @@ def _may_end_sooner(loss: Loss, read: Read, begin: float, end: float) -> str:
     missed = [miss for miss in loss.missed if miss not in loss.weighed.excused]
     if not holes or not any(begin <= miss.answered and miss.asked < holes[-1][1] for miss in missed):
         return ""
-    return f"a line is missing at {holes[-1][0]:.1f} s, which may say that this was over sooner"
+    return f"a line is missing at {holes[-1][0]:.1f} s, which may say that this ended earlier"
 
 
 def _outlasted(loss: Loss, read: Read, begin: float, seconds: float) -> Verdict:
@@ -121,7 +121,7 @@ def _outlasted(loss: Loss, read: Read, begin: float, seconds: float) -> Verdict:
     unseen = loss.unseen & first
     earliest, latest = _begins(loss, begin)
     words = f"no request was lost after {loss.blame.words}"
-    figures = {} if isinf(earliest) else {"first_lost_seconds": round(earliest, 3)}
+    figures = {} if isinf(earliest) else {FIRST_LOST: round(earliest, 3)}
     if figures:
         words = f"the first request is lost {_between(earliest, latest)} after {loss.blame.words}"
     words = f"{loss.policy}: {words}"

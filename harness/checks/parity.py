@@ -60,7 +60,7 @@ def enforcement_parity(
         if outcome == "inconclusive":
             why = unseen_words(coverage, streams, unseen.longer_than(seconds))
             return Verdict("inconclusive", "; ".join(filter(None, [words, why])), lines, figures)
-        tolerance = "" if seconds else f"; what is no longer than {apart:.1f} s counts as seen"
+        tolerance = "" if seconds else f"; gaps of up to {apart:.1f} s count as seen"
         return Verdict("holds", words + tolerance, lines, figures)
 
     check.__name__ = f"{webhook} and {policy} decide alike"

@@ -1,4 +1,6 @@
-"""Policies: checks on whether what Gatekeeper generated is what templates and constraints ask for."""
+"""Policies: checks that Gatekeeper generated what templates and constraints ask for."""
+
+from collections import Counter
 
 from chaos_harness.harness.causes import Cause, known_causes
 from chaos_harness.harness.checks import Check, identified
@@ -76,7 +78,7 @@ def _judge(generated: GeneratedPolicies, late: float, *, limited: bool) -> Verdi
         at = generated.window[1]
         return Verdict(
             "violated",
-            f"{_counted(still)} when the time was over",
+            f"{_counted(still)} when the time limit was reached",
             _told(still),
             figures,
             at,
@@ -102,7 +104,7 @@ def _doubts(generated: GeneratedPolicies, late: float) -> tuple[str, list[Differ
         return unseen, []
     if possible := [difference for difference in generated.differences if difference.age > late or not difference.over]:
         return f"perhaps {_counted(possible)} for {late:g} s, or at the end", possible
-    return "" if generated.asked else "no template ever asked for a policy, and none was there", []
+    return "" if generated.asked else "no template ever asked for a policy, and no policy existed", []
 
 
 def _at_the_end(generated: GeneratedPolicies) -> str:
@@ -121,17 +123,13 @@ def _finite(difference: Difference, coverage: Coverage) -> float:
 
 
 def _causes(differences: list[Difference]) -> tuple[Cause, ...]:
-    return known_causes(difference.kind.how for difference in differences)
+    return known_causes(difference.kind.cause for difference in differences)
 
 
 def _counted(differences: list[Difference]) -> str:
-    kinds = [difference.kind.how for difference in differences]
-    counts = {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
-    return ", ".join(f"{count} {_plural(kind) if count > 1 else kind}" for kind, count in counts.items())
-
-
-def _plural(kind: str) -> str:
-    return f"{kind.removesuffix('y')}ies" if kind.endswith("y") else f"{kind}s"
+    kinds = {difference.kind.cause: difference.kind for difference in differences}
+    counts = Counter(difference.kind.cause for difference in differences)
+    return ", ".join(kind.counted(counts[cause]) for cause, kind in kinds.items())
 
 
 def _told(differences: list[Difference]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Pulls: checks on what the registry was asked, as its own log tells."""
+"""Pulls: checks on the requests that the registry received, by its own log."""
 
 from collections.abc import Sequence
 from math import inf
@@ -19,7 +19,7 @@ __all__ = ["asked_no_registry", "asked_registry", "no_request_during"]
 
 _MANIFESTS = "/manifests/"
 _SHOWN = 5
-_WHY = "the clock was set, or lines are missing"
+_WHY = "the clock was changed, or lines are missing"
 
 
 @identified
@@ -77,11 +77,13 @@ class _Log:
         """Return whether it was asked, or not, for the manifest of a repository before the first of these faults."""
         name, faults = " and ".join(names), self._faults.named(*names)
         if not faults or faults[0].proved is None:
-            return Verdict("inconclusive", f"{name} was not proved: there is no before")
+            return Verdict("inconclusive", f"the fault {name} was not proved, so 'before the fault' is undefined")
         begin = faults[0].injected
         headless = any(one.injected == -inf for one in faults[1:])  # may be the first only if lines are missing there
         if begin == -inf or (headless and self._coverage.lost.within(0.0, begin)):
-            return Verdict("inconclusive", f"the begin of {name} is missing: there is perhaps no before")
+            return Verdict(
+                "inconclusive", f"the line that says when {name} began is missing, so 'before the fault' is undefined"
+            )
         manifests = [
             one
             for one in self._requests.all
@@ -141,7 +143,7 @@ class _Log:
                 words = f"the registry's log was not read up to the end of {name}: requests may be missing from"
                 return Verdict("inconclusive", f"{words} {unknown}")
         if not self._coverage.ended and set(names) != {one.id for one in faults}:
-            return Verdict("inconclusive", f"the history has no end: {name} may have been repeated")
+            return Verdict("inconclusive", f"the history is cut off: {name} may have been repeated")
         lasted = sum(end - begin for begin, end in proved)
         return Verdict("holds", f"the registry answered no request for {lasted:.1f} s", (), {"cut_seconds": lasted})
 

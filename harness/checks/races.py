@@ -1,5 +1,6 @@
-"""Races: how often, of all repetitions, an orphan was left behind when all was decided."""
+"""Races: in how many repetitions an orphan was left behind after the repetition was decided."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -23,13 +24,13 @@ __all__ = ["never_orphaned", "no_orphan_stays"]
 
 @identified
 def never_orphaned(late: float = 5.0, *, gatekeeper: str = "") -> Check:
-    """Return the check that no repetition left a policy or binding that nobody asks for.
+    """Return the check that no repetition left a policy or binding that nothing asks for.
 
-    The time of a repetition is from the mark that it was decided to the next such mark, or to the end, or until the
-    policy is asked for anew; an orphan is what was there for more than `late` seconds of it, whenever it
-    came and went. The figures tell how many of how many, the rate with its confidence interval (which reaches from none
-    to all of those that were not seen), and how long the oldest lasted. Inconclusive: no repetition was decided, or one
-    that was not seen to leave an orphan was not seen for so long. What is asked for is read as by `policies_match`.
+    A repetition lasts from its DECIDED mark to the next one, or to the end, or until the policy is asked for again; an
+    orphan is what existed for more than `late` seconds of it, whenever it came and went. The figures give the number of
+    repetitions and orphans, the rate with its confidence interval (which covers all outcomes of those that were not
+    seen), and how long the oldest orphan lasted. Inconclusive: no repetition was decided, or one without an orphan was
+    not fully seen. What is asked for is read as in `policies_match`.
     """
     given = Rules.of(gatekeeper) if gatekeeper else None
 
@@ -48,12 +49,12 @@ def never_orphaned(late: float = 5.0, *, gatekeeper: str = "") -> Check:
 
 @identified
 def no_orphan_stays(late: float = 15.0, *, gatekeeper: str = "") -> Check:
-    """Return the check that no policy or binding is left of a template that refuses one, once all pods have seen it.
+    """Return the check that no policy or binding stays whose template refuses it, once all pods observed that.
 
-    A repetition is a time in which a template refuses a policy and all pods tell of its newest generation; one of less
-    than `late` seconds is none. An orphan is what is there for `late` seconds of it: whoever generates has nothing
-    left to do, so nothing takes it away. Figures as of `never_orphaned`. Inconclusive: there was no such time, or
-    there may have been one, or an orphan in one, that was not seen.
+    A repetition is a time of at least `late` seconds in which a template refuses a policy and all pods report its
+    newest generation. An orphan is what exists for `late` seconds of it: the controller has nothing left to do then, so
+    nothing will remove it. Figures are those of `never_orphaned`. Inconclusive: there was no such time, or one, or an
+    orphan in one, may have been missed.
     """
     given = Rules.of(gatekeeper) if gatekeeper else None
 
@@ -115,17 +116,20 @@ class _Time:
             if seen := longer_than(there, late, self.generated.coverage.blind):
                 yield orphan, seen
 
-    def doubtful(self, late: float) -> bool:
-        """Whether an orphan may have been there, or whether it was too short to see one."""
+    def doubt(self, late: float) -> str:
+        """Return why it is not known that no orphan stayed for more than `late` seconds of it; "" if it is known."""
         begin, end = self.perhaps
         maybe = (min(orphan.until, self._ends(orphan)[1]) - max(orphan.since, begin) for orphan in self._orphans())
         unseen = self.generated.unseen(WATCH_POLICIES, WATCH_BINDINGS).values()
-        return (
-            self.until - self.since < late
-            or min(self.generated.window[0], end) - begin > late
-            or any(seconds > late for seconds in maybe)
-            or any(spans.within(begin, end).longest > late for spans in unseen)
-        )
+        if self.until - self.since < late:
+            return f"shorter than {late:g} s"
+        if min(self.generated.window[0], end) - begin > late:
+            return "begun before the first list was read"
+        if any(seconds > late for seconds in maybe):
+            return f"perhaps with an orphan for more than {late:g} s"
+        if any(spans.within(begin, end).longest > late for spans in unseen):
+            return f"with policies or bindings not seen for more than {late:g} s"
+        return ""
 
     def _orphans(self) -> Iterator[Difference]:
         return (orphan for orphan in self.generated.orphans if self.policy in ("", orphan.kind.policy))
@@ -151,7 +155,8 @@ def _judge(
     if not times:
         return Verdict("inconclusive", "; ".join(filter(None, (words, unseen))))
     left = {time: orphans for time in times if (orphans := list(time.left(late)))}
-    doubtful = sum(time.doubtful(late) for time in times if time not in left)
+    doubts = Counter(doubt for time in times if time not in left and (doubt := time.doubt(late)))
+    doubtful = doubts.total()
     total, orphaned, seen = len(times), len(left), len(times) - doubtful
     low, high = wilson(orphaned, total).low, wilson(orphaned + doubtful, total).high
     rate = Interval(wilson(orphaned, seen).estimate, low, high)
@@ -169,8 +174,9 @@ def _judge(
     outcome = "inconclusive" if hidden and not left else bounded(orphaned, orphaned + doubtful, 0)
     sentences = [f"{orphaned} of {seen} repetitions left an orphan: {rate.percent()}"]
     if doubtful or outcome == "inconclusive":
-        sentences += [f"{doubtful} more were not seen for long enough: {words}"] * bool(doubtful)
+        undecided = ", ".join(f"{count} {doubt}" for doubt, count in doubts.items())
+        sentences += [f"{words}, of which {doubtful} are undecided: {undecided}"] * bool(doubtful)
         sentences += [f"when templates refused theirs is not known from {hidden}"] * bool(hidden)
         sentences.append(unseen)
-    causes = known_causes(orphan.kind.how for orphans in left.values() for orphan, _ in orphans)
+    causes = known_causes(orphan.kind.cause for orphans in left.values() for orphan, _ in orphans)
     return Verdict(outcome, "; ".join(filter(None, sentences)), evidence, figures, first, causes)

@@ -28,15 +28,17 @@ _COUNTS = ("late_pods", "late_pods_without_image")
 def recovers_within(
     seconds: float, how: str, *, during: Names = "cut registry", steady: float = _STEADY_SECONDS
 ) -> Check:
-    """Return the check that pods harmed in the way `how` while `during` lasts serve again in `seconds`, meanwhile.
+    """Return the check that pods harmed in the way `how` while `during` lasts serve again within `seconds`.
 
-    And that they go on with it: for `steady` seconds, or until the recording ends, or something else is done to them.
-    Only what was harmed between the begin of `during` and its healing counts. `during` may be several faults: then at
-    the time of one of them, and those that last then go on lasting. Whoever harms somebody else is no cause.
+    They must do so while it still lasts, and keep serving for `steady` seconds, or until the recording ends or
+    something else is done to them. Only what was harmed between the start of `during` and its healing counts. `during`
+    may be several faults: then it is the time of any of them, and those in effect must stay so. A fault that harms
+    other pods is no cause.
 
     The figures are the phases since the harm, of the slowest pod, and how many pods were late, and how many of these
-    waited for an image that could not be pulled. Inconclusive: nobody was harmed, a fault is not proved or ended too
-    early, a replacement came to the same node, another fault may have hindered it, or whether it serves was not seen.
+    waited for an image that could not be pulled. Inconclusive: no pod was harmed, a fault is not proved or ended too
+    early, a replacement was created on the same node, another fault may have interfered, or whether it serves was not
+    seen.
     """
     names = listed(during)
 
@@ -89,11 +91,11 @@ def end_of(history: PodHistory, fault: FaultSpan) -> float:
 
 
 def joined(history: PodHistory, names: Sequence[str], verdicts: Sequence[Verdict], none: str) -> Verdict:
-    """Return the verdict on all pods, or `none`; of several figures the largest, but numbers of pods are added.
+    """Return the verdict on all pods, or `none` if there are none; figures are the largest ones, counts are added.
 
-    `names` are the faults that the claim is on. It does not hold if one of them is not proved, if
-    lines are missing that may have told of harm while they lasted, or if the history has no end: there may have been
-    more faults of these names, unless they are named by id.
+    `names` are the faults that the claim names. It does not hold if one of them is not proved, if lines are missing
+    that may have recorded harm while they lasted, or if the history is cut off: more faults of these names may have
+    followed, unless they are named by id.
     """
     chosen = history.faults.named(*names)
     if not chosen:
@@ -113,9 +115,9 @@ def joined(history: PodHistory, names: Sequence[str], verdicts: Sequence[Verdict
     why += (
         []
         if history.coverage.ended or set(names) == {fault.id for fault in chosen}
-        else ["the history has no end: there may have been more"]
+        else ["the history is cut off: there may have been more of these faults"]
     )
-    return replace(verdict, outcome="inconclusive", summary=why[0]) if why and verdict.outcome == "holds" else verdict
+    return verdict.as_inconclusive(why[0]) if why and verdict.outcome == "holds" else verdict
 
 
 def _within(history: PodHistory, back: Recovery, seconds: float, steady: float, faults: Sequence[FaultSpan]) -> Verdict:
@@ -211,7 +213,7 @@ def _unsure(back: Recovery, *, anywhere: bool = False) -> str:
     if harm.fault and harm.fault.proved is None:
         return f"{harm.fault.name} was not proved: {harm.pod} was perhaps not {harm.how}"
     if harm.how == RESCHEDULED and back.node == harm.node and not anywhere:
-        return f"{back.pod} came to the node {harm.node}, too, not to another"
+        return f"{back.pod} was created on the same node {harm.node}, not on another"
     return ""
 
 
@@ -230,7 +232,7 @@ def _undecided(
     others = [one.name for one in _others(history, back, chosen, times)]
     if others:
         mine = " and ".join(dict.fromkeys(one.name for one in chosen))
-        return f"{back.pod} does not surely serve, and both {mine} and {' and '.join(others)} may be why"
+        return f"{back.pod} may not serve, and the cause may be {mine} or {' or '.join(others)}"
     if stop < limit:
         return f"only {stop - begin:.1f} of {limit - begin:g} s of {back.pod} were undisturbed"
     if lost := history.coverage.lost.within(back.harm.at, limit):

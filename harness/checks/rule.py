@@ -1,4 +1,4 @@
-"""Rule: how every check decides, so that who sees less can only be less sure."""
+"""Rule: how every check decides, so that whoever sees less can only be less certain."""
 
 from collections.abc import Iterable
 

@@ -1,7 +1,6 @@
-"""Undisturbed: the check that pods to which nothing was done stay as they are while a fault lasts."""
+"""Undisturbed: the check that pods which no fault harms stay unchanged while a fault lasts."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from math import inf
 from typing import NamedTuple
 
@@ -33,13 +32,13 @@ class _Change(NamedTuple):
 
 @identified
 def undisturbed(*, during: Names = "cut registry") -> Check:
-    """Return the check that pods to which nothing was done stay as they are while `during` lasts.
+    """Return the check that pods which no fault harms stay unchanged while `during` lasts.
 
-    They stay Ready, with the same containers, and webhook pods among them are never for longer than 10 s without the
-    right answer to each question that they are asked. Something is done to a pod if a fault tells so of it or of its
-    node, before or while `during` lasts. Inconclusive: none was left alone, a fault is not proved, pods or answers were
-    not seen for longer than that, a pod was restarted, or not Ready, while this machine was starved, and no longer than
-    it was, or another fault that does not tell whom it harms may be the cause.
+    They stay Ready, with the same containers, and a webhook pod is never without the right answer to a question for
+    longer than 10 s. A pod is harmed if a fault recorded harm to it or to its node, before or while `during` lasts.
+    Inconclusive: there was no such pod; a fault is not proved; pods or answers were not seen for longer than 10 s; a
+    pod was restarted, or not Ready, only for as long as this machine was starved; or another fault, which does not
+    record what it harms, may be the cause.
     """
     names = listed(during)
 
@@ -63,10 +62,10 @@ def _judged(history: PodHistory, fault: FaultSpan, end: float) -> Iterator[Verdi
     if unknown and left:
         yield Verdict("inconclusive", unseen_words(history.coverage, [WATCH_PODS], unknown))
     for uid in history.replicas.asked_between(fault.injected, end) - history.pods.lives.keys():
-        yield Verdict("inconclusive", f"what the webhook pod {uid} is was not seen, though it was asked")
+        yield Verdict("inconclusive", f"webhook pod {uid} was asked, but its Pod object was not seen")
     for life in history.pods.lives.values():
         if not life.born and fault.injected < life.seen[0].at <= end:
-            yield Verdict("inconclusive", f"how {life.name} was when {fault.name} began is missing")
+            yield Verdict("inconclusive", f"the state of {life.name} when {fault.name} began is missing")
 
 
 def _left_alone(history: PodHistory, life: PodLife, begin: float, end: float) -> bool:
@@ -88,7 +87,7 @@ def _stays(history: PodHistory, life: PodLife, fault: FaultSpan, end: float) -> 
     stayed = Verdict("holds", f"{life.name} stayed Ready")
     verdict = _answers(history, life, fault, end) if life.webhook else stayed
     for _, at, what, _ in changes:
-        verdict &= Verdict("inconclusive", f"{life.name} {what} at {at:.1f} s, and this machine was starved just then")
+        verdict &= Verdict("inconclusive", f"{life.name} {what} at {at:.1f} s, while this machine was starved")
     return verdict
 
 
@@ -146,11 +145,13 @@ def _answers(history: PodHistory, life: PodLife, fault: FaultSpan, end: float) -
     figures = {"longest_silence_seconds": round(longest, 3)}
     wrong = replicas.wrong(life.uid, begin, end).within(begin, end)
     for since, until in wrong.longer_than(_LONGEST_SILENCE_SECONDS):
-        words = f"{life.name} stayed Ready but did not answer as it must for {until - since:.1f} s"
+        words = f"{life.name} stayed Ready but gave no correct answer for {until - since:.1f} s"
         verdict = Verdict("violated", words, (), figures, since + _LONGEST_SILENCE_SECONDS)
         return _unless(history, life, fault, since, verdict)
     if longest > _LONGEST_SILENCE_SECONDS:
-        words = f"nothing is known of {life.name} for {longest:.1f} s: it was not asked, or nobody was answered"
+        words = (
+            f"nothing is known of {life.name} for {longest:.1f} s: it was not asked, or the API server answered nothing"
+        )
         return Verdict("inconclusive", words, (), figures)
     return Verdict("holds", f"{life.name} stayed Ready and was never silent for over {longest:.1f} s", (), figures)
 
@@ -162,9 +163,9 @@ def _unless(history: PodHistory, life: PodLife, fault: FaultSpan, since: float, 
     others = [one.name for one in history.others(same, life.uid, life.node, since - _NOTICED_SECONDS, at)]
     lost = history.coverage.lost.within(0.0, at)
     if others:
-        words = f"{verdict.summary}, and both {fault.name} and {' and '.join(dict.fromkeys(others))} may be why"
+        words = f"{verdict.summary}, but the cause may be {' or '.join((fault.name, *dict.fromkeys(others)))}"
     elif lost:
-        words = f"{verdict.summary}, but lines that may tell why are missing from {lost}"
+        words = f"{verdict.summary}, but lines that may say why are missing from {lost}"
     else:
         return verdict
-    return replace(verdict, outcome="inconclusive", summary=words, at=None)
+    return verdict.as_inconclusive(words)

@@ -1,9 +1,8 @@
-"""Unmutated: the check that nothing comes into being without the mutation that a policy demands."""
+"""Unmutated: the check that no pod is created without the mutation that a policy demands."""
 
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
 from math import inf
 
 from chaos_harness.harness.causes import Cause
@@ -14,7 +13,7 @@ from chaos_harness.harness.checks.fail_open import named
 from chaos_harness.harness.checks.lasting import Loss, Read, measured
 from chaos_harness.harness.checks.rule import bounded, unseen_words
 from chaos_harness.harness.history import History
-from chaos_harness.harness.history.in_force import Creation, Workload
+from chaos_harness.harness.history.in_force import CreatedPods, Creation
 from chaos_harness.harness.history.settled import settled_words
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import WATCH_WORKLOAD
@@ -38,23 +37,23 @@ def never_unmutated(
     excused: Collection[str] = (),
     enough: int = _ENOUGH,
 ) -> Check:
-    """Return the check that no pod was created without its mutation, neither by a canary nor in the workload.
+    """Return the check that no pod was created without its mutation, by the admission probe or in the workload.
 
     It looks at what was created while `policy` was in force and, with `during` (as `fault` in `fail_open_window`), from
-    the begin of that fault until another one begins after its healing. `at_most` is the share of this run's pods that
-    may be; by default one is too many. What is asked when all is well again does not dilute it: it is the worst share
-    from the begin of the fault to its healing or any later moment (to its proof, and the first `enough` pods, if
-    there is nothing to heal). Isolated misses whose cause is one of `excused` (see
-    `harness.history.webhook_failures`) do not count: "timed out" is what a busy machine makes.
+    the start of that fault until another one begins after its healing. `at_most` is the share of these pods that may
+    lack it; by default one pod is too many. Requests made when all is well again do not dilute the share: it is the
+    worst one from the start of the fault to its healing or any later moment (without a healing: to its proof, and at
+    least the first `enough` pods). Isolated losses whose cause is one of `excused` (see
+    `harness.history.webhook_failures`) do not count: a busy machine causes some that "timed out".
 
-    Inconclusive: what decides was not seen (a question without an answer may have created a pod), or may be another
-    fault's doing, or have a cause that is excused; the fault is not proved. Fewer than `enough` that were asked for do
-    not prove that it holds, but they can prove that it does not.
+    Inconclusive: what decides was not seen (an unanswered create may have made a pod), may be caused by another fault,
+    or has an excused cause; or the fault is not proved. Fewer than `enough` requests do not prove that it holds, but
+    they can prove that it does not.
     """
     wanted = tuple(filter(None, names(during)))
 
     def check(recorded: History) -> Verdict:
-        workload = Workload()
+        workload = CreatedPods()
         read = Read(recorded, workload, events=True)
         if problem := unproved(read.faults, wanted):
             return Verdict("inconclusive", problem)
@@ -66,7 +65,7 @@ def never_unmutated(
         verdicts = [part.verdict(at_most, enough) for part in parts]
         worst = max(verdicts, key=lambda verdict: (_ORDER.index(verdict.outcome), verdict.figures["unmutated_pods"]))
         if worst.outcome == "holds" and (problem := again(read.coverage, read.faults, wanted)):
-            return replace(worst, outcome="inconclusive", summary=f"{problem}; {worst.summary}")
+            return worst.as_inconclusive(f"{problem}; {worst.summary}")
         return worst
 
     among = f" during {' and '.join(wanted)}" if wanted else ""
@@ -83,7 +82,7 @@ def _whole(read: Read) -> Blame:
 class _Scope:
     """What is to be judged of the time of some faults, or of all."""
 
-    def __init__(self, read: Read, workload: Workload, loss: Loss, excused: Collection[str], enough: int) -> None:
+    def __init__(self, read: Read, workload: CreatedPods, loss: Loss, excused: Collection[str], enough: int) -> None:
         self._read = read
         self._enough = enough
         self._blame = blame = loss.blame
@@ -203,7 +202,7 @@ class _Scope:
         if self.gaps:
             yield unseen_words(self._read.coverage, [WATCH_WORKLOAD], self.gaps)
         if self.unread:
-            yield f"{self.loss.source} does not tell why {len(self.unread)} pods of the workload lack it"
+            yield f"{self.loss.source} does not say why {len(self.unread)} pods of the workload lack the mutation"
         if self.doubtful and (words := self._blame.shared(Spans.of((pod.after - 1, pod.at) for pod in self.doubtful))):
             yield words
 

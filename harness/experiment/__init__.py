@@ -1,1 +1,1 @@
-"""Experiment: one try at breaking a cluster, from steady state to verdict, and what is recorded of it."""
+"""Experiment: one attempt to break a cluster, from steady state to verdict, and the record of it."""

@@ -1,4 +1,4 @@
-"""Evidence: what is written beside a history for a reader without patience for JSON."""
+"""Attachments: readable text files that are written beside a history (events, pods, registry log, lag)."""
 
 import json
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ _TEXT = "text/plain"
 
 
 def environment(cluster: Cluster) -> dict[str, str]:
-    """Return what a cluster runs on, besides its shape: the engine, and what is unusual about its host."""
+    """Return the engine that a cluster runs on, and what is unusual about its host."""
     engine = cluster.engine
     quirks = {name: value for name, value in asdict(engine.quirks).items() if value}
     return {
@@ -46,7 +46,10 @@ def environment(cluster: Cluster) -> dict[str, str]:
 
 
 def write(recorded: History, directory: Path) -> list[Attachment]:
-    """Write events, pods, the registry's log, failed calls of webhooks and how well was seen; tell what is where."""
+    """Write the attachments of a history into `directory`; return those that are not empty.
+
+    They are events, pods, the registry's log, failed webhook calls, and the lag of watches with the nodes' clocks.
+    """
     files = {
         "events": ("events.txt", _events(recorded)),
         "pods": ("pods.json", _pods(recorded)),
@@ -80,7 +83,7 @@ def _events(recorded: History) -> Iterator[str]:
 
 
 def _pods(recorded: History) -> Iterator[str]:
-    """Yield the last state of each pod that was ever seen, as one JSON document."""
+    """Yield one JSON document with the last state of each pod that was seen."""
     pods: dict[str, Any] = {}
     for entry in recorded.entries:
         if entry.process == WATCH_PODS and "object" in entry.value:
@@ -91,7 +94,7 @@ def _pods(recorded: History) -> Iterator[str]:
 
 
 def _requests(recorded: History) -> Iterator[str]:
-    """Yield what the registry answered and what was done, in the order in which it happened."""
+    """Yield the registry's answers and the harm that was done, in chronological order."""
     lines: list[tuple[float, str]] = []
     clocks = Clocks()
     for entry in recorded.entries:
@@ -106,7 +109,7 @@ def _requests(recorded: History) -> Iterator[str]:
 
 
 def _calls(recorded: History) -> Iterator[str]:
-    """Yield what the API server logged of webhooks that it did without, if anything, among what was done."""
+    """Yield the webhook calls that failed open, as the API server logged them, and the harm that was done."""
     lines: list[tuple[float, str]] = []
     calls, clocks = 0, Clocks()
     for entry in recorded.entries:
@@ -123,16 +126,16 @@ def _calls(recorded: History) -> Iterator[str]:
 
 
 def _lag(recorded: History) -> Iterator[str]:
-    """Yield how late the watch on the numbered object was, and what was read of the nodes' clocks."""
+    """Yield the lag of the watch on the numbered object, and what was read of the nodes' clocks."""
     coverage = Coverage(recorded)
     follow(recorded, coverage)
     if NUMBER in coverage.streams:
         lag = coverage.lag
-        yield f"The watch on the numbered object told of {lag.known} numbers, of each within {lag.worst:.3f} s."
+        yield f"The watch on the numbered object saw {lag.known} numbers, each within {lag.worst:.3f} s."
         yield f"Later than {LAG:g} s: {coverage.late or 'never'}."
         begin, end = next(((part[0], coverage.until) for part in coverage.of(NUMBER).spans), (0.0, coverage.until))
         yield f"Its lag is not known: {coverage.unseen([NUMBER], begin, end) or 'never'}."
-        yield "Each watch has a connection of its own: this says how late this one was, of others how late they may be."
+        yield "Each watch has its own connection: this is the lag of this one, and an estimate for the others."
     for entry in recorded.entries:
         if entry.process.startswith(numbered(CLOCK, "")) and entry.kind == "ok":
             reading = entry.value
@@ -142,7 +145,7 @@ def _lag(recorded: History) -> Iterator[str]:
 
 
 def _marks(entry: Entry) -> Iterator[str]:
-    """Yield the line that tells what was done to the cluster, if this entry does."""
+    """Yield one line if this entry is a harm or a step of a fault."""
     if entry.process.startswith(numbered(FAULT, "")):
         yield f"{_at(entry)}  --- {entry.process}: {entry.value['name']}: {entry.f}"
     elif entry.process == HARM:

@@ -1,4 +1,4 @@
-"""Experiment: the life cycle of one try at breaking a cluster, from steady state to verdict."""
+"""Experiment: the life cycle of one attempt to break a cluster, from steady state to verdict."""
 
 import random
 import time
@@ -18,21 +18,22 @@ from chaos_harness.clusters.garbage import JOURNAL
 from chaos_harness.clusters.gatekeeper.install import REPOSITORY
 from chaos_harness.clusters.gatekeeper.readiness import wait_until_serving
 from chaos_harness.clusters.machine.signals import announce_cleanup, defer_interrupts, exit_uninterrupted
-from chaos_harness.clusters.machine.try_all import CleanupStack, raise_first
+from chaos_harness.clusters.machine.try_all import CleanupStack, note_besides, raise_first
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness import private
 from chaos_harness.harness.causes import Cause
 from chaos_harness.harness.errors import HarnessError
 from chaos_harness.harness.experiment import attachments
+from chaos_harness.harness.experiment.healing import claim_healing, take_back
 from chaos_harness.harness.experiment.phases import Phases
 from chaos_harness.harness.experiment.record import ClaimRecord, FaultRecord, Record
-from chaos_harness.harness.experiment.recording import Recording, told_as_ours
+from chaos_harness.harness.experiment.recording import Recording, convert_write_errors
 from chaos_harness.harness.faults import ONE_SHOT, Fault
 from chaos_harness.harness.faults.injection import Injection
-from chaos_harness.harness.gatekeeper.apply import enforced
+from chaos_harness.harness.gatekeeper.apply import enforce_policies
 from chaos_harness.harness.gatekeeper.restart import PullPolicy, restart_gatekeeper
 from chaos_harness.harness.history import HistoryWriter, read
-from chaos_harness.harness.history.vocabulary import FAULT, HEAL, HEALED, INJECT, OBSERVED, REPLICAS, numbered
+from chaos_harness.harness.history.vocabulary import FAULT, INJECT, OBSERVED, REPLICAS, numbered
 from chaos_harness.harness.judging import judge_of
 from chaos_harness.harness.policies import Policy
 from chaos_harness.harness.preparation import Preparation
@@ -50,41 +51,44 @@ from chaos_harness.harness.verdict import CheckFunction, Claim, Expected, Known,
 
 __all__ = ["FAULT", "Experiment"]
 
-_PROVE_SECONDS, _HEALED_SECONDS, _SERVING_SECONDS, _LED_SECONDS = 45.0, 120.0, 300.0, 360.0
+_PROVE_SECONDS, _SERVING_SECONDS, _LED_SECONDS = 45.0, 300.0, 360.0
 _HEAL_SECONDS = 600.0
-"""For all of a healing, of which `_HEALED_SECONDS` are its proof; it is what whoever interrupts it is told."""
+"""Time for a whole healing, its proof included; an interrupt's message names it."""
 _END_SECONDS = 120.0
-"""For the last signs of life, the end of the probes and what is written beside the history."""
+"""Time for the last signs of life, the end of the probes, and the attachments."""
 
 
 class Experiment:
-    """One try at breaking a cluster, recorded in one history.
+    """One attempt to break a cluster, recorded in one history.
 
-    Its life cycle; the numbered steps are the phases that a report shows:
+    The numbered steps of its life cycle are the phases that a report shows:
 
-    0. *Undo.* What an earlier experiment left broken on this cluster, as its journal tells, is undone
-       first, so that a dirty start is impossible.
-    1. *Steady state.* The control plane is led, Gatekeeper serves with all its replicas; else nothing is begun.
-    2. *Probes.* They begin to ask, in threads of their own, and each must have heard something.
-       The experiment is open now: `with Experiment(…) as experiment:` gives it to the scenario, which may have
-       `experiment.apply(mutate_pods())` put policies in force, about which the canary asks from then on.
+    0. *Undo.* The journal's undos that an earlier experiment on this cluster left pending are done first,
+       so that no experiment starts on a broken cluster.
+    1. *Steady state.* The control plane has leaders and all replicas of Gatekeeper are serving; else the
+       experiment does not begin.
+    2. *Probes.* They start to ask, each in its own thread, and each must have got a first answer.
+       The experiment is open now: `with Experiment(…) as experiment:` gives it to the scenario, which may put
+       policies in force by `experiment.apply(mutate_pods())`; the canary asks about them from then on.
     3. *Fault.* `with experiment.fault(cut_registry()):` writes the undo to the journal, does the harm
-    4. *Observed.* and has the fault prove that it bit: FaultNotApplied otherwise, and nothing is judged.
-       Harm that lasts no longer than the blow is dealt by `experiment.act(kill_containers(…))`: same
-       proof, but what there is to heal is healed when the experiment ends.
-       `experiment.hold(60)` lets it last. At the end of the block the fault must prove itself again: one
-       that faded in between is no fault.
-    5. *Heal.* The fault is taken back, and must prove that too, also when the block raised.
-    6. *Recovered.* `experiment.recovered()` waits until Gatekeeper serves again with all its replicas.
-    7. *Checks.* `experiment.claim(check)` reads the history file, nothing else, and raises InvariantViolated
-       or Inconclusive if the verdict is not the one that the claim expects. A probe that died or fell
-       behind makes every claim ProbeBroken, because its silence means nothing.
+    4. *Observed.* and requires the fault's proof of an effect: without it FaultNotApplied is raised, and
+       nothing is judged. A one-shot fault is injected by `experiment.act(kill_containers(…))`: same proof,
+       but anything that is left to heal is healed when the experiment ends.
+       `experiment.hold(60)` lets the fault last. At the end of the block the fault must prove itself again:
+       one that faded meanwhile is no fault.
+    5. *Heal.* The fault is undone, also if the block raised; UndoFailed if that is impossible. That the cluster
+       recovers in time is a claim (`heals`), judged when the experiment ends: the scenario goes on in either case.
+    6. *Recovered.* `experiment.recovered()` waits until all replicas of Gatekeeper are serving again.
+    7. *Checks.* `experiment.claim(check)` reads the history file and nothing else, and raises InvariantViolated
+       or Inconclusive if the verdict is not the expected one. If a probe died or is late, every claim raises
+       ProbeBroken, because the probe's silence means nothing.
 
-    At the end each probe gives a last sign of life, up to which whoever reads the history later judges; then all that
-    is still broken is healed, newest first, the probes are stopped, and what is worth reading is written beside the
-    history. Claims can be made afterwards, too. Each of these steps is tried whatever the others did, no signal breaks
-    them off, and what cannot be told, because a disk is full or a terminal gone, keeps nothing from being healed: a
-    history that lacks a line is an error at the end, and every claim upon it, too.
+    At the end each probe gives a last sign of life, which bounds what a later reader of the history may judge. Then
+    everything that is still broken is healed, newest first, the probes are stopped, and attachments are written beside
+    the history. Claims can be made afterwards, too. Each of these steps is tried even if others failed, and no signal
+    interrupts them. A full disk or a closed terminal prevents no healing: a history that lacks a line is an error at
+    the end, and of every claim about it. Last of all, each fault that lasted and was proved is claimed to heal, unless
+    the scenario claimed that itself. A violation is raised, or is a note of the error that was raised first.
     """
 
     def __init__(
@@ -96,8 +100,12 @@ class Experiment:
         seed: int,
         progress: Progress | None = None,
         probes: Callable[[Cluster, HistoryWriter], Sequence[Probe]] = usual_probes,
+        claims_healing: bool = True,
     ) -> None:
-        """Prepare the experiment `name`; its history and what belongs to it go into the new `directory`."""
+        """Prepare the experiment `name`; its history and other files go into the new `directory`.
+
+        `claims_healing`: whether it claims at its end that faults heal; not if somebody judges the history afterwards.
+        """
         directory.mkdir(mode=0o700, parents=True)
         self.cluster = cluster
         self.directory = directory
@@ -108,6 +116,8 @@ class Experiment:
         self._questions = [FORBIDDEN]
         self._open = CleanupStack()
         self._faults = 0
+        self._claims_healing = claims_healing
+        self._claimed: list[str] = []
         self._journal: Journal | None = None
         self.record = Record(
             name=name,
@@ -120,7 +130,7 @@ class Experiment:
         self._phase = Phases(self.record, self.history, progress or Progress.quiet())
 
     def __enter__(self) -> Self:
-        """Go through steps 0 to 2. What was begun is ended again if one fails."""
+        """Do steps 0 to 2. If one fails, what was started is ended again."""
         try:
             with self._phase("undo what an earlier experiment left") as phase:
                 phase.detail = "; ".join(self._undo_first()) or "nothing was left"
@@ -140,12 +150,13 @@ class Experiment:
             raise
         return self
 
-    def __exit__(self, *_error: object) -> None:
-        """Heal what is still broken, stop the probes, write down what is worth reading, close the history.
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        """Heal what is still broken, stop the probes, write attachments, close the history, claim that faults heal.
 
-        Raises the first error of these steps, with the others in its notes.
+        Raises the first error of these steps, with the others in its notes. If the block raised `error`, a fault that
+        does not heal is a note of it.
         """
-        self._end()
+        self._end(error)
 
     @property
     def gatekeeper_repository(self) -> str:
@@ -154,57 +165,58 @@ class Experiment:
 
     @property
     def gatekeeper_image(self) -> str:
-        """Gatekeeper's image, as a node's containerd calls it."""
+        """Gatekeeper's image, by the name that containerd on a node has for it."""
         return f"docker.io/{REPOSITORY}:{self.cluster.shape.gatekeeper}"
 
     @contextmanager
-    def fault(self, fault: Fault) -> Generator[str, None, None]:
-        """Do harm for the length of a block; give the proof that it was done.
+    def fault(self, fault: Fault, *, heals_within: float | None = None) -> Generator[str, None, None]:
+        """Inject a fault for the duration of a block; give the proof of its effect.
 
-        Raises FaultNotApplied if it cannot be proved at the block's start, at its end, or healed; UndoFailed
-        and what else goes wrong while healing comes with a hint to `nox -s gc`, for the journal knows. If the harm or
-        the block raised before, what goes wrong while healing stands in the notes of that error.
+        It is claimed to heal within `heals_within` seconds after its undo; None: its own `healed_within`, or 120.
+        Raises FaultNotApplied if there is no proof at the block's start or at its end. UndoFailed, like other errors of
+        healing, names `nox -s gc`, which reads the journal. If the harm or the block raised first, errors of healing
+        are in the notes of that error.
         """
-        with self._harm(fault) as (proof, again):
+        with self._harm(fault, heals_within) as (proof, again):
             yield proof
             again()
 
-    def act(self, fault: Fault) -> str:
-        """Deal a blow and return the proof that it hit; what it leaves to heal is healed when the experiment ends."""
-        proof, _ = self._open.enter_context(self._harm(fault))
+    def act(self, fault: Fault, *, heals_within: float | None = None) -> str:
+        """Inject a one-shot fault and return its proof; what is left to heal is healed when the experiment ends."""
+        proof, _ = self._open.enter_context(self._harm(fault, heals_within))
         return proof
 
-    def prepared(self, preparation: Preparation) -> AbstractContextManager[str]:
-        """Have the cluster in a certain state for the length of a block; give the proof that it is."""
-        block = self._brought_about(preparation, self._written(preparation.name))
+    def prepare_for_block(self, preparation: Preparation) -> AbstractContextManager[str]:
+        """Bring the cluster into a certain state for the duration of a block; give the proof of it."""
+        block = self._carry_out(preparation, self._written(preparation.name))
         return exit_uninterrupted(block, f"take back {preparation.name}", _HEAL_SECONDS)
 
     @contextmanager
-    def _brought_about(self, preparation: Preparation, journal: Journal) -> Iterator[str]:
+    def _carry_out(self, preparation: Preparation, journal: Journal) -> Iterator[str]:
         with ExitStack() as taken_back:
             with self._phase(preparation.name) as phase:
                 phase.detail = taken_back.enter_context(preparation.make(self.cluster, journal))
             yield phase.detail
 
     def prepare(self, preparation: Preparation) -> str:
-        """Bring the cluster into a certain state until the experiment ends; return the proof that it is."""
-        return self._open.enter_context(self.prepared(preparation))
+        """Bring the cluster into a certain state until the experiment ends; return the proof of it."""
+        return self._open.enter_context(self.prepare_for_block(preparation))
 
     def probe(self, *probes: Probe) -> None:
-        """Start more probes, each in place of the one with its name if there is one; wait for the first sign of life.
+        """Start more probes, each in place of a running one of its name; wait for the first sign of life of each.
 
         Raises ProbeBroken if there is none in time.
         """
         self._probes.start(*probes)
 
     def apply(self, *policies: Policy, rate: float = 20.0) -> str:
-        """Put policies in force until the experiment ends; ask from now on, `rate` times a second, whether they hold.
+        """Put policies in force until the experiment ends; the canary asks about them, `rate` questions a second.
 
-        Returns what proves that each replica enforces them. Raises PolicyRejected with what Gatekeeper said of a
-        policy that it cannot enforce, DeadlineExceeded, ProbeBroken.
+        Returns the proof that every replica enforces them. Raises PolicyRejected with Gatekeeper's message for a policy
+        that it cannot enforce, DeadlineExceeded, ProbeBroken.
         """
         with self._phase(f"apply policies: {', '.join(policy.name for policy in policies)}") as phase:
-            block = enforced(self.cluster, self._written("apply"), self.history, policies)
+            block = enforce_policies(self.cluster, self._written("apply"), self.history, policies)
             phase.detail = self._open.enter_context(exit_uninterrupted(block, "take policies away", _HEAL_SECONDS))
             self._questions += [question for policy in policies for question in policy.questions]
             cluster, history, asked = self.cluster, self.history, self._questions
@@ -216,17 +228,17 @@ class Experiment:
             return phase.detail
 
     def hold(self, seconds: float, wake: Event | None = None) -> None:
-        """Let things be as they are for `seconds`, or until `wake` is set; raise ProbeBroken as soon as a probe is."""
+        """Wait for `seconds`, or until `wake` is set; raise ProbeBroken as soon as a probe is dead or late."""
         wake = wake or Event()
         with self._phase(f"hold for {seconds:g} s"):
             deadline = Deadline.after(seconds, "the time to pass")
             while not (deadline.expired or wake.wait(min(1.0, deadline.remaining))):
-                self._probes.healthy()
+                self._probes.require_healthy()
 
     def recovered(self, seconds: float = _SERVING_SECONDS) -> bool:
-        """Wait until Gatekeeper serves again with all its replicas; return whether it did within `seconds`.
+        """Wait until all replicas of Gatekeeper are serving again; return whether they are within `seconds`.
 
-        How long it took is for a check to say: every probe has asked once more when this returns.
+        How long recovery took is for a check to judge: every probe has asked once more when this returns.
         """
         with self._phase("recovered") as phase:
             try:
@@ -239,9 +251,9 @@ class Experiment:
             return True
 
     def restart_gatekeeper(self, pull_policy: PullPolicy | None = None) -> list[str]:
-        """Replace all pods of Gatekeeper by fresh ones, with this pull policy from now on; return the webhook pods.
+        """Replace all pods of Gatekeeper by new ones, from now on with this pull policy; return the webhook pods.
 
-        Fresh pods have no restarts behind them, so that no back-off of an earlier experiment slows them.
+        New pods have no restarts in their past, so that no back-off of an earlier experiment slows them.
         """
         with self._phase(f"restart Gatekeeper{f' with {pull_policy}' if pull_policy else ''}") as phase:
             deadline = Deadline.after(_SERVING_SECONDS, "Gatekeeper to serve after its restart")
@@ -259,18 +271,18 @@ class Experiment:
         known: Known | None = None,
         record: Record | None = None,
     ) -> Verdict:
-        """Judge a claim by the history as it is recorded up to now; return the verdict if it is the expected one.
+        """Judge a claim by the history recorded so far; return the verdict if it is the expected one.
 
-        Judged is up to a mark after which every probe that still runs gave one more sign of life: what was asked
-        before has its answer then, and a failed call its cause. What is not `expected` here is
-        what the check itself expects of this cluster's Gatekeeper (`Check.expect`). `known` says how it is known that
-        what is expected is true, if that is more than a prediction. The verdict is told in `record`, by default this
-        experiment's. Raises InvariantViolated, Inconclusive, ProbeBroken; HarnessError when a line of the history was
+        The history is judged up to a mark after which every running probe gave one more sign of life: questions asked
+        before have their answers then, and failed calls their causes. Without `expected` the check's own expectation
+        for this cluster's version of Gatekeeper counts (`Check.expect`). `known` says how it is known that the
+        expectation is true, if it is more than a prediction. The verdict goes into `record`, by default this
+        experiment's. Raises InvariantViolated, Inconclusive, ProbeBroken, and HarnessError if a line of the history was
         lost.
         """
-        judge = judge_of(check)  # it may take a second, which is not to lie between two claims' marks
+        judge = judge_of(check)  # it may take a second, which must not lie between the marks of two claims
         self.history.require_whole()
-        self._probes.healthy()
+        self._probes.require_healthy()
         self._probes.give_signs()
         claim = (
             Claim(check, expected, issue, tuple(because))
@@ -278,13 +290,14 @@ class Experiment:
             else Claim.on(check, self.cluster.shape.gatekeeper)
         )
         claim = replace(claim, known=known or claim.known)
+        self._claimed.append(claim.id)
         verdict = claim.check(read(self.history.path, so_far=True))
         (record or self.record).claims.append(ClaimRecord.of(claim, verdict, self.history.end, judge))
         claim.accept(verdict)
         return verdict
 
     @contextmanager
-    def _harm(self, fault: Fault) -> Generator[tuple[str, Callable[[], None]], None, None]:
+    def _harm(self, fault: Fault, heals_within: float | None) -> Generator[tuple[str, Callable[[], None]], None, None]:
         injection = Injection(self.cluster, self._written(fault.name), self.history)
         self._faults += 1
         process = numbered(FAULT, self._faults)
@@ -302,17 +315,19 @@ class Experiment:
 
         def heal() -> None:
             nonlocal tried
-            with defer_interrupts(f"heal {fault.name}", _HEAL_SECONDS), self.history.telling_what_it_can():
+            with defer_interrupts(f"heal {fault.name}", _HEAL_SECONDS), self.history.tolerate_lost_lines():
                 if tried:
                     return
                 tried = True
                 with self._phase(f"heal: {fault.name}") as phase:
-                    self.history.append("invoke", process, HEAL, {"name": fault.name})
-                    injection.heal()
-                    proof = self._healed(fault)
-                    self.history.append("ok", process, HEALED, {"name": fault.name, "proof": proof})
-                    phase.detail = fault_record.heal_proof = proof
-                    fault_record.healed_at = time.time()
+                    proved = bool(fault_record.proof)
+                    healed, phase.detail = take_back(
+                        fault, injection, self.history, process, heals_within, proved=proved
+                    )
+                    if healed:
+                        fault_record.heal_proof, fault_record.healed_at = phase.detail, time.time()
+                    else:
+                        phase.status = "failed"
 
         self._open.callback(heal)  # should an interrupt hit between the block and its healing
         errors: list[BaseException] = []
@@ -332,13 +347,6 @@ class Experiment:
                 errors.append(error)
             raise_first(errors)
 
-    def _healed(self, fault: Fault) -> str:
-        """Return what proves that a fault is healed. Raises FaultNotApplied."""
-        if fault.healed is ONE_SHOT:
-            return ONE_SHOT.value
-        seconds = getattr(fault, "healed_within", _HEALED_SECONDS)
-        return fault.healed(self.cluster, Deadline.after(seconds, f"{fault.name} to be healed"))
-
     def _written(self, what: str) -> Journal:
         if self._journal is None:
             raise HarnessError(f"{what}: the experiment is not open; use `with Experiment(…) as experiment:`")
@@ -350,11 +358,12 @@ class Experiment:
         self._journal = Journal(path)
         return undone
 
-    def _end(self) -> None:
-        """Do all of it, whatever fails; an interruption does not keep the rest from being done."""
-        with defer_interrupts("end the experiment", _END_SECONDS), self.history.telling_what_it_can():
+    def _end(self, raised: BaseException | None = None) -> None:
+        """Do all steps of the end, even if some fail; an interrupt does not prevent the rest."""
+        with defer_interrupts("end the experiment", _END_SECONDS), self.history.tolerate_lost_lines():
             last = CleanupStack()
             last.callback(self.history.require_whole)
+            last.callback(partial(self._claim_healing, raised))
             last.callback(self.history.finish)
             last.callback(self._write_evidence)
             last.callback(self._keep_journal)
@@ -364,14 +373,23 @@ class Experiment:
             last.callback(self._probes.give_last_signs)  # while policies are in force, and asked about
             last.close()
 
+    def _claim_healing(self, raised: BaseException | None) -> None:
+        """Claim that each fault heals; who does not is a note of what was `raised` in the block, if anything was."""
+        if self.history.whole and self._claims_healing and self._faults:
+            unhealed = list(claim_healing(self.history, self.record, self._claimed))
+            if raised is None:
+                raise_first(unhealed)
+            else:
+                note_besides(raised, unhealed)
+
     def _keep_journal(self) -> None:
         if self._journal is not None:
             self._journal.close()
             self._journal = None
-            with told_as_ours(self.directory):
+            with convert_write_errors(self.directory):
                 promised = (self.cluster.directory / JOURNAL).read_text(encoding="utf-8", errors="replace")
                 private.write(Path(self.record.journal), redact(promised))
 
     def _write_evidence(self) -> None:
-        with told_as_ours(self.directory):
+        with convert_write_errors(self.directory):
             self.record.attachments = attachments.write(read(self.history.path), self.directory)

@@ -1,4 +1,4 @@
-"""Phases: the steps of an experiment, as the record, the history and the terminal tell them."""
+"""Phases: the steps of an experiment, written to the record, the history and the terminal."""
 
 import time
 from collections.abc import Iterator
@@ -6,17 +6,17 @@ from contextlib import contextmanager
 
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.errors import BadScenario, InvariantViolated, PreparationFailed
-from chaos_harness.harness.experiment.live_line import beside
+from chaos_harness.harness.experiment.live_line import describe_phase
 from chaos_harness.harness.experiment.record import Phase, Record
 from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import BEGIN, END, EXPERIMENT
 
-__all__ = ["EXPERIMENT", "Phases", "under_way"]
+__all__ = ["EXPERIMENT", "Phases", "convert_bad_scenario"]
 
 
 @contextmanager
-def under_way(what: str) -> Iterator[None]:
-    """Raise PreparationFailed for a BadScenario of the block, which would say that nothing was touched."""
+def convert_bad_scenario(what: str) -> Iterator[None]:
+    """Raise PreparationFailed for a BadScenario of the block: BadScenario means that nothing was touched."""
     try:
         yield
     except BadScenario as error:
@@ -24,7 +24,7 @@ def under_way(what: str) -> Iterator[None]:
 
 
 class Phases:
-    """Tells each step that is gone through, from its begin to its end, however it ends."""
+    """Reports the start and the end of each step, also if the step fails."""
 
     def __init__(self, record: Record, history: HistoryWriter, progress: Progress) -> None:
         self._record = record
@@ -33,14 +33,17 @@ class Phases:
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[Phase]:
-        """Go through the step `name` in a block; the block may say in `detail` what came of it.
+        """Enclose the step `name` in a block; the block may put its result into `detail`.
 
-        Raises PreparationFailed for a BadScenario of the block (see `under_way`).
+        Raises PreparationFailed for a BadScenario of the block (see `convert_bad_scenario`).
         """
         phase = Phase(name, time.time())
         self._record.phases.append(phase)
         self._history.append("mark", EXPERIMENT, BEGIN, name)
-        with under_way(name), self._progress.step(name, lambda: beside(self._record.name, self._history)):
+        with (
+            convert_bad_scenario(name),
+            self._progress.step(name, lambda: describe_phase(self._record.name, self._history)),
+        ):
             try:
                 yield phase
                 phase.status = "passed" if phase.status == "running" else phase.status

@@ -1,4 +1,4 @@
-"""Record: what is told of one experiment, for reports, which are not there when it runs."""
+"""Record: the data of one experiment for reports, which are made after it."""
 
 import json
 from dataclasses import asdict, dataclass, field, replace
@@ -26,7 +26,7 @@ class Phase:
 
 @dataclass
 class FaultRecord:
-    """A fault, what proved it, and what proved that it is healed; moments are unix seconds."""
+    """A fault with the proof of its effect and the proof that it is healed; times are unix seconds."""
 
     name: str
     injected_at: float
@@ -37,14 +37,14 @@ class FaultRecord:
 
 @dataclass(frozen=True)
 class ClaimRecord:
-    """A claim as it was judged; `at` is the moment of the history, in seconds, that decided.
+    """A claim with its verdict; `at` is the moment that decided, in seconds of the history.
 
-    That is when the first thing violated it, or else the end of what was recorded when it was judged. `id` is the
-    check and its parameters, the same however its name is worded. `surprise`: it is violated as expected, but not by
-    the defect that is known. `broken` is the error of a check that raised: then it is inconclusive by our own fault.
-    `judge` is the digest of the sources that judged (`harness.judging.today`), `until` the moment up to which the
-    history was written then, `known` how it is known that what is expected is true, if that is no prediction, `because`
-    the causes that tell a known defect from any other.
+    `at` is when the first violation happened, else the end of the history when the claim was judged. `id` is the check
+    with its parameters, independent of the wording of its name. `surprise`: it is violated as expected, but not by the
+    known defect. `broken` is the error of a check that raised; the claim is inconclusive then, and the error is ours.
+    `judge` is the digest of the sources that judged (`harness.judging.today`). `until` is the moment up to which the
+    history was written then. `known` says how it is known that the expectation is true, if it is no prediction.
+    `because` are the causes that identify the known defect.
     """
 
     name: str
@@ -65,7 +65,7 @@ class ClaimRecord:
 
     @classmethod
     def of(cls, claim: Claim, verdict: Verdict, end: float, judge: str) -> Self:
-        """Return what is to be told of a claim that `judge` judged when the history was recorded up to `end`."""
+        """Return the record of a claim that `judge` judged when the history was recorded up to `end`."""
         return cls(
             name=claim.name,
             expected=claim.expected,
@@ -86,13 +86,13 @@ class ClaimRecord:
 
     @property
     def as_expected(self) -> bool:
-        """Whether it came out as expected, by what was expected."""
+        """Whether the outcome is the expected one, and not by another defect."""
         return self.outcome == self.expected and not self.surprise
 
 
 @dataclass(frozen=True)
 class Attachment:
-    """A file worth reading beside the record: its title, path and media type."""
+    """A file to attach to the record: its title, path and media type."""
 
     name: str
     path: str
@@ -101,9 +101,9 @@ class Attachment:
 
 @dataclass
 class Record:
-    """What there is to tell of one experiment; everything in it is JSON.
+    """All data of one experiment that reports use; it can be written as JSON.
 
-    `cluster` has its `name` and its `shape` (a dict). `environment` is what versions and quirks it ran on.
+    `cluster` has its `name` and its `shape` (a dict). `environment` has the versions and the quirks of the host.
     """
 
     name: str
@@ -118,7 +118,7 @@ class Record:
     environment: dict[str, str] = field(default_factory=dict)
 
     def of(self, name: str) -> Self:
-        """Return the record of the test `name` that shares this experiment with others: claims are its own."""
+        """Return the record of the test `name`, which shares this experiment with others but has its own claims."""
         return replace(self, name=name, claims=[])
 
     def json(self) -> str:

@@ -1,4 +1,4 @@
-"""Recording: the history of an experiment, without secrets; it ends where a line is lost, and then is not judged."""
+"""Recording: an experiment's history without secrets; it ends at the first lost line, and is not judged then."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -9,20 +9,20 @@ from typing import Any
 from chaos_harness.harness.errors import HarnessError
 from chaos_harness.harness.history import Entry, HistoryWriter
 from chaos_harness.harness.history.recorded import Kind
-from chaos_harness.harness.redaction import recorded
+from chaos_harness.harness.redaction import redact_object
 
-__all__ = ["Recording", "told_as_ours"]
+__all__ = ["Recording", "convert_write_errors"]
 
 
 class Recording(HistoryWriter):
-    """A history that cannot be taken for whole once a line of it is lost.
+    """A history that does not count as complete after a line of it was lost.
 
-    When a disk does not take a line, the file ends before it, as after a kill: later lines are not written though
-    there be space again, and neither is the mark that all is told. That is raised, but for the time in which harm is
-    taken back (`telling_what_it_can`): then the line is lost, and `require_whole` raises afterwards.
+    If the disk refuses a line, the file ends before that line, as after a kill: no later line is written, even if there
+    is space again, nor is the mark of a complete history. The loss is raised at once, except while harm is being undone
+    (`tolerate_lost_lines`): then `require_whole` raises it afterwards.
 
-    Its mode is 0600, and secrets are taken out of its values before they are on the disk: of answers, proofs and
-    lines of logs here, of objects where they are seen (see harness.probes.objects).
+    The file's mode is 0600. Secrets are removed before anything is on disk: from answers, proofs and log lines here,
+    from objects where they are watched (see harness.probes.objects).
     """
 
     def __init__(self, path: Path, run: str = "") -> None:
@@ -32,17 +32,22 @@ class Recording(HistoryWriter):
         os.fchmod(self._fd, 0o600)
 
     def append(self, kind: Kind, process: str, f: str, value: Any = None) -> Entry:
-        """Write one entry without secrets, as `History.append` does, and return it."""
-        return super().append(kind, process, f, value if kind == "change" else recorded(value))
+        """Write one entry without secrets and return it; see `HistoryWriter.append`."""
+        return super().append(kind, process, f, value if kind == "change" else redact_object(value))
 
     @contextmanager
-    def telling_what_it_can(self) -> Iterator[None]:
-        """Have no line that cannot be written keep the block from being done, whichever thread writes it."""
+    def tolerate_lost_lines(self) -> Iterator[None]:
+        """Let no line that cannot be written stop the block, whichever thread writes it."""
         self._patient += 1
         try:
             yield
         finally:
             self._patient -= 1
+
+    @property
+    def whole(self) -> bool:
+        """Whether no line was lost."""
+        return not self._lost
 
     def require_whole(self) -> None:
         """Raise HarnessError if a line was lost."""
@@ -50,7 +55,7 @@ class Recording(HistoryWriter):
             raise HarnessError(self._lost)
 
     def finish(self) -> None:
-        """Write that this is all, unless a line was lost or it is closed already, and close the file."""
+        """Mark the history as complete, unless a line was lost or the file is closed already; close the file."""
         if self._lost:
             self.close()
         else:
@@ -63,14 +68,14 @@ class Recording(HistoryWriter):
             except (HarnessError, OSError) as error:
                 if self._fd < 0:
                     raise
-                self._lost = f"{error}\nthe history ends here and nothing is judged by it: make space, then run it anew"
+                self._lost = f"{error}\nthe history ends here and is not judged: make space, then run it again"
         if self._lost and not self._patient:
             raise HarnessError(self._lost)
 
 
 @contextmanager
-def told_as_ours(directory: Path) -> Iterator[None]:
-    """Raise as HarnessError what keeps the block from writing below `directory`."""
+def convert_write_errors(directory: Path) -> Iterator[None]:
+    """Raise HarnessError for an OSError of the block, which writes below `directory`."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Trigger: acts, in a thread of its own, at the very moment at which a watched object appears or changes."""
+"""Trigger: acts, in its own thread, as soon as a watched object appears, changes or goes."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.machine.try_all import raise_first
 from chaos_harness.clusters.watching.watch import Change, Watch
-from chaos_harness.harness.experiment.phases import under_way
+from chaos_harness.harness.experiment.phases import convert_bad_scenario
 from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import ACTED, LISTED, SEEN, TRIGGER, numbered
 
@@ -27,9 +27,9 @@ _STOP_SECONDS = 15.0
 
 @dataclass(frozen=True)
 class When:
-    """The moment to act at, as a scenario or an incident file names it: `kind`, and what happens to one of its objects.
+    """The event to act on, as a scenario or an incident file names it: a change of an object of `kind`.
 
-    `name` and `namespace` are patterns ("gatekeeper-*"); `where` is asked of an object that fits them.
+    `name` and `namespace` are patterns ("gatekeeper-*"); `where` is a further condition on an object that matches them.
     """
 
     kind: str
@@ -39,11 +39,11 @@ class When:
     where: Callable[[Object], bool] = lambda _: True
 
     def __str__(self) -> str:
-        """Return it in words."""
+        """Return a text for messages."""
         return f"{self.kind} {self.name} {self.event}"
 
     def fits(self, change: Change) -> bool:
-        """Whether this change is the moment."""
+        """Whether this change is the event."""
         if change.object is None or change.kind != self.event:
             return False
         metadata = change.object["metadata"]
@@ -52,11 +52,11 @@ class When:
 
 
 class Trigger:
-    """Armed for the length of a block: `act` is called with the object, `times` times at most, then no more.
+    """Armed for the duration of a block: `act` is called with the object, at most `times` times.
 
-    It is armed when the block begins: what is there by then is no moment, and nothing that comes afterwards is missed.
-    The thread that waits for the moment also acts, so that nothing but the action stands between seen and acted; who
-    needs the effect calls `wait`. A change that only came to light after a gap of the watch counts, and says so.
+    Objects that exist when the block begins do not trigger it; no later event is missed. The thread that waits for the
+    event also acts, so that nothing delays the action; call `wait` to wait for its effect. A change that became visible
+    only after a gap of the watch counts, and is recorded as such.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Trigger:
         self._thread = threading.Thread(target=self._run, name=f"trigger {when.kind}", daemon=True)
 
     def __enter__(self) -> Self:
-        """Arm it. Raises PreparationFailed if nobody serves such a kind, DeadlineExceeded."""
+        """Arm it. Raises PreparationFailed (the API server has no such kind), DeadlineExceeded."""
         self._thread.start()
         deadline = Deadline.after(_ARM_SECONDS, f"the trigger on {self.when} to be armed")
         with self._changed:
@@ -88,10 +88,10 @@ class Trigger:
         return self
 
     def __exit__(self, _kind: object, raised: BaseException | None, _trace: object) -> None:
-        """Disarm it, and wait for an action under way.
+        """Disarm it, and wait for a running action.
 
-        Raises DeadlineExceeded if that goes on for 15 s more, and what the action raised, unless `wait` has raised it;
-        if the block raised, too, these stand in the notes of its error.
+        Raises DeadlineExceeded if the action runs for 15 s more, and the action's own error unless `wait` has raised
+        it. If the block raised, too, these are in the notes of its error.
         """
         self._stopping.set()
         deadline = Deadline.after(_STOP_SECONDS, f"the action of the trigger on {self.when} to end")
@@ -105,7 +105,7 @@ class Trigger:
             raise_first([raised, *problems] if raised is not None else problems)
 
     def wait(self, deadline: Deadline) -> None:
-        """Return when it has acted for the last time. Raises what the action raised, and DeadlineExceeded."""
+        """Wait until it has acted for the last time. Raises the action's error, and DeadlineExceeded."""
         with self._changed:
             self._changed.wait_for(lambda: len(self.latencies) >= self._times or self._error, deadline.remaining)
         self._raise()
@@ -123,7 +123,7 @@ class Trigger:
     def _follow(self) -> None:
         deadline = Deadline.after(_LIFETIME_SECONDS, str(self.when))
         with self._cluster.client() as api:
-            with under_way(f"trigger on {self.when}"):
+            with convert_bad_scenario(f"trigger on {self.when}"):
                 path = find_path(api, self.when.kind)
             for change in Watch(api, path).changes(deadline, self._stopping):
                 if change.kind == LISTED and change.object is None and not self._armed:

@@ -1,4 +1,4 @@
-"""Workload: controllers with pods on a chosen node, for an experiment to lose: they cost nothing and leave quickly."""
+"""Workload: controllers with pods on a chosen node, which an experiment then takes away."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -13,13 +13,13 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.watching.watch import State, wait_until
 from chaos_harness.harness.errors import BadScenario, PreparationFailed
 from chaos_harness.harness.faults.registry.remove_image import images_of
-from chaos_harness.harness.gatekeeper.placement import closed
+from chaos_harness.harness.gatekeeper.placement import cordon_nodes
 from chaos_harness.harness.history.objects import is_ready, is_terminating, labels, uid_of
 from chaos_harness.harness.policies import mutated
 from chaos_harness.harness.preparation import Preparation
 from chaos_harness.harness.undo.journal import Journal
-from chaos_harness.harness.undo.objects import put
 from chaos_harness.harness.undo.promises import Undos
+from chaos_harness.harness.undo.put_object import put
 
 __all__ = ["Controller", "Kind", "deploy"]
 
@@ -33,14 +33,14 @@ _NAME = "chaos-harness/workload"
 
 @dataclass(frozen=True)
 class Controller:
-    """A controller to deploy; a DaemonSet has a pod on each worker, whatever its `replicas`."""
+    """A controller to deploy; a DaemonSet has one pod on each worker, regardless of `replicas`."""
 
     kind: Kind
     name: str
     replicas: int = 1
 
     def manifest(self, namespace: str, image: str) -> dict[str, Any]:
-        """Return the object; its pods run the sandbox's own image, and leave a lost node after 5 s."""
+        """Return the object; its pods run the sandbox image and tolerate a lost node for 5 s."""
         named = {_NAME: self.name}
         spec: dict[str, Any] = {
             "selector": {"matchLabels": named},
@@ -59,21 +59,21 @@ class Controller:
 
 
 def deploy(namespace: str, *controllers: Controller, on: str, carrying: bool = False) -> Preparation:
-    """Return the preparation that `controllers` run in the new `namespace`, which goes at the end with all in it.
+    """Return the preparation that `controllers` run in the new `namespace`, which is deleted at the end.
 
-    All pods are on the node `on`, and those of DaemonSets on every worker. With `carrying`, they all carry the
-    mutation: what a webhook let through without it, as one that ignores failures does when it is too slow, is
-    admitted anew. Raises BadScenario.
+    All pods are on the node `on`; DaemonSets have one on every worker. With `carrying`, all pods carry the mutation: a
+    pod that a slow webhook with failurePolicy Ignore let through without it is deleted and admitted again. Raises
+    BadScenario.
     """
     if not namespace.startswith("chaos-"):
         raise BadScenario(f"namespace {namespace!r}: expected one that begins with 'chaos-', which policies are for")
     names = ", ".join(f"{controller.kind} {controller.name}" for controller in controllers)
-    make = partial(_deployed, namespace=namespace, controllers=controllers, on=on, carrying=carrying)
+    make = partial(_run_controllers, namespace=namespace, controllers=controllers, on=on, carrying=carrying)
     return Preparation(f"deploy {names} in {namespace} on {on}", make)
 
 
 @contextmanager
-def _deployed(
+def _run_controllers(
     cluster: Cluster, journal: Journal, namespace: str, controllers: Sequence[Controller], on: str, carrying: bool
 ) -> Iterator[str]:
     that = "to be Ready and carry the mutation" if carrying else "to be Ready"
@@ -88,19 +88,19 @@ def _deployed(
         item = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
         put(cluster, undos, item, deadline)
         others = [worker for worker in cluster.workers if worker != on]
-        with closed(cluster, journal, others, deadline):
-            running = _admitted(cluster, namespace, manifests, wanted, deadline)
+        with cordon_nodes(cluster, journal, others, deadline):
+            running = _admit_pods(cluster, namespace, manifests, wanted, deadline)
             anew = 0
             while bare := [pod for pod in running if carrying and not mutated(pod)]:
                 anew += len(bare)
-                running = _admitted(cluster, namespace, manifests, wanted, deadline, but=bare)
+                running = _admit_pods(cluster, namespace, manifests, wanted, deadline, but=bare)
         where = ", ".join(sorted(f"{pod['metadata']['name']} on {pod['spec']['nodeName']}" for pod in running))
         yield f"{where} run {image}" + f"; {anew} were admitted anew, for they lacked the mutation" * bool(anew)
     finally:
         undos.run()
 
 
-def _admitted(
+def _admit_pods(
     cluster: Cluster,
     namespace: str,
     manifests: Sequence[Mapping[str, Any]],
@@ -108,7 +108,7 @@ def _admitted(
     deadline: Deadline,
     but: Sequence[Mapping[str, Any]] = (),
 ) -> list[dict[str, Any]]:
-    """Apply the controllers, delete the pods `but`, and return as many Ready ones as are `wanted` of each."""
+    """Apply the controllers, delete the pods `but`, and return the Ready pods once each has as many as are `wanted`."""
     path = f"/api/v1/namespaces/{namespace}/pods"
     gone = {uid_of(pod) for pod in but}
     with cluster.client() as api:
@@ -132,7 +132,7 @@ def _pod(image: str) -> dict[str, Any]:
 
 
 def _sandbox_image(cluster: Cluster, deadline: Deadline) -> str:
-    """Return the image of pods' sandboxes, which every node has; kind's own are the only ones that all nodes do."""
+    """Return the image of pod sandboxes, which every node has; kind's own images are the only ones on all nodes."""
     common = set.intersection(*(images_of(cluster, node, deadline) for node in cluster.workers))
     images = sorted(image for image in common if "/pause:" in image)
     if not images:
@@ -144,6 +144,6 @@ def _sandbox_image(cluster: Cluster, deadline: Deadline) -> str:
 
 
 def _ready(wanted: Mapping[str, int], gone: Collection[str], state: State) -> list[dict[str, Any]]:
-    """Return the pods that stay, when as many as are wanted of each controller are Ready."""
+    """Return the Ready pods that stay, once each controller has as many as are wanted; else an empty list."""
     ready = [pod for pod in state.values() if is_ready(pod) and not is_terminating(pod) and uid_of(pod) not in gone]
     return ready if Counter(labels(pod).get(_NAME) for pod in ready) == wanted else []

@@ -1,4 +1,4 @@
-"""Faults: harm done to a cluster on purpose, each with the proof that it bit and the proof that it is healed."""
+"""Faults: harm done to a cluster on purpose, with a proof of its effect and a proof that it is healed."""
 
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol
@@ -14,35 +14,36 @@ __all__ = ["ONE_SHOT", "Fault", "OneShot"]
 
 
 class OneShot(Enum):
-    """What a fault has in the place of `healed` if its harm lasts no longer than the blow; its value is the proof."""
+    """What a one-shot fault has in place of `healed`: its harm does not last; the value is the text of the proof."""
 
-    ONE_SHOT = "nothing to heal: the harm lasted no longer than the blow"
+    ONE_SHOT = "nothing to heal: the fault is one-shot"
 
 
 ONE_SHOT: Final = OneShot.ONE_SHOT
 
 
 class Fault(Protocol):
-    """One kind of harm, with its parameters; injected once, by one experiment.
+    """One kind of harm with its parameters; injected once, by one experiment.
 
-    Healing is no method: the experiment does what `inject` has registered, newest first, also when `inject` or
-    `observed` raised. One whose healing takes longer than others' has `healed_within`, in seconds: how long it may
-    take to be proved.
+    A fault has no method to heal: the experiment does the undos that `inject` has registered, newest first, also if
+    `inject` or `observed` raised. A fault that takes longer than others to heal has `healed_within`: how many seconds
+    after its undo the proof may take before the claim `heals` is violated.
     """
 
     @property
     def name(self) -> str:
-        """Verb and noun, as a reader of the report would say it: "cut registry"."""
+        """Verb and noun for reports: "cut registry"."""
 
     def inject(self, injection: "Injection") -> None:
-        """Do the harm; every part of it only after `injection.undo(…)` has its undo in the journal."""
+        """Do the harm; before each part of it `injection.undo(…)` must have written its undo to the journal."""
 
     def observed(self, cluster: "Cluster", deadline: "Deadline") -> str:
-        """Return the evidence that the harm took effect; raise FaultNotApplied if there is none in time."""
+        """Return the evidence that the harm had an effect; raise FaultNotApplied if there is none in time."""
 
     @property
     def healed(self) -> "Callable[[Cluster, Deadline], str] | OneShot":
-        """Give what proves that nothing of the harm is left, or ONE_SHOT.
+        """The method that returns the evidence that nothing of the harm is left, or ONE_SHOT.
 
-        It is a method like `observed`, called after the undos: it returns the evidence, or raises FaultNotApplied.
+        It is a method like `observed`, called after the undos, repeatedly until it returns the evidence or its time is
+        up; it raises FaultNotApplied if harm is left.
         """

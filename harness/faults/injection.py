@@ -1,4 +1,4 @@
-"""Injection: the cluster that a fault harms, and where the fault says beforehand what it is about to do."""
+"""Injection: the cluster that a fault harms, the undos it registers, and the harm it notes in the history."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -10,34 +10,31 @@ from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import HARM
 from chaos_harness.harness.undo.actions import Action
 from chaos_harness.harness.undo.journal import Journal
-from chaos_harness.harness.undo.promises import Promise, Undos
+from chaos_harness.harness.undo.promises import RegisteredUndo, Undos
 
 __all__ = ["Injection"]
 
 
 class Injection:
-    """One fault, injected into a cluster. `undos` is for what faults share with preparations, such as `edit`."""
+    """One fault that is injected into a cluster. `undos` is for helpers that preparations use, too, such as `edit`."""
 
     def __init__(self, cluster: Cluster, journal: Journal, history: HistoryWriter) -> None:
         self.cluster = cluster
         self.undos = Undos(cluster.engine, journal)
         self._history = history
 
-    def undo(self, action: Action, /, *, harm: Mapping[str, Any] | None = None, **arguments: Any) -> Promise:
-        """Journal, before the harm, that `action(engine, **arguments)` takes it back; see `Undos.register`."""
+    def undo(self, action: Action, /, *, harm: Mapping[str, Any] | None = None, **arguments: Any) -> RegisteredUndo:
+        """Journal, before the harm, that `action(engine, **arguments)` undoes it; see `Undos.register`."""
         return self.undos.register(action, harm=harm, **arguments)
 
     def note_harm(self, how: str, target: Target) -> None:
-        """Write into the history what is about to be done to a pod; recovery is measured from here."""
+        """Record in the history that a pod is about to be harmed; recovery is measured from this entry."""
         self._history.append("info", HARM, how, asdict(target))
 
     def note_node_harm(self, how: str, node: str) -> None:
-        """Write into the history what is about to be done to a node; the value names the `node` and no pod."""
+        """Record in the history that a node is about to be harmed; the value has the `node` and no pod."""
         self._history.append("info", HARM, how, {"node": node})
 
     def heal(self) -> None:
-        """Take everything back that is registered and not undone yet; it is the experiment that does this.
-
-        Raises what `Undos.run` raises.
-        """
+        """Do all registered undos that are not done yet; the experiment calls this. Raises what `Undos.run` raises."""
         self.undos.run()

@@ -1,1 +1,1 @@
-"""Gatekeeper: how it is driven before a fault: policies put in force, pods placed, restarted, webhooks set."""
+"""Gatekeeper: applies policies, places and restarts pods, and sets webhooks, before a fault."""

@@ -1,4 +1,4 @@
-"""Enforcement: puts policies into a cluster and waits until each replica of Gatekeeper really enforces them."""
+"""Apply: puts policies into a cluster and waits until every replica of Gatekeeper enforces them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,10 +18,10 @@ from chaos_harness.harness.history.vocabulary import APPLY, IN_FORCE, POLICIES, 
 from chaos_harness.harness.policies import GROUND, Policy, Question
 from chaos_harness.harness.probes.answers import ask
 from chaos_harness.harness.undo.journal import Journal
-from chaos_harness.harness.undo.objects import put
 from chaos_harness.harness.undo.promises import Undos
+from chaos_harness.harness.undo.put_object import put
 
-__all__ = ["POLICIES", "enforced"]
+__all__ = ["POLICIES", "enforce_policies"]
 
 _PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 _BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
@@ -33,24 +33,27 @@ State = Mapping[str, Mapping[str, Any]]
 
 
 @contextmanager
-def enforced(cluster: Cluster, journal: Journal, history: HistoryWriter, policies: Sequence[Policy]) -> Iterator[str]:
-    """Have `policies` in force for the length of a block; give what proves it, and take them away afterwards.
+def enforce_policies(
+    cluster: Cluster, journal: Journal, history: HistoryWriter, policies: Sequence[Policy]
+) -> Iterator[str]:
+    """Put `policies` in force for the duration of a block; give the proof, and remove them afterwards.
 
-    Every webhook pod must tell that it enforces the newest generation of each object of Gatekeeper's, and every
-    question must be answered as its policy demands. Raises PolicyRejected with what Gatekeeper said of a policy that
-    it does not take, or takes and cannot enforce; PreparationFailed, DeadlineExceeded.
+    Every webhook pod must report that it enforces the current generation of each Gatekeeper object, and every question
+    must get the answer that its policy demands. Raises PolicyRejected with Gatekeeper's message for a policy that it
+    refuses or cannot enforce; PreparationFailed, DeadlineExceeded.
     """
     undos = Undos(cluster.engine, journal)
-    names = [policy.name for policy in policies]
-    history.append("invoke", POLICIES, APPLY, {"policies": names})
+    parts = {part: name for policy in policies for part, name in policy.parts.items()}
+    value = {"policies": [policy.name for policy in policies], "parts": parts}
+    history.append("invoke", POLICIES, APPLY, value)
     try:
         proof = _put_in_force(cluster, undos, policies)
-        history.append("ok", POLICIES, IN_FORCE, {"policies": names, "proof": proof})
+        history.append("ok", POLICIES, IN_FORCE, {**value, "proof": proof})
         yield proof
     finally:
-        history.append("invoke", POLICIES, REMOVE, {"policies": names})
+        history.append("invoke", POLICIES, REMOVE, value)
         undos.run()
-        history.append("ok", POLICIES, REMOVED, {"policies": names})
+        history.append("ok", POLICIES, REMOVED, value)
 
 
 def _put_in_force(cluster: Cluster, undos: Undos, policies: Sequence[Policy]) -> str:
@@ -70,13 +73,13 @@ def _put_in_force(cluster: Cluster, undos: Undos, policies: Sequence[Policy]) ->
             if item["apiVersion"].partition("/")[0].endswith(_OURS):
                 proofs.append(_wait_for_replicas(api, item, replicas, deadline))
         generated = [constraint for policy in policies for constraint in policy.generated]
-        proofs += [wait_until(api, _BINDINGS, partial(_bound, constraint), deadline) for constraint in generated]
+        proofs += [wait_until(api, _BINDINGS, partial(_find_binding, constraint), deadline) for constraint in generated]
         _wait_for_answers(api, [question for policy in policies for question in policy.questions], deadline)
     return "; ".join(proofs)
 
 
 def _wait_for_replicas(api: Any, item: Mapping[str, Any], replicas: set[str], deadline: Deadline) -> str:
-    """Wait until each replica tells that it enforces an object; errors that stay are the policy's."""
+    """Wait until each replica reports an object as enforced; errors still there after 10 s become PolicyRejected."""
     kind, name = item["kind"], item["metadata"]["name"]
     plural = {"Assign": "assign", "ConstraintTemplate": "constrainttemplates"}.get(kind, kind.lower())
     path, last = f"/apis/{item['apiVersion']}/{plural}", "no status"
@@ -86,7 +89,7 @@ def _wait_for_replicas(api: Any, item: Mapping[str, Any], replicas: set[str], de
         nonlocal last
         manifest = state.get(name, {})
         errors[:] = _errors(manifest)
-        missing = sorted(replicas - _enforcing(manifest))
+        missing = sorted(replicas - _find_enforcing_pods(manifest))
         last = f"{kind} {name} is not enforced by {', '.join(missing)}" if missing else ""
         return bool(errors) or not missing
 
@@ -103,8 +106,8 @@ def _wait_for_replicas(api: Any, item: Mapping[str, Any], replicas: set[str], de
     return f"{kind} {name} is enforced by {len(replicas)} replicas"
 
 
-def _entries(manifest: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
-    """Return what pods tell of the object as it is now."""
+def _current_statuses(manifest: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+    """Return what pods report of the object's current generation."""
     generation = manifest.get("metadata", {}).get("generation")
     statuses = manifest.get("status", {}).get("byPod") or ()
     return [status for status in statuses if status.get("observedGeneration") == generation]
@@ -112,17 +115,23 @@ def _entries(manifest: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
 
 def _errors(manifest: Mapping[str, Any]) -> list[str]:
     messages = [
-        error.get("message", str(error)) for status in _entries(manifest) for error in status.get("errors") or ()
+        error.get("message", str(error))
+        for status in _current_statuses(manifest)
+        for error in status.get("errors") or ()
     ]
     return list(dict.fromkeys(messages))
 
 
-def _enforcing(manifest: Mapping[str, Any]) -> set[str]:
-    """Return the pods that enforce the object; a template is not said to be, so there it is enough to be seen."""
-    return {status["id"] for status in _entries(manifest) if status.get("enforced", True) and not status.get("errors")}
+def _find_enforcing_pods(manifest: Mapping[str, Any]) -> set[str]:
+    """Return the pods that enforce the object; a template has no `enforced`, so it only has to be observed."""
+    return {
+        status["id"]
+        for status in _current_statuses(manifest)
+        if status.get("enforced", True) and not status.get("errors")
+    }
 
 
-def _bound(constraint: str, state: State) -> str:
+def _find_binding(constraint: str, state: State) -> str:
     for binding in state:
         if binding.startswith("gatekeeper-") and binding.endswith(constraint):
             return f"binding {binding} was generated"
@@ -130,7 +139,7 @@ def _bound(constraint: str, state: State) -> str:
 
 
 def _wait_for_answers(api: Any, questions: Sequence[Question], deadline: Deadline) -> None:
-    """Ask each question, as dry runs, until all answers of one round are right."""
+    """Ask all questions as dry runs, until every answer of one round is right."""
     wrong = ""
     for number in deadline.attempts():
         wrong = ""

@@ -1,4 +1,4 @@
-"""Placement: brings Gatekeeper's pods to chosen nodes, by closing the other ones for a moment."""
+"""Placement: moves Gatekeeper's pods to chosen nodes by cordoning the others for a moment."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from chaos_harness.harness.preparation import Preparation
 from chaos_harness.harness.undo.journal import Journal
 from chaos_harness.harness.undo.promises import Undos
 
-__all__ = ["AUDIT", "WEBHOOK", "closed", "place_gatekeeper"]
+__all__ = ["AUDIT", "WEBHOOK", "cordon_nodes", "place_gatekeeper"]
 
 WEBHOOK, AUDIT = "webhook", "audit"
 """Values of the label by which Gatekeeper's pods are told apart."""
@@ -31,20 +31,20 @@ Places = dict[str, tuple[str, str, str]]
 
 
 def place_gatekeeper(on: str, *, webhooks: int, audit: bool) -> Preparation:
-    """Return the preparation that as many `webhooks` and the audit pod, or not, are on this worker, the rest elsewhere.
+    """Return the preparation that worker `on` runs so many webhook pods, and the audit pod or not; the rest elsewhere.
 
-    Neither Deployment is changed: what replaces a pod later goes where Gatekeeper as shipped lets it go.
+    The Deployments do not change: a pod that is replaced later goes where Gatekeeper as released allows.
     """
     wanted = {WEBHOOK: webhooks, AUDIT: int(audit)}
     return Preparation(
         f"place {webhooks} webhook pods and {'the' if audit else 'no'} audit pod on {on}",
-        partial(_placed, node=on, wanted=wanted),
+        partial(_place_pods, node=on, wanted=wanted),
     )
 
 
 @contextmanager
-def closed(cluster: Cluster, journal: Journal, nodes: Sequence[str], deadline: Deadline) -> Iterator[None]:
-    """Let no pod be scheduled to `nodes` for the length of a block."""
+def cordon_nodes(cluster: Cluster, journal: Journal, nodes: Sequence[str], deadline: Deadline) -> Iterator[None]:
+    """Let no pod be scheduled to `nodes` for the duration of a block."""
     undos = Undos(cluster.engine, journal)
     try:
         for node in nodes:
@@ -55,7 +55,7 @@ def closed(cluster: Cluster, journal: Journal, nodes: Sequence[str], deadline: D
 
 
 @contextmanager
-def _placed(cluster: Cluster, journal: Journal, node: str, wanted: Mapping[str, int]) -> Iterator[str]:
+def _place_pods(cluster: Cluster, journal: Journal, node: str, wanted: Mapping[str, int]) -> Iterator[str]:
     others = [worker for worker in cluster.workers if worker != node]
     if node not in cluster.workers or not others:
         raise PreparationFailed(
@@ -64,21 +64,21 @@ def _placed(cluster: Cluster, journal: Journal, node: str, wanted: Mapping[str, 
         )
     deadline = Deadline.after(_SECONDS, f"Gatekeeper's pods to be placed on {node} and beside it")
     with cluster.client() as api:
-        for shut, choose in (([node], _too_many), (others, _lacking)):
-            places = _where(request(api, "GET", _PODS)["items"])
+        for shut, choose in (([node], _find_surplus), (others, _find_missing)):
+            places = _locate_pods(request(api, "GET", _PODS)["items"])
             doomed = [uid for operation, count in wanted.items() for uid in choose(places, operation, node, count)]
             if not doomed:
                 continue
-            with closed(cluster, journal, shut, deadline):
+            with cordon_nodes(cluster, journal, shut, deadline):
                 for uid in doomed:
                     body = {"gracePeriodSeconds": 1, "preconditions": {"uid": uid}}
                     request(api, "DELETE", f"{_PODS}/{places[uid][1]}", body=body)
                 total = {
                     operation: sum(1 for kind, _, _ in places.values() if kind == operation) for operation in wanted
                 }
-                wait_until(api, _PODS, partial(_moved, set(doomed), total), deadline)
+                wait_until(api, _PODS, partial(_have_moved, set(doomed), total), deadline)
                 wait_until_serving(cluster, deadline)
-        state = _where(request(api, "GET", _PODS)["items"])
+        state = _locate_pods(request(api, "GET", _PODS)["items"])
     seen = {
         operation: sum(1 for kind, _, where in state.values() if kind == operation and where == node)
         for operation in wanted
@@ -92,8 +92,8 @@ def _placed(cluster: Cluster, journal: Journal, node: str, wanted: Mapping[str, 
     yield "; ".join(f"{name} ({kind}) on {where}" for kind, name, where in sorted(state.values()))
 
 
-def _where(pods: Sequence[Mapping[str, Any]]) -> Places:
-    """Return operation, name and node of each pod that is to stay, by uid."""
+def _locate_pods(pods: Sequence[Mapping[str, Any]]) -> Places:
+    """Return operation, name and node, by uid, of each pod that is not terminating."""
     return {
         uid_of(pod): (labels(pod).get(_OPERATION, ""), name_of(pod), node_of(pod))
         for pod in pods
@@ -101,20 +101,20 @@ def _where(pods: Sequence[Mapping[str, Any]]) -> Places:
     }
 
 
-def _too_many(places: Places, operation: str, node: str, wanted: int) -> list[str]:
-    """Return the pods on the node that are too many."""
+def _find_surplus(places: Places, operation: str, node: str, wanted: int) -> list[str]:
+    """Return the pods on the node beyond the number `wanted`."""
     return [uid for uid, (kind, _, where) in places.items() if kind == operation and where == node][wanted:]
 
 
-def _lacking(places: Places, operation: str, node: str, wanted: int) -> list[str]:
-    """Return pods beside the node, as many as it lacks."""
+def _find_missing(places: Places, operation: str, node: str, wanted: int) -> list[str]:
+    """Return as many pods on other nodes as the node lacks."""
     nodes = {uid: where for uid, (kind, _, where) in places.items() if kind == operation}
     beside = [uid for uid, where in nodes.items() if where != node]
     return beside[: max(0, wanted - (len(nodes) - len(beside)))]
 
 
-def _moved(doomed: set[str], total: Mapping[str, int], state: State) -> bool:
-    """Whether the doomed pods are gone and as many as before are Ready."""
+def _have_moved(doomed: set[str], total: Mapping[str, int], state: State) -> bool:
+    """Whether the deleted pods are gone and as many as before are Ready."""
     ready = [labels(pod).get(_OPERATION) for pod in state.values() if is_ready(pod)]
     gone = doomed.isdisjoint(map(uid_of, state.values()))
     return gone and all(ready.count(operation) == count for operation, count in total.items())

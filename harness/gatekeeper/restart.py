@@ -1,4 +1,4 @@
-"""Restart: replaces Gatekeeper's pods by fresh ones, so that an experiment begins without a past."""
+"""Restart: replaces Gatekeeper's pods by new ones, so that an experiment does not inherit restarts or back-offs."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -20,8 +20,8 @@ _RESTARTED = "kubectl.kubernetes.io/restartedAt"
 def restart_gatekeeper(cluster: Cluster, deadline: Deadline, *, pull_policy: PullPolicy | None = None) -> list[str]:
     """Roll out all of Gatekeeper's Deployments, as `kubectl rollout restart` does, with `pull_policy` if given.
 
-    Returns the names of the webhook pods when they serve and the old ones are gone. Raises BadScenario (no such
-    policy), DeadlineExceeded, ApiRefused, ApiUnreachable.
+    Returns the names of the webhook pods, once they are serving and the old ones are gone. Raises BadScenario (no such
+    pull policy), DeadlineExceeded, ApiRefused, ApiUnreachable.
     """
     if pull_policy and pull_policy not in get_args(PullPolicy):
         raise BadScenario(f"pull policy {pull_policy!r}: expected one of {', '.join(get_args(PullPolicy))}")
@@ -36,17 +36,17 @@ def restart_gatekeeper(cluster: Cluster, deadline: Deadline, *, pull_policy: Pul
             path = f"{DEPLOYMENTS}/{deployment['metadata']['name']}"
             merge_patch(api, path, {"spec": {"template": template}}, strategic=True)
         pods = wait_until_serving(cluster, deadline)
-        wait_until(api, f"/api/v1/namespaces/{NAMESPACE}/pods", lambda state: _only_fresh(state, now), deadline)
+        wait_until(api, f"/api/v1/namespaces/{NAMESPACE}/pods", lambda state: _are_all_fresh(state, now), deadline)
     return pods
 
 
 def pull_policy(cluster: Cluster) -> PullPolicy:
-    """Return the pull policy that Gatekeeper's webhook pods have now. Raises ApiRefused, ApiUnreachable."""
+    """Return the current pull policy of Gatekeeper's webhook pods. Raises ApiRefused, ApiUnreachable."""
     with cluster.client() as api:
         deployment = request(api, "GET", f"{DEPLOYMENTS}/{CONTROLLER}")
     policy: PullPolicy = deployment["spec"]["template"]["spec"]["containers"][0]["imagePullPolicy"]
     return policy
 
 
-def _only_fresh(pods: Mapping[str, Mapping[str, Any]], now: str) -> bool:
+def _are_all_fresh(pods: Mapping[str, Mapping[str, Any]], now: str) -> bool:
     return all(pod["metadata"].get("annotations", {}).get(_RESTARTED) == now for pod in pods.values())

@@ -1,9 +1,9 @@
-"""Webhooks: sets how long the API server waits for Gatekeeper, what it does if nobody answers, and sets both back."""
+"""Webhook settings: failurePolicy and time-outs of Gatekeeper's webhooks, set for a block and set back."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
+from functools import partial, reduce
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import Field
@@ -14,9 +14,9 @@ from chaos_harness.clusters.engine import Engine
 from chaos_harness.harness.errors import BadScenario, PreparationFailed
 from chaos_harness.harness.preparation import Preparation
 from chaos_harness.harness.undo.actions import undo
-from chaos_harness.harness.undo.commands import planes, undo_by_kubectl
+from chaos_harness.harness.undo.commands import control_plane_arguments, undo_by_kubectl
 from chaos_harness.harness.undo.journal import Journal
-from chaos_harness.harness.undo.promises import Undos
+from chaos_harness.harness.undo.promises import Undos, merge_patches
 
 __all__ = ["FailurePolicy", "fail_closed", "fail_mutation", "set_back", "time_out_webhooks"]
 
@@ -28,7 +28,7 @@ _LONGEST = 30
 
 
 class _Webhook(NamedTuple):
-    """A webhook of Gatekeeper's: the kind and name of the configuration that it is in, and its own name."""
+    """One of Gatekeeper's webhooks: kind and name of its configuration, and its own name."""
 
     kind: str
     configuration: str
@@ -44,7 +44,7 @@ _VALIDATION = _Webhook(
 
 
 def fail_mutation(policy: FailurePolicy) -> Preparation:
-    """Return the preparation that the mutating webhook has this failurePolicy; its release says Ignore.
+    """Return the preparation that gives the mutating webhook this failurePolicy; as released it is Ignore.
 
     Raises BadScenario.
     """
@@ -55,13 +55,13 @@ def fail_mutation(policy: FailurePolicy) -> Preparation:
 
 
 def fail_closed() -> Preparation:
-    """Return the preparation that both webhooks have the failurePolicy Fail, as who must not lose a denial sets it."""
+    """Return the preparation that sets failurePolicy Fail on both webhooks: an outage is preferred to a bypass."""
     fields = {webhook: {"failurePolicy": "Fail"} for webhook in (_MUTATION, _VALIDATION)}
     return Preparation("set failurePolicy of both webhooks to Fail", partial(_set, fields=fields))
 
 
 def time_out_webhooks(*, mutation: Timeout = 1, validation: Timeout = 3) -> Preparation:
-    """Return the preparation that the API server waits so many seconds for each webhook; by default as released.
+    """Return the preparation that sets the time-outs of the webhooks, in seconds; the defaults are the release's.
 
     Raises BadScenario.
     """
@@ -76,27 +76,45 @@ def time_out_webhooks(*, mutation: Timeout = 1, validation: Timeout = 3) -> Prep
 
 @undo
 def set_back(
-    engine: Engine, *, control_plane: str, kind: str, configuration: str, patch: str, others: Sequence[str] = ()
+    engine: Engine,
+    *,
+    control_plane: str,
+    kind: str,
+    configuration: str,
+    webhook: str = "",
+    fields: Mapping[str, Any] | None = None,
+    patch: str = "",
+    others: Sequence[str] = (),
 ) -> None:
-    """Set fields of a webhook to what they were; no webhook is asked about webhooks, so this works whatever is down."""
-    words = ["patch", kind, configuration, "--type", "strategic", "--patch", patch]
-    undo_by_kubectl(engine, control_plane, others, *words)
+    """Restore `fields` of a webhook; journals of earlier versions have the whole `patch` instead.
+
+    The API server calls no webhook for webhook configurations, so this works even if all webhooks are down.
+    """
+    patch = patch or _patch(webhook, fields or {})
+    undo_by_kubectl(
+        engine, control_plane, others, "patch", kind, configuration, "--type", "strategic", "--patch", patch
+    )
 
 
 @contextmanager
 def _set(cluster: Cluster, journal: Journal, fields: Mapping[_Webhook, Mapping[str, Any]]) -> Iterator[str]:
-    """Set fields of webhooks for the length of a block."""
+    """Set fields of webhooks for the duration of a block."""
     undos, changes = Undos(cluster.engine, journal), []
     with cluster.client() as api, ExitStack() as last:
         last.callback(undos.run)
         for webhook, wanted in fields.items():
             path = f"{_ROOT}/{webhook.kind}s/{webhook.configuration}"
             now = _settings(request(api, "GET", path), webhook)
-            before = {name: now[name] for name in wanted}
-            place: dict[str, Any] = {"kind": webhook.kind, "configuration": webhook.configuration}
-            undos.register(set_back, patch=_patch(webhook, before), **place, **planes(cluster))
-            merge_patch(api, path, json.loads(_patch(webhook, wanted)), strategic=True)
-            changes += [f"{name} of {webhook.name} is {value}, was {before[name]}" for name, value in wanted.items()]
+            place = {"kind": webhook.kind, "configuration": webhook.configuration, "webhook": webhook.name}
+            unharmed = reduce(
+                merge_patches, (other.arguments["fields"] for other in undos.standing(set_back, **place)), now
+            )
+            before = {name: unharmed[name] for name in wanted}
+            undos.register(
+                set_back, harm={"fields": dict(wanted)}, fields=before, **place, **control_plane_arguments(cluster)
+            )
+            merge_patch(api, path, json.loads(_patch(webhook.name, wanted)), strategic=True)
+            changes += [f"{name} of {webhook.name} is {value}, was {now[name]}" for name, value in wanted.items()]
         yield "; ".join(changes)
 
 
@@ -112,5 +130,5 @@ def _settings(configuration: Mapping[str, Any], webhook: _Webhook) -> Mapping[st
     return by_name[webhook.name]
 
 
-def _patch(webhook: _Webhook, fields: Mapping[str, Any]) -> str:
-    return json.dumps({"webhooks": [{"name": webhook.name, **fields}]})
+def _patch(webhook: str, fields: Mapping[str, Any]) -> str:
+    return json.dumps({"webhooks": [{"name": webhook, **fields}]})

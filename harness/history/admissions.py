@@ -1,4 +1,4 @@
-"""Admissions: what was asked of the policies and answered, in the order of the questions, as a history streams by."""
+"""Admissions: the questions asked of policies and their answers, in the order of the questions, as a stream."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -26,16 +26,22 @@ _CALL_FAILED = "failed calling webhook"
 
 _MUTATION, _VALIDATION = "mutation.gatekeeper.sh", "validation.gatekeeper.sh"
 _LABEL, _LABEL_POLICY = "check-ignore-label.gatekeeper.sh", "check ignore label"
-_GENERATED = " (vap)"
+_WANTED = {
+    "mutate pods": "mutated",
+    "mutate templates": "mutated",
+    ADMIT: "admitted",
+    "deny by cel (vap)": "denied by policy",
+}
+"""What policies demanded when histories did not have it; it was "denied by webhook" of all others."""
 
 
 class Admission(NamedTuple):
     """One question and its answer; moments are seconds of the history.
 
-    `kind` is "ok" (as the policy demands), "fail" (it was not enforced), or "info" (nothing can be said); `outcome` is
-    one of harness.probes.answers, or NO_ANSWER. `audit_id` is as which it stands in the API server's audit log, `wants`
-    what the policy demands, both "" in old histories. `by` is what told the decision if no answer did: `answered` is
-    then by when it was made.
+    `kind` is "ok" (as the policy demands), "fail" (it was not enforced), or "info" (no conclusion is possible);
+    `outcome` is one of harness.probes.answers, or NO_ANSWER. `audit_id` is its id in the API server's audit log,
+    `wants` what the policy demands, both "" in old histories. `by` names the source that decided it where no answer
+    did; `answered` is then the latest moment of that decision.
     """
 
     seq: int
@@ -54,14 +60,8 @@ class Admission(NamedTuple):
 
     @property
     def wanted(self) -> str:
-        """What the policy demands as the answer: see harness.policies.Wanted; old histories tell by its name only."""
-        if self.wants:
-            return self.wants
-        if self.policy.startswith("mutate"):
-            return "mutated"
-        if self.policy == ADMIT:
-            return "admitted"
-        return "denied by policy" if self.policy.endswith(_GENERATED) else "denied by webhook"
+        """What the policy demands as the answer: see harness.policies.Wanted; old histories do not have it."""
+        return self.wants or _WANTED.get(self.policy, "denied by webhook")
 
     @property
     def webhook(self) -> str:
@@ -79,9 +79,9 @@ class Admission(NamedTuple):
 
     @property
     def refused(self) -> bool:
-        """Whether it was refused although it complies, or because a call failed, which refuses whoever asks.
+        """Whether it was refused although it complies, or because the call of a webhook that fails closed failed.
 
-        What violates a policy and was denied by somebody else is neither bypassed nor refused.
+        What violates a policy and was denied by another one is neither bypassed nor refused.
         """
         if self.kind != "fail" or self.outcome in _SILENT:
             return False
@@ -90,9 +90,9 @@ class Admission(NamedTuple):
 
 
 class Answers:
-    """Gives each answer to who wants them, in the order of the questions; a reader (see `following`).
+    """Passes each answer to `give`, in the order of the questions; a reader (see `following`).
 
-    Only questions without an answer yet are kept. What is never answered is given as such if `all_` is wanted.
+    Only unanswered questions are kept. A question that is never answered is passed on as such if `all_` is set.
     """
 
     def __init__(self, give: Callable[[Admission], None], *, all_: bool = False) -> None:

@@ -1,7 +1,7 @@
-"""Audit: what the API servers themselves wrote down of a request, by the id that it was sent with, or by a pod's uid.
+"""Audit: what the API servers' audit logs say of a request, found by its audit id or by a pod's uid.
 
-It tells what became of a question that was never answered, and why a policy was not enforced: known, and not guessed
-from what the API server logged about that time.
+It says what became of a question that was never answered, and why a policy was not enforced, without guessing from what
+the API server logged at about that time.
 """
 
 from bisect import bisect_left
@@ -15,7 +15,7 @@ from chaos_harness.harness.history.following import Take
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.vocabulary import API_SERVER, AUDIT, CALL, CANARY, FAIL_OPEN, REQUEST, REQUESTS
 
-__all__ = ["Audit", "Cause", "Decision"]
+__all__ = ["Audit", "Decision", "WebhookReason"]
 
 _CREATED = 201
 _LONGEST_SECONDS = 65.0
@@ -61,7 +61,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Cause:
+class WebhookReason:
     """Why a request was decided as it was, as far as it hangs on one webhook.
 
     `what`: "failed open", it could not be called and was done without; "failed closed", the request was refused for
@@ -116,14 +116,14 @@ class Audit:
         return len(self.streams) >= self._servers and not self._coverage.unknown(self.streams, begin, end)
 
     def decision_of(self, audit_id: str) -> Decision | None:
-        """Return what became of a question that got no good answer; None if no log that was read tells."""
+        """Return what became of a question without a conclusive answer; None if no log that was read says it."""
         return self._decisions.get(audit_id)
 
     def decision_of_pod(self, uid: str) -> Decision | None:
-        """Return how the creation of a pod was decided; None if no log that was read tells."""
+        """Return how the creation of a pod was decided; None if no log that was read says it."""
         return self._pods.get(uid)
 
-    def cause_of(self, audit_id: str, webhook: str) -> Cause | None:
+    def cause_of(self, audit_id: str, webhook: str) -> WebhookReason | None:
         """Return why a question was decided as it was, as far as it hangs on `webhook`; None if that is not known.
 
         That no API server decided it is known once all logs are read for as long as one may work at it.
@@ -134,9 +134,9 @@ class Audit:
         asked = self._asked.get(audit_id)
         if asked is None or not self.covered(asked, asked + _LONGEST_SECONDS):
             return None
-        return Cause("undecided", webhook)
+        return WebhookReason("undecided", webhook)
 
-    def cause_of_pod(self, uid: str, webhook: str) -> Cause | None:
+    def cause_of_pod(self, uid: str, webhook: str) -> WebhookReason | None:
         """Return why a pod was admitted as it was, as far as it hangs on `webhook`; None if that is not known."""
         decision = self._pods.get(uid)
         return None if decision is None else self._cause(decision, webhook)
@@ -204,10 +204,10 @@ class Audit:
             at = self._coverage.clocks.place(entry, value["time"], value.get("node", ""))
             self._failed.setdefault(value["webhook"], []).append((at, value["said"]))
 
-    def _cause(self, decision: Decision, webhook: str) -> Cause:
+    def _cause(self, decision: Decision, webhook: str) -> WebhookReason:
         mutating = webhook in self._mutating
         logged = self._logged(decision, webhook)
-        return Cause(
+        return WebhookReason(
             self._what(decision, webhook),
             webhook,
             decision.code,

@@ -1,4 +1,4 @@
-"""Births: who could be asked for the mutation when a pod was born, and whether that excuses that it lacks it."""
+"""Births: which webhook endpoints there were when a pod was created, and whether that excuses a missing mutation."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -52,7 +52,7 @@ def _excuses(scene: Scene, loss: NodeLoss, begin: float, end: float) -> set[Excu
 
 
 def cause_of(scene: Scene, loss: NodeLoss, at: float) -> Cause | None:
-    """Return why nobody was asked for the mutation at a moment; None if somebody could be, or that is not known."""
+    """Return why no webhook endpoint could mutate at a moment; None if one could, or if that is not known."""
     rotation = scene.rotation.at(at)
     if rotation is None:
         return None
@@ -63,13 +63,13 @@ def cause_of(scene: Scene, loss: NodeLoss, at: float) -> Cause | None:
 
 
 def asked(scene: Scene, loss: NodeLoss, at: float) -> str:
-    """Return, in words, who was in rotation at a moment, and how many webhook pods were lost with the node."""
+    """Return, in words, the webhook endpoints at a moment, and how many webhook pods were lost with the node."""
     rotation = scene.rotation.at(at)
     webhooks = scene.rotation.webhooks(at)
     dead = [uid for uid in webhooks if scene.rotation.nodes[uid] == loss.node]
     where = f"{len(dead)} of {len(webhooks)} webhook pods were on the lost node"
     if rotation is None:
-        return f"who was in rotation when they were admitted is not known, {where}"
+        return f"which webhook pods were in rotation when they were admitted is not known, {where}"
     if not rotation:
         return f"no webhook pod was in rotation when they were admitted, {where}"
     if stale := len(rotation.intersection(dead)):

@@ -1,10 +1,10 @@
-"""Blame: which of what happened to the control plane is harm, which a fault's own doing, and which nobody knows."""
+"""Blame: which control plane changes count as harm, which a fault itself caused, and which are not certain."""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from math import inf
 
-from chaos_harness.harness.history.control_plane import LEADERS, STREAMS, Change, ControlPlane, ControlPlanePart
+from chaos_harness.harness.history.control_plane import LEADERS, STREAMS, ControlPlane, ControlPlanePart, PlaneChange
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.faults import Faults
 from chaos_harness.harness.history.recorded import History
@@ -12,7 +12,7 @@ from chaos_harness.harness.history.silences import Moment, Moments, Silence
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import WATCH_LEASES, WATCH_NODES, WATCH_SYSTEM_PODS
 
-__all__ = ["FEW_RENEWALS", "Blame", "KnownHarm"]
+__all__ = ["FEW_RENEWALS", "ControlPlaneHarm", "KnownHarm"]
 
 FEW_RENEWALS = 3
 """Who was seen to renew less often may lead or not."""
@@ -35,7 +35,7 @@ class KnownHarm:
     doubts: list[str] = field(default_factory=list)
 
 
-class Blame:
+class ControlPlaneHarm:
     """What a history says of the control plane, but for what is to be spared.
 
     `spare` are names of leaders and nodes, from the first fault on; and whatever the faults themselves ended is.
@@ -66,9 +66,9 @@ class Blame:
             if moment.least > self.coverage.until or _inside(moment, sure):
                 continue
             if change.at > self.coverage.until or _touches(moment, sure | unsure):
-                blamed.doubts.append(f"it may have been a fault, or after the end: {change.words}")
+                blamed.doubts.append(f"a fault may have caused it, or it came after the end: {change.words}")
             elif self._starved(change, moment):
-                blamed.doubts.append(f"this machine was starved meanwhile: {change.words}")
+                blamed.doubts.append(f"this machine was starved at that time: {change.words}")
             else:
                 blamed.harm.append((change.at, change.words))
         return blamed
@@ -82,7 +82,7 @@ class Blame:
                 silence = moments.between(since, moments.ends(down.until), *self._spared(down.part))
                 _add(blamed, f"{down.part.kind} {down.part.name} was not Ready", [silence], seconds)
         for name in self.plane.leases:
-            _add(blamed, f"{name} renewed no lease", self.silences(name, seconds), seconds)
+            _add(blamed, f"{name} did not renew its lease", self.silences(name, seconds), seconds)
         return blamed
 
     def silences(self, name: str, longer: float) -> Iterator[Silence]:
@@ -114,7 +114,7 @@ class Blame:
             if missing := self.plane.missing(stream, self.coverage):
                 yield f"{stream} was not seen from {missing}"
 
-    def _starved(self, change: Change, moment: Moment) -> bool:
+    def _starved(self, change: PlaneChange, moment: Moment) -> bool:
         """Whether a change may be the doing of this machine, which was starved meanwhile: it deletes nothing.
 
         A node that was not Ready for longer than that was so for another reason, and so was a leader who did not renew
@@ -150,6 +150,4 @@ def _add(blamed: KnownHarm, what: str, silences: Iterable[Silence], seconds: flo
         if silence.least > seconds:
             blamed.harm.append((silence.since + seconds, f"{what} for {silence.least:.1f} s"))
         elif silence.most > seconds:
-            blamed.doubts.append(
-                f"{what}, as far as is known, from {silence.since:.1f} s on for up to {silence.most:.1f} s"
-            )
+            blamed.doubts.append(f"{what}, perhaps, from {silence.since:.1f} s on for up to {silence.most:.1f} s")

@@ -28,11 +28,11 @@ class Offset:
 
 
 class Clocks:
-    """What was read of the nodes' clocks so far; it is fed by readers of a history, and is none itself.
+    """The readings of the nodes' clocks so far; readers of a history feed it, and it is no reader itself.
 
-    A node of which nothing is known, as in old histories, is taken to have this machine's clock. A newer reading takes
-    the place of an older one, and nothing that was placed before is placed anew: so a claim is judged the same while
-    its experiment runs and afterwards.
+    A node without a reading, as in old histories, is assumed to have this machine's clock. A newer reading replaces an
+    older one, and what was placed before is not placed again: so a claim is judged the same while its experiment runs
+    and afterwards.
     """
 
     def __init__(self) -> None:
@@ -61,8 +61,9 @@ class Clocks:
             self._read[node] = Offset.around((was, Offset(was.seconds - seconds, was.unsure)))
 
     def place(self, entry: Entry, moment: float, node: str = "") -> float:
-        """Return which moment of the history, in seconds, is meant by one in unix seconds of a node's clock.
+        """Return the moment of the history, in seconds, for one in unix seconds of a node's clock.
 
-        Both clocks of the entry that tells it are used, since this machine's may have been set since the begin.
+        It uses both clocks of the entry that reports it, since this machine's wall clock may have been set since the
+        start.
         """
         return moment - self.of(node).seconds - entry.wall + entry.at

@@ -1,4 +1,4 @@
-"""Control plane: who led and renewed, what of kube-system ran and was Ready, and what of it a fault itself ended."""
+"""Control plane: leaders and their leases, what of kube-system ran and was Ready, and what a fault itself ended."""
 
 from array import array
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from chaos_harness.harness.history.vocabulary import (
     WATCH_SYSTEM_PODS,
 )
 
-__all__ = ["LEADERS", "STREAMS", "Change", "ControlPlane", "ControlPlanePart", "Down", "Lease"]
+__all__ = ["LEADERS", "STREAMS", "ControlPlane", "ControlPlanePart", "Down", "Lease", "PlaneChange"]
 
 LEADERS = ("kube-controller-manager", "kube-scheduler")
 """Whose leases tell that they lead; nodes have leases, too."""
@@ -58,7 +58,7 @@ class ControlPlanePart:
 
 
 @dataclass(frozen=True)
-class Change:
+class PlaneChange:
     """Something that should have stayed as it was and did not; `at` is when that was seen.
 
     `since` is when a lease was seen to be renewed last, or a node to be no longer Ready that is so again; else `at`.
@@ -74,9 +74,9 @@ class Change:
 
 @dataclass
 class Down:
-    """A pod or a node that was seen not to be Ready, since when and until when (None: to the end).
+    """A pod or a node that was seen not to be Ready, from `since` to `until` (None: to the end), in seconds.
 
-    One that lasts no time is one that came and went in the gap before it was told.
+    It has no duration if it came and went in a gap of the watch.
     """
 
     part: ControlPlanePart
@@ -86,16 +86,17 @@ class Down:
 
 @dataclass
 class Lease:
-    """When each renewal was seen; `new`: its making was seen, so that nobody can have been late before.
+    """The moments at which each renewal was seen; `new`: its creation was seen, so that no renewal was late before.
 
-    The times that a lease tells are only compared with each other: they are by another clock, which may be set.
+    `holder` is the leader with its number of transitions; "" for a node. Times written in a lease are compared with
+    each other only: they are by another clock, which may be set.
     """
 
     part: ControlPlanePart
     new: bool
     seen: "array[float]" = field(default_factory=lambda: array("d"))
     renewed: str = ""
-    told: str = ""
+    holder: str = ""
 
 
 @dataclass
@@ -137,7 +138,7 @@ class ControlPlane:
         self.late: set[str] = set()
         self.listed: dict[str, set[float]] = {}
         self.leases: dict[str, Lease] = {}
-        self.changes: list[Change] = []
+        self.changes: list[PlaneChange] = []
         self.downs: list[Down] = []
         self.containers: set[str] = set()
         self.nodes: set[str] = set()
@@ -218,8 +219,8 @@ class ControlPlane:
         if not of_node:
             holder = f"{spec.get('holderIdentity') or 'nobody'} (transition {spec.get('leaseTransitions', 0)})"
             now, since = _GONE if entry.f == DELETED else holder, lease.seen[-1] if lease.seen else entry.at
-            self._changed(lease.part, entry, "the lease", name, lease.told, now, since)
-            lease.told = holder
+            self._changed(lease.part, entry, "the lease", name, lease.holder, now, since)
+            lease.holder = holder
             if host := (spec.get("holderIdentity") or "").rpartition("_")[0]:
                 lease.part = ControlPlanePart("lease", name, host, f"{name}-{host}")
         if entry.f != DELETED and spec.get("renewTime") and spec["renewTime"] != lease.renewed:
@@ -282,7 +283,7 @@ class ControlPlane:
     ) -> None:
         if before and before != after:
             words, begin = f"{what} {name}: {before}, then {after}", min(since, entry.at)
-            self.changes.append(Change(part, entry.at, words, begin, after == _GONE))
+            self.changes.append(PlaneChange(part, entry.at, words, begin, after == _GONE))
 
     def _ready(self, part: ControlPlanePart, entry: Entry, down: Down | None, *, ready: bool) -> Down | None:
         """Return since when a part is down, if it still is."""

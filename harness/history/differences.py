@@ -1,46 +1,58 @@
-"""Differences: what was there and not asked for, missing, or other than asked for, and for how long."""
+"""Differences: what existed and was not asked for, was missing, or had other content, and for how long."""
 
 from dataclasses import dataclass
 from math import inf
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from chaos_harness.harness.history.spans import Spans
 
-__all__ = ["Difference", "DifferenceKind"]
+__all__ = ["Difference", "DifferenceKind", "GeneratedKind", "Way"]
+
+Way = Literal["orphan", "missing", "altered"]
+GeneratedKind = Literal["policy", "binding"]
+
+_PLURALS: dict[GeneratedKind, str] = {"policy": "policies", "binding": "bindings"}
 
 
 class DifferenceKind(NamedTuple):
-    """What differs: an "orphan policy" is there and nobody asks for it, a "missing binding" is asked for.
+    """What differs: an orphan exists although nothing asks for it; what is missing is asked for and does not exist.
 
-    An "altered" one is asked for and is there, and says something else than it should.
+    What is altered exists and is asked for, with other content. `policy` is the policy itself, or the one that the
+    binding binds; `name` is the object in words ("name of policy" for a binding).
     """
 
-    how: str
+    how: Way
+    what: GeneratedKind
     name: str
+    policy: str
 
     @property
     def orphan(self) -> bool:
-        """Whether something is there that nobody asks for."""
-        return self.how.startswith("orphan")
+        """Whether something exists that nothing asks for."""
+        return self.how == "orphan"
 
     @property
     def missing(self) -> bool:
-        """Whether something is asked for that is not there."""
-        return self.how.startswith("missing")
+        """Whether something is asked for that does not exist."""
+        return self.how == "missing"
 
     @property
     def altered(self) -> bool:
-        """Whether something is there that says something else than it should."""
-        return self.how.startswith("altered")
+        """Whether something exists with other content than is asked for."""
+        return self.how == "altered"
 
     @property
-    def policy(self) -> str:
-        """The policy that it is, or that it binds."""
-        return self.name.rpartition(" of ")[2]
+    def cause(self) -> str:
+        """What a verdict gives as the cause ("orphan policy"), where `harness.causes` has it."""
+        return f"{self.how} {self.what}"
+
+    def counted(self, count: int) -> str:
+        """Return a number of differences of this kind, in words ("2 orphan policies")."""
+        return f"{count} {self.how} {_PLURALS[self.what] if count > 1 else self.what}"
 
     def __str__(self) -> str:
         """Return it in words."""
-        return f"{self.how} {self.name}"
+        return f"{self.cause} {self.name}"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Generated policies: when the policies and bindings that there were differed from those that were asked for."""
+"""Generated policies: when the existing policies and bindings differed from those that were asked for."""
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from functools import cached_property
@@ -6,7 +6,7 @@ from math import inf
 from typing import Any
 
 from chaos_harness.harness.history.coverage import Coverage
-from chaos_harness.harness.history.differences import Difference, DifferenceKind
+from chaos_harness.harness.history.differences import Difference, DifferenceKind, GeneratedKind
 from chaos_harness.harness.history.following import Reader, Take, follow
 from chaos_harness.harness.history.lists import ALWAYS, Known, Lists, ObjectList, any_of
 from chaos_harness.harness.history.recorded import Entry, History
@@ -63,7 +63,7 @@ class GeneratedPolicies:
 
     @property
     def orphans(self) -> Iterator[Difference]:
-        """The differences of which something is there that nobody asks for."""
+        """The differences in which something exists that nothing asks for."""
         return (difference for difference in self.differences if difference.kind.orphan)
 
     @cached_property
@@ -167,13 +167,13 @@ class GeneratedPolicies:
             asked, there = self._policy_asked(name), policies.known(name)
             source = [(templates, name.removeprefix(PREFIX))]
             fits = _fitting(source, asked_of_policy, policies, name, policy_content)
-            yield from _kinds("policy", name, asked, there, fits)
+            yield from _kinds("policy", name, name, asked, there, fits)
         bindings = self._lists[WATCH_BINDINGS]
         for binding in self._binding_names():
             asked, there = self._binding_asked(binding), bindings.known(binding.name, _binds(binding.policy))
             source = [(self._constraints(binding), constraint) for constraint in self._askers.get(binding, [])]
             fits = _fitting(source, asked_of_binding, bindings, binding.name, binding_content)
-            yield from _kinds("binding", str(binding), asked, there, fits)
+            yield from _kinds("binding", str(binding), binding.policy, asked, there, fits)
 
 
 class _Deployment:
@@ -219,10 +219,12 @@ def _settled(watched_object: Object) -> Hashable:
     return seen_by_all(watched_object)
 
 
-def _kinds(what: str, name: str, asked: Known, there: Known, fits: Known) -> Iterator[tuple[DifferenceKind, Known]]:
-    yield DifferenceKind(f"orphan {what}", name), there & ~asked
-    yield DifferenceKind(f"missing {what}", name), asked & ~there
-    yield DifferenceKind(f"altered {what}", name), asked & there & ~fits
+def _kinds(
+    what: GeneratedKind, name: str, policy: str, asked: Known, there: Known, fits: Known
+) -> Iterator[tuple[DifferenceKind, Known]]:
+    yield DifferenceKind("orphan", what, name, policy), there & ~asked
+    yield DifferenceKind("missing", what, name, policy), asked & ~there
+    yield DifferenceKind("altered", what, name, policy), asked & there & ~fits
 
 
 def _fitting(

@@ -1,5 +1,6 @@
-"""In force: when policies were in force, and which pods came into being in the namespaces for which they are."""
+"""In force: when policies were in force, and which pods were created in the namespaces that they cover."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
 
@@ -21,9 +22,11 @@ from chaos_harness.harness.history.vocabulary import (
 )
 from chaos_harness.harness.policies import mutated
 
-__all__ = ["Creation", "InForce", "Workload", "asks_about"]
+__all__ = ["CreatedPods", "Creation", "InForce", "policy_of"]
 
 _ALWAYS = Spans(((-inf, inf),))
+_PARTS = {"deny by cel (webhook)": "deny by cel", "deny by cel (vap)": "deny by cel"}
+"""The `parts` of the policies that there were when histories did not have them."""
 
 
 @dataclass
@@ -41,6 +44,7 @@ class InForce:
 
     def __init__(self) -> None:
         self._terms: dict[str, list[_Term]] = {}
+        self._parts: dict[str, str] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -48,13 +52,17 @@ class InForce:
         return tuple(self._terms)
 
     def applied(self, policy: str) -> bool:
-        """Whether anybody put it in force, as far as is recorded."""
-        return any(asks_about(policy, name) for name in self._terms)
+        """Whether it was applied, as far as is recorded."""
+        return any(name in self._terms for name in self._names(policy))
+
+    def asked_about(self, name: str, questions: Iterable[str]) -> bool:
+        """Whether one of these names of `questions` means the policy that was applied as `name`."""
+        return any(name in self._names(question) for question in questions)
 
     def sure(self, policy: str) -> Spans:
-        """Return when what is asked of a policy must be done, for certain.
+        """Return when a policy must be enforced, for certain.
 
-        One that nobody applied, such as Gatekeeper's own, always is.
+        A policy that was never applied, such as Gatekeeper's own, must always be.
         """
         return self._spans(policy, sure=True)
 
@@ -72,13 +80,17 @@ class InForce:
     def _spans(self, policy: str, *, sure: bool) -> Spans:
         if not self.applied(policy):
             return _ALWAYS
-        terms = [term for name, terms in self._terms.items() if asks_about(policy, name) for term in terms]
+        terms = [term for name in self._names(policy) for term in self._terms.get(name, ())]
         if sure:
             whole = [term for term in terms if not (term.until is None and term.removed is not None)]
             return Spans.of((term.since, _first(term.until, inf)) for term in whole if term.since is not None)
         return Spans.of((_first(term.since, term.applied), _first(term.until, term.removed, inf)) for term in terms)
 
+    def _names(self, policy: str) -> set[str]:
+        return {policy, policy_of(policy, self._parts)}
+
     def _take(self, entry: Entry) -> None:
+        self._parts |= entry.value.get("parts") or {}
         for name in entry.value["policies"]:
             terms = self._terms.setdefault(name, [])
             over = not terms or terms[-1].removed is not None or terms[-1].until is not None
@@ -96,7 +108,7 @@ class InForce:
 
 @dataclass(frozen=True, slots=True)
 class Creation:
-    """A pod that the watch on the workload saw come into being between two moments, which are one if it saw it happen.
+    """A pod whose creation the watch on the workload saw, between two moments (one and the same if it saw it happen).
 
     `owner` is in words, such as "ReplicaSet web"; `mutated` says whether it carries what the mutators write.
     """
@@ -109,7 +121,7 @@ class Creation:
     uid: str = ""
 
 
-class Workload:
+class CreatedPods:
     """The pods that were created while they were watched; a reader (see `following`)."""
 
     def __init__(self) -> None:
@@ -147,9 +159,12 @@ class Workload:
         self.created.append(Creation(self._gap if in_gap else entry.at, entry.at, name, whose, mutated, uid))
 
 
-def asks_about(policy: str, applied: str) -> bool:
-    """Whether what questions call a policy is the one that was applied: "deny by cel (vap)" is "deny by cel"."""
-    return policy == applied or policy.startswith(f"{applied} (")
+def policy_of(question: str, parts: Mapping[str, str]) -> str:
+    """Return the name of the policy that a question is about, by the `parts` of applied policies (see POLICIES).
+
+    "deny by cel (vap)" asks about one of two parts of "deny by cel".
+    """
+    return parts.get(question) or _PARTS.get(question, question)
 
 
 def _first(*moments: float | None) -> float:

@@ -1,8 +1,8 @@
-"""Lists: what the watches told of lists of objects, folded: which object there was when, and when that is not known.
+"""Lists: which objects existed when, by the watches on lists of objects, and when that is not known.
 
-This is the one fold of what a history has. After a gap from which a watch went on where it was, all is known, though
-not at which moment of the gap it came. After a new list only what came of it is known: an object that is the same on
-both sides of the gap was there all the time, and whatever else there may have been in between left no trace.
+This is the only place where list and watch entries are folded. After a gap from which a watch resumed, every change is
+known, though not its moment within the gap. After a new list only the result is known: an object that is the same on
+both sides of the gap existed all the time, and anything else in between left no trace.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -36,7 +36,7 @@ _Told = Object | Literal[_Sentinel.UNKNOWN] | None
 
 @dataclass(frozen=True)
 class Known:
-    """When something is known to be so, `yes`, and known not to be so, `no`; at all other times nobody knows."""
+    """When something is known to be true (`yes`), and known to be false (`no`); at all other times it is unknown."""
 
     yes: Spans = Spans()  # noqa: RUF009  (frozen)
     no: Spans = Spans()  # noqa: RUF009  (frozen)

@@ -13,9 +13,9 @@ from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Span
 from chaos_harness.harness.history.vocabulary import EXPERIMENT, FAULT, JUDGE, POLICIES
 
-__all__ = ["Decide", "Heard", "Kind", "Losses", "Streak"]
+__all__ = ["Decide", "Heard", "LossKind", "Losses", "Streak"]
 
-Kind = Literal["bypassed", "refused", "lost"]
+LossKind = Literal["bypassed", "refused", "lost"]
 """What may be wrong with an answer: see `Admission.bypassed` and `Admission.refused`.
 
 It is "lost" if it is not what the policy demands, in whichever way.
@@ -24,7 +24,7 @@ It is "lost" if it is not what the policy demands, in whichever way.
 Decide = Callable[[Admission], Admission | None]
 """Says what became of a question, of which its answer says nothing; None: nobody knows."""
 
-_KINDS: tuple[Kind, ...] = ("bypassed", "refused", "lost")
+_KINDS: tuple[LossKind, ...] = ("bypassed", "refused", "lost")
 _LAST = 20
 
 
@@ -76,16 +76,16 @@ class Heard:
     def __init__(self, policy: str, moments: list[float]) -> None:
         self.policy = policy
         self.latest = 0.0
-        self.runs: dict[Kind, list[Streak]] = {kind: [] for kind in _KINDS}
+        self.runs: dict[LossKind, list[Streak]] = {kind: [] for kind in _KINDS}
         self.later: list[Admission] = []
         self.undecided: list[Admission] = []
         self._moments = moments
         self._told: list[_Good | Admission] = []
         self._last: dict[int, deque[Admission]] = {}
         self._parts: list[_Part] = []
-        self._open: dict[Kind, Streak] = {}
+        self._open: dict[LossKind, Streak] = {}
         self._good = 0.0
-        self._other: dict[Kind, float] = dict.fromkeys(_KINDS, 0.0)
+        self._other: dict[LossKind, float] = dict.fromkeys(_KINDS, 0.0)
         self._made: dict[Admission, int] = {}
         self._all = 0
 
@@ -156,7 +156,7 @@ class Heard:
                 self._open[kind] = run = Streak(max(self._good, self._other[kind]), [admission])
                 self.runs[kind].append(run)
 
-    def missed(self, kind: Kind) -> list[Admission]:
+    def missed(self, kind: LossKind) -> list[Admission]:
         """Return all bad answers of one kind."""
         return [admission for run in self.runs[kind] for admission in run.lost]
 
@@ -191,7 +191,7 @@ class Heard:
         first += first < len(self._moments) and self._moments[first] == begin
         yield from self._parts[first : bisect_left(self._moments, end) + 1]
 
-    def _end(self, answered: float, *kinds: Kind) -> None:
+    def _end(self, answered: float, *kinds: LossKind) -> None:
         for kind in kinds:
             run = self._open.pop(kind, None)
             if run is not None:

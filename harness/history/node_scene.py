@@ -1,4 +1,4 @@
-"""Node scene: all that a claim on lost nodes needs of a history, read once: who was lost, and what was not seen."""
+"""Node scene: what a claim on lost nodes needs of a history, read once: the losses, and what was not seen."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -76,7 +76,7 @@ class Scene:
         """Why nothing holds, or ""."""
 
     def earliest(self, moment: float) -> float:
-        """Return when, at the earliest, that came about which the watch on the workload told at a moment."""
+        """Return the earliest moment of a change that the watch on the workload reported at `moment`, in seconds."""
         return next((begin for begin, end in self._delayed if begin <= moment <= end), moment)
 
     def _listed(self, moment: float) -> float:
@@ -103,7 +103,7 @@ class Scene:
         return self.coverage.unknown(_WATCHED, begin, end) | self.coverage.lost.within(0.0, end)
 
     def ready(self, pods: Sequence[WorkloadPod], moment: float, since: float = -inf) -> bool | None:
-        """Whether one of these pods was Ready at a moment, as was told after `since`; None if that cannot be known."""
+        """Whether one of these pods was Ready at a moment, as reported after `since`; None if that is not known."""
         begin, end = next((span for span in self._unseen if span[0] <= moment < span[1]), (moment, moment))
         turns = [at for pod in pods for at in (*(at for at, _ in pod.turns), pod.leaving) if at is not None]
         moments = {begin, moment, end, *(at for at in turns if begin < at <= end)}
@@ -141,7 +141,10 @@ class Scene:
     def _hindrance(self, chosen: Scope) -> str:
         did = {name for loss in self.losses if loss.fault for name in (loss.fault.name, loss.fault.id)}
         if not self.losses or set(chosen.faults) - did:
-            return f"no {chosen}: nobody did that to a node"
+            harmed = dict.fromkeys(
+                f"{loss.how} ({loss.fault.name if loss.fault else 'no fault'})" for loss in self.nodes.all
+            )
+            return f"the history has no node harmed as '{chosen}'; it has: {', '.join(harmed) or 'no harmed node'}"
         unproved = [loss.node for loss in self.losses if not loss.proved]
         if unproved:
             return f"{chosen.how}: {', '.join(unproved)} was not proved to be lost"
@@ -160,12 +163,12 @@ class Scene:
             return f"none of these pods was on {nodes}"
         if not any(case.sure for case in self.lost):
             dark = [span for span in self._unseen if any(span[0] <= loss.at <= span[1] for loss in self.losses)]
-            return f"who was on {nodes} is not known: {WATCH_WORKLOAD} was not seen from {Spans(tuple(dark))}"
+            return f"which pods were on {nodes} is not known: {WATCH_WORKLOAD} was not seen from {Spans(tuple(dark))}"
         return ""
 
 
 def harm(fault: FaultSpan) -> Span:
-    """Return from when to when the harm of a fault lasted; that of a blow until it was proved."""
+    """Return from when to when the harm of a fault lasted; the harm of a one-shot fault lasts until its proof."""
     begin, end = fault.harm
     return begin, fault.proved if fault.one_shot and fault.proved is not None else end
 

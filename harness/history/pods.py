@@ -1,4 +1,4 @@
-"""Pods: what the watch told of each pod from its first sighting to its last one, and when that is not sure."""
+"""Pods: the states of each pod that the watch reported, from first to last, and when they are not certain."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -41,7 +41,7 @@ class Pod:
 
 @dataclass(frozen=True)
 class Sighting:
-    """When, in seconds of the history, the watch told that a pod is in which state."""
+    """A state of a pod, and when the watch reported it, in seconds of the history."""
 
     at: float
     pod: Pod
@@ -51,7 +51,7 @@ class Sighting:
 class PodLife:
     """All that was seen of one pod; `webhook` is whether it is one of those that serve admission.
 
-    `born` is whether it was seen to come into being: if not, it was there before it was first seen.
+    `born` is whether its creation was seen: if not, it existed before it was first seen.
     """
 
     uid: str
@@ -63,11 +63,11 @@ class PodLife:
     seen: list[Sighting] = field(default_factory=list)
 
     def at(self, moment: float) -> Pod | None:
-        """Return the last state that was told up to `moment`; None if there is none."""
+        """Return the last state that was reported up to `moment`; None if there is none."""
         return next((sighting.pod for sighting in reversed(self.seen) if sighting.at <= moment), None)
 
     def when(self, fits: Callable[[Pod], bool]) -> Spans:
-        """Return when it was in such a state, as far as was told: each state lasts until the next one is told."""
+        """Return when it was in such a state, as reported: each state lasts until the next report."""
         ends = [sighting.at for sighting in self.seen[1:]] + [inf]
         return Spans.of(
             (sighting.at, end) for sighting, end in zip(self.seen, ends, strict=False) if fits(sighting.pod)
@@ -75,7 +75,7 @@ class PodLife:
 
     @property
     def moments(self) -> list[float]:
-        """When something was told of it."""
+        """When something was reported of it."""
         return [sighting.at for sighting in self.seen]
 
 

@@ -1,7 +1,7 @@
-"""Replicas: what each webhook pod answered when it was asked by itself, and whether that is what it must answer.
+"""Replicas: what each webhook pod answered when asked directly, and whether that is the right answer.
 
-A pod may be asked several questions: it serves while it answers all that it is asked as it must. Each goes through the
-API server: what that says of itself, or while it answers nobody, says nothing of the pod.
+A pod may be asked several questions: it serves while it answers all of them rightly. Each goes through the API server:
+an error of the API server itself, or a time in which it answers nothing, says nothing about the pod.
 """
 
 from array import array
@@ -82,9 +82,9 @@ class ReplicaAnswers:
 
 
 class Replicas:
-    """The webhook pods that were asked by themselves; a reader (see `following`).
+    """The webhook pods that were asked directly; a reader (see `following`).
 
-    What it tells, it tells once all is read, by the `coverage` of the same history.
+    Its results are valid once all is read, and depend on the `coverage` of the same history.
     """
 
     def __init__(self, coverage: Coverage) -> None:

@@ -1,4 +1,4 @@
-"""Requests: what the registry answered, as its own log tells, and when of that log nothing is known."""
+"""Requests: what the registry answered, by its own log, and which times that log does not cover."""
 
 from dataclasses import dataclass
 from math import inf

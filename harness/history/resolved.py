@@ -1,4 +1,4 @@
-"""Resolved: what became of a create that was asked for and never answered, as the watch on what was created tells."""
+"""Resolved: what became of creates that were never answered, by the watch on the objects that they create."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,10 +19,11 @@ _SERVED_SECONDS = 35.0
 
 @dataclass
 class Create:
-    """A create of the admission probe without an answer that says what became of it; moments in seconds.
+    """A create of the admission probe without a conclusive answer; moments in seconds.
 
-    `seq` is the question's number, `policy` whose question it is, `answered` when the probe gave up (None: it is not
-    known to have). `uid` and `mutated` are of what came into being, `seen` when that was told; all None if none was.
+    `seq` is the question's number, `policy` the policy that it asks about, `answered` when the probe gave up (None: not
+    known). `uid` and `mutated` describe the object that it created, `seen` is when that was reported; all None if there
+    was none.
     """
 
     seq: int

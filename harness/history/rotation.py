@@ -1,4 +1,4 @@
-"""Rotation: to which webhook pods Gatekeeper's Service sent requests, as EndpointSlices told, and where they were."""
+"""Rotation: which webhook pods were endpoints of Gatekeeper's Service, by its EndpointSlices, and on which nodes."""
 
 from bisect import bisect_right
 from math import inf

@@ -1,4 +1,4 @@
-"""Rounds: what two places decided of the same request, asked of both in one round, and when both were in force."""
+"""Rounds: compares what two policies decided of the same request in one round, while both were in force."""
 
 import heapq
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from math import inf
 from typing import NamedTuple, Self
 
 from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.in_force import policy_of
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import CANARY, CREATE_VIOLATING, IN_FORCE, POLICIES, REMOVE
@@ -115,7 +116,8 @@ class Rounds:
 
     def _take_policies(self, entry: Entry) -> None:
         for name, times in self._since.items():
-            if not any(name == policy or name.startswith(f"{policy} (") for policy in entry.value.get("policies", ())):
+            names = {name, policy_of(name, entry.value.get("parts") or {})}
+            if names.isdisjoint(entry.value.get("policies", ())):
                 continue
             if entry.f == IN_FORCE:
                 times.append((entry.at, inf))

@@ -1,4 +1,4 @@
-"""Settled: what became of questions that got no answer that decides, by the audit log or the watch on canaries."""
+"""Settled: how questions without a conclusive answer were decided, by the audit log or the watch on canaries."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -57,10 +57,10 @@ class Settlement:
 
 
 def settled_words(later: Iterable[Admission]) -> str:
-    """Return how many questions were decided though no answer said so, and who told, or ""."""
+    """Return how many questions were decided without a conclusive answer, and by which source; "" if none."""
     by = Counter(admission.by for admission in later)
     counts = " and ".join(f"{count} by {who}" for who, count in sorted(by.items()))
-    return f"of questions without an answer that decides, it is known what became of {counts}" if by else ""
+    return f"questions without a conclusive answer, decided afterwards: {counts}" if by else ""
 
 
 def _answered(asked: Admission, outcome: str, answered: float, said: str, by: str) -> Admission:

@@ -22,9 +22,9 @@ class Moment:
 
 @dataclass(frozen=True)
 class Silence:
-    """How long nothing came, in seconds: `least` for certain, from `since` on, `most` if nobody saw it come.
+    """How long nothing was seen, in seconds: `least` for certain, from `since` on, and `most` if it was not seen.
 
-    What this machine was starved for meanwhile counts for `most` only.
+    Time in which this machine was starved counts for `most` only.
     """
 
     least: float

@@ -19,8 +19,8 @@ _PATIENCE_SECONDS = 120.0
 class Until:
     """The entries of a history up to a moment; they may be iterated again and again.
 
-    A watch that was alive then, as its next entry shows, gives a sign of life at the very moment: else what came since
-    its last one before would look as if nobody had seen it.
+    A watch that was alive then, as its next entry shows, gets a sign of life at that very moment: otherwise the time
+    since its last entry would count as not seen.
     """
 
     recorded: History

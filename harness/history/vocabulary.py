@@ -35,6 +35,7 @@ __all__ = [
     "METRICS",
     "METRONOME",
     "MODIFIED",
+    "NOT_HEALED",
     "NOT_SERVED",
     "NUMBER",
     "OBSERVED",
@@ -53,6 +54,7 @@ __all__ = [
     "REVIEW",
     "SEEN",
     "TRIGGER",
+    "UNDONE",
     "WATCH_BINDINGS",
     "WATCH_CANARIES",
     "WATCH_DEPLOYMENTS",
@@ -119,6 +121,14 @@ INJECT has `one_shot`, true, if the harm lasts no longer than the blow.
 
 INJECT, OBSERVED, HEAL, HEALED = "inject", "observed", "heal", "healed"
 
+UNDONE = "undone"
+"""Between HEAL and HEALED of a fault that lasts: ok, all its undos are done, and it is to be healed `within` so many
+seconds from here. Histories of before it was written go from HEAL to HEALED.
+"""
+
+NOT_HEALED = "not healed"
+"""In the place of HEALED: fail, up to here the proof was asked for again and again; what was `said` last is none."""
+
 HARM = "harm"
 """Tells what a fault did to one pod, or to a `node`; the operation is how: KILLED, "deleted", "drained node"."""
 
@@ -126,7 +136,10 @@ KILLED, RESCHEDULED = "killed", "rescheduled"
 """Its containers were killed and it goes on; it was deleted so that another node gets its replacement."""
 
 POLICIES = "policies"
-"""Invoke APPLY, ok IN_FORCE (with `proof`), invoke REMOVE, ok REMOVED; each has `policies`."""
+"""Invoke APPLY, ok IN_FORCE (with `proof`), invoke REMOVE, ok REMOVED.
+
+Each has `policies`, their names, and `parts`: the policy's name by each other name under which it is asked about.
+"""
 
 APPLY, IN_FORCE, REMOVE, REMOVED = "apply", "in force", "remove", "removed"
 

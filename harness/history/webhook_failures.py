@@ -13,7 +13,7 @@ from math import inf
 from chaos_harness.harness.causes import CAUSES, Cause
 from chaos_harness.harness.history.admissions import Admission
 from chaos_harness.harness.history.audit import Audit
-from chaos_harness.harness.history.audit import Cause as Known
+from chaos_harness.harness.history.audit import WebhookReason as Known
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.following import Take
 from chaos_harness.harness.history.recorded import Entry
@@ -60,10 +60,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """Why an answer was bad: a cause, UNREAD, or several, of which nobody knows which it was.
+    """Why an answer was bad: a cause, UNREAD, or several, of which it is not known which one it was.
 
     `said` are the API server's words. `at` is when its call failed, in seconds of the history, if that is known, and
-    `took` for how many seconds the webhook was waited for, by the API server's own clock.
+    `took` for how many seconds the API server waited for the webhook, by its own clock.
     """
 
     names: tuple[Cause, ...]
@@ -197,7 +197,7 @@ class Failures:
         kind = "dry run" if admission.dry_run else "real"
         begin = f"{admission.asked:.2f} s: {admission.f} {admission.seq} ({kind})"
         took = f"{admission.outcome} after {1000 * (admission.answered - admission.asked):.0f} ms"
-        took += f", as {admission.by} tells" if admission.by else ""
+        took += f", according to {admission.by}" if admission.by else ""
         index = bisect_right(self._ready, (admission.asked, "\uffff"))
         ready = self._ready[index - 1][1] if index else ""
         going = [
@@ -207,7 +207,7 @@ class Failures:
         ]
         said = why.said.rpartition('": ')[2]
         silent = str(why) if why.names[0] in _ANSWERED.values() else "no failed call was logged"
-        leaving = f"; on its way out: {', '.join(going)}" if going else ""
+        leaving = f"; terminating: {', '.join(going)}" if going else ""
         return f"{begin} {took}: {said or silent}; in the Service: {ready or 'no pod'}{leaving}"
 
     def _take_call(self, entry: Entry) -> None:

@@ -1,4 +1,4 @@
-"""Witness: what the API server counted of webhooks that it did without, beside what its log tells of them."""
+"""Witness: compares the API server's counter of calls that failed open with what its log says of them."""
 
 import re
 from collections.abc import Sequence
@@ -22,10 +22,10 @@ _COUNTER = re.compile(r'apiserver_admission_webhook_fail_open_count\{.*name="([^
 
 @dataclass(frozen=True)
 class FailOpenCount:
-    """How often one webhook was done without between two readings of the counter (seconds of the history).
+    """How often calls of one webhook failed open between two readings of the counter (seconds of the history).
 
-    `counted` is by the API server's counter, None where it began anew; `logged` is by its log, at least and at most,
-    for a reading takes a while. Both are of every call that failed open, whoever asked and whatever for.
+    `counted` is by the API server's counter, None where it was reset; `logged` is by its log, at least and at most,
+    since a reading takes a while. Both are of every call that failed open, whoever sent the request.
     """
 
     webhook: str
@@ -36,7 +36,7 @@ class FailOpenCount:
 
     @property
     def agree(self) -> bool | None:
-        """Whether both tell the same; None if the counter says nothing."""
+        """Whether both agree; None if the counter says nothing."""
         return None if self.counted is None else self.logged[0] <= self.counted <= self.logged[1]
 
 

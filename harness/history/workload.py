@@ -1,4 +1,4 @@
-"""Workload: what a recorded history says of the pods of an experiment's own controllers, and of who replaced whom."""
+"""Workload: the pods of an experiment's own controllers in a history, and which pod replaced which."""
 
 from collections import deque
 from collections.abc import Callable, Mapping

@@ -1,1 +1,1 @@
-"""Incident: one YAML file that says what went wrong, so that it can be lived again, judged anew and made smaller."""
+"""Incident: a YAML file that says what went wrong, so that it can be replayed, judged and shrunk."""

@@ -1,4 +1,4 @@
-"""Verbs: what the command line does with incidents, from a skeleton to the smallest file that reproduces."""
+"""Command line of incidents: new-incident, record, repro, recheck, shrink and schema."""
 
 import argparse
 import json
@@ -12,14 +12,20 @@ from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.bundle import recheck, write
-from chaos_harness.harness.incident.cli_options import add_run_options, asked, place, session_of, working
+from chaos_harness.harness.incident.cli_options import (
+    add_run_options,
+    load_chosen,
+    make_work_folder,
+    new_output_folder,
+    session_of,
+)
 from chaos_harness.harness.incident.draft import draft
 from chaos_harness.harness.incident.model import seconds
 from chaos_harness.harness.incident.replay import repro
 from chaos_harness.harness.incident.replay.runner import Runner
 from chaos_harness.harness.incident.schema import schema
 from chaos_harness.harness.incident.shrink.ledger import Ledger
-from chaos_harness.harness.incident.shrink.session import Shrinking
+from chaos_harness.harness.incident.shrink.session import ShrinkSession
 from chaos_harness.harness.incident.skeleton import skeleton
 
 __all__ = ["add_verbs"]
@@ -29,35 +35,35 @@ _LEDGER = "ledger.jsonl"
 
 def add_verbs(verbs: Any) -> None:
     """Add the verbs to an argument parser's subparsers."""
-    live = verbs.add_parser("repro", help="live an incident again, and leave a bundle")
-    add_run_options(live)
-    live.add_argument("--times", type=_times, default=1, metavar="N", help="how often (default: 1)")
-    live.set_defaults(verb=_repro)
-    again = verbs.add_parser("recheck", help="judge a bundle again, without a cluster")
-    again.add_argument("bundle", type=Path, metavar="BUNDLE", help="the zip or the directory that repro left")
-    again.set_defaults(verb=_recheck)
-    smaller = verbs.add_parser("shrink", help="leave out of an incident what is not needed to see it again")
-    add_run_options(smaller)
-    smaller.add_argument("--budget", type=_duration, default=7200.0, metavar="TIME", help="such as 90m (default: 2h)")
-    smaller.add_argument("--confidence", type=_confidence, default=0.95, metavar="C", help="in the whole result")
-    smaller.add_argument("--resume", type=Path, metavar="DIR", help="go on where a shrink was stopped")
-    smaller.set_defaults(verb=_shrink)
-    begun = verbs.add_parser("new-incident", help="write an incident file to begin with")
-    begun.add_argument("file", type=Path, metavar="FILE", help="a file that is not there yet")
-    begun.set_defaults(verb=_new)
-    drafted = verbs.add_parser("record", help="draft an incident from a cluster of yours, which is only read")
-    drafted.add_argument("--kubeconfig", type=Path, required=True, metavar="FILE", help="the way to your cluster")
-    drafted.add_argument("--context", metavar="NAME", help="of its contexts, if not the current one")
-    drafted.add_argument("--output", type=Path, metavar="FILE", help="a file that is not there yet (default: print)")
-    drafted.set_defaults(verb=_record)
-    shown = verbs.add_parser("schema", help="print the JSON Schema of incident files, for editors")
-    shown.set_defaults(verb=_schema)
+    verb = verbs.add_parser("repro", help="replay an incident, and leave a bundle")
+    add_run_options(verb)
+    verb.add_argument("--times", type=_times, default=1, metavar="N", help="how often (default: 1)")
+    verb.set_defaults(verb=_repro)
+    verb = verbs.add_parser("recheck", help="judge a bundle again, without a cluster")
+    verb.add_argument("bundle", type=Path, metavar="BUNDLE", help="the zip or the directory that repro left")
+    verb.set_defaults(verb=_recheck)
+    verb = verbs.add_parser("shrink", help="remove from an incident what is not needed to reproduce it")
+    add_run_options(verb)
+    verb.add_argument("--budget", type=_duration, default=7200.0, metavar="TIME", help="such as 90m (default: 2h)")
+    verb.add_argument("--confidence", type=_confidence, default=0.95, metavar="C", help="in the whole result")
+    verb.add_argument("--resume", type=Path, metavar="DIR", help="go on where a shrink was stopped")
+    verb.set_defaults(verb=_shrink)
+    verb = verbs.add_parser("new-incident", help="write an incident file to start with")
+    verb.add_argument("file", type=Path, metavar="FILE", help="a new file")
+    verb.set_defaults(verb=_new)
+    verb = verbs.add_parser("record", help="draft an incident from a cluster of yours, which is only read")
+    verb.add_argument("--kubeconfig", type=Path, required=True, metavar="FILE", help="kubeconfig of your cluster")
+    verb.add_argument("--context", metavar="NAME", help="a context in it, if not the current one")
+    verb.add_argument("--output", type=Path, metavar="FILE", help="a new file (default: print)")
+    verb.set_defaults(verb=_record)
+    verb = verbs.add_parser("schema", help="print the JSON Schema of incident files, for editors")
+    verb.set_defaults(verb=_schema)
 
 
 def _repro(chosen: argparse.Namespace, progress: Progress) -> int:
-    loaded, seed = asked(chosen)
-    folder = place(loaded, "repro")
-    work = working(folder)
+    loaded, seed = load_chosen(chosen)
+    folder = new_output_folder(loaded, "repro")
+    work = make_work_folder(folder)
     runs: list[tuple[write.Replay, Path]] = []
     runner = Runner(session_of(chosen, seed, progress, work), work, fresh=chosen.fresh)
     try:
@@ -76,8 +82,8 @@ def _repro(chosen: argparse.Namespace, progress: Progress) -> int:
                 environment=runner.environment,
                 images=runner.images,
             )
-            lived = [run for run, _ in runs]
-            sys.stdout.writelines(f"{escape_controls(line)}\n" for line in repro.report(loaded, lived, seed, bundle))
+            replays = [run for run, _ in runs]
+            sys.stdout.writelines(f"{escape_controls(line)}\n" for line in repro.report(loaded, replays, seed, bundle))
     return int(not any(run.seen == "reproduced" for run, _ in runs))
 
 
@@ -90,14 +96,14 @@ def _recheck(chosen: argparse.Namespace, _progress: Progress) -> int:
 def _shrink(chosen: argparse.Namespace, progress: Progress) -> int:
     if chosen.resume and chosen.seed is None:
         chosen.seed = Ledger.seed_of(chosen.resume / _LEDGER)
-    loaded, seed = asked(chosen)
-    folder: Path = chosen.resume or place(loaded, "shrink")
-    work = working(folder)
+    loaded, seed = load_chosen(chosen)
+    folder: Path = chosen.resume or new_output_folder(loaded, "shrink")
+    work = make_work_folder(folder)
     ledger = Ledger(folder / _LEDGER, loaded, seed, chosen.confidence)
     runner = Runner(session_of(chosen, seed, progress, work), work, fresh=chosen.fresh)
     progress.say(f"what each run shows goes to {folder}; when stopped, go on with: --resume {folder}")
     with runner.open():
-        shrinking = Shrinking(
+        shrinking = ShrinkSession(
             loaded,
             ledger,
             lambda candidate: runner.run(candidate, seed)[0],
@@ -119,7 +125,7 @@ def _shrink(chosen: argparse.Namespace, progress: Progress) -> int:
 
 def _new(chosen: argparse.Namespace, _progress: Progress) -> int:
     _write(chosen.file, skeleton(chosen.file.stem))
-    sys.stdout.write(f"wrote {chosen.file}; live it: {command_line('repro --')} {chosen.file}\n")
+    sys.stdout.write(f"wrote {chosen.file}; replay it: {command_line('repro --')} {chosen.file}\n")
     return 0
 
 
@@ -141,7 +147,7 @@ def _write(path: Path, text: str) -> None:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise BadScenario(f"{path}: expected a file that is not there yet: {error.strerror}") from error
+        raise BadScenario(f"{path}: expected a path where a new file can be written: {error.strerror}") from error
 
 
 def _schema(_chosen: argparse.Namespace, _progress: Progress) -> int:

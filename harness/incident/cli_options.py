@@ -1,4 +1,4 @@
-"""Options: what the verbs that live incidents on clusters have in common, and what they make of it."""
+"""Command-line options of the verbs that replay incidents on clusters."""
 
 import argparse
 import secrets
@@ -12,12 +12,12 @@ from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness import private
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.load import LoadedIncident, load
-from chaos_harness.harness.run.context import Session
+from chaos_harness.harness.run.context import RunContext
 
-__all__ = ["OUT", "add_run_options", "asked", "place", "session_of", "working"]
+__all__ = ["OUT", "add_run_options", "load_chosen", "make_work_folder", "new_output_folder", "session_of"]
 
 OUT = checkout.OUT / "incidents"
-"""Where bundles go, below the directory in which the command was typed."""
+"""Where bundles go, relative to the working directory."""
 
 _LONGEST_NAME = 100
 
@@ -25,7 +25,7 @@ _SHAPE_OPTIONS = ("gatekeeper", "kubernetes", "install", "workers")
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
-    """Add what is common to verbs that live an incident on clusters."""
+    """Add the options that all verbs that replay incidents have."""
     parser.add_argument("file", type=Path, metavar="FILE", help="the incident, such as scenarios/incidents/*.yaml")
     for name in ("gatekeeper", "kubernetes"):
         parser.add_argument(f"--{name}", metavar="V", help="another version, or minor, than the file's")
@@ -38,8 +38,8 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=CHOICES, help="container engine (default: $CHAOS_ENGINE or auto)")
 
 
-def asked(chosen: argparse.Namespace) -> tuple[LoadedIncident, int]:
-    """Return the incident that was asked for, with the seed that counts. Raises BadScenario."""
+def load_chosen(chosen: argparse.Namespace) -> tuple[LoadedIncident, int]:
+    """Return the chosen incident, and the seed in effect. Raises BadScenario."""
     fields = {name: getattr(chosen, name) for name in _SHAPE_OPTIONS if getattr(chosen, name) is not None}
     loaded = load(chosen.file, fields)
     given = chosen.seed if chosen.seed is not None else loaded.incident.seed
@@ -47,18 +47,18 @@ def asked(chosen: argparse.Namespace) -> tuple[LoadedIncident, int]:
     return replace(loaded, incident=loaded.incident.model_copy(update={"seed": seed})), seed
 
 
-def session_of(chosen: argparse.Namespace, seed: int, progress: Progress, histories: Path) -> Session:
-    """Return the session in which clusters are made."""
-    return Session(seed, chosen.keep, chosen.engine, {}, histories.absolute(), progress, pool=chosen.pool)
+def session_of(chosen: argparse.Namespace, seed: int, progress: Progress, histories: Path) -> RunContext:
+    """Return the context in which clusters are made."""
+    return RunContext(seed, chosen.keep, chosen.engine, {}, histories.absolute(), progress, pool=chosen.pool)
 
 
-def place(loaded: LoadedIncident, verb: str) -> Path:
-    """Return a new directory's path for what a verb leaves."""
+def new_output_folder(loaded: LoadedIncident, verb: str) -> Path:
+    """Return a new path for the results of a verb."""
     return OUT / f"{time.strftime('%Y%m%d-%H%M%S')}-{verb}-{loaded.name[:_LONGEST_NAME]}"
 
 
-def working(folder: Path) -> Path:
-    """Return the directory for the runs below a verb's `folder`, made now if it is not there. Raises BadScenario."""
+def make_work_folder(folder: Path) -> Path:
+    """Return the directory for runs in a verb's `folder`; create it if needed. Raises BadScenario."""
     work = folder / "work"
     try:
         private.directory(work)

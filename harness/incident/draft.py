@@ -1,4 +1,4 @@
-"""Draft: an incident file drafted from what a user's own cluster says now: versions, webhooks, policies, events."""
+"""Draft: an incident file made from the current state of a user's cluster: versions, webhooks, policies, events."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,7 +13,7 @@ from chaos_harness.clusters.api.readonly import ReadOnlyCluster
 from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER, DEPLOYMENTS, NAMESPACE
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.errors import BadScenario
-from chaos_harness.harness.incident.object_files import lacks
+from chaos_harness.harness.incident.object_files import problems_of_manifest
 from chaos_harness.harness.incident.yaml_source import MOST_BYTES, parse
 from chaos_harness.harness.redaction import REDACTED, redact
 
@@ -37,10 +37,10 @@ _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def draft(cluster: ReadOnlyCluster, now: datetime | None = None) -> str:
-    """Return the text of an incident that is like this cluster; its faults and claims are for its author to fill in.
+    """Return the text of an incident that resembles this cluster; its author fills in faults and claims.
 
-    It can be read as it is, whatever the cluster said: what an incident cannot hold is left out, and told. Secrets are
-    neither asked for nor told. Raises BadScenario if there is no Gatekeeper, or if something else than Kubernetes
+    The text is always a valid incident file: what an incident cannot hold is left out, with a comment. Secrets are
+    neither read nor written. Raises BadScenario if there is no Gatekeeper, or if something else than Kubernetes
     answers; ClusterUnavailable.
     """
     try:
@@ -65,7 +65,7 @@ def _draft(cluster: ReadOnlyCluster, now: datetime) -> str:
     nodes = cluster.items("/api/v1/nodes")
     workers = [node for node in nodes if _CONTROL_PLANE not in (node["metadata"].get("labels") or {})]
     chart = _is_chart(names[CONTROLLER])
-    policies, left_out = _fitting(_policies(cluster))
+    policies, left_out = _choose_policies(_policies(cluster))
     comments = [
         f"drafted {now.isoformat(timespec='minutes')} from a cluster that was only read",
         f"Kubernetes {kubernetes}{_near(kubernetes, known_versions.KUBERNETES)}",
@@ -77,7 +77,7 @@ def _draft(cluster: ReadOnlyCluster, now: datetime) -> str:
         *_deployed(deployments),
         *_webhooks(cluster),
         *_failed(cluster, now),
-        *(f"left out, for no incident can hold it: {name}" for name in left_out),
+        *(f"left out, because no incident can hold it: {name}" for name in left_out),
     ]
     shape: Object = {"workers": max(1, min(3, len(workers))), "install": "chart" if chart else "manifest"}
     shape |= {"gatekeeper": gatekeeper} if gatekeeper in known_versions.GATEKEEPER else {}
@@ -94,11 +94,11 @@ def _draft(cluster: ReadOnlyCluster, now: datetime) -> str:
     }
     lines = [line for comment in comments[:_MOST_COMMENTS] for line in redact(comment).splitlines()]
     head = "".join(f"# {escape_controls(line, most=_LONGEST_COMMENT)}\n" for line in lines)
-    return f"# yaml-language-server: $schema=schema.json\n{head}{_redacted(body)}"
+    return f"# yaml-language-server: $schema=schema.json\n{head}{_redact(body)}"
 
 
-def _fitting(policies: Iterable[Object]) -> tuple[list[Object], list[str]]:
-    """Return the policies that an incident file can hold, and the names of those that it cannot, or no more of."""
+def _choose_policies(policies: Iterable[Object]) -> tuple[list[Object], list[str]]:
+    """Return the policies that an incident file can hold, and the names of those that are left out."""
     kept: list[Object] = []
     left_out: list[str] = []
     room, parts = MOST_BYTES // 2, _MOST_PARTS
@@ -114,16 +114,16 @@ def _fitting(policies: Iterable[Object]) -> tuple[list[Object], list[str]]:
 
 
 def _parts_of(text: str, policy: Object) -> int:
-    """Return how many parts the text of a policy has; none if an incident cannot hold it."""
+    """Return how many parts the text of a policy has; 0 if an incident cannot hold it."""
     try:
         (source,) = parse(text, Path("draft"))
     except BadScenario:
         return 0
-    return len(source.marks) if source.data == [policy] and not list(lacks(policy)) else 0
+    return len(source.marks) if source.data == [policy] and not list(problems_of_manifest(policy)) else 0
 
 
-def _redacted(body: Object) -> str:
-    """Return the text of an incident without secrets; it can be read, whatever the redactor takes out of a text."""
+def _redact(body: Object) -> str:
+    """Return the text of an incident without secrets; it is valid YAML, whatever the redactor removes."""
     text = _yaml(_clean(body))
     cleaned = redact(text)
     try:
@@ -158,7 +158,7 @@ def _tag(deployment: Object) -> str:
 
 
 def _is_chart(deployment: Object) -> str:
-    """Return what installed a Deployment if it was Helm, by its labels and annotations."""
+    """Return the name of the chart if Helm installed a Deployment, by labels and annotations; else ""."""
     metadata = deployment["metadata"]
     labels = metadata.get("labels") or {}
     helm = labels.get("app.kubernetes.io/managed-by") == "Helm" or labels.get("heritage") == "Helm"
@@ -193,7 +193,7 @@ def _webhooks(cluster: ReadOnlyCluster) -> Iterator[str]:
 
 
 def _failed(cluster: ReadOnlyCluster, now: datetime) -> Iterator[str]:
-    """Yield what the events of the last hour say that failed, the newest first, equal ones once."""
+    """Yield the failures in the events of the last hour, newest first, each once."""
     failures: dict[str, None] = {}
     events = cluster.items("/api/v1/events", {"fieldSelector": "type=Warning", "limit": "500"})
     for event in sorted(events, key=_when, reverse=True):
@@ -215,7 +215,7 @@ def _when(event: Object) -> str:
 
 
 def _policies(cluster: ReadOnlyCluster) -> Iterator[Object]:
-    """Yield templates, constraints, mutators and configurations, without what the server wrote into them."""
+    """Yield templates, constraints, mutators and configurations, without the fields that the server set."""
     for group in _GROUPS:
         api_group = cluster.get(f"/apis/{group}")
         if not isinstance(api_group, Mapping):

@@ -1,4 +1,4 @@
-"""Judge: what the claims of an incident say of a history, with or without the cluster that wrote it."""
+"""Judge: judges a history by the claims of an incident, with or without a cluster."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,26 +7,28 @@ from typing import TYPE_CHECKING, Literal
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.harness.catalogue import entries
 from chaos_harness.harness.checks import Check
+from chaos_harness.harness.checks.heals import heals, implied
 from chaos_harness.harness.errors import HarnessError, InvariantViolated
 from chaos_harness.harness.history import History
 from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.incident.model import ClaimSpec, Incident
+from chaos_harness.harness.judging import faults_of
 from chaos_harness.harness.verdict import Claim, Outcome
 
 if TYPE_CHECKING:
     from chaos_harness.harness.experiment.lifecycle import Experiment
 
-__all__ = ["JudgedClaim", "Seen", "check_of", "claim", "judge", "seen"]
+__all__ = ["JudgedClaim", "Seen", "check_of", "claim_all", "conclude", "judge"]
 
 Seen = Literal["reproduced", "not reproduced", "inconclusive"]
 
 
 @dataclass(frozen=True)
 class JudgedClaim:
-    """One claim of an incident, judged: whether it is a symptom, and what is expected on this version, if anything.
+    """One judged claim of an incident: whether it is a symptom, and what is expected on this version, if anything.
 
-    `id` is the check and its parameters. `surprise`: it is violated as expected, but not by the defect that is known.
-    `broken` is the error of a check that raised.
+    `id` is the check with its parameters. `surprise`: it is violated as expected, but not by the known defect. `broken`
+    is the error of a check that raised.
     """
 
     name: str
@@ -38,31 +40,34 @@ class JudgedClaim:
     id: str = ""
     surprise: bool = False
     broken: str = ""
+    implied: bool = False
 
     @property
     def as_expected(self) -> bool:
-        """Whether nothing else was expected, and not for another reason."""
+        """Whether the outcome is the expected one (or none was expected), and not by another defect."""
         return self.expected in (None, self.outcome) and not self.surprise
 
 
 def check_of(claimed: ClaimSpec) -> Check:
-    """Return the check that a claim names. Raises BadScenario, KeyError if there is no such check (any more)."""
+    """Return the check that a claim names. Raises BadScenario, KeyError (no such check, or no more)."""
     check: Check = entries("check")[claimed.check].make(claimed.with_)
     return check
 
 
 def judge(incident: Incident, shape: Shape, recorded: History) -> list[JudgedClaim]:
-    """Return what the claims of an incident say of a history."""
-    return [_judged(claimed, shape, recorded) for claimed in incident.claims]
+    """Return the judged claims of an incident, then those that its faults imply and the file does not make."""
+    own = [_judge_claim(claimed, shape, recorded) for claimed in incident.claims]
+    named = faults_of(heals.__name__, (judged.id for judged in own))
+    return [*own, *(_judge_healing(check, recorded) for check in implied(recorded, named))]
 
 
-def seen(judged: Iterable[JudgedClaim]) -> Seen:
-    """Return whether the incident was seen again: all its symptoms are violated.
+def conclude(judged: Iterable[JudgedClaim]) -> Seen:
+    """Return whether the incident was reproduced: all its symptoms are violated.
 
-    If no claim is a symptom, because the incident is new, every claim is one. What is violated by something else than
-    the known defect says nothing of it.
+    If no claim is a symptom, because the incident is new, every claim counts as one. A violation by something else than
+    the known defect is inconclusive.
     """
-    claims = list(judged)
+    claims = [claim for claim in judged if not claim.implied]
     symptoms = [claim for claim in claims if claim.symptom] or claims
     outcomes = {"inconclusive" if symptom.surprise else symptom.outcome for symptom in symptoms}
     if outcomes == {"violated"}:
@@ -70,8 +75,8 @@ def seen(judged: Iterable[JudgedClaim]) -> Seen:
     return "not reproduced" if "holds" in outcomes else "inconclusive"
 
 
-def claim(loaded: LoadedIncident, experiment: "Experiment") -> None:
-    """Claim in an experiment all that the incident claims of its version; raise the first error when all are told."""
+def claim_all(loaded: LoadedIncident, experiment: "Experiment") -> None:
+    """Make all claims of an incident for its version in an experiment; raise the first error after all were made."""
     first: HarnessError | InvariantViolated | None = None
     for claimed in loaded.incident.claims:
         expected = claimed.expected(experiment.cluster.shape)
@@ -91,7 +96,22 @@ def claim(loaded: LoadedIncident, experiment: "Experiment") -> None:
         raise first
 
 
-def _judged(claimed: ClaimSpec, shape: Shape, recorded: History) -> JudgedClaim:
+def _judge_healing(check: Check, recorded: History) -> JudgedClaim:
+    made, verdict = Claim(check), check(recorded)
+    return JudgedClaim(
+        name=made.name,
+        symptom=False,
+        expected=made.expected,
+        outcome=verdict.outcome,
+        summary=verdict.summary,
+        evidence=tuple(verdict.evidence),
+        id=made.id,
+        broken=verdict.broken,
+        implied=True,
+    )
+
+
+def _judge_claim(claimed: ClaimSpec, shape: Shape, recorded: History) -> JudgedClaim:
     check, expected = check_of(claimed), claimed.expected(shape)
     verdict = check(recorded)
     made = Claim(check, expected or "holds", claimed.issue, tuple(claimed.because))

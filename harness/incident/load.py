@@ -1,4 +1,4 @@
-"""Load: reads an incident file and all that it refers to, and tells every problem of them at once."""
+"""Load: reads an incident file and the files it refers to, and reports all their problems at once."""
 
 import difflib
 import json
@@ -20,14 +20,14 @@ from chaos_harness.harness.incident.object_files import Objects, objects_of
 from chaos_harness.harness.incident.references import SYNTAX
 from chaos_harness.harness.incident.timeline import problems_of_time
 from chaos_harness.harness.incident.watches import lists_of
-from chaos_harness.harness.incident.yaml_source import Location, YamlSource, few, read
+from chaos_harness.harness.incident.yaml_source import Location, YamlSource, limit_problems, read
 
 __all__ = ["LoadedIncident", "load"]
 
 Problem = tuple[Location, str]
 
 _MOST_PARTS = 200
-"""How many of a list are looked at beyond its fields; the model allows no more of any."""
+"""How many elements of a list are validated one by one; the model allows no more."""
 
 _SHORT = 80
 
@@ -46,11 +46,10 @@ _NODES = ("node", "nodes", "on")
 
 @dataclass(frozen=True)
 class LoadedIncident:
-    """An incident, ready to be lived again: the file, what it says, and what it refers to.
+    """An incident that is ready for a replay: the file, its content, and what it refers to.
 
-    `shape` is the cluster's, with what was asked for beside the file; `given` is what the file itself says of it, as
-    it says it; `policies` and `workload` are the objects of
-    each item of these lists, `files` those that they are in.
+    `shape` is the effective shape, with command-line overrides; `given` is the file's own `shape` as written.
+    `policies` and `workload` are the objects of each item of these lists, `files` the files that they come from.
     """
 
     path: Path
@@ -63,16 +62,16 @@ class LoadedIncident:
 
     @property
     def name(self) -> str:
-        """The file's name without its ending."""
+        """The file's name without its suffix."""
         return self.path.stem
 
 
 def load(path: Path, asked: Mapping[str, Any] | None = None, *, context: str | None = None) -> LoadedIncident:
-    """Return the incident in a file; `asked` are fields of Shape that count more than the file's.
+    """Return the incident in a file; `asked` are fields of Shape that override the file's.
 
-    With the `context` RECORDED, of clusters.shape, it was lived before and is only judged again: its versions need no
-    recipe any more, and only the names and parameters of its checks are looked at.
-    Raises BadScenario with every problem of the file, each with its line and column. Nothing is touched.
+    With the `context` RECORDED (of clusters.shape) the incident was run before and is only judged again: its versions
+    need no recipe, and only the names and parameters of its checks are validated. Raises BadScenario with every problem
+    of the file, each with line and column. Nothing is touched.
     """
     sources = read(path)
     if len(sources) != 1:
@@ -83,26 +82,29 @@ def load(path: Path, asked: Mapping[str, Any] | None = None, *, context: str | N
     given = source.data.get("shape")
     given = given if isinstance(given, dict) else {}
     kinds: Sequence[Kind] = ("check",) if context == RECORDED else KINDS
-    shape, options = _asked_of({**given, **(asked or {})}, context)
+    shape, options = _effective_shape({**given, **(asked or {})}, context)
     problems = [*_problems_of_model(source.data, context), *_problems_of_names(source.data, kinds)]
     problems += _problems_of_watches(source.data) if context != RECORDED else ()
     policies, workload, files, more = objects_of(source)
     lines = _in_order(source, [*problems, *problems_of_time(source.data)])
     lines = lines or options
     if lines or more or shape is None:
-        raise BadScenario(few([*lines, *more]))
+        raise BadScenario(limit_problems([*lines, *more]))
     incident = Incident.model_validate_json(json.dumps(source.data), context=context)
     return LoadedIncident(path, incident, shape, given, tuple(policies), tuple(workload), tuple(files))
 
 
 def _in_order(source: YamlSource, problems: Iterable[Problem]) -> list[str]:
-    """Return the problems as they stand in the file from its top, each once."""
+    """Return the problems in the order of the file, each once."""
     ordered = sorted(dict.fromkeys(problems), key=lambda problem: source.where(problem[0]))
     return [source.problem(place, words) for place, words in ordered]
 
 
-def _asked_of(fields: dict[str, Any], context: str | None) -> tuple[Shape | None, list[str]]:
-    """Return the shape, or the problems of what was asked for beside the file: those of the file are told with it."""
+def _effective_shape(fields: dict[str, Any], context: str | None) -> tuple[Shape | None, list[str]]:
+    """Return the effective shape, or the problems of the command-line overrides.
+
+    Problems of the file's own `shape` are reported by the model.
+    """
     try:
         return Shape.parse(fields, "options", context=context), []
     except BadScenario as error:
@@ -130,13 +132,13 @@ def _words(problem: ErrorDetails) -> str:
 
 
 def _short(value: object) -> str:
-    """Return a value as it was written, or its beginning."""
+    """Return the repr of a value, shortened."""
     words = repr(value)
     return words if len(words) <= _SHORT else f"{words[:_SHORT]}…"
 
 
 def _problems_of_names(data: Mapping[str, Any], kinds: Sequence[Kind]) -> Iterator[Problem]:
-    """Yield what is wrong with the names of faults, probes and checks, and with their parameters."""
+    """Yield problems of the names of faults, probes, checks …, and of their parameters."""
     for kind in kinds:
         parts = data.get(_FIELDS[kind])
         for index, part in enumerate(parts[:_MOST_PARTS] if isinstance(parts, list) else ()):
@@ -146,7 +148,7 @@ def _problems_of_names(data: Mapping[str, Any], kinds: Sequence[Kind]) -> Iterat
 
 
 def _problems_of_watches(data: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield the groups of lists that are to be watched and that there are not."""
+    """Yield names in `watch` that no group has."""
     watch = data.get("watch")
     for index, words in enumerate(watch[:_MOST_PARTS] if isinstance(watch, list) else ()):
         if isinstance(words, str):
@@ -166,11 +168,11 @@ def _problems_of_entry(kind: Kind, name: str, values: Any) -> Iterator[Problem]:
     if not isinstance(values, dict):
         return
     wrong = [((*("with", *place),), words) for place, words in known[name].problems(values)]
-    wrong += references.refused(values, ("with",)) if kind in ("fault", "preparation") else ()
+    wrong += references.problems_of_references(values, ("with",)) if kind in ("fault", "preparation") else ()
     wrong += _nodes_by_name(values) if kind in ("fault", "preparation") else ()
-    wrong += [(place, f"expected signs that can be seen, found {_short(word)}") for place, word in _unseen(values)]
+    wrong += [(place, f"expected visible characters, found {_short(word)}") for place, word in _find_invisible(values)]
     yield from wrong
-    if not wrong and kind != "probe":  # a probe is made of a cluster, which is not there yet
+    if not wrong and kind != "probe":  # a probe needs a cluster, which does not exist yet
         try:
             known[name].make(values)
         except BadScenario as error:
@@ -178,7 +180,7 @@ def _problems_of_entry(kind: Kind, name: str, values: Any) -> Iterator[Problem]:
 
 
 def _nodes_by_name(values: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield the nodes that are named: the cluster is made for the incident, and nobody knows its names before."""
+    """Yield parameters that name a node literally: the cluster does not exist yet, so its node names are unknown."""
     for parameter in _NODES:
         given = values.get(parameter)
         for name in given if isinstance(given, list) else [given]:
@@ -186,10 +188,10 @@ def _nodes_by_name(values: Mapping[str, Any]) -> Iterator[Problem]:
                 yield ("with", parameter), f"{name!r} is a node of another cluster; say which of its own: {SYNTAX}"
 
 
-def _unseen(value: Any, place: Location = ("with",)) -> Iterator[Problem]:
-    """Yield the words among parameters that have something in them which a reader does not see."""
+def _find_invisible(value: Any, place: Location = ("with",)) -> Iterator[Problem]:
+    """Yield the texts among parameters that contain invisible characters."""
     if isinstance(value, dict | list):
         for name, part in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _unseen(part, (*place, name))
+            yield from _find_invisible(part, (*place, name))
     elif isinstance(value, str) and escape_controls(value) != value:
         yield place, value

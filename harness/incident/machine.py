@@ -1,4 +1,4 @@
-"""Machine: what a reader of a bundle may want to know of the machine a run was made on."""
+"""Machine: describes the machine of a run, for a bundle."""
 
 import os
 import platform
@@ -7,7 +7,7 @@ __all__ = ["host"]
 
 
 def host() -> dict[str, str]:
-    """Return what a reader may want to know of this machine, and nothing that names it."""
+    """Return facts about this machine that do not identify it."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "kernel": platform.release(),

@@ -1,4 +1,4 @@
-"""Applied: the policies and the workload of an incident, as an experiment puts them in force."""
+"""Manifests: the policies and the workload of an incident, ready to be applied."""
 
 from collections.abc import Iterator
 
@@ -8,11 +8,11 @@ from chaos_harness.harness.incident.object_files import Objects
 from chaos_harness.harness.policies import Policy
 from chaos_harness.harness.policies.generation_rules import Rules
 
-__all__ = ["applied"]
+__all__ = ["policies_of"]
 
 
-def applied(loaded: LoadedIncident) -> list[Policy]:
-    """Return what is to be applied, policies first; of objects that ask for a generated policy its binding, too."""
+def policies_of(loaded: LoadedIncident) -> list[Policy]:
+    """Return what an incident applies, policies first; objects that ask for a generated policy name its binding."""
     return [*_policies(loaded), *_workload(loaded)]
 
 
@@ -21,11 +21,15 @@ def _policies(loaded: LoadedIncident) -> Iterator[Policy]:
         if item.policy:
             yield entries("policy")[item.policy].make(item.with_)
         else:
-            yield Policy(item.file or _name(objects), objects, generated=_bound(objects, loaded.shape.gatekeeper))
+            yield Policy(
+                item.file or _name(objects),
+                objects,
+                generated=_find_bound_constraints(objects, loaded.shape.gatekeeper),
+            )
 
 
-def _bound(objects: Objects, gatekeeper: str | None) -> tuple[str, ...]:
-    """Return the constraints whose bindings must be there before their policy is in force."""
+def _find_bound_constraints(objects: Objects, gatekeeper: str | None) -> tuple[str, ...]:
+    """Return the constraints whose bindings must exist before their policy is in force."""
     templates = [manifest for manifest in objects if manifest["kind"] == "ConstraintTemplate"]
     constraints = [manifest for manifest in objects if manifest["apiVersion"].startswith("constraints.gatekeeper.sh/")]
     if not templates or not constraints:

@@ -1,4 +1,4 @@
-"""Model: what an incident file may say, field by field."""
+"""Model: the fields of an incident file."""
 
 import re
 from typing import Annotated, Any, Literal
@@ -34,7 +34,7 @@ _LONGEST = 6 * 3600.0
 
 
 def seconds(value: object) -> object:
-    """Turn "90s", "1.5m" and the like into seconds; a bare number is seconds already."""
+    """Convert "90s", "1.5m" and the like to seconds; a number is in seconds already."""
     if isinstance(value, str):
         match = _DURATION.fullmatch(value.strip())
         if not match:
@@ -52,21 +52,21 @@ def _range(value: str) -> str:
 
 
 def _everywhere(value: object) -> object:
-    """Turn a verdict without a range into one that is expected on all versions."""
+    """Turn a bare verdict into one that is expected on all versions."""
     return [{"verdict": value}] if isinstance(value, str) else value
 
 
 def _whole(value: object) -> object:
-    """Refuse what only equals a number: true is 1 and 1.0 is 1 for Python."""
+    """Refuse what Python only considers equal to an integer: true (1) and 1.0."""
     if type(value) is not int:
         raise ValueError(f"expected a whole number, found {str(value)[:20]!r}")
     return value
 
 
 def _visible(value: str) -> str:
-    """Refuse words in which something is not seen, or moves what is seen: they are shown on terminals."""
+    """Refuse invisible characters and those that move the cursor: texts are shown on terminals."""
     if escape_controls(value) != value:
-        raise ValueError(f"expected signs that can be seen, found {escape_controls(value, most=80)!r}")
+        raise ValueError(f"expected visible characters, found {escape_controls(value, most=80)!r}")
     return value
 
 
@@ -99,8 +99,8 @@ class _Part(BaseModel):
 class TriggerSpec(_Part):
     """The change of an object that a step waits for.
 
-    `name` and `namespace` are patterns ("gatekeeper-*"); `count` is which such change it is; `within` is how long
-    it may take.
+    `name` and `namespace` are patterns ("gatekeeper-*"); `count` is which of these changes it is, from 1; `within` is
+    how long it may take.
     """
 
     kind: Words
@@ -112,11 +112,12 @@ class TriggerSpec(_Part):
 
 
 class Step(_Part):
-    """One fault: which, with what parameters, when, and for how long.
+    """One fault: its name and parameters, when it begins, and for how long it lasts.
 
-    It begins `at` a moment of the timeline, `when` something happens, or `after` another step, named by its
-    `id`, has proved itself; `delay` comes on top. One that `lasts` must still prove itself at its end and is healed
-    then; one that does not is a blow, and what it leaves to heal is healed when the incident is over.
+    It begins `at` a moment of the timeline, `when` an object changes, or `after` the proof of another step, named by
+    its `id`; `delay` is added. A step that `lasts` must prove itself again at its end and is healed then; any other
+    step is one-shot, and what it leaves to heal is healed at the end of the incident. A step that lasts is claimed to
+    heal within `heals_within` after its undo (see the check `heals`); without it, within the fault's own time.
     """
 
     fault: Name
@@ -127,31 +128,32 @@ class Step(_Part):
     after: Identity | None = None
     delay: Seconds = 0.0
     lasts: Positive | None = None
+    heals_within: Positive | None = None
 
 
 class PreparationSpec(_Part):
-    """A state into which the cluster is brought before policies are applied, until the incident is over."""
+    """A state into which the cluster is brought before policies are applied, until the end of the incident."""
 
     preparation: Name
     with_: Annotated[dict[str, Any], Field(alias="with", max_length=20)] = {}
 
 
 class ProbeSpec(_Part):
-    """One more probe, beside those of every experiment."""
+    """One more probe, in addition to those of every experiment."""
 
     probe: Name
     with_: Annotated[dict[str, Any], Field(alias="with", max_length=20)] = {}
 
 
 class Expectation(_Part):
-    """The verdict that is expected on versions such as ">=3.18,<3.22.1" ("" is all); the first that fits counts."""
+    """The verdict that is expected on versions such as ">=3.18,<3.22.1" ("" is all); the first that matches counts."""
 
     verdict: Verdict
     gatekeeper: Range = ""
     kubernetes: Range = ""
 
     def meant_for(self, shape: Shape) -> bool:
-        """Whether the versions of a cluster are among these."""
+        """Whether the versions of a shape match."""
         fits = shape.gatekeeper is None or shape.gatekeeper in Versions(self.gatekeeper)
         return fits and shape.kubernetes in Versions(self.kubernetes)
 
@@ -168,10 +170,10 @@ _VERDICTS = WithJsonSchema(
 
 
 class ClaimSpec(_Part):
-    """A claim: a check, and what is expected of it, on all versions or by version range.
+    """A claim: a check, and the verdict that is expected, on all versions or by version range.
 
-    One that is expected `violated` somewhere is a symptom: the incident is reproduced when all symptoms are seen.
-    `because` are the causes that tell the known defect from any other one; at least one of them must have been seen.
+    A claim that is expected `violated` on some version is a symptom: the incident is reproduced if all symptoms are
+    violated. `because` are the causes that identify the known defect; at least one of them must have been seen.
     """
 
     check: Name
@@ -184,42 +186,41 @@ class ClaimSpec(_Part):
 
     @property
     def symptom(self) -> bool:
-        """Whether it is what went wrong: expected to be violated on some versions."""
+        """Whether it is a symptom: expected to be violated on some versions."""
         return any(expectation.verdict == "violated" for expectation in self.expect)
 
     @property
     def known(self) -> Literal["version"] | None:
-        """How it is known that what is expected is true: others have found the defect, and in which versions it is."""
+        """How the expectation is known to be true: an issue has the defect and its versions; None: a prediction."""
         return "version" if self.issue and any(expectation.gatekeeper for expectation in self.expect) else None
 
     def expected(self, shape: Shape) -> Verdict | None:
-        """Return the verdict that is expected on a cluster of this shape, or None if nothing is said of it."""
+        """Return the verdict that is expected on a cluster of this shape, or None if nothing is."""
         return next((expectation.verdict for expectation in self.expect if expectation.meant_for(shape)), None)
 
 
 class Item(_Part):
-    """Objects to apply: one written out here, or those of a file beside the incident."""
+    """Objects to apply: one in this file, or those in a file beside it."""
 
     object: dict[str, Any] | None = None
     file: Words | None = None
 
 
 class PolicySpec(Item):
-    """A policy to put in force: objects, or one of the harness's own, which the canary asks about."""
+    """A policy to put in force: objects, or one of the harness's own, about which the canary asks."""
 
     policy: Name | None = None
     with_: Annotated[dict[str, Any], Field(alias="with", max_length=20)] = {}
 
 
 class Incident(_Part):
-    """One incident, to be lived again: on what, with what, what is done when, and what is claimed of it.
+    """One incident: on which cluster, with which policies and workload, what is done when, and what is claimed.
 
-    Policies and workload are applied before the timeline begins, and taken away at the end. What it is to `watch`,
-    beside Gatekeeper itself and nodes, are groups of lists by their names (see harness.incident.watches). `lasts` is
-    the length of the timeline (by default until the last step is over). It is gone through `repeat` times, for a race
-    that is not always lost; then Gatekeeper has `recovery` to serve again, and the claims are judged. `budget` is the
-    most that all of it may take. One that is `extended` is a test of `nox -s chaos` only when it is
-    selected.
+    Policies and workload are applied before the timeline starts, and deleted at the end. `watch` names groups of lists
+    that are watched in addition to Gatekeeper and the nodes (see harness.incident.watches). `lasts` is the length of
+    the timeline; by default it ends with the last step. The timeline is run `repeat` times, for races that are not
+    always lost; then Gatekeeper has `recovery` to serve again, and the claims are judged. `budget` is the most time
+    that all of this may take. An `extended` incident is a test of `nox -s chaos` only if it is selected.
     """
 
     schema_: Annotated[Literal[1], BeforeValidator(_whole), Field(alias="schema")]

@@ -1,4 +1,4 @@
-"""Files: the objects that an incident applies, written in it or in files beside it, which are read safely."""
+"""Object files: the objects that an incident applies, inline or in files beside it, which are read safely."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -8,22 +8,22 @@ from chaos_harness.clusters.api import object_names
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.yaml_source import Location, YamlSource, read
 
-__all__ = ["Manifest", "Objects", "lacks", "objects_of"]
+__all__ = ["Manifest", "Objects", "objects_of", "problems_of_manifest"]
 
 Manifest = Mapping[str, Any]
 Objects = tuple[Manifest, ...]
-"""What one item applies, in its order."""
+"""The objects of one item, in order."""
 
 _MOST_OBJECTS = 500
 _MOST_ITEMS = 200
 _MOST_BYTES = 4 * 2**20
-"""Of all files that an incident names, each of which is read once, however often it is named."""
+"""Limit for all files of an incident together; each file is read and counted once."""
 
 _REFUSED = "secret"
 
 
 def objects_of(source: YamlSource) -> tuple[list[Objects], list[Objects], list[Path], list[str]]:
-    """Return the objects of each policy and workload item, the files that they are in, and all problems of them."""
+    """Return the objects of each policy and workload item, the files that they come from, and all problems."""
     by_field: dict[str, list[Objects]] = {"policies": [], "workload": []}
     files: dict[Path, list[YamlSource]] = {}
     problems: list[str] = []
@@ -37,7 +37,7 @@ def objects_of(source: YamlSource) -> tuple[list[Objects], list[Objects], list[P
                     problems += error.problems
     total = sum(len(objects) for items in by_field.values() for objects in items)
     if total > _MOST_OBJECTS:
-        problems.append(source.problem((), f"{total} objects, {_MOST_OBJECTS} are the most"))
+        problems.append(source.problem((), f"{total} objects; the limit is {_MOST_OBJECTS}"))
     return by_field["policies"], by_field["workload"], list(files), problems
 
 
@@ -50,22 +50,27 @@ def _objects(source: YamlSource, place: Location, item: Manifest, files: dict[Pa
         return ()  # its objects are the harness's own
     value = item[given[0]]
     if given == ["object"]:
-        documents, problems = [value], [source.problem((*place, "object", *at), said) for at, said in lacks(value)]
+        documents, problems = (
+            [value],
+            [source.problem((*place, "object", *at), said) for at, said in problems_of_manifest(value)],
+        )
     else:
-        path = _beside(source, (*place, "file"), value)
+        path = _find_file(source, (*place, "file"), value)
         if path not in files and sum(map(_size, files)) + _size(path) > _MOST_BYTES:
-            words = f"with it the files have more than {_MOST_BYTES // 2**20} MiB, which is the most"
+            words = f"with this file all files have more than {_MOST_BYTES // 2**20} MiB, the limit"
             raise BadScenario(source.problem((*place, "file"), words))
         sources = files[path] = files.get(path) or read(path)
         documents = [document.data for document in sources]
-        problems = [document.problem(at, said) for document in sources for at, said in lacks(document.data)]
+        problems = [
+            document.problem(at, said) for document in sources for at, said in problems_of_manifest(document.data)
+        ]
     if problems:
         raise BadScenario(problems)
     return tuple(documents)
 
 
-def _beside(source: YamlSource, place: Location, name: Any) -> Path:
-    """Return the file that is meant, if it is below the incident's own directory, links followed."""
+def _find_file(source: YamlSource, place: Location, name: Any) -> Path:
+    """Return the named file if it is in the incident's own directory or below, also after following links."""
     if not isinstance(name, str):
         raise BadScenario(source.problem(place, "expected the name of a file"))
     parts = PurePosixPath(name)
@@ -87,11 +92,11 @@ def _size(path: Path) -> int:
     try:
         return path.stat().st_size
     except OSError:
-        return 0  # which reading it tells
+        return 0  # reading the file reports the error
 
 
-def lacks(manifest: Any) -> Iterator[tuple[Location, str]]:
-    """Yield what a manifest lacks to be applied, and what does not belong into one that others apply."""
+def problems_of_manifest(manifest: Any) -> Iterator[tuple[Location, str]]:
+    """Yield (location, message) for each reason why a manifest cannot be applied, or must not be in a shared file."""
     if not isinstance(manifest, dict):
         yield (), "expected an object of Kubernetes"
         return

@@ -1,4 +1,4 @@
-"""References: words in a file that stand for something of the cluster it will run on, such as $worker2."""
+"""References: words in a file that stand for something in the future cluster, such as $worker2."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -6,10 +6,10 @@ from typing import Any
 
 from chaos_harness.harness.incident.yaml_source import Location
 
-__all__ = ["REFERENCE", "SYNTAX", "refused"]
+__all__ = ["REFERENCE", "SYNTAX", "problems_of_references"]
 
 SYNTAX = "$worker, $worker2, $any-worker, $control-plane, $pod(LABELS), $node(LABELS)[2], $gatekeeper-image"
-"""What there is; LABELS select pods of Gatekeeper's namespace, [2] means the second by name of node and pod."""
+"""All references; LABELS select pods of Gatekeeper's namespace, [2] is the second by name of node and pod."""
 
 REFERENCE = re.compile(
     r"\$(?:(?P<role>worker|control-plane)(?P<number>[1-9]\d?)?"
@@ -19,8 +19,8 @@ REFERENCE = re.compile(
 )
 
 
-def refused(value: Any, place: Location = ()) -> Iterator[tuple[Location, str]]:
-    """Yield the words in `value` that begin as a reference and are none, each behind its place."""
+def problems_of_references(value: Any, place: Location = ()) -> Iterator[tuple[Location, str]]:
+    """Yield `(location, message)` for each string that starts with `$` but is no known reference."""
     for where, word in _words(value, place):
         if not REFERENCE.fullmatch(word):
             yield where, f"no such reference {word[:80]!r}; there are {SYNTAX}"

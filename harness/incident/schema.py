@@ -1,4 +1,4 @@
-"""Schema: the JSON Schema of incident files, with the faults, probes and checks that there are, for editors."""
+"""Schema: the JSON Schema of incident files, with all faults, probes, checks …, for editors."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -16,7 +16,7 @@ PARTS: Mapping[Kind, str] = {
     "policy": "PolicySpec",
     "preparation": "PreparationSpec",
 }
-"""What names each kind, in the schema."""
+"""The definition in the schema that names entries of each kind."""
 
 Wanted = Callable[[Kind, str], bool]
 
@@ -24,7 +24,7 @@ Wanted = Callable[[Kind, str], bool]
 def schema(wanted: Wanted = lambda _kind, _name: True) -> dict[str, Any]:
     """Return the schema, with the parameters of every named thing that is `wanted`.
 
-    A name that it does not know is not refused, so that a schema which is older than a fault stays true.
+    A name that the schema does not know is allowed, so that an older schema does not refuse a newer fault.
     """
     model_schema = Incident.model_json_schema(by_alias=True)
     for kind in KINDS:
@@ -38,7 +38,7 @@ def schema(wanted: Wanted = lambda _kind, _name: True) -> dict[str, Any]:
 
 
 def _branches(kind: Kind, names: list[str]) -> Iterator[dict[str, Any]]:
-    """Yield, for each name, what its parameters must be."""
+    """Yield, for each name, the schema of its parameters."""
     for name in names:
         entry = entries(kind)[name]
         parameters = entry.parameters.model_json_schema()

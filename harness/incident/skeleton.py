@@ -1,4 +1,4 @@
-"""Skeleton: an incident file to begin with, whose comments say what may stand in it."""
+"""Skeleton: an incident file to start with, whose comments list what it may contain."""
 
 from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.checkout import command_line
@@ -10,33 +10,33 @@ __all__ = ["skeleton"]
 
 _HEAD = """\
 # yaml-language-server: $schema=schema.json
-# An incident, to be lived again by `{repro} THIS_FILE`. Put it into a folder incidents/ of scenarios and `{chaos}`
-# runs it, too; an editor that knows YAML schemas completes the names. Durations are such as 250ms, 30s, 5m.
+# An incident; replay it with `{repro} THIS_FILE`. In a folder incidents/ of scenarios it is a test of `{chaos}`, too.
+# An editor that knows YAML schemas completes the names. Durations are such as 250ms, 30s, 5m.
 schema: 1
 title: What went wrong, in one sentence
 links: []           # the issue, the post-mortem: https://…
 story: |
   What was seen, by whom, and what was found out since.
 
-# The cluster. What is left open is decided by --gatekeeper, --kubernetes, --install, --workers.
+# The cluster. --gatekeeper, --kubernetes, --install and --workers set what is left out here.
 shape:
   workers: 2
   install: manifest # or chart
   # gatekeeper: {gatekeeper}   # one of {known_gatekeeper}, or a minor in quotes
   # kubernetes: {kubernetes}   # one of {known_kubernetes}, or a minor in quotes
-# seed: 7           # of every choice by chance; without it each run takes a new one, and tells it
+# seed: 7           # of every random choice; without it each run takes a new one, and reports it
 budget: 10m         # the most that the timeline may take
 
 # extended: true    # for `{chaos}` only when it is selected
 # preparations: [{{preparation: place_gatekeeper, with: {{on: $worker, webhooks: 3, audit: true}}}}]
-# Objects that are applied before the clock starts and taken away at the end: written here, or in a file beside.
+# Objects that are applied before the timeline starts and deleted at the end: written here, or in a file beside this.
 policies: []        # - policy: mutate_pods, or - file: {name}/policies.yaml
 watch: []           # what else is written down: {watches}
 workload: []        # - object: {{apiVersion: v1, kind: Namespace, metadata: {{name: chaos-a}}}}
 
 # What is done, and when: `at` a moment, `when` an object changes, or `after` another step has proved itself.
-# A step that `lasts` is healed at its end; another one is a blow, healed when all is over.
-# In parameters these words stand for what the cluster has:
+# A step that `lasts` is healed at its end; any other is one-shot, and what it leaves is healed when all is over.
+# In parameters these words stand for things in the cluster:
 #   {syntax}
 faults:
   - id: cut
@@ -58,12 +58,12 @@ claims:
     expect: holds   # or violated, or by version: [{{verdict: violated, gatekeeper: "<3.22.1"}}, {{verdict: holds}}]
     # issue: open-policy-agent/gatekeeper#1
 
-# There are these, with their parameters (the ones in brackets may be left out):
+# All names, with their parameters (those in brackets are optional):
 """
 
 
 def skeleton(name: str) -> str:
-    """Return the text of an incident file that can be run as it is, and edited."""
+    """Return the text of an incident file that runs as it is, to be edited."""
     head = _HEAD.format(
         name=name,
         repro=command_line("repro --"),

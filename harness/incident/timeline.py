@@ -1,4 +1,4 @@
-"""Timeline: when the steps of an incident begin and end, and what of that is impossible."""
+"""Timeline: when the steps of an incident begin and end, and which of these times contradict each other."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,12 +10,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from chaos_harness.harness.incident.model import Incident, Positive, Seconds, Step, Turns
 from chaos_harness.harness.incident.yaml_source import Location
 
-__all__ = ["length", "longest", "problems_of_time", "rewired"]
+__all__ = ["length", "longest", "problems_of_time", "remove_step"]
 
 Problem = tuple[Location, str]
 
 _MOST_STEPS = 50
-"""The model refuses more; what is said of times takes the square of their number."""
+"""The model refuses more; comparing times takes the square of their number."""
 
 _BEGINNINGS = ("at", "when", "after")
 
@@ -26,7 +26,7 @@ _CUTTING, _PULLED = "cut_registry", "remove_image"
 
 
 class _Times(BaseModel):
-    """The fields of an incident that are durations, each readable if the others are not."""
+    """The durations of an incident, each of which can be read even if other fields are wrong."""
 
     model_config = ConfigDict(strict=True)
 
@@ -36,14 +36,14 @@ class _Times(BaseModel):
 
 
 def problems_of_time(data: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield what is impossible in the times of the steps of a file, whatever else is wrong with it."""
+    """Yield the problems of the times of a file's steps, even if other parts of the file are wrong."""
     given = data.get("faults")
     steps: dict[int, Step] = {}
     for index, fault in enumerate(given[:_MOST_STEPS] if isinstance(given, list) else ()):
         try:
             steps[index] = Step.model_validate_json(json.dumps(fault))
         except ValidationError:
-            continue  # told by the model
+            continue  # the model reports it
         begins = [name for name in _BEGINNINGS if getattr(steps[index], name) is not None]
         if len(begins) != 1:
             words = f"found {' and '.join(begins)}" if begins else "found none of them"
@@ -62,17 +62,17 @@ def problems_of_time(data: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def length(incident: Incident) -> float:
-    """Return how long the timeline is at least, in seconds; triggers may make it longer."""
+    """Return the least length of the timeline, in seconds; triggers may make it longer."""
     return max(incident.lasts or 0.0, *(_end(step, incident.faults, waiting=False) for step in incident.faults))
 
 
 def longest(steps: Sequence[Step], lasts: float | None) -> float:
-    """Return how long the timeline can become if every trigger comes at the last moment, in seconds."""
+    """Return the greatest length of the timeline, in seconds: if every trigger comes at the last moment."""
     return max([lasts or 0.0, *(_end(step, steps, waiting=True) for step in steps)])
 
 
-def rewired(steps: Sequence[Step], removed: int) -> list[Step]:
-    """Return the steps without one of them; those that came after it begin when it would have begun."""
+def remove_step(steps: Sequence[Step], removed: int) -> list[Step]:
+    """Return the steps without one of them; steps that came after it begin when it would have begun."""
     gone = steps[removed]
     kept = []
     for index, step in enumerate(steps):
@@ -90,7 +90,7 @@ def _problems_of_budget(data: Mapping[str, Any], steps: Sequence[Step]) -> Itera
         given = {name: data[name] for name in _Times.model_fields if name in data}
         times = _Times.model_validate_json(json.dumps(given))
     except ValidationError:
-        return  # told by the model
+        return  # the model reports it
     needs = longest(steps, times.lasts) * times.repeat
     if needs > times.budget:
         words = f"the timeline, {times.repeat} times," if times.repeat > 1 else "the timeline"
@@ -98,9 +98,9 @@ def _problems_of_budget(data: Mapping[str, Any], steps: Sequence[Step]) -> Itera
 
 
 def _contradictions(steps: Mapping[int, Step]) -> Iterator[Problem]:
-    """Yield the pairs of steps of which one is healed while the other one makes that impossible.
+    """Yield each step that would have to be healed while another step makes that impossible.
 
-    Told are those that are known to overlap before anything runs: both at a moment of the timeline, and for a time.
+    Only steps that certainly overlap are reported: both begin at a moment of the timeline, and last.
     """
     known = {index: step for index, step in steps.items() if step.at is not None and step.lasts is not None}
     times = {index: (_begin(step, (), waiting=False), _end(step, (), waiting=False)) for index, step in known.items()}
@@ -113,7 +113,7 @@ def _contradictions(steps: Mapping[int, Step]) -> Iterator[Problem]:
 
 
 def _impossible(step: Step, harm: Step) -> str | None:
-    """Return why a step cannot be healed while another one does its harm, None if it can."""
+    """Return why a step cannot be healed during the harm of another one, or None."""
     if step.fault in _LOSING and harm.fault in _LOSING and (node := _node(step)) and node == _node(harm):
         return f"{node} is back for both or for none"
     if step.fault == _CUTTING and harm.fault == _CUTTING and not _apart(step, harm):
@@ -124,14 +124,14 @@ def _impossible(step: Step, harm: Step) -> str | None:
 
 
 def _node(step: Step) -> str:
-    """Return the node that a step names, "" if that is only known when it runs."""
+    """Return the node that a step names; "" if it is only known at run time."""
     name = str(step.with_.get("node", ""))
     named = name.startswith(("$worker", "$control-plane"))
     return (name if name[-1].isdigit() else f"{name}1") if named else ""
 
 
 def _apart(step: Step, harm: Step) -> bool:
-    """Whether it is not known that two steps have a node in common."""
+    """Whether two steps have no node in common, as far as is known."""
     given = [fault.with_.get("nodes") for fault in (step, harm)]
     nodes = [set(map(str, names)) if isinstance(names, list) else set() for names in given]
     whole = harm.with_.get("how", "stop") != "drop" or step.with_.get("how", "drop") != "drop"
@@ -139,7 +139,7 @@ def _apart(step: Step, harm: Step) -> bool:
 
 
 def _circle(steps: Mapping[int, Step], identities: Mapping[str, int], begin: int) -> list[str]:
-    """Return the ids of the circle that the step waits in, or nothing."""
+    """Return the ids of the circle of `after` that the step is in, or nothing."""
     seen: list[int] = []
     index: int | None = begin
     while index is not None:

@@ -1,4 +1,4 @@
-"""Watches: the lists that an incident's file wants to be watched, by the names of their groups."""
+"""Watches: the lists that `watch` of an incident file names, by groups."""
 
 import difflib
 from typing import TYPE_CHECKING
@@ -7,15 +7,15 @@ from chaos_harness.harness.catalogue import watch_groups
 from chaos_harness.harness.errors import BadScenario
 
 if TYPE_CHECKING:
-    from chaos_harness.harness.probes.objects import WatchedList
+    from chaos_harness.harness.probes.objects import ListWatch
 
 __all__ = ["lists_of", "names"]
 
 _SHORT = 80
 
 
-def lists_of(words: str) -> "tuple[WatchedList, ...]":
-    """Return the lists of a group: "generated", or, of one kind, "constraints ChaosOwners". Raises BadScenario."""
+def lists_of(words: str) -> "tuple[ListWatch, ...]":
+    """Return the lists of a group: "generated", or, for one kind, "constraints ChaosOwners". Raises BadScenario."""
     groups = watch_groups()
     whole = groups.get(words)
     if whole and not whole.of_kind:
@@ -30,5 +30,5 @@ def lists_of(words: str) -> "tuple[WatchedList, ...]":
 
 
 def names() -> list[str]:
-    """Return what may stand in `watch`; KIND stands for a kind of objects."""
+    """Return the possible values of `watch`; KIND stands for a kind of objects."""
     return [f"{name} KIND" if group.of_kind else name for name, group in watch_groups().items()]

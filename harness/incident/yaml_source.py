@@ -1,4 +1,4 @@
-"""Source: YAML that is data and nothing else, with the line and column at which each part of it stands."""
+"""YAML source: reads YAML as plain data, with the line and column of each part."""
 
 import math
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from chaos_harness.clusters.machine.bounded_files import line_and_column
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.errors import BadScenario
 
-__all__ = ["MOST_BYTES", "Location", "YamlSource", "few", "parse", "read"]
+__all__ = ["MOST_BYTES", "Location", "YamlSource", "limit_problems", "parse", "read"]
 
 MOST_BYTES = 256 * 1024
 
@@ -27,40 +27,40 @@ _LONGEST_NAME = 60
 
 @dataclass
 class YamlSource:
-    """One YAML document: its data, and where each part of it begins."""
+    """One YAML document: its data, and the position of each part."""
 
     path: Path
     data: Any
     marks: dict[Location, tuple[int, int]] = field(default_factory=dict)
 
     def where(self, location: Sequence[str | int]) -> tuple[int, int]:
-        """Return line and column of the part at `location`, or of the part around it if that is not there."""
+        """Return line and column of the part at `location`, or of the innermost part around it."""
         part = tuple(location)
         while part not in self.marks and part:
             part = part[:-1]
         return self.marks.get(part, (1, 1))
 
     def problem(self, location: Sequence[str | int], message: str) -> str:
-        """Return a problem with the part at `location`, behind its line and column."""
+        """Return a message about the part at `location`, with its line and column."""
         line, column = self.where(location)
         return _problem(self.path, f"{line}:{column}", location, message)
 
 
 def read(path: Path) -> list[YamlSource]:
-    """Return the documents of a file. Raises BadScenario with all problems of it."""
+    """Return the documents of a file. Raises BadScenario with all its problems."""
     advice = "; put objects into files beside it"
     return parse(bounded_files.read_bounded_text(path, MOST_BYTES, advice), path)
 
 
 def parse(text: str, path: Path) -> list[YamlSource]:
-    """Return the documents of a text that stood in `path`. Raises BadScenario with all problems of it."""
+    """Return the documents in `text`, the content of `path`. Raises BadScenario with all its problems."""
     try:
         problems = [
             _problem(path, line_and_column(event.start_mark), (), words)
             for event, words in bounded_files.forbidden_yaml(text)
         ]
         if problems:
-            raise BadScenario(few(problems))
+            raise BadScenario(limit_problems(problems))
         nodes = list(yaml.compose_all(text, yaml.CSafeLoader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -73,26 +73,26 @@ def parse(text: str, path: Path) -> list[YamlSource]:
     sources = [_Reader(path).source(node) for node in nodes if node is not None]
     problems = [problem for source, more in sources for problem in more]
     if problems:
-        raise BadScenario(few(problems))
+        raise BadScenario(limit_problems(problems))
     return [source for source, _ in sources]
 
 
-def few(problems: Sequence[str]) -> list[str]:
-    """Return the first of the problems of a file, each once, and how many more there are."""
+def limit_problems(problems: Sequence[str]) -> list[str]:
+    """Return the first 100 problems, each once, and the number of the others."""
     distinct = list(dict.fromkeys(problems))
     more = len(distinct) - _MOST_PROBLEMS
     return [*distinct[:_MOST_PROBLEMS], f"and {more} more problems"] if more > 0 else distinct
 
 
 def _problem(path: Path, where: str, location: Sequence[str | int], message: str) -> str:
-    """Return a problem as one line, whatever stands in the file, and however long that is."""
+    """Return a problem as one line, whatever the file contains."""
     name = ".".join(escape_controls(str(part), most=_LONGEST_NAME) for part in location)
     words = escape_controls(message, most=_LONGEST_PROBLEM)
     return f"{escape_controls(str(path))}:{where}: {name + ': ' if name else ''}{words}"
 
 
 class _Reader:
-    """Turns a node into plain data and remembers where it stood."""
+    """Turns nodes into plain data and records their positions."""
 
     def __init__(self, path: Path) -> None:
         self._source = YamlSource(path, None)

@@ -1,6 +1,6 @@
-"""Policies: what Gatekeeper shall enforce in namespaces chaos-*, and the questions that tell whether it does.
+"""Policies: what Gatekeeper must enforce in namespaces chaos-*, and the questions that show whether it does.
 
-Those that ship are here; another one is a module beside this file, made of `template`, `constraint` and `pod`.
+The shipped ones are here; another one is a module beside this file, made of `template`, `constraint` and `pod`.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 CANARIES = "chaos-canary"
-"""The namespace of what the canary creates; workloads live in other namespaces that begin with chaos-."""
+"""The namespace in which the canary creates objects; workloads are in other namespaces chaos-*."""
 
 PODS = f"/api/v1/namespaces/{CANARIES}/pods"
 """Where the canary creates pods."""
@@ -36,10 +36,10 @@ LEVEL = "s0:c123,c456"
 """What the mutators write to `securityContext.seLinuxOptions.level`, the field of the first incident."""
 
 ADMIT = "admit compliant pods"
-"""Under which name the answers to compliant pods are counted: that what must be denied is, is another question."""
+"""The name under which answers about compliant pods are counted, apart from those about violating pods."""
 
 Wanted = Literal["mutated", "admitted", "denied by webhook", "denied by policy"]
-"""What a policy demands as the answer to a question; other answers are named in harness.probes.answers."""
+"""The answer that a policy demands; all possible answers are in harness.probes.answers."""
 
 Manifest = Mapping[str, Any]
 
@@ -52,15 +52,15 @@ GROUND: tuple[Manifest, ...] = (
     {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": CANARIES}},
     {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": _ACCOUNT, "namespace": CANARIES}},
 )
-"""What must be there for the canary to create anything: its namespace, and the account that pods need."""
+"""What the canary needs to create objects: its namespace, and the service account of its pods."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """What a canary asks of one policy, again and again: to create `body` at `path`.
+    """A create request that the canary repeats: `body` at `path`, and the answer that one policy demands.
 
-    `policy` is the name under which the answers are counted; `f` names the question in the history. `names`
-    is what a denial must mention to be the policy's own, and not some other's.
+    `policy` is the name under which answers are counted; `f` is the operation in the history. `names` is what a denial
+    must mention, so that another policy's denial does not count.
     """
 
     f: str
@@ -74,9 +74,9 @@ class Question:
 
 @dataclass(frozen=True)
 class Policy:
-    """Objects that are applied in their order and taken away in the reverse one, and what they answer for.
+    """Objects, applied in their order and deleted in reverse order, with the questions about them.
 
-    `generated` are the constraints for which Gatekeeper must generate a binding of a ValidatingAdmissionPolicy.
+    `generated` are the constraints for which Gatekeeper must generate a ValidatingAdmissionPolicyBinding.
     """
 
     name: str
@@ -84,9 +84,15 @@ class Policy:
     questions: tuple[Question, ...] = ()
     generated: tuple[str, ...] = ()
 
+    @property
+    def parts(self) -> dict[str, str]:
+        """The name of the policy by each other name under which answers to its own questions are counted."""
+        asked = (question.policy for question in self.questions)
+        return {name: self.name for name in asked if name not in (self.name, ADMIT)}
+
 
 def mutated(manifest: Manifest) -> bool:
-    """Whether a pod, or the pod template of a controller, carries what the mutators write."""
+    """Whether a pod, or a controller's pod template, has the field that the mutators set."""
     spec = manifest.get("spec") or {}
     if "template" in spec:
         spec = spec["template"].get("spec") or {}
@@ -95,7 +101,7 @@ def mutated(manifest: Manifest) -> bool:
 
 
 def mutate_pods() -> Policy:
-    """Return the policy that every pod gets the SELinux level; it is asked by real creates and by dry runs."""
+    """Return the policy that sets the SELinux level of every pod; asked by real creates and by dry runs."""
     name = "mutate pods"
     dry_run = Question("create mutable pod", name, "mutated", PODS, pod())
     return Policy(
@@ -106,7 +112,7 @@ def mutate_pods() -> Policy:
 
 
 def mutate_templates() -> Policy:
-    """Return the policy that the pod templates of Deployments, StatefulSets and DaemonSets get the level."""
+    """Return the policy that sets the level in the pod templates of Deployments, StatefulSets and DaemonSets."""
     name, kinds = "mutate templates", ["Deployment", "StatefulSet", "DaemonSet"]
     return Policy(
         name,
@@ -124,7 +130,7 @@ def mutate_templates() -> Policy:
 
 
 def deny_pods() -> Policy:
-    """Return the policy, in Rego, that no pod violates; the webhook denies those that do."""
+    """Return the policy, in Rego, that denies pods with a certain label; the webhook enforces it."""
     name, denier = "deny by rego", "chaos-rego"
     rego = (
         "package chaosdeniedbyrego\n"
@@ -146,11 +152,11 @@ def deny_pods() -> Policy:
 
 
 def deny_pods_by_cel() -> Policy:
-    """Return the policy, in CEL, that no pod violates, enforced twice: by the webhook and by a generated policy.
+    """Return the policy, in CEL, that denies pods with a label, enforced by the webhook and by a generated policy.
 
-    The API server asks its own policies first, and tells only of the first denial. So there are two
-    constraints of one template, one for each enforcement point, and two questions alike but for the
-    label by which a constraint chooses its pods.
+    The API server evaluates its own policies first and reports only the first denial. So there are two constraints of
+    one template, one for each enforcement point, and two questions that differ only in the label that selects the
+    constraint.
     """
     kind = "ChaosDeniedByCel"
     expression = f"!has(object.metadata.labels) || !('{_VIOLATES}' in object.metadata.labels)"
@@ -195,7 +201,7 @@ def _assign(name: str, group: str, kinds: list[str], where: str) -> Manifest:
 
 
 def template(kind: str, target: Manifest) -> Manifest:
-    """Return the ConstraintTemplate of a kind, with its rule for Gatekeeper's one target."""
+    """Return the ConstraintTemplate of a kind, with its rule for Gatekeeper's target."""
     return {
         "apiVersion": "templates.gatekeeper.sh/v1",
         "kind": "ConstraintTemplate",
@@ -205,7 +211,7 @@ def template(kind: str, target: Manifest) -> Manifest:
 
 
 def constraint(kind: str, name: str, asks: str, spec: Manifest | None = None) -> Manifest:
-    """Return a constraint on the pods in namespaces chaos-* that are labelled as asking it (see `pod`)."""
+    """Return a constraint on pods in namespaces chaos-* whose label `asks` for it (see `pod`)."""
     match = {
         "kinds": [{"apiGroups": [""], "kinds": ["Pod"]}],
         "namespaces": _NAMESPACES,
@@ -225,9 +231,9 @@ def _only_at(point: str) -> Manifest:
 
 
 def pod(asks: str = "", violates: str = "") -> Manifest:
-    """Return a pod that no scheduler ever looks at, so that it costs the cluster nothing but its admission.
+    """Return a pod that no scheduler looks at, so that it costs the cluster only its admission.
 
-    `asks` and `violates` are values of its labels: whose constraint it is meant for, and which one it violates.
+    `asks` and `violates` are values of its labels: the constraint it is meant for, and the one it violates.
     """
     labels = {name: value for name, value in ((_ASKS, asks), (_VIOLATES, violates)) if value}
     container = {"name": "none", "image": "registry.invalid/none"}

@@ -1,4 +1,4 @@
-"""Seen: what Gatekeeper's pods tell, in status.byPod, of having dealt with an object as it is."""
+"""Status: what Gatekeeper's pods report about an object in status.byPod."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ __all__ = ["seen_by_all"]
 
 
 def seen_by_all(manifest: Mapping[str, Any]) -> bool:
-    """Whether each pod that tells of an object tells of its newest generation, and some pod does."""
+    """Whether every pod in status.byPod has observed the object's current generation, and there is such a pod."""
     statuses = manifest.get("status", {}).get("byPod") or ()
     return bool(statuses) and all(
         status.get("observedGeneration") == manifest["metadata"]["generation"] for status in statuses

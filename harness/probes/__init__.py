@@ -15,10 +15,10 @@ _BROUGHT_FORWARD_SECONDS = 0.25
 
 
 class Probe:
-    """A thread that asks until it is stopped; silent ones are told from dead and from late ones.
+    """A polling thread with a heartbeat, which tells a probe that is alive from a late or a dead one.
 
-    `ask` is called once, in the thread, with this probe: it asks until `stopping` is set and calls
-    `beat` whenever it has heard something or tried to. It must use clients of its own, with time-outs.
+    `ask` is called once, in the thread, with this probe: it asks until `stopping` is set and calls `beat` after each
+    answer or attempt. It must use its own clients, with time-outs.
     """
 
     def __init__(
@@ -29,9 +29,10 @@ class Probe:
         late_after: float = 10.0,
         settles: Literal["first", "last", "never"] = "first",
     ) -> None:
-        """Prepare the probe `name`; more than `late_after` seconds without a beat are too late.
+        """Prepare the probe `name`; it is late when its last beat is more than `late_after` seconds ago.
 
-        `settles` is for whoever settles several: who copies what others cause is the last, who costs too much never.
+        `settles` is its turn when several probes settle: a probe that copies what others cause settles last, an
+        expensive one never.
         """
         self.name = name
         self.settles = settles
@@ -47,21 +48,21 @@ class Probe:
         self._thread = threading.Thread(target=self._run, name=f"probe {name}", daemon=True)
 
     def start(self) -> None:
-        """Begin to ask."""
+        """Start the thread."""
         self._beat = time.monotonic()
         self._thread.start()
 
-    def first(self, deadline: Deadline) -> None:
-        """Wait until something was heard; raise ProbeBroken if nothing is in time."""
+    def wait_for_beat(self, deadline: Deadline) -> None:
+        """Wait for the first beat; raise ProbeBroken if there is none in time."""
         if not self._beaten.wait(deadline.remaining):
             raise ProbeBroken(f"probe {self.name}: {deadline.error('nothing')}")
-        self.healthy()
+        self.require_healthy()
 
     def settle(self, deadline: Deadline) -> None:
-        """Wait until a round of asking that begins after now is over, so that what is true now is in the history.
+        """Wait for a round that begins after now to end, so that the current state is in the history.
 
-        The round is brought forward if it is not due soon. A probe that does not ask in rounds (`every`), because it
-        is told, has nothing to wait for. Raises ProbeBroken.
+        The round is brought forward if it is not due soon. A probe without rounds (`every`), which is notified instead,
+        has nothing to wait for. Raises ProbeBroken.
         """
         with self._rounds:
             wanted = self._begun + 1 if self._begun else 0
@@ -69,21 +70,21 @@ class Probe:
             self._rounds.notify_all()
             if not self._rounds.wait_for(lambda: self._ended >= wanted or self._error, deadline.remaining):
                 raise ProbeBroken(f"probe {self.name}: {deadline.error('the round before')}")
-        self.healthy()
+        self.require_healthy()
 
     def stop(self) -> None:
-        """End the asking and wait for the thread; raise ProbeBroken if it had died, or does not end."""
+        """Stop the thread and wait for it; raise ProbeBroken if it died before, or does not end."""
         self.stopping.set()
         with self._rounds:
             self._rounds.notify_all()
         if self._thread.is_alive():
             self._thread.join(_STOP_SECONDS)
         if self._thread.is_alive():
-            raise ProbeBroken(f"probe {self.name}: expected to end within {_STOP_SECONDS:.0f} s, it is still asking")
+            raise ProbeBroken(f"probe {self.name}: expected to end within {_STOP_SECONDS:.0f} s, it is still running")
         self._raise()
 
-    def healthy(self) -> None:
-        """Raise ProbeBroken if the probe has died or is late: then its silence means nothing."""
+    def require_healthy(self) -> None:
+        """Raise ProbeBroken if the probe is dead or late: its silence means nothing then."""
         self._raise()
         silent = time.monotonic() - self._beat
         if not self.stopping.is_set() and silent > self._late_after:
@@ -98,10 +99,10 @@ class Probe:
         self._beaten.set()
 
     def every(self, seconds: float) -> Iterator[float]:
-        """Yield moments (monotonic) `seconds` apart until the probe is stopped, each when it has come.
+        """Yield moments (monotonic) that are `seconds` apart, each when it has come, until the probe is stopped.
 
-        The schedule is fixed: who comes late is not given time to catch breath (an open loop). Between two of them
-        may be one more, for who wants to `settle`.
+        The schedule is fixed (an open loop): after a late round the next one is not postponed. `settle` may add a round
+        in between.
         """
         due = time.monotonic()
         while True:
@@ -119,7 +120,7 @@ class Probe:
             due += seconds if moment == due else 0.0
 
     def _until(self, due: float) -> float:
-        """Wait until a moment, or until somebody wants a round before, or none any more; return the moment that is."""
+        """Wait until `due`, until somebody wants an earlier round, or until the probe is stopped; return the moment."""
         with self._rounds:
             while not self.stopping.is_set() and (left := due - time.monotonic()) > 0:
                 if self._called and left > _BROUGHT_FORWARD_SECONDS:
@@ -141,4 +142,4 @@ class Probe:
         if self._error is not None:
             raise ProbeBroken(f"probe {self.name} died: {self._error!r}") from self._error
         if self._thread.ident is not None and not self._thread.is_alive() and not self.stopping.is_set():
-            raise ProbeBroken(f"probe {self.name} returned before it was stopped, which is a mistake in the probe")
+            raise ProbeBroken(f"probe {self.name} returned before it was stopped (a bug in the probe)")

@@ -1,4 +1,4 @@
-"""Admission: the canary, a probe that keeps asking the API server whether policies hold, at a fixed rate."""
+"""Admission probe ("canary"): asks the API server at a fixed rate whether policies hold."""
 
 import threading
 import time
@@ -31,7 +31,7 @@ FORBIDDEN = Question(
     FORBIDDEN_NAMESPACE,
     names=WEBHOOK,
 )
-"""What can be asked of every Gatekeeper, whatever policies there are."""
+"""A question that works on every Gatekeeper, without any policy."""
 
 _DELETE_TIMEOUT = (2.0, 3.0)
 _FEW = 16
@@ -42,14 +42,13 @@ _NOT_FOUND = 404
 def admission_canary(
     cluster: Cluster, history: HistoryWriter, *, rate: float = 5.0, questions: Sequence[Question] = (FORBIDDEN,)
 ) -> Probe:
-    """Return a probe that asks the API server `rate` questions a second, in turn, each with a number of its own.
+    """Return a probe that asks the API server `rate` questions per second, in turn, each with its own number.
 
-    The loop is open: a slow answer does not delay the next question. An entry of the history is `invoke`
-    (its value has `seq`, `policy`, `dry_run`, `round`, `wanted`: what the policy demands, `late`: by how many seconds
-    it was asked too late, and `audit_id`: as which it stands in the API server's audit log),
-    then `ok` if the policy did what it must, `fail` if something else was said, `info` if nothing can be
-    said; these repeat `seq` and `policy` and have `outcome` and `said`. What was really created is deleted
-    as soon as the answer is there, or, if that fails, later, one more object a question.
+    The loop is open: a slow answer does not delay the next question. A question is an entry `invoke`, with `seq`,
+    `policy`, `dry_run`, `round`, `wanted` (the answer that the policy demands), `late` (seconds after its due time),
+    and `audit_id` (its id in the API server's audit log). Its answer is `ok` (the policy did what it must), `fail`
+    (something else was answered) or `info` (unknown), with `seq`, `policy`, `outcome` and `said`. Created objects are
+    deleted as soon as the answer is there; if that fails, later, one more object per question.
     """
     return _Canary(cluster, history, rate, questions)
 
@@ -69,7 +68,7 @@ class _Canary(Probe):
         self._open: set[int] = set()
 
     def settle(self, deadline: Deadline) -> None:
-        """Wait for one more question, and for the answers to all that were asked before; raise ProbeBroken."""
+        """Wait for one more question, and for the answers to all earlier ones; raise ProbeBroken."""
         super().settle(deadline)
         last = self._last
         for _ in deadline.attempts(0.02, 0.2):
@@ -78,7 +77,7 @@ class _Canary(Probe):
         raise ProbeBroken(f"probe {self.name}: {deadline.error(f'{len(self._open)} questions without an answer')}")
 
     def _run_questions(self, probe: Probe) -> None:
-        """Ask until the probe is stopped; a thread waits for each answer, so that nobody waits for an earlier one."""
+        """Ask until the probe is stopped; each answer has its own thread, so that no question waits for another."""
         waiting: deque[Future[None]] = deque()
         asked = enumerate(cycle(self._questions))
         with self._cluster.client(connections=self._most) as api, ThreadPoolExecutor(self._most, CANARY) as pool:
@@ -115,7 +114,7 @@ class _Canary(Probe):
         self._clean(api, question, answer, f"{question.path}/{CANARY}-{seq}")
 
     def _clean(self, api: ApiClient, question: Question, answer: Answer, path: str) -> None:
-        """Delete what was created, and one more that is left from before; without an answer, wait for a better time."""
+        """Delete the created object and one older leftover; without an answer, leave it for later."""
         if not question.dry_run and (answer.uid or answer.kind == "info"):
             self._left.append(path)
         if answer.kind == "info":
@@ -125,12 +124,12 @@ class _Canary(Probe):
                 oldest = self._left.pop()
             except IndexError:
                 return
-            if not _deleted(api, oldest):
+            if not _delete(api, oldest):
                 self._left.appendleft(oldest)
                 return
 
 
-def _deleted(api: ApiClient, path: str) -> bool:
+def _delete(api: ApiClient, path: str) -> bool:
     try:
         request(api, "DELETE", path, body={"gracePeriodSeconds": 0}, timeout=_DELETE_TIMEOUT)
     except ApiRefused as error:

@@ -1,4 +1,4 @@
-"""Answers: what the API server said to a question about a policy, sorted by what it means for enforcement."""
+"""Answers: sorts the API server's answers to questions by what they say about enforcement."""
 
 import re
 from dataclasses import dataclass
@@ -25,10 +25,10 @@ Outcome = Literal[
 ]
 
 TIMEOUT = (2.0, 8.0)
-"""Seconds to connect and to read; webhooks have 1 and 3 s each, and their time-outs must be heard of."""
+"""Seconds to connect and to read: more than the time-outs of webhooks (1 and 3 s), whose errors must arrive."""
 
 _SHORT = 300
-_TOLD = 400
+_SHORT_REFUSAL = 400
 _TOO_MANY, _INTERNAL = 429, 500
 _CALL_FAILED = "failed calling webhook"
 _BY_WEBHOOK = re.compile(r'admission webhook "[^"]*" denied')
@@ -38,7 +38,7 @@ _BY_POLICY = re.compile(
 _MISCONFIGURED = re.compile(
     r"failed to (configure|find resource)|no params found|paramKind|expression '.*' resulted in error", re.DOTALL
 )
-"""How the API server's own words begin where a policy could not decide; a policy's message stands in their place."""
+"""Beginnings of the API server's message for a policy that could not decide, in place of the policy's own message."""
 
 _SLOW = ("deadline exceeded", "Client.Timeout", "i/o timeout", "TLS handshake timeout", "timed out")
 _CLOSED = ("refused", "no endpoints", "EOF", "reset by peer", "no route")
@@ -46,7 +46,7 @@ _CLOSED = ("refused", "no endpoints", "EOF", "reset by peer", "no route")
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer: `ok` is what the policy demands, `fail` another one, `info` leaves open what the policy does."""
+    """An answer: `ok` is the one that the policy demands, `fail` another one, `info` says nothing about the policy."""
 
     kind: Literal["ok", "fail", "info"]
     outcome: Outcome
@@ -55,20 +55,20 @@ class Answer:
 
 
 def ask(api: ApiClient, question: Question, name: str, *, dry_run: bool = False, audit_id: str = "") -> Answer:
-    """Ask for an object called `name` to be created, as the question says or as a dry run; sort the answer."""
+    """Send the question's create request for an object `name`, as a dry run if either says so; classify the answer."""
     metadata = {**question.body["metadata"], "name": name}
     query = {"dryRun": "All"} if dry_run or question.dry_run else {}
     try:
         body = {**question.body, "metadata": metadata}
         created = request(api, "POST", question.path, query=query, body=body, timeout=TIMEOUT, audit_id=audit_id)
     except ApiRefused as error:
-        return _refused(question, error.status, error.message)
+        return _sort_refusal(question, error.status, error.message)
     except ApiUnreachable as error:
         return Answer("info", "timed out" if error.timed_out else "refused", error.cause[:_SHORT])
-    return _created(question, created)
+    return _sort_created(question, created)
 
 
-def _created(question: Question, created: Any) -> Answer:
+def _sort_created(question: Question, created: Any) -> Answer:
     uid = created["metadata"].get("uid", "")
     if question.wanted == "mutated":
         done = mutated(created)
@@ -76,11 +76,11 @@ def _created(question: Question, created: Any) -> Answer:
     return Answer("ok" if question.wanted == "admitted" else "fail", "admitted", "admitted", uid)
 
 
-def _refused(question: Question, status: int, said: str) -> Answer:
-    """Sort a status other than 2xx: a denial is somebody's decision, whatever its code; a failed call is nobody's."""
-    words = f"{status} {said[:_TOLD]}"
+def _sort_refusal(question: Question, status: int, said: str) -> Answer:
+    """Classify a status other than 2xx: a denial is a decision, whatever its code; a failed call is none."""
+    words = f"{status} {said[:_SHORT_REFUSAL]}"
     if _CALL_FAILED in said:
-        return Answer("fail", _why_uncalled(said), words)
+        return Answer("fail", _classify_failed_call(said), words)
     policy = _BY_POLICY.search(said)
     if policy is None and not _BY_WEBHOOK.search(said):
         return Answer("info", "refused" if status == _TOO_MANY else "other", words)
@@ -92,7 +92,7 @@ def _refused(question: Question, status: int, said: str) -> Answer:
     return Answer("ok" if outcome == question.wanted else "fail", outcome, words)
 
 
-def _why_uncalled(said: str) -> Outcome:
+def _classify_failed_call(said: str) -> Outcome:
     if any(words in said for words in _SLOW):
         return "timed out"
     return "refused" if any(words in said for words in _CLOSED) else "other"

@@ -1,4 +1,4 @@
-"""Audit: writes into a history what the audit logs of the API servers tell of requests, each node's by itself."""
+"""Audit: copies what the API servers' audit logs say of requests into a history, separately for each node."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from chaos_harness.harness.probes.node_logs import NodeLogs
 __all__ = ["AUDIT_LOGS", "NodeAudit", "is_audit"]
 
 AUDIT_LOGS = f"{AUDIT_DIRECTORY}/audit*.log"
-"""Which files of a node they are: older ones, from the oldest on, and the one that is written to."""
+"""Shell pattern of the audit logs on a node: the current one and rotated ones, oldest first."""
 
 _ANNOTATION = "webhook.admission.k8s.io/"
 _CALLED = f"mutation.{_ANNOTATION}"
@@ -43,16 +43,16 @@ def is_audit(path: str) -> bool:
 class NodeAudit:
     """The audit log of one control plane, as the process "audit <node>" of a history.
 
-    An entry `info request` is what became of a request: `audit_id`, `verb`, `resource`, `namespace`, `name`, `uid`
-    (of a pod that was created), `who`, `code`, `said` (of a refusal), `denied_by` (the webhook, or the
-    ValidatingAdmissionPolicy, that did), `received` and `decided` (unix seconds by the node's clock), `called`
-    (mutating webhook -> whether it mutated), `failed_open` (webhooks that could not be called and were done without),
-    and, of a slow one, `seconds` spent on "mutating" and on "validating" webhooks.
+    An entry `info request` describes one request: `audit_id`, `verb`, `resource`, `namespace`, `name`, `uid` (of a
+    created pod), `who`, `code`, `said` (the message of a refusal), `denied_by` (webhook or ValidatingAdmissionPolicy),
+    `received` and `decided` (unix seconds by the node's clock), `called` (mutating webhook -> whether it mutated),
+    `failed_open` (webhooks that failed open), and, for a slow request, the `seconds` spent on "mutating" and
+    "validating" webhooks.
 
-    An entry `info requests` tells of all those of our own questions that were decided at once, and alike, in one
-    reading: `code`, `called`, `denied_by`, and their `audit_ids`.
+    An entry `info requests` groups all of our own questions in one reading that were decided at once and alike: `code`,
+    `called`, `denied_by`, and their `audit_ids`.
 
-    `ok read`: all that was decided from `since` to `until` (unix seconds) is written; `info read`: it is not (`said`).
+    `ok read`: everything decided from `since` to `until` (unix seconds) is copied; `info read`: it is not (`said`).
     """
 
     def __init__(self, history: HistoryWriter, node: str) -> None:
@@ -60,15 +60,15 @@ class NodeAudit:
         self._process = numbered(AUDIT, node)
         self._since: float | None = None
 
-    def unread(self, said: str) -> None:
-        """Tell that the log could not be read."""
+    def note_unread(self, said: str) -> None:
+        """Record that the log could not be read."""
         self._history.append("info", self._process, READ, {"said": said[:_SHORT]})
 
     def read(self, lines: Iterable[str], logs: NodeLogs, began: float) -> None:
-        """Write down what a reading found that `began` then (unix seconds)."""
+        """Record the lines of a reading that `began` at this time (unix seconds)."""
         broken = self._write(lines)
         if AUDIT_LOG not in logs.paths:
-            self.unread(f"there is no {AUDIT_LOG}")
+            self.note_unread(f"there is no {AUDIT_LOG}")
             return
         if self._since is None:
             self._since = began = datetime.now(UTC).timestamp()
@@ -81,7 +81,7 @@ class NodeAudit:
         self._history.append("info" if lost else "ok", self._process, READ, stretch)
 
     def _write(self, lines: Iterable[str]) -> int:
-        """Write down what lines tell; return how many are broken."""
+        """Record the requests in the lines; return how many lines are broken."""
         broken = 0
         plain: dict[str, dict[str, Any]] = {}
         for line in lines:
@@ -89,7 +89,7 @@ class NodeAudit:
             broken += not whole
             if event is None or event.get("stage") not in _ENDED:
                 continue
-            request = _told(event)
+            request = _summarise(event)
             if event.get("level") == "Metadata" and _is_plain(request):
                 same = {name: request[name] for name in ("code", "called", "denied_by")}
                 plain.setdefault(repr(same), {**same, "audit_ids": []})["audit_ids"].append(request["audit_id"])
@@ -101,7 +101,7 @@ class NodeAudit:
 
 
 def _event(line: str) -> tuple[dict[str, Any] | None, bool]:
-    """Return the event of a line, and whether nothing else is in it: who was killed leaves the half of one."""
+    """Return the event of a line, and whether the line holds nothing else: a killed writer leaves half a line."""
     begin = max(line.rfind(_BEGIN), 0)
     try:
         event = json.loads(line[begin:])
@@ -110,8 +110,8 @@ def _event(line: str) -> tuple[dict[str, Any] | None, bool]:
     return (event, begin == 0) if isinstance(event, dict) else (None, False)
 
 
-def _told(event: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is worth knowing of an event."""
+def _summarise(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of an event that the history keeps."""
     where, status = event.get("objectRef") or {}, event.get("responseStatus") or {}
     made = (event.get("responseObject") or {}).get("metadata") or {}
     notes = event.get("annotations") or {}
@@ -131,14 +131,14 @@ def _told(event: Mapping[str, Any]) -> dict[str, Any]:
         "denied_by": (denied[1] or denied[2]) if denied else "",
         "received": _moment(event.get("requestReceivedTimestamp")),
         "decided": _moment(event.get("stageTimestamp")),
-        "called": _called(notes),
+        "called": _read_called(notes),
         "failed_open": sorted({note for key, note in notes.items() if key.startswith(_WITHOUT)}),
         "seconds": {name: _seconds(notes[key]) for key, name in _SECONDS.items() if key in notes},
     }
 
 
-def _called(notes: Mapping[str, str]) -> dict[str, bool]:
-    """Return which mutating webhooks were called, and whether any call changed the object: some are called twice."""
+def _read_called(notes: Mapping[str, str]) -> dict[str, bool]:
+    """Return the mutating webhooks that were called, and whether a call changed the object; some are called twice."""
     called: dict[str, bool] = {}
     for key, note in notes.items():
         if key.startswith(_CALLED):
@@ -149,13 +149,13 @@ def _called(notes: Mapping[str, str]) -> dict[str, bool]:
 
 
 def _is_plain(request: Mapping[str, Any]) -> bool:
-    """Whether a request was decided at once, by every webhook that had to be asked."""
+    """Whether a request was decided at once, by every webhook that had to be called."""
     decided = request["code"] == _CREATED or request["denied_by"]
     return bool(decided) and not request["failed_open"] and not request["seconds"]
 
 
 def _moment(text: object) -> float:
-    """Return unix seconds of a time stamp; 0 if there is none."""
+    """Return a time stamp in unix seconds; 0 if there is none."""
     try:
         return datetime.fromisoformat(str(text)).timestamp()
     except ValueError:
@@ -163,5 +163,5 @@ def _moment(text: object) -> float:
 
 
 def _seconds(text: str) -> float:
-    """Return the seconds of a duration as Go writes it, "1.5s" or "980.2ms"."""
+    """Return the seconds of a Go duration, such as "1.5s" or "980.2ms"."""
     return sum(float(number) * _UNITS[unit] for number, unit in _DURATION.findall(text))

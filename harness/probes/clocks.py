@@ -1,4 +1,4 @@
-"""Clocks: a probe that reads each node's clock when an experiment begins and when it ends, beside this machine's."""
+"""Clocks: reads each node's clock at the start and at the end of an experiment, and compares it with this machine's."""
 
 import time
 from contextlib import suppress
@@ -21,12 +21,12 @@ _SHORT = 160
 
 
 def read_clocks(cluster: Cluster, history: HistoryWriter) -> Probe:
-    """Return a probe that looks into each node once at the begin and once at the end.
+    """Return a probe that reads each node's clock once at the start and once at the end.
 
-    `ok read` has how many seconds the node's clock was ahead of this machine's (`measured`), for how many seconds that
-    took (`round_trip`), and what is to be taken off its time stamps: `offset`, give or take `uncertainty`. These are
-    0 where both are the `same` clock, because node and this machine have one kernel, as its boot id tells; else it was
-    read at some moment of the round trip. `info read` says why nothing could be read.
+    `ok read` has `measured` (how many seconds the node's clock is ahead of this machine's), `round_trip` (seconds that
+    the reading took), and `offset` with its `uncertainty`: the seconds to subtract from the node's time stamps. Both
+    are 0 if node and machine have the `same` kernel, by its boot id, and so the same clock; else the clock was read at
+    an unknown moment of the round trip. `info read` says why nothing could be read.
     """
     return Probe("clocks", partial(_ask, cluster, history), late_after=inf, settles="never")
 
@@ -40,7 +40,7 @@ def _ask(cluster: Cluster, history: HistoryWriter, probe: Probe) -> None:
 
 
 def _read_all(cluster: Cluster, nodes: list[str], history: HistoryWriter, seconds: float) -> None:
-    """Read one after the other: at once, each would take longer, and be known less well."""
+    """Read one node after the other: reading all at once takes longer each, which makes the offsets less certain."""
     deadline = Deadline.after(seconds, "the nodes' clocks")
     for node in nodes:
         _read(cluster, node, history, deadline)

@@ -1,4 +1,4 @@
-"""Control plane: probes of who leads, how long the API server takes to answer, and what it and Gatekeeper count."""
+"""Control plane: probes of leader election, of the API server's latency, and of metrics."""
 
 import time
 from functools import partial
@@ -24,7 +24,7 @@ COUNTED = (
     "apiserver_admission_webhook_rejection_count",
     "gatekeeper_",
 )
-"""What is read of all that is counted, by the beginnings of their names; not the buckets of histograms."""
+"""Prefixes of the metrics that are read; the buckets of histograms are not."""
 
 _READ = "/api/v1/namespaces/kube-system"
 _TIMEOUT = (2.0, 5.0)
@@ -40,7 +40,7 @@ _LEASE = {
 
 
 def watch_control_plane(cluster: Cluster, history: HistoryWriter, *, every: float = 1.0) -> list[Probe]:
-    """Return probes of leases and of the pods of kube-system, of the API server, asked so often, and of metrics."""
+    """Return probes of leases, of pods in kube-system, of the API server (asked every `every` s), and of metrics."""
     return [
         *watch_objects(cluster, history, CONTROL_PLANE),
         ask_api_server(cluster, history, every=every),
@@ -49,16 +49,16 @@ def watch_control_plane(cluster: Cluster, history: HistoryWriter, *, every: floa
 
 
 def ask_api_server(cluster: Cluster, history: HistoryWriter, *, every: float = 1.0) -> Probe:
-    """Return a probe that, every `every` seconds, reads a namespace and creates a Lease as dry run, and times both.
+    """Return a probe that times a read of a namespace and a dry-run create of a Lease, every `every` seconds.
 
-    No policy may deny the Lease: who leads, and which node lives, is told by such. `fail` says who did not take it.
-    Where a balancer stands before several API servers, each question says how many `servers` may have answered it.
+    No policy may deny the Lease: leader election and node heartbeats need Leases. `fail` has the refusal. If a load
+    balancer is in front of several API servers, each question has the number of `servers` that may have answered it.
     """
     return Probe(API_SERVER, partial(_ask, cluster, history, every), late_after=15.0)
 
 
 def read_metrics(cluster: Cluster, history: HistoryWriter, *, every: float = 15.0) -> Probe:
-    """Return a probe that reads what is `COUNTED` every `every` seconds; the API server must render all of it."""
+    """Return a probe that reads the `COUNTED` metrics every `every` seconds; the API server must render all."""
     return Probe(METRICS, partial(_count, cluster, history, every), late_after=60.0, settles="never")
 
 
@@ -105,7 +105,7 @@ def _count(cluster: Cluster, history: HistoryWriter, every: float, probe: Probe)
 
 
 def _read(api: ApiClient, path: str, whose: str, history: HistoryWriter, probe: Probe) -> None:
-    """Write down what is counted at `path`; what cannot be read is told, and no reason to stop."""
+    """Record the metrics at `path`; if they cannot be read, record that and go on."""
     process, counts = numbered(METRICS, whose), {}
     history.append("invoke", process, READ)
     try:

@@ -1,4 +1,4 @@
-"""Fail open: a probe that copies what the API server logs of webhooks that it could not call, and did without."""
+"""Fail open: copies from the API servers' logs which webhook calls failed open."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -35,10 +35,10 @@ _HALF_A_DAY = timedelta(hours=12)
 def follow_fail_open(cluster: Cluster, history: HistoryWriter, *, every: float = 3.0) -> Probe:
     """Return a probe that reads the logs of each control plane's API server, on its node, every `every` seconds.
 
-    Each call that failed is an entry `info call` whose value has `time` (unix seconds by the node's clock: when
-    it was given up), `webhook`, `said` and `node`. After a round comes `ok read`: all from `since` to `until` is
-    copied; or `info read`: it is not (`said`), and if that was lost for good, the next `since` comes after it.
-    The audit log is read along with it (see `harness.probes.audit`): to look into a node costs more than what is seen.
+    Each failed call is an entry `info call` with `time` (unix seconds by the node's clock, when the call was given up),
+    `webhook`, `said` and `node`. A round ends with `ok read`: everything from `since` to `until` is copied; or with
+    `info read`: it is not (`said`), and if it is lost for good, the next `since` comes after it. The audit log is read
+    at the same time (see `harness.probes.audit`), because each command on a node is expensive.
     """
     return Probe(FAIL_OPEN_LOG, partial(_follow, cluster, history, every), late_after=45.0, settles="last")
 
@@ -49,11 +49,11 @@ def _follow(cluster: Cluster, history: HistoryWriter, every: float, probe: Probe
     with ThreadPoolExecutor(len(nodes), "fail open") as pool:
         for _ in probe.every(every):
             logs.read(pool, _SECONDS)
-        logs.read(pool, _LAST_SECONDS)  # who was asked since the last round has been answered
+        logs.read(pool, _LAST_SECONDS)  # questions since the last round have their answers now
 
 
 class _Logs:
-    """The logs of all API servers; `since` (unix seconds) all is told, or will be."""
+    """The logs of all API servers; everything before `since` (unix seconds) is copied or lost."""
 
     def __init__(self, nodes: Sequence["_Node"], history: HistoryWriter) -> None:
         self._nodes = nodes
@@ -61,7 +61,7 @@ class _Logs:
         self._since = 0.0
 
     def read(self, pool: ThreadPoolExecutor, seconds: float) -> None:
-        """Read all nodes at once: one that does not answer hides nothing of the others."""
+        """Read all nodes at once: a node that does not answer does not hide the others."""
         deadline = Deadline.after(seconds, "the API server's log")
         answers = list(pool.map(lambda node: node.read(deadline), self._nodes))
         missing = [why for why in answers if why is not None]
@@ -75,7 +75,7 @@ class _Logs:
 
 
 class _Node:
-    """The logs of one node's API server: `until` when (unix seconds) all is told, and if something before is `lost`."""
+    """The logs of one API server: everything before `until` (unix seconds) is copied, unless some of it is `lost`."""
 
     def __init__(self, cluster: Cluster, node: str, history: HistoryWriter) -> None:
         self._logs = NodeLogs(cluster, node, [_LOGS, AUDIT_LOGS])
@@ -86,13 +86,13 @@ class _Node:
         self.lost = False
 
     def read(self, deadline: Deadline) -> str | None:
-        """Write down what was logged since the last time; return why not all of it could be, or None."""
+        """Record what was logged since the last reading; return why not all of it could be read, or None."""
         began = datetime.now(UTC).timestamp()
-        written, self.lost = _written(self._logs.paths), False
+        written, self.lost = _find_current(self._logs.paths), False
         try:
             lines = self._logs.lines(deadline)
         except HarnessError as error:
-            self._audit.unread(str(error))
+            self._audit.note_unread(str(error))
             return str(error)
         for path, line in lines:
             if not is_audit(path) and (logged := _LINE.match(line)):
@@ -100,13 +100,13 @@ class _Node:
                 self._history.append("info", FAIL_OPEN, CALL, {**value, "node": self._node})
         self._audit.read((line for path, line in lines if is_audit(path)), self._logs, began)
         self.lost = bool(written & self._logs.lost)
-        if self.lost or not self.until or not _written(self._logs.paths) & self._logs.cut:
+        if self.lost or not self.until or not _find_current(self._logs.paths) & self._logs.cut:
             self.until = began
         return f"{self._node}: the API server's log that was read before is gone" if self.lost else None
 
 
-def _written(paths: Iterable[str]) -> set[str]:
-    """Return which logs are written to: of each API server's the last, for older ones have ended or were rotated."""
+def _find_current(paths: Iterable[str]) -> set[str]:
+    """Return the logs that are being written: the last one of each API server; older ones are closed or rotated."""
     numbers: dict[str, int] = {}
     for log in filter(None, map(_CURRENT.match, paths)):
         numbers[log["folder"]] = max(int(log["number"]), numbers.get(log["folder"], 0))
@@ -114,9 +114,9 @@ def _written(paths: Iterable[str]) -> set[str]:
 
 
 def _moment(line: re.Match[str]) -> float:
-    """Return when the API server wrote a line: containerd's stamp in front says when it read it, which may be later.
+    """Return when the API server wrote a line; containerd's stamp in front is when it read the line, maybe later.
 
-    What the API server says is without a date, so that the other tells the day.
+    The API server's own stamp has no date, so the day comes from containerd's.
     """
     read = datetime.fromisoformat(line["time"])
     if line["said_at"] is None:

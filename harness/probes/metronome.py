@@ -1,6 +1,6 @@
-"""Metronome: a probe of this machine, not of the cluster: how late a thread comes that wants to run now and then.
+"""Metronome: measures how late a thread on this machine wakes up; it asks the cluster nothing.
 
-Who asks late sees late: on an overloaded machine a harness would report the load as an outage of the cluster.
+A late question gets a late answer: without this, an overloaded machine would look like an outage of the cluster.
 """
 
 import time
@@ -18,10 +18,10 @@ _TIMELY_SECONDS = 0.1
 
 
 def keep_time(history: HistoryWriter) -> Probe:
-    """Return a probe that wakes four times a second and tells when that was late.
+    """Return a probe that wakes up four times a second and records when it was late.
 
-    A tick is late since it was due, or since the one before it if that came later: so one long pause is told once.
-    What is late again and again is told as soon as it is a quarter of a second in sum.
+    A tick's lateness counts from its due time, or from the tick before if that was later, so one long pause is recorded
+    once. Small delays in a row are recorded as soon as they sum up to a quarter of a second.
     """
     return Probe(METRONOME, partial(_tick, history))
 

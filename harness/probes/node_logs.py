@@ -1,4 +1,4 @@
-"""Node logs: what came into files on a node since they were last read, wherever a read cuts them."""
+"""Node logs: returns the lines written to files on a node since the last reading, also lines that a reading cut."""
 
 import re
 from collections.abc import Sequence
@@ -26,25 +26,25 @@ stat -c '%i %s %n' $LOGS 2>/dev/null | while read -r inode size log; do
 done
 exit 0
 """
-"""Prints, for each file, its name, inode and size, and what came since the size that is known of that inode.
+"""Prints name, inode and size of each file, and its content after the known size of that inode.
 
-At first this is what it ends with: only its last line is looked at, which may not be whole yet. A file that gets
-another name in this moment is read the next time.
+At the first reading this is the file's end: only its last line, maybe incomplete, is used. A file that is renamed at
+this moment is read the next time.
 """
 
 _HEAD = re.compile(r"LOG (?P<path>/[^=\n]+)=(?P<inode>\d+) (?P<size>\d+)\n$")
 
 
 class NodeLogs:
-    """Log files of one node; what was there when they were first read is not given.
+    """Log files of one node; lines that were there at the first reading are not returned.
 
-    They are told apart by their inodes, since rotating a file gives it another name. After a reading, `paths` are
-    those that were there, `cut` those whose last line was not whole yet, and `lost` those of which something may be
-    missing for good: they are shorter than they were, or there is no file of that inode any more.
+    Files are identified by inode, because rotation renames them. After a reading, `paths` are the files that exist,
+    `cut` those whose last line was incomplete, and `lost` those of which something may be missing for good: the file
+    became shorter, or its inode is gone.
     """
 
     def __init__(self, cluster: Cluster, node: str, patterns: Sequence[str]) -> None:
-        """Follow the files on `node` that match these shell patterns, in their order; packed ones are left out."""
+        """Follow the files on `node` that match these shell patterns, in their order, except compressed ones."""
         self.node = node
         self.paths: dict[str, str] = {}
         self.cut: set[str] = set()
@@ -56,9 +56,9 @@ class NodeLogs:
         self._begun: dict[str, str] = {}
 
     def lines(self, deadline: Deadline) -> list[tuple[str, str]]:
-        """Return the file and the text of each line that was written since the last time.
+        """Return (file, text) for each line written since the last reading.
 
-        Raises CommandFailed, DeadlineExceeded; the next time, all that came since is returned.
+        Raises CommandFailed, DeadlineExceeded; the next reading then returns everything since the last successful one.
         """
         known = [f"{inode}={size}" for inode, size in self._sizes.items()]
         argv = ["env", "FIRST=" if self._first else "FIRST=0", self._logs, "sh", "-c", _SCRIPT, "sh", *known]

@@ -1,4 +1,4 @@
-"""Numbers: probes that write a number into an object each second, and watch it, so that a watch's lag is known."""
+"""Numbers: writes a number into an object every second and watches the object, to measure the lag of a watch."""
 
 import time
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from chaos_harness.harness.errors import ApiRefused, ApiUnreachable
 from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import NUMBER, WATCH_NUMBER, WRITE
 from chaos_harness.harness.probes import Probe
-from chaos_harness.harness.probes.objects import WatchedList, watch_objects
+from chaos_harness.harness.probes.objects import ListWatch, watch_objects
 
 __all__ = ["NUMBERED", "write_numbers"]
 
@@ -34,21 +34,21 @@ def _number(lease: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"kind": lease["kind"], "metadata": metadata, "number": lease.get("spec", {}).get("leaseTransitions", 0)}
 
 
-NUMBERED = WatchedList(WATCH_NUMBER.removeprefix("watch "), _LEASES, _number)
-"""The object, watched as all others are.
+NUMBERED = ListWatch(WATCH_NUMBER.removeprefix("watch "), _LEASES, _number)
+"""The object, watched like all others.
 
-It is a Lease in Gatekeeper's own namespace, so that it is in no judgement of ours: Gatekeeper is not asked about what
-is written there, the audit log passes over it, the watch on leases does not tell of it, and the pool's fingerprint has
-no leases.
+It is a Lease in Gatekeeper's namespace, so that no check sees it: Gatekeeper's webhooks exempt that namespace, the
+audit log and the watch on leases leave it out, and the pool's fingerprint has no leases.
 """
 
 
 def write_numbers(cluster: Cluster, history: HistoryWriter, *, every: float = 1.0) -> list[Probe]:
-    """Return a probe that writes the next number every `every` seconds, and one that watches what it writes.
+    """Return a probe that writes the next number every `every` seconds, and one that watches the object.
 
-    An entry `invoke write` has the `number`, and so has what came of it: `ok`, `fail` (refused, with `status`) or
-    `info` (nobody knows). The first one is the time in unix seconds: higher than all that was written earlier. How long
-    after `ok` the watch tells of it is its lag (see `harness.history.lag`). The object is deleted at the end.
+    An entry `invoke write` has the `number`, and so has its result: `ok`, `fail` (refused, with `status`) or `info`
+    (unknown). The first number is the current time in unix seconds, so it is higher than any number written before. The
+    time from `ok` until the watch sees the number is its lag (see `harness.history.lag`). The object is deleted at the
+    end.
     """
     return [*watch_objects(cluster, history, [NUMBERED]), Probe(NUMBER, partial(_ask, cluster, history, every))]
 
@@ -57,7 +57,7 @@ def _ask(cluster: Cluster, history: HistoryWriter, every: float, probe: Probe) -
     number = int(time.time())
     with cluster.client() as api:
         for due in probe.every(every):
-            if time.monotonic() - due < every:  # what was missed, while nobody answered, is not made up for
+            if time.monotonic() - due < every:  # rounds missed while nobody answered are not made up for
                 number += 1
                 _write(api, history, number)
         with suppress(ApiRefused, ApiUnreachable):

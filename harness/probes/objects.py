@@ -1,4 +1,4 @@
-"""Objects: probes that write every change of the objects that an experiment chose to watch."""
+"""Objects: probes that record every change of the objects that an experiment watches."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import CONSTRAINTS, GAP, watch
 from chaos_harness.harness.policies import CANARIES, mutated
 from chaos_harness.harness.probes import Probe
-from chaos_harness.harness.redaction import recorded
+from chaos_harness.harness.redaction import redact_object
 
 __all__ = [
     "CANARY_PODS",
@@ -24,8 +24,8 @@ __all__ = [
     "WEBHOOKS",
     "WORKLOAD",
     "WORKLOAD_EVENTS",
+    "ListWatch",
     "WatchGroup",
-    "WatchedList",
     "constraints",
     "watch_objects",
 ]
@@ -41,10 +41,10 @@ _LEASES = frozenset({"kube-system", "kube-node-lease"})
 
 
 @dataclass(frozen=True)
-class WatchedList:
-    """A list URL to watch: `name` is what it has in the history, as the process "watch <name>".
+class ListWatch:
+    """A list URL to watch; in the history it is the process "watch <name>".
 
-    `written` returns what is written of an object, or None if it is not to be written.
+    `written` returns what is recorded of an object, or None if nothing is.
     """
 
     name: str
@@ -54,18 +54,18 @@ class WatchedList:
 
 @dataclass(frozen=True)
 class WatchGroup:
-    """Lists that are watched together. Its `name` is what an incident's file calls it.
+    """Lists that are watched together; incident files name the group by its `name`.
 
-    A group of which the lists depend on a kind has `of_kind` in the place of `lists`, and the file names the kind, too:
-    "constraints ChaosOwners".
+    A group whose lists depend on a kind has `of_kind` instead of `lists`, and files add the kind: "constraints
+    ChaosOwners".
     """
 
     name: str
-    lists: tuple[WatchedList, ...] = ()
-    of_kind: Callable[[str], tuple[WatchedList, ...]] | None = None
+    lists: tuple[ListWatch, ...] = ()
+    of_kind: Callable[[str], tuple[ListWatch, ...]] | None = None
 
-    def __iter__(self) -> Iterator[WatchedList]:
-        """Return its lists."""
+    def __iter__(self) -> Iterator[ListWatch]:
+        """Iterate over its lists."""
         return iter(self.lists)
 
 
@@ -79,7 +79,7 @@ def _without_images(node: Object) -> Object:
 
 
 def _without_rego(template: Object) -> Object:
-    """Return the template without its Rego, which can be long and generates nothing."""
+    """Return the template without its Rego, which can be long and is irrelevant for generated policies."""
     targets = []
     for target in template["spec"].get("targets") or ():
         code = [source for source in target.get("code") or () if source.get("engine") != "Rego"]
@@ -88,7 +88,7 @@ def _without_rego(template: Object) -> Object:
 
 
 def _canary(pod: Object) -> Object:
-    """Return what tells of a pod that the admission probe created: its name has the question's number."""
+    """Return what is recorded of a pod that the admission probe created; its name has the question's number."""
     kept = ("name", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp")
     metadata = {name: pod["metadata"][name] for name in kept if name in pod["metadata"]}
     return {"kind": pod["kind"], "metadata": metadata, "mutated": mutated(pod)}
@@ -102,20 +102,20 @@ def _renewal(lease: Object) -> Object | None:
 
 
 USUAL = (
-    WatchedList("pods", f"/api/v1/namespaces/{NAMESPACE}/pods"),
-    WatchedList("events", f"/api/v1/namespaces/{NAMESPACE}/events"),
-    WatchedList("deployments", f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"),
-    WatchedList("endpointslices", f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices"),
-    WatchedList("nodes", "/api/v1/nodes", _without_images),
+    ListWatch("pods", f"/api/v1/namespaces/{NAMESPACE}/pods"),
+    ListWatch("events", f"/api/v1/namespaces/{NAMESPACE}/events"),
+    ListWatch("deployments", f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"),
+    ListWatch("endpointslices", f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices"),
+    ListWatch("nodes", "/api/v1/nodes", _without_images),
 )
-"""What every experiment watches: Gatekeeper itself, and the nodes."""
+"""What every experiment watches: Gatekeeper and the nodes."""
 
 GENERATED = WatchGroup(
     "generated",
     (
-        WatchedList("constrainttemplates", "/apis/templates.gatekeeper.sh/v1/constrainttemplates", _without_rego),
-        WatchedList("validatingadmissionpolicies", f"{_ADMISSION}/validatingadmissionpolicies"),
-        WatchedList("validatingadmissionpolicybindings", f"{_ADMISSION}/validatingadmissionpolicybindings"),
+        ListWatch("constrainttemplates", "/apis/templates.gatekeeper.sh/v1/constrainttemplates", _without_rego),
+        ListWatch("validatingadmissionpolicies", f"{_ADMISSION}/validatingadmissionpolicies"),
+        ListWatch("validatingadmissionpolicybindings", f"{_ADMISSION}/validatingadmissionpolicybindings"),
     ),
 )
 """Templates and what Gatekeeper generates from them and from constraints (see `constraints` for those)."""
@@ -123,56 +123,55 @@ GENERATED = WatchGroup(
 WEBHOOKS = WatchGroup(
     "webhooks",
     (
-        WatchedList("validatingwebhookconfigurations", f"{_ADMISSION}/validatingwebhookconfigurations"),
-        WatchedList("mutatingwebhookconfigurations", f"{_ADMISSION}/mutatingwebhookconfigurations"),
+        ListWatch("validatingwebhookconfigurations", f"{_ADMISSION}/validatingwebhookconfigurations"),
+        ListWatch("mutatingwebhookconfigurations", f"{_ADMISSION}/mutatingwebhookconfigurations"),
     ),
 )
-"""Whom the API server asks, and what it does when nobody answers."""
+"""Admission webhook configurations (failurePolicy, time-outs)."""
 
 CONTROL_PLANE = WatchGroup(
     "control plane",
     (
-        WatchedList("leases", "/apis/coordination.k8s.io/v1/leases", _renewal),
-        WatchedList("system pods", "/api/v1/namespaces/kube-system/pods"),
+        ListWatch("leases", "/apis/coordination.k8s.io/v1/leases", _renewal),
+        ListWatch("system pods", "/api/v1/namespaces/kube-system/pods"),
     ),
 )
-"""Who leads and which node lives, without what leases do not need to be judged; and the pods of kube-system."""
+"""Leases of leaders and of nodes, reduced to what checks use; and the pods of kube-system."""
 
-WORKLOAD = WatchGroup("workload", (WatchedList("workload", "/api/v1/pods", _in_chaos),))
-"""Pods of an experiment, in all namespaces chaos-* but the canary's, which are watched by themselves."""
+WORKLOAD = WatchGroup("workload", (ListWatch("workload", "/api/v1/pods", _in_chaos),))
+"""Pods in all namespaces chaos-* except the canary's, which CANARY_PODS watches."""
 
-CANARY_PODS = (WatchedList("canaries", f"/api/v1/namespaces/{CANARIES}/pods", _canary),)
-"""What the admission probe really created, also when it had no answer."""
+CANARY_PODS = (ListWatch("canaries", f"/api/v1/namespaces/{CANARIES}/pods", _canary),)
+"""Pods that the admission probe created, even if it got no answer."""
 
-WORKLOAD_EVENTS = (WatchedList("workload events", "/api/v1/events", _in_chaos),)
-"""What kubelets and controllers tell of those."""
+WORKLOAD_EVENTS = (ListWatch("workload events", "/api/v1/events", _in_chaos),)
+"""Events about the pods of WORKLOAD."""
 
 
-def constraints(*kinds: str) -> tuple[WatchedList, ...]:
-    """Return the constraints of these kinds; one that is not served yet, or no longer, is a gap because of "404"."""
+def constraints(*kinds: str) -> tuple[ListWatch, ...]:
+    """Return the watches on the constraints of these kinds; a kind that is not served is a gap because of "404"."""
     plurals = [kind.lower() for kind in kinds]
     root = "/apis/constraints.gatekeeper.sh/v1beta1"
-    return tuple(WatchedList(f"constraints {plural}", f"{root}/{plural}") for plural in plurals)
+    return tuple(ListWatch(f"constraints {plural}", f"{root}/{plural}") for plural in plurals)
 
 
 CONSTRAINTS_OF_A_KIND = WatchGroup("constraints", of_kind=constraints)
 """The constraints of one kind."""
 
 
-def watch_objects(cluster: Cluster, history: HistoryWriter, watched: Iterable[WatchedList] = USUAL) -> list[Probe]:
+def watch_objects(cluster: Cluster, history: HistoryWriter, watched: Iterable[ListWatch] = USUAL) -> list[Probe]:
     """Return one probe for each of `watched`.
 
-    An entry has kind `change` and says in `f` what the watch saw (see clusters.watching.watch.Change); the
-    object is its value's `object`, without managedFields and the copy that kubectl keeps, which nobody reads, and
-    without its secrets (see harness.redaction.recorded): these are never on the disk.
-    A gap stands in the history as GAP, and what came to light after it has `in_gap`. Signs of life, BOOKMARK, are at
-    most 10 s apart, and one comes when the probe settles.
+    An entry has kind `change`, and in `f` what the watch saw (see clusters.watching.watch.Change). The object is in
+    `object` of its value, without managedFields, without kubectl's copy, and without its secrets, which are never on
+    disk (see harness.redaction.redact_object). A gap is an entry GAP, and changes that became visible after it have
+    `in_gap`. Signs of life, BOOKMARK, are at most 10 s apart; one also comes when the probe settles.
     """
-    return [_Watching(cluster, history, list_) for list_ in watched]
+    return [_WatchProbe(cluster, history, list_) for list_ in watched]
 
 
-class _Watching(Probe):
-    def __init__(self, cluster: Cluster, history: HistoryWriter, watched: WatchedList) -> None:
+class _WatchProbe(Probe):
+    def __init__(self, cluster: Cluster, history: HistoryWriter, watched: ListWatch) -> None:
         super().__init__(watch(watched.name), self._follow, late_after=_QUIET_SECONDS)
         self._cluster = cluster
         self._history = history
@@ -181,12 +180,12 @@ class _Watching(Probe):
         self._heard = False
 
     def settle(self, deadline: Deadline) -> None:
-        """Wait for a sign of life that proves that all is told that there is by now.
+        """Wait for a sign of life that proves that everything up to now is recorded.
 
-        A watch that cannot give it, because nobody answers, gives none, and that is all. Raises ProbeBroken if it died.
+        If the watch cannot give it, because nobody answers, there is none, and no error. Raises ProbeBroken if it died.
         """
         self._proofs.ask(min(deadline.remaining, _PROOF_SECONDS))
-        self.healthy()
+        self.require_healthy()
 
     def _follow(self, _: Probe) -> None:
         deadline = Deadline.after(_LIFETIME_SECONDS, f"changes of {self._watched.path}")
@@ -200,17 +199,17 @@ class _Watching(Probe):
                     self._history.append("change", self.name, change.kind, value)
 
     def _asking(self) -> None:
-        if self._heard:  # the first sign of life is what was heard, not that it asked
+        if self._heard:  # the first sign of life is an answer, not a question
             self.beat()
 
 
-def _value(change: Change, watched: WatchedList) -> Object | None:
+def _value(change: Change, watched: ListWatch) -> Object | None:
     value: Object = {"resource_version": change.resource_version}
     if change.object is not None:
         written = watched.written(change.object)
         if written is None:
             return None
-        value["object"] = recorded({**written, "metadata": _metadata(written["metadata"])})
+        value["object"] = redact_object({**written, "metadata": _metadata(written["metadata"])})
     if change.in_gap:
         value["in_gap"] = True
     if change.kind == GAP:

@@ -1,4 +1,4 @@
-"""Replicas: a probe that keeps asking each webhook pod by itself whether it serves, and enforces the policies."""
+"""Replicas: asks each webhook pod directly whether it is serving and enforces the policies."""
 
 import threading
 from collections.abc import Sequence
@@ -31,12 +31,12 @@ _SHORT = 160
 def ask_replicas(
     cluster: Cluster, history: HistoryWriter, *, every: float = 1.0, questions: Sequence[Question] = ()
 ) -> Probe:
-    """Return a probe that sends AdmissionReviews to each webhook pod by itself, every `every` seconds.
+    """Return a probe that sends AdmissionReviews to each webhook pod directly, every `every` seconds.
 
-    Each round has the review of a label, which needs no policy, and one of those that the `questions` are, in turn.
-    It goes through the API server's proxy to the pod's port, past Service and endpoints, so that one
-    replica's recovery can be told from that of the others. `ok`: it said what it must; `fail`: it, or the
-    API server, said something else; `info`: there was no answer.
+    Each round sends the label review, which needs no policy, and the next of the `questions`' reviews. They go through
+    the API server's proxy to the pod's port, past Service and endpoints, so that the recovery of one replica can be
+    told from the others'. `ok`: the pod gave the right answer; `fail`: it, or the API server, gave another one; `info`:
+    no answer.
     """
     return Probe(REPLICAS, partial(_ask, cluster, history, every, reviews(questions)), late_after=30.0)
 
@@ -60,7 +60,7 @@ def _ask(cluster: Cluster, history: HistoryWriter, interval: float, asked: Seque
 
 
 class _Clients:
-    """API clients, one a thread, closed together."""
+    """API clients, one per thread, closed together."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster

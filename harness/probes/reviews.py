@@ -1,4 +1,4 @@
-"""Reviews: what a webhook pod of Gatekeeper is asked by itself, and what it must say if it enforces the policies."""
+"""Reviews: AdmissionReviews for a single webhook pod, with the answer that it must give if it enforces the policies."""
 
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ from chaos_harness.harness.policies import LEVEL, Question, Wanted
 __all__ = ["LABEL", "Review", "Said", "reviews"]
 
 Said = Literal["mutated", "allowed", "denied"]
-"""What a webhook pod can say of an object: it is to be changed as our mutators do, it may be as it is, it may not."""
+"""A webhook pod's answers: the object gets our mutation, is allowed unchanged, or is denied."""
 
 _WANTED: Mapping[Wanted, tuple[str, Said]] = {
     "mutated": ("/v1/mutate", "mutated"),
@@ -23,9 +23,9 @@ _WANTED: Mapping[Wanted, tuple[str, Said]] = {
 
 @dataclass(frozen=True)
 class Review:
-    """An AdmissionReview for one path of a webhook pod, and what it must say of it.
+    """An AdmissionReview for one path of a webhook pod, and the right answer.
 
-    `question` is the name of the policy whose question it is; the review of the label, which is of none, has none.
+    `question` is the name of the policy that the question is about; it is empty for the label review, which needs none.
     """
 
     path: str
@@ -35,16 +35,16 @@ class Review:
 
     @property
     def f(self) -> str:
-        """The operation that it is in a history."""
+        """Its operation in a history."""
         return review_of(self.question) if self.question else REVIEW
 
     @property
     def value(self) -> dict[str, str]:
-        """What a history says of it."""
+        """Its value in a history."""
         return {"question": self.question} if self.question else {}
 
     def said(self, response: Mapping[str, Any]) -> Said:
-        """Return what an answer says; raises KeyError, ValueError or TypeError if it is none."""
+        """Return what a response says; raises KeyError, ValueError or TypeError for anything else than a response."""
         if response["allowed"] is not True:
             return "denied"
         patch = b64decode(response.get("patch") or "").decode()
@@ -52,11 +52,11 @@ class Review:
 
 
 LABEL = Review("/v1/admitlabel", "denied", LABEL_REVIEW)
-"""What every webhook pod must deny, whatever policies there are."""
+"""What every webhook pod must deny, without any policy."""
 
 
 def reviews(questions: Iterable[Question]) -> list[Review]:
-    """Return one review for each policy that webhook pods answer for: what the API server's own policies do is not."""
+    """Return one review for each policy that webhook pods enforce; the API server's own policies have none."""
     by_policy: dict[str, Review] = {}
     for question in questions:
         if question.wanted in _WANTED and question.path.partition("/namespaces/")[2]:
@@ -65,7 +65,7 @@ def reviews(questions: Iterable[Question]) -> list[Review]:
 
 
 def _review(question: Question) -> Review:
-    """Return the review that the API server would send for a question: a create of its body at its URL."""
+    """Return the review that the API server would send for a question: a create of its body at its path."""
     path, wanted = _WANTED[question.wanted]
     root, _, rest = question.path.partition("/namespaces/")
     namespace, plural = rest.split("/")

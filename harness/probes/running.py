@@ -1,4 +1,4 @@
-"""Running: the probes of one experiment, started, looked after and stopped together."""
+"""Running: starts, supervises and stops the probes of one experiment."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +19,7 @@ _AT_ONCE_SECONDS = 1.0
 
 
 class Probes:
-    """Probes that run, by their names, and write into one history."""
+    """The running probes of one history, by name."""
 
     def __init__(self, history: HistoryWriter) -> None:
         self._history = history
@@ -33,9 +33,9 @@ class Probes:
         return list(self._probes)
 
     def start(self, *probes: Probe) -> None:
-        """Start probes, each after a running one of its name is stopped, and wait for the first sign of life of each.
+        """Start probes and wait for the first beat of each; a running probe of the same name is stopped first.
 
-        Raises ProbeBroken if one gives none in time, or one that is replaced had died.
+        Raises ProbeBroken if there is no beat in time, or if a probe that is replaced had died.
         """
         for probe in probes:
             self.remove(probe.name)
@@ -43,49 +43,49 @@ class Probes:
             probe.start()
         deadline = Deadline.after(_FIRST_SECONDS, "a first sign of life")
         for probe in probes:
-            probe.first(deadline)
+            probe.wait_for_beat(deadline)
 
     def remove(self, name: str) -> None:
-        """Stop the probe `name`, if it runs; raise ProbeBroken if it had died."""
+        """Stop the probe `name` if it runs; raise ProbeBroken if it had died."""
         probe = self._probes.pop(name, None)
         if probe is not None:
             probe.stop()
 
-    def healthy(self) -> None:
-        """Raise ProbeBroken if one has died or is late."""
+    def require_healthy(self) -> None:
+        """Raise ProbeBroken if a probe is dead or late."""
         for probe in self._probes.values():
-            probe.healthy()
+            probe.require_healthy()
 
     def settle(self, *names: str) -> None:
-        """Wait until each that is not stopped, or each of `names`, has asked once more; raise ProbeBroken.
+        """Wait until each running probe, or each of `names`, has asked once more; raise ProbeBroken.
 
-        They do so all at once, but for those that copy what others cause: they come last.
+        They settle at the same time, except those that copy what others cause, which settle last.
         """
-        for _, error in self._settled(names, _FIRST_SECONDS):
+        for _, error in self._settle_all(names, _FIRST_SECONDS):
             raise error
 
     def give_signs(self, seconds: float = _FIRST_SECONDS) -> None:
-        """Mark the moment up to which is to be judged, and wait until each has asked once more since; a while at most.
+        """Mark the moment up to which is judged, and wait, at most `seconds`, until each probe has asked once more.
 
-        Marks that follow one another at once, with no phase between, are one. Whoever cannot ask leaves no sign: it is
-        for those who judge to see what was not seen. After the probes were stopped there is nothing to mark. Raises
-        ProbeBroken if one died.
+        Marks in quick succession, without a phase in between, are one mark. A probe that cannot ask leaves no sign of
+        life; checks see that in the history. After the probes were stopped this does nothing. Raises ProbeBroken if one
+        died.
         """
         recent = time.monotonic() - self._signs < _AT_ONCE_SECONDS
         if self._over or (recent and self._marks == self._history.counted(EXPERIMENT, "mark")):
             return
         self._history.append("mark", EXPERIMENT, JUDGE)
-        self._settled((), seconds)
+        self._settle_all((), seconds)
         self._signs, self._marks = time.monotonic(), self._history.counted(EXPERIMENT, "mark")
-        self.healthy()
+        self.require_healthy()
 
     def give_last_signs(self) -> None:
-        """Do so when all is over, whatever became of the probes: nothing is raised for one that is dead or late."""
+        """Do the same at the end of the experiment; dead and late probes raise nothing."""
         with suppress(ProbeBroken):
             self.give_signs(_LAST_SECONDS)
 
-    def _settled(self, names: tuple[str, ...], seconds: float) -> list[tuple[Probe, ProbeBroken]]:
-        """Settle probes and return those that could not, and why."""
+    def _settle_all(self, names: tuple[str, ...], seconds: float) -> list[tuple[Probe, ProbeBroken]]:
+        """Settle probes and return those that could not, with their errors."""
         deadline = Deadline.after(seconds, "a round of asking")
 
         def settle(probe: Probe) -> ProbeBroken | None:
@@ -105,7 +105,7 @@ class Probes:
         return failed
 
     def stop(self) -> None:
-        """Stop all, newest first, also when one cannot be stopped; raise ProbeBroken if one had died."""
+        """Stop all, newest first, even if some cannot be stopped; raise ProbeBroken if one had died."""
         self._over = True
         with ExitStack() as last:
             for probe in self._probes.values():

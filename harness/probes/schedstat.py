@@ -1,16 +1,16 @@
-"""Schedstat: how long the threads of a node's processes ran and waited for a processor, and which were starved.
+"""Schedstat: how long the threads of a node's processes ran and waited for a CPU, and which processes were starved.
 
-Linux tells both of each thread, in nanoseconds, in /proc/<pid>/task/<tid>/schedstat (its documentation:
-scheduler/sched-stats).
+Linux has both for each thread, in nanoseconds, in /proc/<pid>/task/<tid>/schedstat (see scheduler/sched-stats in its
+documentation).
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["ANSWERING", "SCRIPT", "Process", "Sample", "Starvation", "Starving", "parse"]
+__all__ = ["ANSWERING", "SCRIPT", "Process", "Sample", "Starvation", "StarvationDetector", "parse"]
 
 ANSWERING = "manager", "kube-apiserver", "etcd"
-"""The commands by which a cluster answers: Gatekeeper's, the API server's and its store's."""
+"""The commands that answer requests: Gatekeeper, the API server and its store."""
 
 SCRIPT = """
 while read -rt 60 _; do
@@ -47,32 +47,32 @@ while read -rt 60 _; do
   echo "$told"
 done 2>/dev/null
 """.replace("NAMES", " | ".join(ANSWERING))
-"""What bash does on a node: for each line that it reads, it prints one that `parse` reads; it ends when it reads none.
+"""The bash script on a node: for each line of input it prints one line for `parse`; it ends at the end of input.
 
-It starts no program, for that would cost more than all the rest. New processes are looked for when one is gone, and
-each sixth time. How often a limit of its own held a process back, its container's cgroup tells, and that of its pod.
+It starts no program, which would cost more than all the rest. It looks for new processes when one is gone, and every
+sixth time. How often a process was throttled comes from the cgroups of its container and its pod.
 """
 
 _NANOSECONDS = 1e9
 _SHARE = 0.25
 _STARVED_SECONDS, _STILL_SECONDS = 0.025, 0.01
-"""How long one wait takes, at least, on average; on two cores, up to a load of 15, it took 12 ms at most."""
+"""Least average wait of a starved process; on two cores, at loads up to 15, it was at most 12 ms."""
 
 _STARVED_PART, _STILL_PART = 0.9, 0.5
-"""For what part of the time one thread waits, at least, however short its waits are.
+"""Least part of the time that one thread of a starved process waits, however short its waits are.
 
-An API server and its store that had to share two cores with ten loops waited for 3 ms each time, but all the time, and
-thousands of requests timed out. Of 4,551 time-outs, 149 lay in no starved moment as the length of the waits tells
-them, and none as both do; of 67 calm seconds at loads of 5 to 20, three were called starved.
-The loops must have a session each: all processes of one are given what one process is (sched(7), autogroup).
+An API server and its store that shared two cores with ten busy loops waited only 3 ms each time, but all the time, and
+thousands of requests timed out. Of 4,551 time-outs, 149 were outside of starvation by the length of waits alone, and
+none by both criteria; of 67 calm seconds at loads of 5 to 20, three were called starved. To repeat this, give each loop
+its own session: all processes of one session share the time of one process (sched(7), autogroup).
 """
 
 
 @dataclass(frozen=True)
 class Process:
-    """What is told of one process: how often it was `held` back by a limit, and of each thread what it ran and waited.
+    """Figures of one process: how often a limit throttled it (`held`), and for each thread how long it ran and waited.
 
-    Threads are known by their ids; figures are since a thread began: seconds, seconds, and how often it was let run.
+    `threads` maps a thread's id to (seconds run, seconds waited, times scheduled), each since the thread started.
     """
 
     name: str
@@ -82,23 +82,23 @@ class Process:
 
 @dataclass(frozen=True)
 class Sample:
-    """What a node told `at` a moment of its own clock, in seconds since it was booted: its processes, by their ids."""
+    """The processes of a node, by their ids, `at` a time of its own clock (seconds since boot)."""
 
     at: float
     processes: Mapping[int, Process]
 
     @property
     def blank(self) -> bool:
-        """Whether there are processes, none of which ever ran: so kernels tell that do not count it."""
+        """Whether there are processes but none ever ran: the kernel does not count."""
         threads = [thread for process in self.processes.values() for thread in process.threads.values()]
         return bool(self.processes) and not any(ran for ran, *_ in threads)
 
 
 @dataclass(frozen=True)
 class Starvation:
-    """Somebody was starved for `seconds`, up to the sample that tells: `who`, by name, and how long he ran and waited.
+    """Processes were starved for `seconds`, up to the current sample; `who` are their names.
 
-    `ran` and `waited` are sums over the threads of who waited longest, in seconds.
+    `ran` and `waited` are sums over the threads of the process that waited longest, in seconds.
     """
 
     seconds: float
@@ -108,7 +108,7 @@ class Starvation:
 
 
 def parse(line: str) -> Sample:
-    """Return what a line tells; raise ValueError if it is none that `SCRIPT` prints."""
+    """Return the sample in a line; raise ValueError if `SCRIPT` did not print it."""
     head, *parts = line.split(" P ")
     word, at = head.split(" ")
     if word != "AT":
@@ -126,16 +126,15 @@ def parse(line: str) -> Sample:
     return Sample(float(at), processes)
 
 
-class Starving:
-    """Decides, sample by sample of one node, whether one of its processes was starved since the one before.
+class StarvationDetector:
+    """Decides, sample by sample of one node, whether a process was starved since the sample before.
 
-    Starved is whose threads had to wait 25 ms on average each time that they wanted to run, and for a quarter of the
-    time or more in sum; as long as that goes on, 10 ms will do. So is he of whose threads one waited for nine tenths of
-    the time, in however many waits: it always had something to do. As long as that goes on, half of the time will do.
-    How long all waited in sum tells little by itself: hundreds of short waits, which nobody notices who asks, make a
-    second and more of it, ten times what was run.
-    Who waits since he has used up a limit of his own is not starved: that is what he was given, or a fault's doing, and
-    no want of the machine's.
+    A process is starved if its threads waited 25 ms on average per time scheduled, and for a quarter of the time or
+    more in total; while that lasts, 10 ms are enough. It is also starved if one of its threads waited for nine tenths
+    of the time, in however many waits; while that lasts, half of the time is enough. The total of all waits says little
+    alone: hundreds of short waits, which no request notices, add up to a second and more, ten times the time run. A
+    process that waits because it used up its own limit is not starved: the limit, or a fault, wants that, and not the
+    machine.
     """
 
     def __init__(self) -> None:
@@ -143,10 +142,9 @@ class Starving:
         self._starved: set[int] = set()
 
     def take(self, sample: Sample) -> Starvation | None:
-        """Take the next sample, and return who was starved since the one before; None: nobody, as far as is known.
+        """Take the next sample, and return the starvation since the one before; None if none is known.
 
-        What a thread waited is told when it gets the processor, so that a long wait may reach back behind the sample
-        before.
+        A thread's wait is counted when the thread gets the CPU, so a long wait may have begun before the sample before.
         """
         before, self._before = self._before, sample
         if before is None or sample.at <= before.at:
@@ -162,16 +160,16 @@ class Starving:
         return Starvation(seconds, tuple(sorted({growth.name for growth in starved})), worst.ran, worst.waited)
 
     @staticmethod
-    def _grown(before: Sample, sample: Sample) -> Iterator[tuple[int, "_Grown"]]:
-        """Yield by how much the figures of each process grew that is in both samples."""
+    def _grown(before: Sample, sample: Sample) -> Iterator[tuple[int, "_Growth"]]:
+        """Yield the growth of the figures of each process that is in both samples."""
         for pid, process in sample.processes.items():
             was = before.processes.get(pid)
             if was is not None and was.name == process.name and process.held == was.held:
-                yield pid, _Grown.of(was, process)
+                yield pid, _Growth.of(was, process)
 
 
 @dataclass(frozen=True)
-class _Grown:
+class _Growth:
     name: str
     ran: float
     waited: float
@@ -180,8 +178,8 @@ class _Grown:
     """How long one of its threads waited, in sum."""
 
     @classmethod
-    def of(cls, was: Process, process: Process) -> "_Grown":
-        """Compare; a thread that was not there before has begun since, and one whose figures shrink is another one."""
+    def of(cls, was: Process, process: Process) -> "_Growth":
+        """Compare two samples of a process; a new thread counts from 0, one whose figures shrink is another thread."""
         grown = [(0.0, 0.0, 0)]
         for tid, (runs, waits, times) in process.threads.items():
             ran, waited, before = was.threads.get(tid, (0.0, 0.0, 0))
@@ -191,7 +189,7 @@ class _Grown:
         return cls(process.name, ran, waited, int(times), max(thread[1] for thread in grown))
 
     def starves(self, passed: float, *, still: bool) -> bool:
-        """Whether who grew so in so many seconds was starved; `still`: he was so before."""
+        """Whether this growth within `passed` seconds is starvation; `still`: the process was starved before."""
         wait, part = (_STILL_SECONDS, _STILL_PART) if still else (_STARVED_SECONDS, _STARVED_PART)
         waits_long = self.waited >= _SHARE * passed and self.waited >= wait * self.times
         return waits_long or self.longest >= part * passed

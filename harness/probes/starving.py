@@ -1,7 +1,7 @@
-"""Starving: a probe of the processes that answer: whether the machine let them run, as the nodes' kernel tells.
+"""Starving: measures, by the nodes' kernels, whether Gatekeeper, API server and etcd got enough CPU time.
 
-The metronome is a thread of ours, and thread and webhook are not starved alike: pods stand in cgroups of little weight,
-so that a busy machine holds them back for seconds while whoever sleeps most of the time gets a processor at once.
+The metronome is not enough: it is a thread of ours, and pods are in cgroups of little weight, which a busy machine
+holds back for seconds while a thread that mostly sleeps gets a CPU at once.
 """
 
 import select
@@ -16,7 +16,7 @@ from chaos_harness.harness.errors import HarnessError
 from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import LATE, METRONOME, READ, numbered
 from chaos_harness.harness.probes import Probe
-from chaos_harness.harness.probes.schedstat import SCRIPT, Starving, parse
+from chaos_harness.harness.probes.schedstat import SCRIPT, StarvationDetector, parse
 
 if TYPE_CHECKING:
     from chaos_harness.clusters.engine.dialogue import Dialogue
@@ -31,13 +31,12 @@ _SHORT = 160
 
 
 def watch_starving(cluster: Cluster, history: HistoryWriter) -> Probe:
-    """Return a probe that asks each node each second how long Gatekeeper, API server and etcd had to wait to run.
+    """Return a probe that reads, every second, how long Gatekeeper, API server and etcd on each node waited for a CPU.
 
-    A second in which one of them was starved (see `harness.probes.schedstat`) is told as the metronome tells of one in
-    which this machine did not let the probes run: `info late`, with `seconds` up to now, `who` was starved, and how
-    many seconds the threads of the worst `ran` and `waited`.
-    A node that can be looked into is `ok read`, with the `processes` that are watched; `info read` says why one cannot
-    be, once until it can: then it is not known, as ever before, whether somebody starves there.
+    If one of them was starved (see `harness.probes.schedstat`), the entry is `info late`, like the metronome's, with
+    `seconds` up to now, `who` was starved, and how many seconds the threads of the worst one `ran` and `waited`. `ok
+    read` names the `processes` watched on a node; `info read` says, once, why a node cannot be read: then it is unknown
+    whether a process starves there.
     """
     return Probe("starving", partial(_watch, cluster, history), late_after=30.0)
 
@@ -52,7 +51,7 @@ def _watch(cluster: Cluster, history: HistoryWriter, probe: Probe) -> None:
 
 
 def _listen(nodes: list["_Node"]) -> None:
-    """Take the answers of all nodes; one that takes longer, as a paused one's does, is taken a next time."""
+    """Take the answers of all nodes; a node that takes longer, such as a paused one, is heard the next time."""
     deadline = Deadline.after(_LISTEN_SECONDS, "the nodes to tell who starves")
     poll = select.poll()
     waiting = {node.dialogue.fileno(): node for node in nodes if node.dialogue and node.asked is not None}
@@ -66,7 +65,7 @@ def _listen(nodes: list["_Node"]) -> None:
 
 
 class _Node:
-    """One node: `asked` is when it was, if it has not answered yet; without a `dialogue` it cannot be."""
+    """One node: `asked` is the time of a question without an answer yet; without a `dialogue` it cannot be asked."""
 
     def __init__(self, cluster: Cluster, node: str, history: HistoryWriter) -> None:
         self.dialogue: Dialogue | None = None
@@ -74,10 +73,10 @@ class _Node:
         self._begin = partial(cluster.talk, node, ["bash", "-c", SCRIPT])
         self._history = history
         self._process = numbered(METRONOME, node)
-        self._starving = Starving()
+        self._starving = StarvationDetector()
         self._stack = ExitStack()
         self._again = 0.0
-        self._told: bool | None = None
+        self._readable: bool | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -86,27 +85,27 @@ class _Node:
         self._stack.close()
 
     def ask(self) -> None:
-        """Ask, unless an answer is due; who cannot be asked is tried again a while later."""
+        """Ask, unless an answer is due; a node that cannot be asked is tried again 5 s later."""
         if self.dialogue is None and time.monotonic() >= self._again:
             self._again = time.monotonic() + _AGAIN_SECONDS
             deadline = Deadline.after(_GUARD_SECONDS, "the engine to tell whose the node is")
             try:
                 self.dialogue = self._stack.enter_context(self._begin(deadline))
             except HarnessError as error:
-                self._tell_unread(str(error))
+                self._note_unread(str(error))
         if self.dialogue is not None and self.asked is None:
             self.asked = time.monotonic()
             self.dialogue.say("")
 
     def hear(self) -> bool:
-        """Take what it tells; return whether that is all that is to be waited for."""
+        """Take the node's lines; return whether no answer is due any more."""
         if self.dialogue is None or self.asked is None:
             return True
         lines = self.dialogue.hear()
         for line in lines:
             self._take(line, self.asked)
         if self.dialogue.ended:
-            self._tell_unread("what was to tell who starves has ended")
+            self._note_unread("the script on the node has ended")
             self._stack.close()
             self.dialogue = self.asked = None
         elif lines:
@@ -114,11 +113,11 @@ class _Node:
         return self.asked is None
 
     def _take(self, line: str, asked: float) -> None:
-        """Take a line with what was so at some moment since it was asked for."""
+        """Take a line about a moment since `asked`."""
         try:
             sample = parse(line)
         except ValueError:
-            self._tell_unread(line)
+            self._note_unread(line)
             return
         if starved := self._starving.take(sample):
             figures = {"seconds": starved.seconds + time.monotonic() - asked}
@@ -126,13 +125,13 @@ class _Node:
             value = {"who": starved.who, **{name: round(figure, 3) for name, figure in figures.items()}}
             self._history.append("info", self._process, LATE, value)
         if sample.blank:
-            self._tell_unread("its kernel does not tell how long threads run and wait")
-        elif self._told is not True:
-            self._told = True
+            self._note_unread("its kernel does not tell how long threads run and wait")
+        elif self._readable is not True:
+            self._readable = True
             names = sorted({process.name for process in sample.processes.values()})
             self._history.append("ok", self._process, READ, {"processes": names})
 
-    def _tell_unread(self, said: str) -> None:
-        if self._told is not False:
-            self._told = False
+    def _note_unread(self, said: str) -> None:
+        if self._readable is not False:
+            self._readable = False
             self._history.append("info", self._process, READ, {"said": said[:_SHORT]})

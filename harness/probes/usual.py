@@ -1,4 +1,4 @@
-"""Usual probes: those of every experiment on Gatekeeper."""
+"""Usual probes: the probes of every experiment on Gatekeeper."""
 
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.harness.history import HistoryWriter
@@ -8,17 +8,17 @@ from chaos_harness.harness.probes.clocks import read_clocks
 from chaos_harness.harness.probes.metronome import keep_time
 from chaos_harness.harness.probes.numbers import write_numbers
 from chaos_harness.harness.probes.objects import watch_objects
+from chaos_harness.harness.probes.registry_log import follow_registry
 from chaos_harness.harness.probes.replicas import ask_replicas
-from chaos_harness.harness.probes.requests import follow_registry
 from chaos_harness.harness.probes.starving import watch_starving
 
 __all__ = ["usual_probes"]
 
 
 def usual_probes(cluster: Cluster, history: HistoryWriter) -> list[Probe]:
-    """Return probes of objects, admission, replicas, machine, who is starved, clocks, and the registry's log if any.
+    """Return probes of clocks, objects, watch lag, admission, replicas, this machine, starvation and registry log.
 
-    How late a watch is, a number tells that is written each second (see `harness.probes.numbers`).
+    The registry's log is followed if the cluster has a registry.
     """
     registry = [follow_registry(cluster.registry, history)] if cluster.registry else []
     return [

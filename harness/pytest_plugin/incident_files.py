@@ -1,4 +1,4 @@
-"""Collection: makes one pytest test of each incident file, on a cluster of its own shape."""
+"""Incident files: collects each incident file as one pytest test, on a cluster of the file's shape."""
 
 import re
 from pathlib import Path
@@ -9,25 +9,25 @@ import pytest
 
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.experiment.lifecycle import Experiment
-from chaos_harness.harness.incident.judge import claim
+from chaos_harness.harness.incident.judge import claim_all
 from chaos_harness.harness.incident.load import LoadedIncident, load
-from chaos_harness.harness.incident.replay.driver import relive
+from chaos_harness.harness.incident.replay.driver import replay_incident
 
-__all__ = ["FOLDER", "collected"]
+__all__ = ["FOLDER", "collect_incident"]
 
 FOLDER = "incidents"
-"""Incident files are the YAML files that lie in a directory of this name, not those in directories below it."""
+"""Incident files are the YAML files directly in a directory of this name."""
 
 
-def collected(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """Return the collector of an incident file, or None for another one."""
+def collect_incident(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Return the collector of an incident file, or None for another file."""
     if path.suffix == ".yaml" and path.parent.name == FOLDER:
         return _IncidentFile.from_parent(parent, path=path)
     return None
 
 
 class _IncidentFile(pytest.Module):
-    """A module that is not imported but made of an incident file: its marker is the shape, its test the incident."""
+    """A module made of an incident file instead of imported: its marker is the shape, its test replays the incident."""
 
     def _getobj(self) -> Any:
         try:
@@ -44,15 +44,15 @@ class _IncidentFile(pytest.Module):
         return module
 
     def _named(self) -> bool:
-        """Whether the file itself is on the command line: that selects it."""
+        """Whether the file itself is on the command line, which selects it."""
         places = [Path(argument.partition("::")[0]) for argument in self.config.args]
         return self.path in [self.config.invocation_params.dir / place for place in places]
 
 
 def _test(loaded: LoadedIncident, name: str) -> Any:
     def relived(experiment: Experiment) -> None:
-        relive(loaded, experiment)
-        claim(loaded, experiment)
+        replay_incident(loaded, experiment)
+        claim_all(loaded, experiment)
 
     relived.__name__ = relived.__qualname__ = name
     relived.__doc__ = f"{loaded.incident.title}."

@@ -1,4 +1,8 @@
-"""Plugin: pytest's options, hooks and fixtures that give scenarios clusters and experiments."""
+"""Plugin: pytest's options, hooks and fixtures that give scenarios clusters and experiments.
+
+Fixtures depend on each other by names that begin with `chaos_`. `engine`, `cluster`, `experiments` and `experiment` are
+short names of four of them: a repository may have fixtures of its own by these names, which hide only the short ones.
+"""
 
 import argparse
 import secrets
@@ -22,29 +26,29 @@ from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.experiment.record import PROPERTY, Record
-from chaos_harness.harness.pytest_plugin.incident_files import collected
-from chaos_harness.harness.run.cluster_provider import Supply
-from chaos_harness.harness.run.context import EXTENDED, Session, shapes_of
-from chaos_harness.harness.run.interrupts import interrupted
-from chaos_harness.harness.run.worker_ends import await_ends
-from chaos_harness.harness.run.workers import at_once
+from chaos_harness.harness.pytest_plugin.incident_files import collect_incident
+from chaos_harness.harness.run.cluster_provider import ClusterProvider
+from chaos_harness.harness.run.context import EXTENDED, RunContext, shapes_of
+from chaos_harness.harness.run.interrupts import hides_interrupt
+from chaos_harness.harness.run.worker_ends import wait_for_workers
+from chaos_harness.harness.run.workers import count_clusters
 
-__all__ = ["Cluster", "Experiments", "tell"]
+__all__ = ["Cluster", "Experiments", "attach_record"]
 
 Experiments = Callable[[str], Experiment]
-"""What the fixture `experiments` is: makes an experiment by its name, to be opened by `with`."""
+"""The fixture `experiments`: makes an experiment by name, to be opened by `with`."""
 
-_SESSION = pytest.StashKey[Session]()
+_CONTEXT = pytest.StashKey[RunContext]()
 _NODES = pytest.StashKey[list[Any]]()
 _SEED = "chaos-seed"
 _OWN = "chaos_"
-"""What the names begin with by which pytest keeps our options: another plugin may have a --seed, too."""
-_REPETITION = "repetition"
+"""Prefix of our options' names inside pytest: another plugin may have a --seed, too."""
+_REPETITION = "chaos_repetition"
 _SHAPE_OPTIONS = ("kubernetes", "gatekeeper", "install", "workers")
 
 
-def tell(item: pytest.Item, record: Record) -> None:
-    """Leave a test's record where reports find it, in place of an older one."""
+def attach_record(item: pytest.Item, record: Record) -> None:
+    """Attach a record to a test for the reports, replacing an older one."""
     item.user_properties = [user_property for user_property in item.user_properties if user_property[0] != PROPERTY]
     item.user_properties.append((PROPERTY, record.json()))
 
@@ -61,7 +65,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("kubernetes", metavar="VERSION", help=f"version of Kubernetes, or a minor such as 1.35, {scope}")
     add("workers", metavar="N", type=int, help=f"number of worker nodes, {scope}")
     add("install", metavar="METHOD", help=f"manifest or chart, {scope}")
-    add("seed", metavar="N", type=int, help="seed of every random choice; told by each run")
+    add("seed", metavar="N", type=int, help="seed of every random choice; each run reports it")
     add(
         "times",
         metavar="N",
@@ -78,9 +82,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Check the options, all problems at once, before anything is collected or touched.
+    """Check all options before anything is collected or touched, and report all problems at once.
 
-    From now on a terminal that goes away, or a full disk below a log, loses what is told and nothing else.
+    From now on a closed terminal, or a full disk under a log, loses output and nothing else.
     """
     option = _options(config)
     asked = {name: getattr(option, name) for name in _SHAPE_OPTIONS if getattr(option, name) is not None}
@@ -97,10 +101,10 @@ def pytest_configure(config: pytest.Config) -> None:
     option.seed = getattr(config, "workerinput", {}).get(_SEED, option.seed)
     if option.seed is None:
         option.seed = secrets.randbelow(2**32)
-    _tell_what_can_be_told(config)
+    _tolerate_lost_output(config)
     stream = open_copy(2)  # pytest captures what is written to the original
     config.add_cleanup(stream.close)
-    config.stash[_SESSION] = Session(
+    config.stash[_CONTEXT] = RunContext(
         seed=option.seed,
         keep=option.keep,
         engine=option.engine,
@@ -113,17 +117,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    """Tell the seed, by which a run can be repeated."""
-    return f"chaos: {OPTION}seed {config.stash[_SESSION].seed}"
+    """Report the seed, with which a run can be repeated."""
+    return f"chaos: {OPTION}seed {config.stash[_CONTEXT].seed}"
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Collect incident files beside the modules."""
-    return collected(file_path, parent)
+    return collect_incident(file_path, parent)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Repeat what makes experiments as often as --times says."""
+    """Repeat what makes experiments as often as --times says; the repetition comes first in a test's id."""
     times = _options(metafunc.config).times
     if times > 1 and _REPETITION in metafunc.fixturenames:
         ids = [f"time_{number}" for number in range(1, times + 1)]
@@ -131,20 +136,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Find every file's shape before a cluster is touched; deselect what the options contradict, or nobody asked for.
+    """Find every file's shape before a cluster is touched; deselect what options contradict or nobody selected.
 
-    All problems of all files are told at once, as a usage error. A worker of xdist cannot end with one: it runs
-    nothing and leaves them to the controller.
+    All problems of all files are one usage error. A worker of xdist cannot end with one: it runs nothing and leaves the
+    report to the controller.
     """
-    session = config.stash[_SESSION]
+    context = config.stash[_CONTEXT]
     if not (config.option.markexpr or config.option.keyword):
         extended = [item for item in items if item.get_closest_marker(EXTENDED)]
         config.hook.pytest_deselected(items=extended)
         items[:] = [item for item in items if item not in extended]
-    session.shapes, contradicted, session.problems = shapes_of(items, session.asked)
-    if session.problems and not hasattr(config, "workerinput"):
-        raise pytest.UsageError(*session.problems)
-    if session.problems:
+    context.shapes, contradicted, context.problems = shapes_of(items, context.asked)
+    if context.problems and not hasattr(config, "workerinput"):
+        raise pytest.UsageError(*context.problems)
+    if context.problems:
         items.clear()
     elif contradicted:
         config.hook.pytest_deselected(items=contradicted)
@@ -153,18 +158,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
-    """Leave nothing of this process but what is kept; tell the controller of xdist what there is to tell.
+    """Remove what this process made, except what is kept; send the closing lines to the controller of xdist.
 
-    Fixtures that are still set up, as after an interrupt or an internal error, are torn down first, which pytest would
-    do later: what another plugin raises meanwhile, such as a report that a full disk does not take, must not keep a
-    fault from being healed or a cluster from being removed.
+    After an interrupt or an internal error, fixtures that are still set up are torn down first; pytest would do it
+    later. So another plugin's error, such as a report that a full disk refuses, prevents neither healing nor the
+    removal of a cluster.
     """
-    mine = session.config.stash[_SESSION]
+    context = session.config.stash[_CONTEXT]
     ending = CleanupStack()
     if session.exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR):
         nodes: list[Any] = session.config.stash.get(_NODES, [])
-        ending.callback(partial(await_ends, nodes))
-    ending.callback(mine.close)
+        ending.callback(partial(wait_for_workers, nodes))
+    ending.callback(context.close)
     ending.callback(partial(session.config.pluginmanager.getplugin("runner").pytest_sessionfinish, session))
     failed: Exception | None = None
     try:
@@ -175,8 +180,8 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
         failed = error
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
-        output["chaos"] = {"kept": mine.kept, "problems": mine.problems, "told": mine.remarks}
-    elif mine.problems:
+        output["chaos"] = {"kept": context.kept, "problems": context.problems, "remarks": context.remarks}
+    elif context.problems:
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
     yield
     if failed is not None:
@@ -185,117 +190,142 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
 
 @pytest.hookimpl(optionalhook=True, tryfirst=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Let `-n auto` be as many clusters as the machine bears, each file's on one worker."""
+    """Make `-n auto` as many workers as clusters fit on this machine; each file's cluster is on one worker."""
     asked = {name: value for name in _SHAPE_OPTIONS if (value := getattr(_options(config), name)) is not None}
     try:
-        return at_once(Shape.parse(asked))
+        return count_clusters(Shape.parse(asked))
     except BadScenario:  # told by pytest_configure, which comes later
         return 1
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Give a worker of xdist the run's seed: options that a hook has changed do not reach it."""
-    node.workerinput[_SEED] = node.config.stash[_SESSION].seed
+    """Give a worker of xdist the run's seed: options changed by a hook do not reach it."""
+    node.workerinput[_SEED] = node.config.stash[_CONTEXT].seed
     node.config.stash.setdefault(_NODES, []).append(node)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take over what a worker of xdist has to tell."""
-    parting = getattr(node, "workeroutput", {}).get("chaos", {})
-    session = node.config.stash[_SESSION]
-    session.kept += parting.get("kept", [])
-    session.problems += parting.get("problems", [])
-    session.remarks += parting.get("told", [])
+    """Take over the closing lines of a worker of xdist."""
+    closing_lines = getattr(node, "workeroutput", {}).get("chaos", {})
+    context = node.config.stash[_CONTEXT]
+    context.kept += closing_lines.get("kept", [])
+    context.problems += closing_lines.get("problems", [])
+    context.remarks += closing_lines.get("remarks", [])
 
 
 def pytest_exception_interact(call: pytest.CallInfo[Any]) -> None:
-    """Stop the run for an interrupt, also if what it stopped failed to end and raised an error of its own."""
-    if call.excinfo and interrupted(call.excinfo.value):
+    """Stop the run for an interrupt, also if another error hides it (see `hides_interrupt`)."""
+    if call.excinfo and hides_interrupt(call.excinfo.value):
         raise KeyboardInterrupt
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Tell how to use, and how to remove, the clusters that were kept, and what workers could not run."""
-    session = config.stash[_SESSION]
-    for line in dict.fromkeys(session.problems):
+    """Report how to use and remove kept clusters, and what workers could not run."""
+    context = config.stash[_CONTEXT]
+    for line in dict.fromkeys(context.problems):
         terminalreporter.write_line(f"ERROR: {line}", red=True)
-    for line in session.parting:
+    for line in context.closing_lines:
         terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
-def engine(pytestconfig: pytest.Config) -> Engine:
-    """Return the container engine, after what dead runs left in it is healed and removed."""
-    return pytestconfig.stash[_SESSION].connect()
+def chaos_engine(pytestconfig: pytest.Config) -> Engine:
+    """Return the container engine, after what dead runs left in it was healed and removed."""
+    return pytestconfig.stash[_CONTEXT].connect()
 
 
 @pytest.fixture(scope="session")
-def ready_images(pytestconfig: pytest.Config, engine: Engine) -> Callable[[Shape], images.Images]:
-    """Make the images of all collected files ready at once; return who tells those of one shape."""
-    session = pytestconfig.stash[_SESSION]
-    if session.shapes:
-        images.ensure(engine, list(dict.fromkeys(session.shapes.values())), session.progress)
-    return lambda shape: images.ensure(engine, shape, session.progress)
+def chaos_images(pytestconfig: pytest.Config, chaos_engine: Engine) -> Callable[[Shape], images.Images]:
+    """Prepare the images of every collected shape; return a lookup `shape -> Images`."""
+    context = pytestconfig.stash[_CONTEXT]
+    if context.shapes:
+        images.ensure(chaos_engine, list(dict.fromkeys(context.shapes.values())), context.progress)
+    return lambda shape: images.ensure(chaos_engine, shape, context.progress)
 
 
 @pytest.fixture(scope="session")
-def supply(
-    pytestconfig: pytest.Config, engine: Engine, ready_images: Callable[[Shape], images.Images]
-) -> Iterator[Supply]:
-    """Return where clusters come from and go to."""
-    cluster_supply = Supply(pytestconfig.stash[_SESSION], engine, ready_images)
-    yield cluster_supply
-    cluster_supply.close()
+def chaos_cluster_provider(
+    pytestconfig: pytest.Config, chaos_engine: Engine, chaos_images: Callable[[Shape], images.Images]
+) -> Iterator[ClusterProvider]:
+    """Give the provider of the run's clusters; at the end it waits for the cluster that is made ahead."""
+    provider = ClusterProvider(pytestconfig.stash[_CONTEXT], chaos_engine, chaos_images)
+    yield provider
+    provider.close()
 
 
 @pytest.fixture(scope="module")
-def cluster(request: pytest.FixtureRequest, supply: Supply) -> Iterator[Cluster]:
-    """Give the file's tests a cluster of its shape, which goes after the last of them, unless it is to be kept."""
-    session = request.config.stash[_SESSION]
-    shape = session.shapes.get(request.path) or Shape.parse(dict(session.asked), str(request.path))
-    with supply.cluster(shape, lambda: request.session.testsfailed, session.upcoming(request.path)) as lent_cluster:
-        yield lent_cluster
+def chaos_cluster(request: pytest.FixtureRequest, chaos_cluster_provider: ClusterProvider) -> Iterator[Cluster]:
+    """Give the module's tests one cluster of its shape; it is removed after the last of them unless it is kept."""
+    context = request.config.stash[_CONTEXT]
+    shape = context.shapes.get(request.path) or Shape.parse(dict(context.asked), str(request.path))
+    following = context.next_shape(request.path)
+    with chaos_cluster_provider.cluster(shape, lambda: request.session.testsfailed, following) as provided:
+        yield provided
 
 
 @pytest.fixture(scope="module")
-def repetition(request: pytest.FixtureRequest) -> int:
+def chaos_repetition(request: pytest.FixtureRequest) -> int:
     """Return how often the experiments of this test were made before in this run (see --times)."""
     return int(getattr(request, "param", 0))
 
 
 @pytest.fixture(scope="module")
-def experiments(pytestconfig: pytest.Config, cluster: Cluster, repetition: int) -> Experiments:
-    """Return who makes experiments on the file's cluster, for tests that share one."""
-    session = pytestconfig.stash[_SESSION]
+def chaos_experiments(pytestconfig: pytest.Config, chaos_cluster: Cluster, chaos_repetition: int) -> Experiments:
+    """Return a factory for experiments on the module's cluster, for tests that share one experiment."""
+    context = pytestconfig.stash[_CONTEXT]
 
-    def named(name: str) -> Experiment:
-        directory = session.directory(name)
-        return Experiment(cluster, directory, name=name, seed=session.seed + repetition, progress=session.progress)
+    def make(name: str) -> Experiment:
+        directory, seed = context.directory(name), context.seed + chaos_repetition
+        return Experiment(chaos_cluster, directory, name=name, seed=seed, progress=context.progress)
 
-    return named
+    return make
 
 
 @pytest.fixture
-def experiment(request: pytest.FixtureRequest, experiments: Experiments) -> Iterator[Experiment]:
-    """Open an experiment for one test, and leave its record for the reports, however it ends."""
-    new_experiment = experiments(request.node.name)
+def chaos_experiment(request: pytest.FixtureRequest, chaos_experiments: Experiments) -> Iterator[Experiment]:
+    """Open an experiment for one test; attach its record to the test for the reports, however it ends."""
+    new_experiment = chaos_experiments(request.node.name)
     try:
         with new_experiment as opened:
             yield opened
     finally:
-        tell(request.node, new_experiment.record)
+        attach_record(request.node, new_experiment.record)
+
+
+@pytest.fixture(scope="session")
+def engine(chaos_engine: Engine) -> Engine:
+    """Return `chaos_engine`, by a short name."""
+    return chaos_engine
+
+
+@pytest.fixture(scope="module")
+def cluster(chaos_cluster: Cluster) -> Cluster:
+    """Return `chaos_cluster`, by a short name."""
+    return chaos_cluster
+
+
+@pytest.fixture(scope="module")
+def experiments(chaos_experiments: Experiments) -> Experiments:
+    """Return `chaos_experiments`, by a short name."""
+    return chaos_experiments
+
+
+@pytest.fixture
+def experiment(chaos_experiment: Experiment) -> Experiment:
+    """Return `chaos_experiment`, by a short name."""
+    return chaos_experiment
 
 
 def _options(config: pytest.Config) -> argparse.Namespace:
-    """Return the values of our options, by the names they have without a prefix."""
+    """Return the values of our options, by their names without the prefix."""
     known = vars(config.option).items()
     return argparse.Namespace(**{name.removeprefix(_OWN): value for name, value in known if name.startswith(_OWN)})
 
 
-def _tell_what_can_be_told(config: pytest.Config) -> None:
-    """Have pytest, too, write to a standard output that may go away: it begins to use it after this."""
+def _tolerate_lost_output(config: pytest.Config) -> None:
+    """Let pytest, too, write to a standard output that may go away; it starts to use it after this."""
     stdout = sys.stdout
     output = LossyStream(stdout or open_copy(1))  # None if it is closed
 

@@ -1,4 +1,4 @@
-"""Redaction: takes secrets out of whatever a run records or leaves behind: objects, reports, attachments, bundles."""
+"""Redaction: removes secrets from all that a run records or leaves behind: objects, reports, attachments, bundles."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from chaos_harness.harness.redaction.forms import REDACTED, documents, without_f
 from chaos_harness.harness.redaction.structure import Cleaner
 from chaos_harness.harness.redaction.suspicion import is_suspect
 
-__all__ = ["REDACTED", "recorded", "redact"]
+__all__ = ["REDACTED", "redact", "redact_object"]
 
 _MOST_LETTERS = 64 * 1024 * 1024
 _MOST_LEVELS = 8
@@ -22,40 +22,40 @@ _CACHED_LETTERS = 256
 def redact(text: str, *, authored: bool = False) -> str:
     """Return `text` without passwords, tokens, private keys, kubeconfig credentials and the data of Secrets.
 
-    They are found by structure in JSON, in lines of JSON and in YAML, also where such text stands inside of a string,
-    and by names and forms in everything else. Names and keys stay; what was JSON or YAML is that afterwards; what was
-    redacted stays as it is. It takes time in proportion to the text. What cannot be read (deeper than 200 levels,
-    longer than 64 Mi letters, …) is taken out whole, and says so. `authored` is for files that somebody wrote to be
-    used again: values of `env` stay there, unless their names or forms are those of secrets.
+    They are found by structure in JSON, in lines of JSON and in YAML, also inside of strings, and by names and forms in
+    all other text. Names and keys stay; JSON and YAML stay valid; redacting twice changes nothing more. The time is
+    proportional to the length of the text. Text that cannot be read (deeper than 200 levels, longer than 64 Mi
+    characters, …) is removed as a whole, with a note. `authored` is for files that somebody wrote to be used again:
+    values of `env` stay in them, unless their names or forms are those of secrets.
     """
     if not is_suspect(text):
         return text
     try:
         if len(text) > _MOST_LETTERS:
-            return _taken_out(f"it is longer than {_MOST_LETTERS:,} letters")
+            return _replace_text(f"it is longer than {_MOST_LETTERS:,} letters")
         return _Text(authored=authored).clean(text)
-    except Exception as error:  # noqa: BLE001 - whatever keeps a text from being cleaned, it must not be told
-        return _taken_out(type(error).__name__)
+    except Exception as error:  # noqa: BLE001 - a text that cannot be cleaned must not be written, whatever the error
+        return _replace_text(type(error).__name__)
 
 
-def recorded(value: Any) -> Any:
-    """Return an object (JSON) as it may be written down: without its secrets, by where they stand in it.
+def redact_object(value: Any) -> Any:
+    """Return an object (JSON) without its secrets, so that it may be written down; they are found by their place in it.
 
-    Taken out are what `redact` takes out of text, and the values of `env`, but for numbers, true and false. Names,
-    images, policies, versions, conditions, references and the names of arguments stay. `value` itself is not changed.
+    Removed are what `redact` removes from text, and the values of `env` except numbers, true and false. Names, images,
+    policies, versions, conditions, references and the names of arguments stay. `value` itself is not changed.
     """
     try:
         return _RECORDER.clean(value)
     except Exception as error:  # noqa: BLE001 - as above
-        return _taken_out(type(error).__name__)
+        return _replace_text(type(error).__name__)
 
 
-def _taken_out(why: str) -> str:
-    return json.dumps(f"{REDACTED}: this text could not be read, and is taken out whole ({why})")
+def _replace_text(why: str) -> str:
+    return json.dumps(f"{REDACTED}: this text could not be read, and is removed as a whole ({why})")
 
 
 class _Text:
-    """Cleans texts; `level` counts the strings inside of strings around one."""
+    """Cleans texts; `level` is the number of strings that enclose this one."""
 
     def __init__(self, *, level: int = 0, authored: bool = False) -> None:
         self._level = level
@@ -83,27 +83,27 @@ class _Text:
         return Cleaner(_Text(level=self._level + 1, authored=self._authored).string, authored=self._authored)
 
     def string(self, text: str) -> str:
-        """Return a string that stands in an object, cleaned as the text that it is."""
+        """Return a string of an object, cleaned."""
         if not is_suspect(text):
             return text
         try:
             return self.clean(str(text))
-        except Exception as error:  # noqa: BLE001 - the rest of the object can be told
-            return _taken_out(type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - the rest of the object may be written
+            return _replace_text(type(error).__name__)
 
     def _json(self, text: str) -> str | None:
-        """Return JSON cleaned, or None if the text is none."""
+        """Return JSON cleaned, or None if the text is not JSON."""
         try:
-            value, doubled = _loaded(text)
+            value, doubled = _load(text)
         except json.JSONDecodeError:
             return None
         cleaned = self._cleaner.clean(value)
         if cleaned == value and not doubled:
             return text
-        return _dumped(cleaned, text)
+        return _dump(cleaned, text)
 
     def _prose(self, text: str) -> str:
-        """Clean text line by line where a line has its object in it, and what lies between such lines as a whole."""
+        """Clean text: lines that end with an object one by one, the text between them as a whole."""
         kept, between = list[str](), list[str]()
         for line in text.split("\n"):
             whole = self._line(line)
@@ -117,7 +117,7 @@ class _Text:
         return "\n".join([*kept, self._between("\n".join(between))] if between else kept)
 
     def _line(self, line: str) -> str | None:
-        """Return a line that ends with an object as JSON, cleaned; None if it is none, or is cut off."""
+        """Return a line that ends with a JSON object, cleaned; None if it does not, or is cut off."""
         start = line.find('{"')
         if start < 0 or not line.endswith(("}", "}\r")) or mentions_secret(line[:start]):
             return None
@@ -126,7 +126,7 @@ class _Text:
         try:
             cleaned = self._json(line[start:])
         except (RecursionError, ValueError) as error:
-            cleaned = _taken_out(type(error).__name__)
+            cleaned = _replace_text(type(error).__name__)
         return None if cleaned is None else _words(line[:start]) + cleaned
 
     def _between(self, text: str) -> str:
@@ -137,7 +137,7 @@ class _Text:
         return _words(without_blocks(text) if mentions_secret(text) else text)
 
     def _decoded(self, text: str) -> str:
-        """Take out base64 of objects in which a secret stands."""
+        """Remove base64 of objects that contain a secret."""
         kept, done = list[str](), 0
         for start, end, held in documents(text):
             if _Text(level=self._level + 1, authored=self._authored).string(held) != held:
@@ -146,7 +146,7 @@ class _Text:
         return "".join([*kept, text[done:]])
 
     def _embedded(self, line: str) -> str:
-        """Clean what JSON stands in a line of a log, up to the first that is cut off."""
+        """Clean the JSON objects in a log line, up to the first that is cut off."""
         kept: list[str] = []
         done = 0
         start = line.find('{"')
@@ -157,7 +157,7 @@ class _Text:
             except json.JSONDecodeError:
                 break
             except (RecursionError, ValueError) as error:
-                return "".join([*kept, line[done:start], _taken_out(type(error).__name__)])
+                return "".join([*kept, line[done:start], _replace_text(type(error).__name__)])
             kept += [line[done:start], cleaned]
             done = end
             start = line.find('{"', end)
@@ -167,8 +167,8 @@ class _Text:
 _DECODER = json.JSONDecoder()
 
 
-def _loaded(text: str) -> tuple[Any, bool]:
-    """Return what JSON says, and whether a name stands twice in one object: then the first is hidden."""
+def _load(text: str) -> tuple[Any, bool]:
+    """Return the value of JSON, and whether an object has a name twice: the first of them would be hidden."""
     doubled = False
 
     def paired(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -180,8 +180,8 @@ def _loaded(text: str) -> tuple[Any, bool]:
     return json.loads(text, object_pairs_hook=paired), doubled
 
 
-def _dumped(value: Any, like: str) -> str:
-    """Return JSON in the layout of another one."""
+def _dump(value: Any, like: str) -> str:
+    """Return JSON in the layout of `like`."""
     spread = "\n" in like.strip()
     separators = None if spread or '": ' in like or ", " in like else (",", ":")
     dumped = json.dumps(value, indent=2 if spread else None, separators=separators, ensure_ascii=False)
@@ -200,7 +200,7 @@ def _short(text: str) -> str:
 
 
 def _string(text: str) -> str:
-    """Clean a string of an object; short ones come again and again."""
+    """Clean a string of an object; short ones are cached."""
     cleaned = _short(text) if len(text) <= _CACHED_LETTERS else _Text(level=1).string(text)
     return text if cleaned == text else cleaned
 

@@ -1,4 +1,4 @@
-"""Blocks: takes out what a Secret holds where it stands in text that parses as nothing: logs, dumps, torn files."""
+"""Blocks: removes the data of Secrets in text that cannot be parsed: logs, dumps, truncated files."""
 
 import re
 from collections.abc import Iterator
@@ -29,20 +29,20 @@ _STOP = re.compile(r"[{}\[\]\"]")
 
 
 def mentions_secret(text: str) -> bool:
-    """Whether an object of kind Secret may stand in `text`."""
+    """Whether `text` may contain an object of kind Secret."""
     return _MENTIONS.search(text) is not None
 
 
 def without_blocks(text: str) -> str:
-    r"""Return a text that mentions a Secret without what any `data` holds, in YAML, JSON and Go's notation.
+    r"""Return a text that mentions a Secret without the content of any `data`, in YAML, JSON and Go's notation.
 
-    What stands in front of each line in a log does not matter, nor whether its ends are written as `\n`.
+    The prefixes of log lines do not matter, nor whether line ends are written as `\n`.
     """
     return _without_braces("".join(_without_indented(text)))
 
 
 def _without_indented(text: str) -> Iterator[str]:
-    """Yield the text in which the deeper lines below a `data:` have no values."""
+    """Yield the text without the values in the deeper lines below a `data:`."""
     parts = _BREAK.split(text)
     inside: int | None = None
     for number, part in enumerate(parts):
@@ -66,7 +66,7 @@ def _without_indented(text: str) -> Iterator[str]:
 
 
 def _column(body: str, opening: re.Match[str]) -> int:
-    """Return the column of the `data:`: what is deeper belongs to it."""
+    """Return the column of the `data:`; deeper lines belong to it."""
     start = len(body) - len(body[-400:])
     lead = body[: start + opening.start("name")]
     return len(lead) if lead.strip(" \t-") == "" else len(body) - len(body.lstrip(" \t"))
@@ -79,14 +79,14 @@ def _without_braces(text: str) -> str:
             continue
         opens = brace.end() + (3 if text.startswith("map", brace.end()) else 0)
         quote = brace["quote"] or ""
-        end = _closed(text, opens)
+        end = _find_end(text, opens)
         kept += [text[done : brace.end()], f"{quote}{REDACTED}{quote}"]
         done = end
     return "".join([*kept, text[done:]])
 
 
-def _closed(text: str, start: int) -> int:
-    """Return where a brace that opens at `start` is closed, strings aside, or the end of the text."""
+def _find_end(text: str, start: int) -> int:
+    """Return the end of the brace that opens at `start`, strings not counted, or the end of the text."""
     depth, end = 0, len(text)
     for stop in _STOP.finditer(text, start):
         mark = stop.group()

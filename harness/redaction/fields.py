@@ -1,4 +1,4 @@
-"""Fields: takes out of any text what stands behind the name of a secret, whatever the text is."""
+"""Fields: removes, from any text, the values after names of secrets."""
 
 import re
 
@@ -49,7 +49,7 @@ def without_fields(text: str) -> str:
     kept, done = [], 0
     field = _FIELD.search(text)
     while field:
-        end, value = _taken(text, field)
+        end, value = _replace_value(text, field)
         if value is not None:
             kept += [text[done : field.end()], value]
             done = end
@@ -65,13 +65,13 @@ def _flag(match: re.Match[str]) -> str:
 
 
 def _element(match: re.Match[str]) -> str:
-    """Clean an element of XML: a secret's is known by its tag."""
+    """Clean an XML element; a secret's is known by its tag."""
     secret = is_secret(match["name"]) and not stays(match["value"].strip())
     return f"<{match['name']}>{REDACTED}" if secret else match.group()
 
 
-def _taken(text: str, field: re.Match[str]) -> tuple[int, str | None]:
-    """Return where the value of a field ends, and what is to stand in its place, or None if it stays."""
+def _replace_value(text: str, field: re.Match[str]) -> tuple[int, str | None]:
+    """Return the end of a field's value, and its replacement, or None if it stays."""
     start = field.end()
     before = text[max(0, field.start() - _LOOK_BACK) : field.start()]
     head = _HEAD.search(before)
@@ -84,17 +84,17 @@ def _taken(text: str, field: re.Match[str]) -> tuple[int, str | None]:
         return start, None
     quote = _QUOTE.match(text, start)
     if quote:
-        end = _closing(text, quote)
-        return end, _quoted(name, text[start:end], quote)
+        end = _find_quote_end(text, quote)
+        return end, _replace_quoted(name, text[start:end], quote)
     if text.startswith("[", start):
-        return _listed(text, start, field["quote"] or "")
-    return _bare(name, text, field, before[: len(before) - len(front)])
+        return _replace_list(text, start, field["quote"] or "")
+    return _replace_bare(name, text, field, before[: len(before) - len(front)])
 
 
-def _closing(text: str, quote: re.Match[str]) -> int:
-    """Return where a quoted value ends, its quote included; one that is not closed ends with its line.
+def _find_quote_end(text: str, quote: re.Match[str]) -> int:
+    """Return the end of a quoted value with its quote; an unclosed one ends with its line.
 
-    A quote that is itself inside of strings has slashes in front, which count by powers of two.
+    A quote inside of strings has backslashes in front, whose number grows by powers of two.
     """
     depth, skipped = len(quote["slashes"]) + 1, 0
     for candidate in _QUOTE.finditer(text, quote.end()):
@@ -112,7 +112,7 @@ def _closing(text: str, quote: re.Match[str]) -> int:
     return len(text) if line < 0 else line
 
 
-def _quoted(name: str, value: str, quote: re.Match[str]) -> str | None:
+def _replace_quoted(name: str, value: str, quote: re.Match[str]) -> str | None:
     mark = f"{quote['slashes']}{quote['mark']}"
     inner = value[len(quote.group()) :].removesuffix(mark)
     if not is_secret(name) and not _is_credential(inner):
@@ -123,20 +123,20 @@ def _quoted(name: str, value: str, quote: re.Match[str]) -> str | None:
     return f"{quote.group()}{scheme.group() if scheme else ''}{REDACTED}{mark if value.endswith(mark) else ''}"
 
 
-def _listed(text: str, start: int, quote: str) -> tuple[int, str | None]:
-    """Take out a list on one line, such as a header's values."""
+def _replace_list(text: str, start: int, quote: str) -> tuple[int, str | None]:
+    """Remove a list on one line, such as the values of a header."""
     bracketed = _LIST.match(text, start)
     if not bracketed or stays(bracketed.group()[1:].strip(" \\\"'")):
         return start, None
     return bracketed.end(), f"[{quote}{REDACTED}{quote}"
 
 
-def _bare(name: str, text: str, field: re.Match[str], before: str) -> tuple[int, str | None]:
+def _replace_bare(name: str, text: str, field: re.Match[str], before: str) -> tuple[int, str | None]:
     start, sign = field.end(), field["sign"]
     begins = _BEGINS.search(before)
     block = _BLOCK.match(text, start)
     if begins and block:
-        return _deeper(text, block.end(), len(begins["indent"])), REDACTED + "\n"
+        return _find_block_end(text, block.end(), len(begins["indent"])), REDACTED + "\n"
     spaced = sign == ":" and start > field.end("sign")
     whole = bool(begins and (spaced or sign == "=") and field["quote"] is None and not name.startswith("-"))
     value = _value(text, start, whole=whole, assigned=sign == "=")
@@ -154,7 +154,7 @@ def _bare(name: str, text: str, field: re.Match[str], before: str) -> tuple[int,
 
 
 def _is_harmless(name: str, value: str) -> bool:
-    """Whether an unquoted value is no secret: it tells nothing, is a count, or what a program's source says there."""
+    """Whether an unquoted value is no secret: it reveals nothing, is a count, or is source code."""
     if value.startswith(REDACTED) or stays(value) or _CODE.match(value):
         return True
     if name.endswith(".key") and not _BLOB.match(value):  # a field of something, rather than the name of a file
@@ -163,7 +163,7 @@ def _is_harmless(name: str, value: str) -> bool:
 
 
 def _value(text: str, start: int, *, whole: bool, assigned: bool) -> str:
-    """Return an unquoted value: all of its line if it is the `whole` of it, unless other assignments follow."""
+    """Return an unquoted value: the rest of its line if `whole`, unless other assignments follow."""
     line = _LINE.match(text, start) if whole else None
     if line and not (assigned and _ANOTHER.search(line.group())):
         return line.group().rstrip()
@@ -171,8 +171,8 @@ def _value(text: str, start: int, *, whole: bool, assigned: bool) -> str:
     return word.group() if word else ""
 
 
-def _deeper(text: str, start: int, indent: int) -> int:
-    """Return where the lines end that are indented deeper than `indent`."""
+def _find_block_end(text: str, start: int, indent: int) -> int:
+    """Return the end of the lines that are indented deeper than `indent`."""
     while start < len(text):
         end = text.find("\n", start)
         end = len(text) if end < 0 else end + 1
@@ -184,5 +184,5 @@ def _deeper(text: str, start: int, indent: int) -> int:
 
 
 def _is_credential(value: str) -> bool:
-    """Whether a value is what Docker and npm keep in `auth`: base64 of "user:password"."""
+    """Whether a value is of the form that Docker and npm store in `auth`: base64 of "user:password"."""
     return _BASE64.match(value) is not None and b":" in decoded(value)

@@ -1,4 +1,4 @@
-"""Forms: secrets that are known by what they look like, wherever they stand; each expression takes linear time."""
+"""Forms: recognises secrets by their form; each expression takes linear time."""
 
 import base64
 import binascii
@@ -62,7 +62,7 @@ _BLANKS = re.compile(r"\s+|\\+n")
 
 
 def documents(text: str) -> Iterator[tuple[int, int, str]]:
-    """Yield where base64 of YAML or JSON stands in `text`, and what it holds."""
+    """Yield (start, end, content) for base64 of YAML or JSON in `text`."""
     for document in _DOCUMENT.finditer(text):
         try:
             yield document.start(), document.end(), decoded(document.group()).decode()
@@ -78,17 +78,17 @@ def without_forms(text: str) -> str:
         text = _URL.sub(rf"\g<kept>{REDACTED}@", text)
         text = _ADDRESS.sub(REDACTED, text)
         text = _BEFORE_HOST.sub(f"{REDACTED}@", text)
-    text = _SCHEME.sub(_schemed, text)
-    text = _BASIC.sub(_credentials, text)
+    text = _SCHEME.sub(_redact_scheme, text)
+    text = _BASIC.sub(_redact_basic, text)
     if "=" in text:
         text = _QUERY.sub(rf"\g<kept>{REDACTED}", text)
     text = _TOKENS.sub(REDACTED, text)
     text = _ARCHIVE.sub(REDACTED, text)
-    return _BASE64_PEM.sub(_unless_public, text)
+    return _BASE64_PEM.sub(_redact_private, text)
 
 
 def _without_ends(text: str) -> str:
-    """Take out what stands before the end of a key whose beginning was cut off, as by the end of a log."""
+    """Remove what precedes the end of a key whose beginning is cut off, as at the start of a log."""
     if not _END.search(text):
         return text
     parts = _BREAK.split(text)
@@ -104,17 +104,17 @@ def _without_ends(text: str) -> str:
     return "".join(parts)
 
 
-def _schemed(match: re.Match[str]) -> str:
+def _redact_scheme(match: re.Match[str]) -> str:
     return f"{match['kept'] or match['header']}{REDACTED}"
 
 
-def _credentials(match: re.Match[str]) -> str:
+def _redact_basic(match: re.Match[str]) -> str:
     """Redact base64 of "user:password"; "basic authentication" is none."""
     return f"{match['kept']}{REDACTED}" if b":" in decoded(match["blob"]) else match.group()
 
 
-def _unless_public(match: re.Match[str]) -> str:
-    """Redact base64 of a PEM private key; certificates are public, and are what a report is read for."""
+def _redact_private(match: re.Match[str]) -> str:
+    """Redact base64 of a PEM private key; certificates are public, and readers of a report need them."""
     clear = decoded(_BLANKS.sub("", match.group()))
     if clear.startswith(b"LS0t"):
         clear = decoded(clear.decode("ascii", "replace"))
@@ -122,7 +122,7 @@ def _unless_public(match: re.Match[str]) -> str:
 
 
 def decoded(blob: str) -> bytes:
-    """Return what a base64 text holds, without what is cut off at its end; nothing if it is none."""
+    """Return the content of base64, without what is cut off at its end; nothing if the text is not base64."""
     blob = blob.rstrip("=")
     try:
         return base64.b64decode(blob[: len(blob) // 4 * 4])

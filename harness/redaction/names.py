@@ -1,4 +1,4 @@
-"""Names: which fields, variables and flags hold a secret, by what they are called."""
+"""Names: which fields, variables and flags hold a secret, by their names."""
 
 import re
 from functools import lru_cache
@@ -6,7 +6,7 @@ from functools import lru_cache
 __all__ = ["PART", "is_environment", "is_header", "is_password", "is_secret", "stays"]
 
 PART = r"(?:pass|pwd|secret|token|cred|cookie|auth|jwt|key|kennwort|[-_](?:pat|pw|psk|dsn|otp|salt))"
-"""An expression (any case) that is found in each name that may be a secret's; `is_secret` decides."""
+"""An expression (any case) that matches every name that may be a secret's; `is_secret` decides."""
 
 # Keys of these open something; others (`topologyKey`, `publicKey`, `secretKeyRef.key`) are names.
 _OF_KEYS = frozenset(
@@ -44,9 +44,9 @@ _LONGEST_KEPT = 200
 
 @lru_cache(maxsize=4096)
 def is_secret(name: str) -> bool:
-    """Whether what is called so is a secret: `dbPassword`, `client-key-data`, `API_KEY`, but not `tokenExpiration`.
+    """Whether a name is that of a secret: `dbPassword`, `client-key-data`, `API_KEY`, but not `tokenExpiration`.
 
-    What has blanks in it is words of a sentence, such as "Error getting token", and one only if it is a password.
+    A name with blanks, such as "Error getting token", is part of a sentence; it counts only if it is a password.
     """
     words = _words(name)
     if not words or (" " in name and not is_password(name)):
@@ -63,23 +63,23 @@ def is_secret(name: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def is_password(name: str) -> bool:
-    """Whether it is a secret that somebody types, which may be a number or several words."""
+    """Whether it is a secret that people type, which may be a number or several words."""
     words = _words(name)
     return bool(words) and words[-1].endswith(_PASSWORDS)
 
 
 def is_header(name: str) -> bool:
-    """Whether it is the header that carries a scheme in front of its secret."""
+    """Whether it is the header with a scheme in front of its secret."""
     return name.lower().removeprefix("proxy-") == "authorization"
 
 
 def is_environment(name: str) -> bool:
-    """Whether what is called so is the environment of a container, a process or a plugin."""
+    """Whether a name is that of the environment of a container, a process or a plugin."""
     return name in {"env", "Env", "environ", "environment"}
 
 
 def stays(value: str) -> bool:
-    """Whether a secret's value tells nothing: empty, a flag, taken out already, a path, the name of a variable."""
+    """Whether a secret's value reveals nothing: empty, a flag, redacted already, a path, the name of a variable."""
     if len(value) > _LONGEST_KEPT:
         return False
     return bool(_TRIVIAL.match(value) or _REFERENCE.match(value) or _PATH.match(value))

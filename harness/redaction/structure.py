@@ -1,4 +1,4 @@
-"""Structure: takes secrets out of what is parsed already, by where they stand in it."""
+"""Structure: removes secrets from parsed objects, by their place in them."""
 
 import re
 from collections.abc import Callable
@@ -27,10 +27,10 @@ _SCHEME = re.compile(r"[A-Za-z0-9-]{1,20}\s+(?=\S)")
 
 
 class Cleaner:
-    """Cleans objects; `string` cleans whatever text stands in one.
+    """Cleans objects; `string` cleans the strings in them.
 
-    What comes back has the same keys and as many items; only leaves differ. `authored`: values of `env` stay unless
-    their names say that they are secrets, for who wrote the object wants to use it again.
+    The result has the same keys and as many items; only leaves differ. `authored`: values of `env` stay unless their
+    names are those of secrets, because the author wants to use the object again.
     """
 
     def __init__(self, string: Callable[[str], str], *, authored: bool = False) -> None:
@@ -38,7 +38,7 @@ class Cleaner:
         self._authored = authored
 
     def clean(self, value: Any, depth: int = 0) -> Any:
-        """Return `value` without its secrets and without what is deeper than 200 levels, itself if nothing is."""
+        """Return `value` without its secrets and without levels deeper than 200; `value` itself if nothing changes."""
         if isinstance(value, str):
             return self._string(value)
         if depth > _DEEPEST and isinstance(value, dict | list | tuple):
@@ -116,7 +116,7 @@ class Cleaner:
         return REDACTED if is_password(name) else item
 
     def _text(self, name: str, item: str) -> str:
-        """Clean what stands in the place of a secret."""
+        """Clean a string in the place of a secret."""
         if name in {"auth", "_auth"}:
             return REDACTED if _CREDENTIAL.match(item) and b":" in decoded(item) else self._string(item)
         if is_header(name):
@@ -126,7 +126,7 @@ class Cleaner:
         return item if _HARMLESS.match(item) and not is_password(name) else REDACTED
 
     def _environment(self, item: Any, depth: int) -> Any:
-        """Take the values out; names, and where else a value comes from, stay."""
+        """Remove the values; names and references stay."""
         if isinstance(item, dict):
             cleaned: Any = {name: self._variable(name, variable, depth) for name, variable in item.items()}
             return item if all(map(_same, cleaned.values(), item.values())) else cleaned
@@ -181,12 +181,12 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _last(name: str) -> str:
-    """Return the last part of a name, which may be a path, as a patch has it."""
+    """Return the last part of a name, which may be a path, as in a JSON patch."""
     return name.rpartition("/")[2]
 
 
 def _blank(item: Any, depth: int) -> Any:
-    """Return the same keys and places with nothing in them."""
+    """Return the same keys and places without values."""
     if depth > _DEEPEST:
         return REDACTED
     if isinstance(item, dict):

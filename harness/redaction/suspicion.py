@@ -1,4 +1,4 @@
-"""Suspicion: tells quickly of most text that no secret can stand in it."""
+"""Suspicion: quickly recognises text that cannot contain a secret."""
 
 import re
 
@@ -17,7 +17,7 @@ _BOOTSTRAP = re.compile(r"\.[a-z0-9]{16}(?![\w.-])")
 
 
 def is_suspect(text: str) -> bool:
-    """Whether a secret may stand in `text`. Most text has nothing that all secrets have, and is done with."""
+    """Whether `text` may contain a secret. Most text lacks every sign of one."""
     small = text.lower()
     if any(sign in small for sign in _SIGNS):
         return True

@@ -1,4 +1,4 @@
-"""YAML: takes secrets out of YAML where they stand, so that comments and layout stay and it is YAML afterwards."""
+"""YAML: removes secrets from YAML text in place, so that comments and layout stay and it is still YAML."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -16,12 +16,12 @@ _PLAIN = re.compile(r"(?=[A-Za-z0-9</(])(?:[^\x00-\x1f\x7f-\U0010ffff:#]|:(?=[^\
 _FLOW = re.compile(r"[,\[\]{}]")
 
 
-class _Refused(ValueError):
-    """It is YAML, perhaps, but not data that can be cleaned in its place."""
+class _Unsupported(ValueError):
+    """It may be YAML, but not data that can be cleaned in place."""
 
 
 class _Leaf(str):
-    """A scalar, and where it stands in the text."""
+    """A scalar and its position in the text."""
 
     __slots__ = ("end", "flows", "start", "style")
 
@@ -32,11 +32,11 @@ class _Leaf(str):
 
 
 _Open = tuple[Any, list[Any], bool]
-"""A list or map that is being read, the name that waits for its value, and whether it stands in brackets."""
+"""A list or map that is being read, the name that waits for its value, and whether it is in flow style."""
 
 
 def is_yaml(text: str) -> bool:
-    """Whether `text` is short enough to be read, and can be."""
+    """Whether `text` can be parsed, and is short enough for it."""
     if len(text) > _MOST_LETTERS:
         return False
     try:
@@ -50,7 +50,7 @@ def is_yaml(text: str) -> bool:
 def clean(text: str, structure: Callable[[Any], Any], words: Callable[[str], str]) -> str | None:
     """Return `text` without the secrets that `structure` finds in its data, and `words` in its comments.
 
-    None if it is no YAML of objects or lists, or one with aliases, doubled names, more than 100 levels or 2 MiB.
+    None if it is not YAML of objects or lists, or has aliases, duplicate names, more than 100 levels or 2 MiB.
     """
     if len(text) > _MOST_LETTERS or ":" not in text:
         return None
@@ -58,15 +58,17 @@ def clean(text: str, structure: Callable[[Any], Any], words: Callable[[str], str
         documents, leaves = _read(text)
         if not any(map(_is_data, documents)) or not all(_is_data(document) or not document for document in documents):
             return None
-        changed = {id(leaf): new for document in documents for leaf, new in _changed(document, structure(document))}
-    except (yaml.YAMLError, _Refused, UnicodeError):
+        changed = {
+            id(leaf): new for document in documents for leaf, new in _find_changes(document, structure(document))
+        }
+    except (yaml.YAMLError, _Unsupported, UnicodeError):
         return None
     parts, done = [], 0
     for leaf in leaves:
         gap = text[done : leaf.start]
         parts.append(_COMMENT.sub(lambda comment: words(comment.group()), gap) if "#" in gap else gap)
         new = changed.get(id(leaf))
-        parts.append(text[leaf.start : leaf.end] if new is None else _written(new, leaf, text))
+        parts.append(text[leaf.start : leaf.end] if new is None else _format_scalar(new, leaf, text))
         done = leaf.end
     parts.append(_COMMENT.sub(lambda comment: words(comment.group()), text[done:]))
     cleaned = "".join(parts)
@@ -80,7 +82,7 @@ def _is_data(document: Any) -> bool:
 
 
 def _read(text: str) -> tuple[list[Any], list[_Leaf]]:
-    """Return the documents, all scalars as strings, and these in the order in which they stand."""
+    """Return the documents, all scalars as strings, and the scalars in their order."""
     documents: list[Any] = []
     leaves: list[_Leaf] = []
     open_: list[_Open] = []
@@ -92,13 +94,13 @@ def _read(text: str) -> tuple[list[Any], list[_Leaf]]:
             _put(open_, documents, leaf)
         elif isinstance(event, yaml.CollectionStartEvent):
             if len(open_) >= _DEEPEST:
-                raise _Refused("deep")
+                raise _Unsupported("deep")
             open_.append(({} if isinstance(event, yaml.MappingStartEvent) else [], [], bool(event.flow_style)))
         elif isinstance(event, yaml.CollectionEndEvent):
             value = open_.pop()[0]
             _put(open_, documents, value)
         elif isinstance(event, yaml.AliasEvent):
-            raise _Refused("an alias")
+            raise _Unsupported("an alias")
     return documents, leaves
 
 
@@ -106,7 +108,7 @@ def _leaf(event: Any, text: str) -> _Leaf:
     leaf = _Leaf(event.value)
     leaf.start, leaf.end, leaf.style = event.start_mark.index, event.end_mark.index, event.style or ""
     if leaf.style in {"|", ">"} and not text.startswith(leaf.style, leaf.start):
-        raise _Refused("a scalar that does not begin where it is said to")
+        raise _Unsupported("a scalar that does not begin where it is said to")
     return leaf
 
 
@@ -119,35 +121,35 @@ def _put(open_: list[_Open], documents: list[Any], value: Any) -> None:
         into.append(value)
     elif not waiting:
         if not isinstance(value, str) or value in into or (len(open_) == 1 and _is_sentence(value)):
-            raise _Refused("a name that is none, or stands twice, or begins a sentence")
+            raise _Unsupported("a name that is none, or stands twice, or begins a sentence")
         waiting.append(value)
     else:
         into[waiting.pop()] = value
 
 
 def _is_sentence(name: str) -> bool:
-    """Whether what stands before a colon is rather a sentence, or the front of a log's line."""
+    """Whether the text before a colon is a sentence or the prefix of a log line, rather than a name."""
     return " " in name and not (isinstance(name, _Leaf) and name.style)
 
 
-def _changed(before: Any, after: Any) -> Iterator[tuple[_Leaf, str]]:
-    """Yield each scalar that is to be another one; both have the same shape."""
+def _find_changes(before: Any, after: Any) -> Iterator[tuple[_Leaf, str]]:
+    """Yield each scalar that changed, with its new value; both documents have the same shape."""
     if isinstance(before, _Leaf):
         if before != after:
             yield before, str(after)
     elif isinstance(before, dict):
         if len(before) != len(after):
-            raise _Refused("two names became one")
+            raise _Unsupported("two names became one")
         for (name, value), (new_name, new_value) in zip(before.items(), after.items(), strict=True):
-            yield from _changed(name, new_name)
-            yield from _changed(value, new_value)
+            yield from _find_changes(name, new_name)
+            yield from _find_changes(value, new_value)
     elif before is not after:
         for value, new_value in zip(before, after, strict=True):
-            yield from _changed(value, new_value)
+            yield from _find_changes(value, new_value)
 
 
-def _written(new: str, leaf: _Leaf, text: str) -> str:
-    """Return a scalar as it may stand in the place of an older one."""
+def _format_scalar(new: str, leaf: _Leaf, text: str) -> str:
+    """Return the text of a scalar that replaces an older one."""
     old = text[leaf.start : leaf.end]
     plain = not leaf.style and "\n" not in old and _PLAIN.match(new)
     if plain and not (leaf.flows and _FLOW.search(new)):

@@ -1,1 +1,1 @@
-"""Run: what one command does around its experiments: whose it is, where clusters come from, how it ends."""
+"""Run: what one command does around its experiments: owner, clusters, exit status."""

@@ -1,4 +1,4 @@
-"""Supply: where a session's clusters come from and where they go, anew each time or from the pool and back."""
+"""Cluster provider: a run's clusters, created for it, or leased from the pool and returned."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,23 +16,23 @@ from chaos_harness.clusters.machine.signals import announce_cleanup, defer_inter
 from chaos_harness.clusters.pool import Pool, capacity
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
-from chaos_harness.harness.run.context import Session
+from chaos_harness.harness.run.context import RunContext
 from chaos_harness.harness.undo import journal
 
-__all__ = ["Supply"]
+__all__ = ["ClusterProvider"]
 
 _AHEAD_SECONDS = 600.0
 _DELETE_SECONDS = 300.0
 _GIVE_BACK_SECONDS = 600.0
 
 Ready = Callable[[Shape], Images]
-"""Tells the images of a shape, which are in the engine."""
+"""Returns the images of a shape, after it made sure that they are in the engine."""
 
 
-class Supply:
-    """Clusters for one session, one at a time."""
+class ClusterProvider:
+    """Provides the clusters of one run, one at a time."""
 
-    def __init__(self, session: Session, engine: Engine, ready: Ready) -> None:
+    def __init__(self, session: RunContext, engine: Engine, ready: Ready) -> None:
         self._session = session
         self._engine = engine
         self._ready = ready
@@ -43,21 +43,25 @@ class Supply:
     def cluster(self, shape: Shape, failures: Callable[[], int], upcoming: Shape | None) -> Iterator[Cluster]:
         """Give a cluster of `shape` for the block.
 
-        `failures` tells how many tests have failed so far, which decides whether it is kept. One of `upcoming`
-        is made ready meanwhile if the session uses the pool and the machine is idle enough.
+        `failures` returns how many tests have failed so far; a new failure decides whether the cluster is kept. If the
+        run uses the pool and the machine is idle enough, a cluster of `upcoming` is prepared meanwhile.
         """
-        with self._pooled(shape, upcoming) if self._session.pooled else self._fresh(shape, failures) as cluster:
+        with (
+            self._lease_from_pool(shape, upcoming)
+            if self._session.uses_pool
+            else self._create_new(shape, failures) as cluster
+        ):
             yield cluster
 
     def close(self) -> None:
-        """Wait for the cluster that is being made ahead, so that it stands in the pool."""
+        """Wait for the cluster that is being prepared ahead, so that it gets into the pool."""
         if self._ahead:
             what = "finish the cluster that is made ahead"
             with announce_cleanup(what, _AHEAD_SECONDS), self._session.progress.step(what):
                 self._finish()
 
     @contextmanager
-    def _fresh(self, shape: Shape, failures: Callable[[], int]) -> Iterator[Cluster]:
+    def _create_new(self, shape: Shape, failures: Callable[[], int]) -> Iterator[Cluster]:
         session = self._session
         before = failures()
         directory = session.owner.claim()
@@ -78,7 +82,7 @@ class Supply:
                         create.delete(cluster)
 
     @contextmanager
-    def _pooled(self, shape: Shape, upcoming: Shape | None) -> Iterator[Cluster]:
+    def _lease_from_pool(self, shape: Shape, upcoming: Shape | None) -> Iterator[Cluster]:
         self._finish()
         cluster = self._pool.get(shape, self._ready(shape), self._session.logs)
         if upcoming and capacity.processor_refusal() is None:
@@ -92,7 +96,7 @@ class Supply:
                 yield cluster
             finally:
                 with defer_interrupts(what, _GIVE_BACK_SECONDS):
-                    why = self._pool.give_back(cluster, broken=_left_broken(cluster.directory / JOURNAL))
+                    why = self._pool.give_back(cluster, broken=_describe_pending(cluster.directory / JOURNAL))
             if why:
                 self._session.remarks += [
                     f"cluster {cluster.name} did not go back to the pool:",
@@ -100,7 +104,7 @@ class Supply:
                 ]
 
     def _finish(self) -> None:
-        """Wait for what is made ahead; that it failed is told, and nothing more: the next cluster is made anew."""
+        """Wait for the cluster that is prepared ahead; a failure is only reported, and the next one created."""
         ahead, self._ahead = self._ahead, None
         try:
             if ahead:
@@ -109,8 +113,8 @@ class Supply:
             self._session.remarks.append(f"no cluster could be made ahead: {error}")
 
 
-def _left_broken(path: Path) -> str | None:
-    """Return what an experiment promised to undo and did not, in words, or None; a journal with nothing of it goes."""
+def _describe_pending(path: Path) -> str | None:
+    """Return a text about pending undos of an experiment, or None; a journal without any is removed."""
     try:
         undone = journal.pending(path) if path.exists() else []
         if not undone:

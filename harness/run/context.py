@@ -1,4 +1,4 @@
-"""Session: what one pytest process of a run holds: its owner, its clusters' shapes, where experiments are written."""
+"""Run context: what one process of a run holds: owner, shapes of its clusters, where experiments are written."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -21,13 +21,13 @@ from chaos_harness.clusters.machine.removal import try_remove_folder
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.errors import BadScenario, HarnessError
-from chaos_harness.harness.run.kept_logs import kept
+from chaos_harness.harness.run.kept_logs import keep_logs
 from chaos_harness.harness.undo import journal
 
-__all__ = ["EXTENDED", "MARKER", "Keep", "Session", "shapes_of"]
+__all__ = ["EXTENDED", "MARKER", "Keep", "RunContext", "shapes_of"]
 
 MARKER = "shape"
-"""The marker that says what cluster a file's scenarios run on."""
+"""The marker with the shape of the cluster on which a file's scenarios run."""
 
 EXTENDED = "extended"
 """The marker of scenarios that only run when -m or -k selects them."""
@@ -35,17 +35,16 @@ EXTENDED = "extended"
 Keep = Literal["never", "on-failure", "always"]
 
 _LONGEST_NAME = 150
-"""Of a directory, in bytes: of 255 a part is left for what is made beside it."""
+"""Of a directory, in bytes; the rest of 255 is for suffixes."""
 
 
 @dataclass
-class Session:
-    """One pytest process; under xdist there are several, each with clusters of its own.
+class RunContext:
+    """One process of a run; under xdist there are several, each with its own clusters.
 
-    `asked` are the fields of Shape that options set; `shapes` are those of the collected files, `problems`
-    what is wrong with them. `kept` are lines that tell how to use and to remove the clusters that are kept,
-    `remarks` what else there is to tell of clusters. A session that keeps clusters takes none from the pool:
-    those are never kept.
+    `asked` are the fields of Shape that options set; `shapes` are those of the collected files, `problems` what is
+    wrong with them. `kept` are lines about how to use and remove kept clusters, `remarks` other lines about clusters. A
+    run that keeps clusters takes none from the pool, because those are never kept.
     """
 
     seed: int
@@ -63,20 +62,20 @@ class Session:
     _claimed: dict[str, Engine] = field(default_factory=dict)
 
     @property
-    def pooled(self) -> bool:
-        """Whether clusters come from the pool and go back to it."""
+    def uses_pool(self) -> bool:
+        """Whether clusters are leased from the pool and returned to it."""
         return self.pool and self.keep == "never"
 
-    def upcoming(self, path: Path) -> Shape | None:
-        """Return the shape of the file that comes after `path`, if there is one."""
+    def next_shape(self, path: Path) -> Shape | None:
+        """Return the shape of the file after `path`, or None."""
         paths = list(self.shapes)
         after = paths[paths.index(path) + 1 :] if path in paths else []
         return self.shapes[after[0]] if after else None
 
     def connect(self) -> Engine:
-        """Return the engine, which this run claims from now on, after what dead runs left in it is healed and removed.
+        """Return the engine, claimed by this run, after what dead runs left in it was healed and removed.
 
-        What cannot be healed or removed is told; it keeps no run from beginning.
+        What cannot be healed or removed becomes a remark; the run begins all the same.
         """
         self.owner.claim()
         engine = engines.connect(self.engine, self.progress, owner=self.owner)
@@ -90,11 +89,11 @@ class Session:
 
     @property
     def logs(self) -> LogKeeper:
-        """Where the logs of a cluster go that could not be brought up: beside the experiments, to be found again."""
-        return kept(self.histories / self.owner.run / "logs")
+        """Where the logs of a cluster are kept that could not be created: beside the experiments."""
+        return keep_logs(self.histories / self.owner.run / "logs")
 
     def directory(self, name: str) -> Path:
-        """Return a directory that does not exist yet for the experiment `name`, of which it has the beginning."""
+        """Return a path that does not exist yet for the experiment `name`, with the beginning of that name."""
         short = "".join(character if character.isalnum() or character in "-_" else "-" for character in name).encode()[
             :_LONGEST_NAME
         ]
@@ -103,7 +102,7 @@ class Session:
         return base.with_name(f"{base.name}.{number + 1}") if number else base
 
     def keep_cluster(self, cluster: Cluster) -> None:
-        """Leave a cluster behind, and tell how to use it."""
+        """Leave a cluster running, and note how to use and remove it."""
         self.kept += [
             f"kept cluster {cluster.name}: kubectl --kubeconfig {cluster.kubeconfig} get pods --all-namespaces",
             f"it stays for {KEPT_SECONDS / 86400:.0f} days at most",
@@ -111,8 +110,8 @@ class Session:
         ]
 
     @property
-    def parting(self) -> list[str]:
-        """What there is to tell of clusters at the end, each line once."""
+    def closing_lines(self) -> list[str]:
+        """Lines about clusters for the end of the run, each once."""
         return list(dict.fromkeys([*self.remarks, *self.kept]))
 
     def close(self) -> None:
@@ -132,10 +131,10 @@ class Session:
 def shapes_of(
     items: Iterable[pytest.Item], asked: Mapping[str, Any]
 ) -> tuple[dict[Path, Shape], list[pytest.Item], list[str]]:
-    """Return the shape of each file, the items that `asked` contradicts, and all problems of all files.
+    """Return the shape of each file, the items that contradict `asked`, and all problems of all files.
 
-    What a marker leaves open, `asked` fills. An item whose marker says otherwise than `asked` cannot run as
-    asked and is to be deselected. One file has one shape.
+    `asked` fills what a marker leaves open. An item whose marker contradicts it cannot run as asked and is to be
+    deselected. All items of one file must have the same shape.
     """
     shapes: dict[Path, Shape] = {}
     contradicted: list[pytest.Item] = []

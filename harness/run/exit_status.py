@@ -1,4 +1,4 @@
-"""Status: what a command's end is as an exit status, decided in one place, with one line that says why."""
+"""Exit status: decides how a command ends, in one place, with one line that says why."""
 
 import errno
 import os
@@ -13,31 +13,31 @@ from chaos_harness.clusters.machine import signals
 from chaos_harness.clusters.terminal.escape import escape_controls, first_line
 from chaos_harness.clusters.terminal.lossy_stream import LossyStream
 from chaos_harness.harness.errors import BadScenario, ChaosError
-from chaos_harness.harness.run.interrupts import interrupted
+from chaos_harness.harness.run.interrupts import hides_interrupt
 
-__all__ = ["TRACEBACK", "status"]
+__all__ = ["TRACEBACK", "run_command"]
 
 TRACEBACK = "CHAOS_TRACEBACK"
-"""Environment variable that has an error of the harness itself told with all calls that led to it."""
+"""Environment variable: if it is set, an error of the harness itself is reported with its traceback."""
 
 _HOMES = {"XDG_STATE_HOME": Path(".local", "state"), "XDG_CACHE_HOME": Path(".cache")}
 _UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def status(work: Callable[[], int]) -> int:
-    """Do the work of a command and return its exit status; SIGTERM and SIGHUP interrupt it as Ctrl-C does.
+def run_command(work: Callable[[], int]) -> int:
+    """Run the work of a command and return the exit status; SIGTERM and SIGHUP interrupt it like Ctrl-C.
 
-    What `work` returns: it was done. 1: it could not be done, or its answer not be written, and why is on standard
-    error. 2: what was asked for cannot be, and nothing was touched. 130: interrupted. A reader of standard output that
-    goes away (`| head -1`) changes nothing: the work is done to its end.
+    The status is what `work` returns; 1 if it failed or its output could not be written (the reason is on standard
+    error); 2 if the input was refused and nothing was touched; 130 if it was interrupted. If the reader of standard
+    output goes away (`| head -1`), the work still runs to its end.
     """
     stdout, stderr = sys.stdout, sys.stderr
     output, complaints = LossyStream(stdout or _nowhere()), LossyStream(stderr or _nowhere())
     sys.stdout, sys.stderr = output.as_text(), complaints.as_text()
     restore = signals.install_handlers()
     try:
-        exit_status = _done(work)
+        exit_status = _run(work)
         output.flush()
         if isinstance(output.lost, OSError) and not isinstance(output.lost, BrokenPipeError):
             exit_status = max(
@@ -50,31 +50,31 @@ def status(work: Callable[[], int]) -> int:
         sys.stdout, sys.stderr = stdout, stderr
 
 
-def _done(work: Callable[[], int]) -> int:
+def _run(work: Callable[[], int]) -> int:
     try:
         return work()
     except KeyboardInterrupt:
         return _interrupted()
     except BadScenario as error:
-        return _fail(_told(error), 2)
+        return _fail(_full_message(error), 2)
     except ChaosError as error:
-        return _interrupted() if interrupted(error) else _fail(_told(error), 1)
+        return _interrupted() if hides_interrupt(error) else _fail(_full_message(error), 1)
     except OSError as error:
-        return _interrupted() if interrupted(error) else _fail(_surroundings(error), 1)
+        return _interrupted() if hides_interrupt(error) else _fail(_describe_os_error(error), 1)
     except Exception as error:  # noqa: BLE001 - the one place in which a command ends
-        return _interrupted() if interrupted(error) else _fail(_ours(error), 1)
+        return _interrupted() if hides_interrupt(error) else _fail(_describe_own_error(error), 1)
 
 
 def _interrupted() -> int:
     return _fail(f"interrupted; what was under way is removed by `{command_line('gc')}` and by the next run", 130)
 
 
-def _told(error: Exception) -> str:
+def _full_message(error: Exception) -> str:
     return "\n".join([str(error), *getattr(error, "__notes__", ())])
 
 
-def _surroundings(error: OSError) -> str:
-    """Return what the machine refused, and the command that helps."""
+def _describe_os_error(error: OSError) -> str:
+    """Return what the operating system refused, and the command that helps."""
     said = error.strerror or str(error)
     if error.filename is None:
         return f"{said}{_where(error)}; `{command_line('doctor')}` tells what this machine lacks"
@@ -89,13 +89,13 @@ def _surroundings(error: OSError) -> str:
     return f"{path}: {said}; see `ls -ld {path.parent}`"
 
 
-def _ours(error: Exception) -> str:
+def _describe_own_error(error: Exception) -> str:
     if os.environ.get(TRACEBACK):
         return "".join(traceback.format_exception(error)).rstrip()
     said = first_line(f"{type(error).__name__}: {error}")
     return (
         f"{said}{_where(error)}: this is a fault of the harness, please report it; type it again with {TRACEBACK}=1 "
-        f"before it for all that led here, and `{command_line('gc')}` removes what is left"
+        f"before it for a traceback, and `{command_line('gc')}` removes what is left"
     )
 
 

@@ -1,13 +1,13 @@
-"""Interruption: an interrupt stays one, whatever fails afterwards while things are put right."""
+"""Interrupts: recognises an interrupt behind an error that was raised while things were put right."""
 
-__all__ = ["interrupted"]
+__all__ = ["hides_interrupt"]
 
 
-def interrupted(error: BaseException) -> bool:
-    """Return whether `error` was raised while an interrupt was under way, and so would hide it.
+def hides_interrupt(error: BaseException) -> bool:
+    """Whether `error` was raised while an interrupt was being handled, and would hide it.
 
-    Healing and taking down go on after an interrupt, and may fail in their turn: a probe that fell behind, an undo
-    that could not be done. Python then raises that error, and knows the interrupt only as its context.
+    Healing and tear-down go on after an interrupt and may fail: a late probe, a failed undo. Python then raises that
+    error, and has the interrupt only as its context.
     """
     unseen: list[BaseException | None] = [error]
     seen: set[int] = set()

@@ -1,4 +1,4 @@
-"""Kept logs: what is left of a cluster that could not be brought up is written without secrets, for its owner only."""
+"""Kept logs: writes the logs of a cluster that could not be created, without secrets and only for their owner."""
 
 from pathlib import Path
 
@@ -6,11 +6,11 @@ from chaos_harness.clusters.kind.logs import LogKeeper
 from chaos_harness.harness import private
 from chaos_harness.harness.redaction import redact
 
-__all__ = ["kept"]
+__all__ = ["keep_logs"]
 
 
-def kept(folder: Path) -> LogKeeper:
-    """Return how logs are kept below `folder`: clean from the first moment; what is no text stays as it is."""
+def keep_logs(folder: Path) -> LogKeeper:
+    """Return a keeper of logs below `folder`, which redacts text as it is written; binary content stays as it is."""
     return LogKeeper(folder, _write)
 
 

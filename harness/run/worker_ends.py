@@ -1,6 +1,6 @@
-"""Worker ends: has workers of xdist heal and remove what is theirs before the controller ends them.
+"""Worker ends: gives workers of xdist time to heal and remove what is theirs before the controller ends them.
 
-xdist and execnet give a worker ten seconds after an interrupt, and the faults and clusters of a run need more.
+xdist and execnet give a worker ten seconds after an interrupt; the faults and clusters of a run need more.
 """
 
 import os
@@ -11,15 +11,15 @@ from typing import Any
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.machine.signals import defer_interrupts
 
-__all__ = ["await_ends"]
+__all__ = ["wait_for_workers"]
 
 _SECONDS = 900.0
 
 
-def await_ends(nodes: Iterable[Any]) -> None:
-    """Tell the workers of `nodes` to stop, as SIGTERM tells them, and wait until each has ended what it was at."""
+def wait_for_workers(nodes: Iterable[Any]) -> None:
+    """Send SIGTERM to the workers of `nodes`, and wait until each has ended what it was doing."""
     deadline = Deadline.after(_SECONDS, "the workers to heal and to remove their clusters")
-    running = [node.channel for node in nodes if hasattr(node, "channel") and not _ended(node.channel, 0.0)]
+    running = [node.channel for node in nodes if hasattr(node, "channel") and not _wait_for_end(node.channel, 0.0)]
     if not running:
         return
     with defer_interrupts(deadline.what, _SECONDS):
@@ -28,11 +28,11 @@ def await_ends(nodes: Iterable[Any]) -> None:
             if process is not None and process.poll() is None:
                 os.kill(process.pid, signal.SIGTERM)
         for channel in running:
-            _ended(channel, deadline.remaining)
+            _wait_for_end(channel, deadline.remaining)
 
 
-def _ended(channel: Any, seconds: float) -> bool:
-    """Return whether what a worker does ends within `seconds`, well or not."""
+def _wait_for_end(channel: Any, seconds: float) -> bool:
+    """Return whether a worker ends within `seconds`, with or without an error."""
     try:
         channel.waitclose(seconds)
     except channel.TimeoutError:

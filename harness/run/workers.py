@@ -1,4 +1,4 @@
-"""Workers: how many clusters at once this machine bears, by its memory, its cores and its inotify limits."""
+"""Workers: how many clusters fit on this machine at once, by memory, CPUs and inotify limits."""
 
 import os
 from pathlib import Path
@@ -6,28 +6,28 @@ from pathlib import Path
 from chaos_harness.clusters.engine import HostQuirks
 from chaos_harness.clusters.shape import Shape
 
-__all__ = ["at_once", "bearable"]
+__all__ = ["count_clusters", "count_fitting"]
 
 _RESERVE_MIB = 1024
 _CORES = 2
 _INOTIFY_INSTANCES = 100
-"""What systemd, containerd, the kubelet and the pods of one node take, generously."""
+"""What systemd, containerd, the kubelet and the pods of one node need, with a margin."""
 _MOST = 4
-"""More nodes booting at once make kind fail on its own time-outs."""
+"""If more nodes boot at once, kind fails with its own time-outs."""
 
 
-def bearable(shape: Shape, *, free_mib: int, cores: int, inotify_instances: int | None) -> int:
-    """Return how many clusters of `shape` fit at once; one is tried in any case."""
+def count_fitting(shape: Shape, *, free_mib: int, cores: int, inotify_instances: int | None) -> int:
+    """Return how many clusters of `shape` fit at once; at least 1."""
     limits = [_MOST, (free_mib - _RESERVE_MIB) // shape.memory_mib, cores // _CORES]
     if inotify_instances is not None:
         limits.append(inotify_instances // (_INOTIFY_INSTANCES * shape.nodes))
     return max(1, min(limits))
 
 
-def at_once(shape: Shape, meminfo: Path = Path("/proc/meminfo")) -> int:
-    """Return how many clusters of `shape` this machine bears at once, as it is now."""
+def count_clusters(shape: Shape, meminfo: Path = Path("/proc/meminfo")) -> int:
+    """Return how many clusters of `shape` fit on this machine at once, now."""
     lines = dict(line.split(":", 1) for line in meminfo.read_text(encoding="ascii").splitlines())
-    return bearable(
+    return count_fitting(
         shape,
         free_mib=int(lines["MemAvailable"].split()[0]) // 1024,
         cores=os.cpu_count() or 1,

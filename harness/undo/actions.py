@@ -1,4 +1,4 @@
-"""Actions: the functions that take a harm back, and the ids by which journals name them."""
+"""Actions: the functions that undo harm, and the ids by which journals name them."""
 
 import importlib
 from collections.abc import Callable
@@ -13,16 +13,16 @@ _Marked = TypeVar("_Marked", bound=Action)
 
 ACTIONS = {
     "certificate.refill": "chaos_harness.harness.faults.webhook.empty_certificate:refill",
-    "crowd.disperse": "chaos_harness.harness.faults.webhook.template_load:disperse",
+    "crowd.disperse": "chaos_harness.harness.faults.webhook.template_load:delete_templates",
     "edits.restore": "chaos_harness.harness.faults.objects.edit:restore",
     "images.pull": "chaos_harness.harness.faults.registry.remove_image:pull",
     "leaving.register": "chaos_harness.harness.faults.nodes.drain:register",
     "nodes.resume": "chaos_harness.harness.faults.nodes.power:resume",
     "nodes.start": "chaos_harness.harness.faults.nodes.power:start",
-    "objects.delete": "chaos_harness.harness.undo.objects:delete",
+    "objects.delete": "chaos_harness.harness.undo.put_object:delete",
     "pods.uncordon": "chaos_harness.harness.faults.workloads.reschedule:uncordon",
     "registry.drop_no_more": "chaos_harness.harness.undo.iptables:delete_rule",
-    "registry.no_longer_down": "chaos_harness.harness.faults.registry.cut:no_longer_down",
+    "registry.no_longer_down": "chaos_harness.harness.faults.registry.cut:delete_down_file",
     "registry.restore": "chaos_harness.harness.faults.registry.cut:restore",
     "registry.start": "chaos_harness.harness.faults.registry.cut:start",
     "rollouts.scale": "chaos_harness.harness.faults.workloads.rollouts:scale",
@@ -31,17 +31,17 @@ ACTIONS = {
 }
 """The id of each undo in a journal, and where its function is now ("module:function").
 
-Journals outlive versions: an id is never changed or removed, whatever becomes of the function's name and place.
+Journals outlive versions: an id never changes and is never removed, even if its function is renamed or moved.
 """
 
 _marked: set[Action] = set()
 
 
 def undo(action: _Marked) -> _Marked:
-    """Mark a function `(engine, **arguments)` of a module as an undo; its arguments are JSON.
+    """Mark a module's function `(engine, **arguments)` as an undo; its arguments must be JSON.
 
-    It must succeed if there is nothing (left) to undo, or nothing to undo it on. Journals name it by its id in
-    `ACTIONS`, or, if it has none there, as "module:function": then it can be found as long as it is not moved.
+    It must succeed if nothing is (left) to undo, or if its target is gone. Journals name it by its id in `ACTIONS`; a
+    function without an id there is named "module:function", which works as long as it does not move.
     """
     _marked.add(action)
     return action
@@ -50,7 +50,7 @@ def undo(action: _Marked) -> _Marked:
 def identity(action: Action) -> str:
     """Return the id by which a journal names an undo.
 
-    Raises HarnessError for a function that another process would not find, or that is no undo.
+    Raises HarnessError for a function that another process could not import, or that is not marked as an undo.
     """
     place = f"{action.__module__}:{getattr(action, '__qualname__', '')}"
     if action not in _marked or "." in place.partition(":")[2] or action.__module__ == "__main__":
@@ -59,7 +59,7 @@ def identity(action: Action) -> str:
 
 
 def find(name: str) -> Action:
-    """Return the undo that a journal names. Raises HarnessError if this version has none of that id."""
+    """Return the undo with an id. Raises HarnessError if this version has none."""
     module, colon, function = ACTIONS.get(name, name).partition(":")
     undo = None
     if colon:

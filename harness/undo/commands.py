@@ -1,4 +1,4 @@
-"""Commands: what an undo runs in a container, by itself or through kubectl on a control plane."""
+"""Commands: what undos run in containers, directly or through kubectl on a control plane."""
 
 import re
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.machine.process import Completed
 from chaos_harness.harness.errors import CommandFailed, DeadlineExceeded
 
-__all__ = ["KUBECTL", "Ending", "in_container", "planes", "undo_by_kubectl"]
+__all__ = ["KUBECTL", "Ending", "control_plane_arguments", "run_in_container", "undo_by_kubectl"]
 
 KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
-"""kubectl as it is called on a control plane, where an undo needs nothing of the machine that it runs on."""
+"""kubectl on a control plane; so an undo needs nothing of this machine."""
 
 Ending = Literal["stop", "removal"]
 
@@ -30,20 +30,21 @@ _UNREACHED = re.compile(
 _NOTHING_LEFT = ("notfound", "havearesourcetype", "alreadyexists")
 
 
-def planes(cluster: Cluster, last: str = "") -> dict[str, Any]:
-    """Return the control planes as arguments of an undo that goes through kubectl; the one that is hit comes last."""
+def control_plane_arguments(cluster: Cluster, last: str = "") -> dict[str, Any]:
+    """Return the control planes as arguments of an undo by kubectl; the one that is harmed (`last`) is tried last."""
     first, *others = sorted(cluster.control_planes, key=lambda plane: plane == last)
     return {"control_plane": first, "others": others}
 
 
-def in_container(
+def run_in_container(
     engine: Engine, container: str, *argv: str, ended_by: Ending, seconds: float = _SECONDS
 ) -> Completed | None:
-    """Run `argv` in a container for an undo; None if the harm is gone with the container.
+    """Run `argv` in a container for an undo; return None if the harm ended with the container.
 
-    It is `ended_by` the container's "stop" if it is in the kernel (packet filters, limits of processes); it lasts until
-    the container's "removal" if it is in a file or a volume. The status may be anything: the caller knows which ones
-    mean "undone already". Raises CommandFailed (stopped, and the harm is still in it), DeadlineExceeded.
+    `ended_by` says what ends the harm: "stop" of the container if it is in the kernel (packet filters, limits of
+    processes), "removal" if it is in a file or a volume. The exit status is not checked: the caller knows which ones
+    mean "undone already". Raises CommandFailed (the container is stopped, and the harm is still in it),
+    DeadlineExceeded.
     """
     deadline = Deadline.after(seconds, f"`{' '.join(argv)}` in {container}")
     done = engine.run(["exec", container, *argv], deadline, check=False)
@@ -69,9 +70,9 @@ def undo_by_kubectl(
 ) -> Completed | None:
     """Run kubectl for an undo on a control plane, or on another one if that is down; None if all of them are gone.
 
-    What it changes is kept by all control planes: that one of them is stopped or missing ends no harm. It has nothing
-    left to do if the object, or its kind, is not there any more, or is there already when it is to be made. Raises
-    CommandFailed (none of them runs, or for all else that kubectl refuses), DeadlineExceeded.
+    All control planes share the state that it changes: a stopped or missing control plane ends no harm. Nothing is left
+    to do if the object, or its kind, does not exist any more, or if an object to create exists already. Raises
+    CommandFailed (no control plane runs, or kubectl failed for another reason), DeadlineExceeded.
     """
     options = ["--interactive"] if stdin is not None else []
     words = f"`kubectl {' '.join(argv)}`"
@@ -105,6 +106,6 @@ def undo_by_kubectl(
 
 
 def _has_nothing_left(said: str) -> bool:
-    """Whether kubectl refused because what it was to do is done."""
+    """Whether kubectl failed because its work is done already."""
     letters = "".join(said.lower().split())
     return any(word in letters for word in _NOTHING_LEFT)

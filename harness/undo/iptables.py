@@ -1,4 +1,4 @@
-"""Iptables: rules that a fault puts into the network namespace of a node, counts by, and takes away again."""
+"""Iptables: rules that a fault adds in the network namespace of a node, counts packets with, and deletes again."""
 
 import secrets
 from collections.abc import Sequence
@@ -9,13 +9,13 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.harness.errors import CommandFailed
 from chaos_harness.harness.undo.actions import undo
-from chaos_harness.harness.undo.commands import in_container
+from chaos_harness.harness.undo.commands import run_in_container
 from chaos_harness.harness.undo.promises import Undos
 
 __all__ = ["Rule", "delete_rule", "new_comment"]
 
 _IPTABLES = ("iptables", "-w", "5")
-"""It waits for others that change rules."""
+"""With -w it waits up to 5 s for the lock of another iptables."""
 
 _NO_RULE = ("does a matching rule exist", "bad rule")
 
@@ -23,7 +23,7 @@ _NO_RULE = ("does a matching rule exist", "bad rule")
 @undo
 def delete_rule(engine: Engine, *, node: str, rule: Sequence[str]) -> None:
     """Delete every copy of an iptables rule from a node; a node that is gone or stopped has none."""
-    while (done := in_container(engine, node, *_IPTABLES, "-D", *rule, ended_by="stop")) is not None:
+    while (done := run_in_container(engine, node, *_IPTABLES, "-D", *rule, ended_by="stop")) is not None:
         if done.returncode == 0:
             continue
         if any(word in done.stderr.lower() for word in _NO_RULE):
@@ -32,13 +32,13 @@ def delete_rule(engine: Engine, *, node: str, rule: Sequence[str]) -> None:
 
 
 def new_comment() -> str:
-    """Return a comment by which one fault's rules are found again."""
+    """Return a new comment that identifies one fault's rules."""
     return f"chaos-harness:{secrets.token_hex(4)}"
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule on a node (container name): packets of `chain` that match go to `target`; `comment` tells it from others.
+    """A rule on a node (container name): packets of `chain` that match go to `target`; `comment` identifies the rule.
 
     `match` and `target` are words of iptables.
     """
@@ -52,20 +52,20 @@ class Rule:
 
     @property
     def words(self) -> list[str]:
-        """The rule as iptables takes it behind -I and -D."""
+        """The rule's words, as they follow -I or -D."""
         comment = ["-m", "comment", "--comment", self.comment]
         return [self.chain, *self._table, *self.match, *comment, "-j", *self.target]
 
     def register(self, undos: Undos) -> None:
-        """Journal that the rule is to be deleted. Raises HarnessError."""
+        """Journal the deletion of the rule. Raises HarnessError."""
         undos.register(delete_rule, node=self.node, rule=self.words)
 
     def insert(self, cluster: Cluster, deadline: Deadline) -> None:
-        """Put the rule first in its chain. Raises CommandFailed."""
+        """Insert the rule at the top of its chain. Raises CommandFailed."""
         cluster.exec(self.node, [*_IPTABLES, "-I", *self.words], deadline)
 
     def packets(self, cluster: Cluster, deadline: Deadline) -> int | None:
-        """Return how many packets the rule has matched, None if it is not there. Raises CommandFailed."""
+        """Return how many packets matched the rule, None if the rule does not exist. Raises CommandFailed."""
         listed = cluster.exec(self.node, [*_IPTABLES, "-nvxL", self.chain, *self._table], deadline).stdout
         return next((int(line.split()[0]) for line in listed.splitlines() if self.comment in line), None)
 

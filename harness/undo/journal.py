@@ -1,4 +1,4 @@
-"""Journal: the file of what must be undone, written before the harm and replayed after a crash."""
+"""Journal: the file of pending undos, written before the harm and replayed after a crash."""
 
 import contextlib
 import fcntl
@@ -23,9 +23,10 @@ _LOCK_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Undo:
-    """What takes a harm back: the id of an action (see undo.actions), and its arguments (JSON).
+    """One undo: the id of its action (see undo.actions), and its arguments (JSON).
 
-    `harm` is what is done instead, as arguments of the same action, where faults may overlap: see undo.promises.
+    `harm` is what the fault does, in arguments of the same action, if faults on one target may overlap: see
+    undo.promises.
     """
 
     action: str
@@ -33,27 +34,27 @@ class Undo:
     harm: Mapping[str, Any] | None = field(default=None, hash=False, compare=False)
 
     def __str__(self) -> str:
-        """Return it as it would be called."""
+        """Return it as a function call, for messages."""
         return f"{self.action}({', '.join(f'{name}={value!r}' for name, value in self.arguments.items())})"
 
 
 class Journal:
-    """A journal that is being written; any number of threads and processes may record."""
+    """A journal open for writing; threads and processes may write at the same time."""
 
     def __init__(self, path: Path) -> None:
-        """Open the journal at `path`, or begin it; a last line that a crash cut off is taken away.
+        """Open the journal at `path`, or create it; a last line that a crash cut off is removed.
 
-        Raises HarnessError if it cannot be opened or put on the disk.
+        Raises HarnessError if it cannot be opened or put on disk.
         """
         self.path = path
         self._lock = threading.Lock()
-        with _telling(path):
+        with _convert_errors(path):
             self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._size = self._next = 0
         try:
             with self._alone():
                 os.fsync(self._fd)
-            with _telling(path):
+            with _convert_errors(path):
                 _sync_directory(path.parent)
             self._open = dict(_scan(path).entries)
         except BaseException:
@@ -61,10 +62,10 @@ class Journal:
             raise
 
     def record(self, entry: Undo) -> int:
-        """Write down how to undo what is about to be done, and return the id for `done`.
+        """Write an undo and return its number, for `done`.
 
-        The entry is on the disk when this returns: do the harm after it, never before.
-        Raises HarnessError if the disk does not take it.
+        The entry is on disk when this returns: do the harm after it, never before. Raises HarnessError if the disk
+        refuses it.
         """
         with self._lock, self._alone():
             number = self._next
@@ -74,18 +75,18 @@ class Journal:
             return number
 
     def done(self, number: int) -> None:
-        """Note that the harm behind an id is undone (or was never done). Raises HarnessError as `record` does."""
+        """Note that an undo is done (or its harm never happened). Raises HarnessError as `record` does."""
         with self._lock, self._alone():
             self._write({"done": number})
             self._open.pop(number, None)
 
-    def give_up(self, line: int) -> None:
-        """Note that the whole line `line`, counted from 1, cannot be read and has been told: it is pending no more."""
+    def mark_unreadable(self, line: int) -> None:
+        """Note that line `line`, counted from 1, is unreadable and was reported: it is not pending any more."""
         with self._lock, self._alone():
             self._write({"unreadable": line})
 
-    def promised(self, action: str) -> Mapping[int, Undo]:
-        """Return, by their ids and oldest first, the undos with this action that are recorded and not done."""
+    def pending_with(self, action: str) -> Mapping[int, Undo]:
+        """Return the undos with this action that are not done, by number, oldest first."""
         with self._lock:
             return {number: entry for number, entry in self._open.items() if entry.action == action}
 
@@ -98,10 +99,10 @@ class Journal:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """Keep other processes from writing during the block, and take away the line that a dead one cut off."""
+        """Lock out other processes during the block, and remove the line that a killed one cut off."""
         if self._fd < 0:
             raise HarnessError(f"{self.path}: the journal is closed")
-        with _telling(self.path):
+        with _convert_errors(self.path):
             for _ in Deadline.after(_LOCK_SECONDS, f"another process to write {self.path}").attempts(first=0.001):
                 with contextlib.suppress(BlockingIOError):
                     fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -117,7 +118,7 @@ class Journal:
                 fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def _catch_up(self) -> None:
-        """Count the lines that others have written since; who writes holds the lock, so that a torn one is a dead's."""
+        """Count the lines that others wrote meanwhile; writers hold the lock, so a cut-off line is a dead writer's."""
         size = os.fstat(self._fd).st_size
         if size == self._size:
             return
@@ -140,10 +141,10 @@ class Journal:
 
 
 def pending(path: Path) -> list[Undo]:
-    """Return what is not undone yet, oldest first.
+    """Return the undos that are not done, oldest first.
 
-    A last line that a crash cut off does not count: its harm was not begun. Raises UndoFailed for any
-    other line that cannot be read and was not told yet, and for a file that cannot be read.
+    A last line that a crash cut off does not count: its harm did not happen. Raises UndoFailed for any other unreadable
+    line that was not reported yet, and for an unreadable file.
     """
     contents = _scan(path)
     if contents.broken:
@@ -152,10 +153,10 @@ def pending(path: Path) -> list[Undo]:
 
 
 def replay(path: Path, engine: object) -> list[str]:
-    """Undo what is pending, newest first, note it as done, and return what was undone, in words.
+    """Do the pending undos, newest first, note each as done, and return them as texts.
 
-    Every undo is tried, whatever becomes of the others and of the notes, and a second replay does only what the first
-    could not. A line that cannot be read is told once. Raises UndoFailed with all that could not be done.
+    Every undo is tried, even if others or their notes fail; a second replay does only what the first could not do. An
+    unreadable line is reported once. Raises UndoFailed with all that could not be done.
     """
     contents = _scan(path)
     failed, unnoted = list(contents.broken.values()), []
@@ -173,13 +174,13 @@ def replay(path: Path, engine: object) -> list[str]:
                 failed.append(f"{words}: {type(error).__name__}: {error}")
                 continue
             undone.append(words)
-            with _noting(unnoted, f"{words} is undone"):
+            with _collect_unnoted(unnoted, f"{words} is undone"):
                 if journal:
                     journal.done(number)
         for line in contents.broken:
-            with _noting(unnoted, f"line {line} is told"):
+            with _collect_unnoted(unnoted, f"line {line} is told"):
                 if journal:
-                    journal.give_up(line)
+                    journal.mark_unreadable(line)
     finally:
         if journal:
             journal.close()
@@ -194,7 +195,7 @@ def replay(path: Path, engine: object) -> list[str]:
 
 @dataclass
 class _Content:
-    """What a file holds: undos that are pending by their ids, and what is wrong by the number of its line."""
+    """What a journal holds: pending undos by their numbers, and problems by line number."""
 
     entries: dict[int, Undo] = field(default_factory=dict)
     broken: dict[int, str] = field(default_factory=dict)
@@ -224,8 +225,8 @@ def _scan(path: Path) -> _Content:
 
 
 @contextlib.contextmanager
-def _telling(path: Path) -> Iterator[None]:
-    """Turn what the operating system says in the block into the error that a journal promises."""
+def _convert_errors(path: Path) -> Iterator[None]:
+    """Raise HarnessError for an OSError of the block."""
     try:
         yield
     except OSError as error:
@@ -235,8 +236,8 @@ def _telling(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _noting(problems: list[str], what: str) -> Iterator[None]:
-    """Add to the problems that what is done could not be noted; the next replay does it again, which harms nobody."""
+def _collect_unnoted(problems: list[str], what: str) -> Iterator[None]:
+    """Add to `problems` that an undo could not be noted as done; the next replay repeats it, which does no harm."""
     try:
         yield
     except HarnessError as error:

@@ -1,4 +1,4 @@
-"""Promises: the undos of one fault, journalled before the harm and done when it is healed."""
+"""Promises: the undos of one fault, journaled before the harm and done when it is healed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ from chaos_harness.harness.errors import UndoFailed
 from chaos_harness.harness.undo.actions import Action, identity
 from chaos_harness.harness.undo.journal import Journal, Undo
 
-__all__ = ["Promise", "Undos", "merged"]
+__all__ = ["RegisteredUndo", "Undos", "merge_patches"]
 
 _PLANES = ("control_plane", "others")
 
 
 @dataclass(eq=False)
-class Promise:
-    """One undo that stands in the journal.
+class RegisteredUndo:
+    """One undo in the journal.
 
-    `given` are the arguments that say what its target is given back: as they were registered, and, after the undo, as
-    it was done. `kept` is whether it needed no doing, because another fault keeps the target harmed in the same way.
+    `given` are the arguments that say what the target is restored to: first as registered, then as the undo was done.
+    `kept`: nothing was done, because another fault keeps the target harmed in the same way.
     """
 
     number: int
@@ -32,43 +32,43 @@ class Promise:
 
 
 class Undos:
-    """What takes one fault's, or one preparation's, changes back."""
+    """The undos of one fault, or of one preparation."""
 
     def __init__(self, engine: Engine, journal: Journal) -> None:
         self._engine = engine
         self._journal = journal
-        self._promised: list[Promise] = []
+        self._registered: list[RegisteredUndo] = []
 
-    def register(self, action: Action, /, *, harm: Mapping[str, Any] | None = None, **arguments: Any) -> Promise:
-        """Journal that `action`, marked by `@undo`, takes back what is about to be done; it is on the disk then.
+    def register(self, action: Action, /, *, harm: Mapping[str, Any] | None = None, **arguments: Any) -> RegisteredUndo:
+        """Journal that `action`, marked by `@undo`, undoes the harm that follows; it is on disk when this returns.
 
-        With a `harm`, other faults may harm the same target meanwhile, and whoever heals last gives back what was
-        there before the first of them: the arguments say that (see `standing`). `harm` is what this fault does
-        instead, in the undo's own arguments; it is empty if all do the same. Raises HarnessError.
+        With a `harm`, other faults may harm the same target at the same time, and the last one to heal restores the
+        state from before the first: the arguments must describe that state (see `standing`). `harm` is what this fault
+        does, in arguments of the same action; it is empty if all faults do the same. Raises HarnessError.
         """
         entry = Undo(identity(action), arguments, harm)
-        promise = Promise(self._journal.record(entry), entry, action, arguments)
-        self._promised.append(promise)
+        promise = RegisteredUndo(self._journal.record(entry), entry, action, arguments)
+        self._registered.append(promise)
         return promise
 
     def standing(self, action: Action, /, **target: Any) -> list[Undo]:
-        """Return whoever's undos by `action` of a target that are not done, oldest first: it is harmed already.
+        """Return all pending undos by `action` of a target, oldest first, of any fault: the target is harmed already.
 
-        Their arguments say what was there before; what can be read of the target now is their harm.
+        Their arguments describe the state before the harm; the state that can be read now is harmed.
         """
-        entries = self._journal.promised(identity(action)).values()
+        entries = self._journal.pending_with(identity(action)).values()
         return [entry for entry in entries if target.items() <= dict(entry.arguments).items()]
 
     def run(self) -> None:
-        """Do all that is registered and not done yet, newest first, and note it in the journal.
+        """Do all registered undos that are not done, newest first, and note them in the journal.
 
-        Where another fault still harms the same target, what that one does is left, or put there. Every undo is tried
-        before UndoFailed tells all that failed, or could not be noted.
+        If another fault still harms the same target, its harm is left in place, or put there. Every undo is tried; then
+        UndoFailed lists all that failed or could not be noted.
         """
         failed: list[Exception] = []
-        for promise in reversed(self._promised[:]):
+        for promise in reversed(self._registered[:]):
             try:
-                arguments = _beside_others(self._journal, promise.number, promise.entry)
+                arguments = _adjust_to_others(self._journal, promise.number, promise.entry)
                 if arguments is None:
                     promise.kept = True
                 else:
@@ -78,7 +78,7 @@ class Undos:
             except Exception as error:  # noqa: BLE001 - whatever it was, it must not keep the others from being tried
                 failed.append(error)
             else:
-                self._promised.remove(promise)
+                self._registered.remove(promise)
         if failed:
             problems = "\n".join(f"{type(error).__name__}: {error}" for error in failed)
             undos = f"{len(failed)} undos" if len(failed) > 1 else "an undo"
@@ -87,24 +87,24 @@ class Undos:
             ) from failed[0]
 
 
-def merged(into: Any, patch: Any) -> Any:
-    """Return two merge patches as one, by which the second counts more; what it takes out (null) stays in it."""
+def merge_patches(into: Any, patch: Any) -> Any:
+    """Return two merge patches as one; the second takes precedence, and a field that it removes stays null."""
     if not isinstance(into, Mapping) or not isinstance(patch, Mapping):
         return patch
-    return {**into, **{name: merged(into.get(name), value) for name, value in patch.items()}}
+    return {**into, **{name: merge_patches(into.get(name), value) for name, value in patch.items()}}
 
 
-def _beside_others(journal: Journal, number: int, entry: Undo) -> Mapping[str, Any] | None:
-    """Return the arguments with which to do an undo while others may harm its target, None if one does the same."""
+def _adjust_to_others(journal: Journal, number: int, entry: Undo) -> Mapping[str, Any] | None:
+    """Return the arguments for an undo whose target others may still harm; None if another one does the same harm."""
     if entry.harm is None:
         return entry.arguments
     free = (*_PLANES, *entry.harm)
     target = {name: value for name, value in entry.arguments.items() if name not in free}
     others = [
         undo
-        for other, undo in journal.promised(entry.action).items()
+        for other, undo in journal.pending_with(entry.action).items()
         if other != number and undo.harm is not None and target.items() <= dict(undo.arguments).items()
     ]
     if others and not entry.harm:
         return None
-    return reduce(merged, (undo.harm for undo in others), entry.arguments)
+    return reduce(merge_patches, (undo.harm for undo in others), entry.arguments)

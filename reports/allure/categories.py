@@ -12,7 +12,7 @@ from typing import Any
 from chaos_harness.clusters.checkout import command_line
 from chaos_harness.harness import private
 from chaos_harness.harness.experiment.record import ClaimRecord, Record
-from chaos_harness.harness.redaction import recorded
+from chaos_harness.harness.redaction import redact_object
 
 __all__ = [
     "CATEGORIES",
@@ -135,7 +135,8 @@ def collect_environment(records: Iterable[Record]) -> dict[str, str]:
 def write_environment(results: Path, properties: Mapping[str, str]) -> None:
     """Write environment.properties without secrets, escaped for java.util.Properties: one property a line."""
     lines = [
-        f"{_escaped(name, ' :=#!')}={_escaped(recorded({name: value})[name])}\n" for name, value in properties.items()
+        f"{_escaped(name, ' :=#!')}={_escaped(redact_object({name: value})[name])}\n"
+        for name, value in properties.items()
     ]
     private.write(results / "environment.properties", "".join(lines))
 

@@ -11,7 +11,7 @@ from attr import asdict
 
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness import private
-from chaos_harness.harness.redaction import recorded, redact
+from chaos_harness.harness.redaction import redact, redact_object
 from chaos_harness.reports.allure.categories import issue_url
 
 __all__ = ["ResultWriter", "clean_result"]
@@ -74,7 +74,7 @@ class ResultWriter:
 
 def clean_result(fields: Mapping[str, Any]) -> Any:
     """Return Allure's JSON without secrets, control characters, and links that are not http(s)."""
-    cleaned = _shown(recorded(fields))
+    cleaned = _shown(redact_object(fields))
     if isinstance(cleaned.get("links"), list):
         cleaned["links"] = [link for link in cleaned["links"] if issue_url(str(link.get("url", "")))]
     return cleaned

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from chaos_harness.harness import private
-from chaos_harness.harness.redaction import recorded, redact
+from chaos_harness.harness.redaction import redact, redact_object
 
 __all__ = ["redact_results"]
 
@@ -35,5 +35,5 @@ def _json(text: str) -> str:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return redact(text)
-    clean = recorded(value)
+    clean = redact_object(value)
     return text if clean == value else json.dumps(clean, ensure_ascii=False)

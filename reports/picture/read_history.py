@@ -119,6 +119,10 @@ class _StoryReader:
                 self._tell(entry.at, f"observed: {name}: {proof}")
         elif entry.f == v.HEAL:
             band.healing = entry.at
+        elif entry.f == v.UNDONE:
+            self._tell(entry.at, f"undone: {name}")
+        elif entry.f == v.NOT_HEALED:
+            self._tell(entry.at, f"not healed: {name}: {entry.value['said']}")
         else:
             band.ended, band.heal_proof = entry.at, proof
             fault = FaultSpan(entry.process, name, band.begun, heal_proof=proof, blow=band.one_shot)

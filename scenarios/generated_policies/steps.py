@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Self
 
-import pytest
-
 from chaos_harness.clusters.api.rest import apply, delete, merge_patch, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
@@ -17,7 +15,7 @@ from chaos_harness.harness.history.objects import condition
 from chaos_harness.harness.policies.generation_rules import Rules
 from chaos_harness.harness.policies.status import seen_by_all
 
-__all__ = ["BOTH", "CONFIG_MAPS", "LEASES", "WEBHOOK_ONLY", "PolicyInCluster", "SamplePolicy", "how", "repetitions"]
+__all__ = ["BOTH", "CONFIG_MAPS", "LEASES", "WEBHOOK_ONLY", "PolicyInCluster", "SamplePolicy"]
 
 Object = dict[str, Any]
 
@@ -32,31 +30,6 @@ _BINDINGS = f"{_ADMISSION}/validatingadmissionpolicybindings"
 _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _SECONDS = 90.0
 _GENERATE = "/spec/targets/0/code/0/source/generateVAP"
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options of races: one run of one shows little, and who acts blindly seldom meets the moment."""
-    group = parser.getgroup("chaos")
-    group.addoption(
-        "--repetitions", metavar="N", type=int, default=6, help="how often a race is run in its experiment (default: 6)"
-    )
-    group.addoption(
-        "--race", choices=("trigger", "burst"), default="trigger", help="race at the moment that counts, or at once"
-    )
-
-
-@pytest.fixture(scope="session")
-def repetitions(pytestconfig: pytest.Config) -> int:
-    """Return how often a race is to be run."""
-    times: int = pytestconfig.option.repetitions
-    return times
-
-
-@pytest.fixture(scope="session")
-def how(pytestconfig: pytest.Config) -> str:
-    """Return how a race is to be run."""
-    race: str = pytestconfig.option.race
-    return race
 
 
 @dataclass(frozen=True)
@@ -152,7 +125,7 @@ class PolicyInCluster:
     def take_back(self, seconds: float = 15.0) -> None:
         """Let the template refuse a policy, and see to it that policy and binding go: v3.17 never removes a policy."""
         self.generate(wanted=False)
-        if not self.comes_to(there=False, seconds=seconds):
+        if not self.reaches(there=False, seconds=seconds):
             for kind in self._generated:
                 self.delete(kind)
             self.wait(there=False)
@@ -173,7 +146,7 @@ class PolicyInCluster:
             path, name = self._generated[kind]
             wait_until(self._api, path, partial(_is, name, there), deadline)
 
-    def comes_to(self, *what: str, there: bool, seconds: float) -> bool:
+    def reaches(self, *what: str, there: bool, seconds: float) -> bool:
         """Wait as `wait` does, and return whether it came to that in time: whoever claims it reads the history."""
         try:
             self.wait(*what, there=there, seconds=seconds)
@@ -181,7 +154,7 @@ class PolicyInCluster:
             return False
         return True
 
-    def settled(self, constraint: Object) -> bool:
+    def has_settled(self, constraint: Object) -> bool:
         """Whether all pods have dealt with the constraint as it is, and none still has its binding before it."""
         by_pod = constraint.get("status", {}).get("byPod") or ()
         points = [point for pod in by_pod for point in pod.get("enforcementPointsStatus") or ()]
@@ -192,23 +165,25 @@ class PolicyInCluster:
 
     def wait_audited(self, seconds: float = 2 * _SECONDS) -> None:
         """Wait until the next audit has written its result to the constraint, which has its controller look at it."""
-        before = _audited(request(self._api, "GET", self._constraint))
+        before = _read_audit_time(request(self._api, "GET", self._constraint))
         deadline = Deadline.after(seconds, f"the next audit of {self.policy.kind}")
         kind = self._constraint.rpartition("/")[0]
-        wait_until(self._api, kind, lambda state: _audited(state.get("chaos", {})) not in ("", before), deadline)
+        wait_until(
+            self._api, kind, lambda state: _read_audit_time(state.get("chaos", {})) not in ("", before), deadline
+        )
 
     def wait_decided(self, seconds: float) -> None:
         """Wait until all pods have dealt with the template as it is."""
         deadline = Deadline.after(seconds, f"all pods to have seen the template {self.name}")
         wait_until(self._api, _TEMPLATES, self._seen_by_all, deadline)
 
-    def fill(self, count: int, revision: str) -> None:
+    def apply_fillers(self, count: int, revision: str) -> None:
         """Put `count` templates there that take Gatekeeper time to compile, each time anew."""
         deadline = Deadline.after(3 * _SECONDS, f"{count} templates to be put there")
         apply(self._api, [filler(number, revision) for number in range(count)], deadline)
 
-    def unfill(self, count: int) -> None:
-        """Take the templates of `fill` away."""
+    def delete_fillers(self, count: int) -> None:
+        """Take the templates of `apply_fillers` away."""
         for number in range(count):
             delete(self._api, f"{_TEMPLATES}/{filler(number, '')['metadata']['name']}")
 
@@ -223,7 +198,7 @@ class PolicyInCluster:
         return seen_by_all(templates[self.name])
 
 
-def _audited(constraint: Object) -> str:
+def _read_audit_time(constraint: Object) -> str:
     return str(constraint.get("status", {}).get("auditTimestamp", ""))
 
 

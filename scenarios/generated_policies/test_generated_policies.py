@@ -47,7 +47,7 @@ def crowd(version: str | None) -> Crowd:
     return Crowd(AUDIT, 40, 0.05) if alone else Crowd("gatekeeper.sh/system=yes", 12, 0.1)
 
 
-def race(experiment: Experiment, generated: PolicyInCluster, how: str, revision: str) -> None:
+def race(experiment: Experiment, generated: PolicyInCluster, mode: str, revision: str) -> None:
     """Let the template ask for a policy and take it back, before its controller, but not its constraint's, has seen it.
 
     "burst": at once. "trigger": when the constraint's controller has done what it has to, as its status tells.
@@ -58,12 +58,12 @@ def race(experiment: Experiment, generated: PolicyInCluster, how: str, revision:
             pass
         generated.generate(wanted=False)
 
-    if how == "burst":
+    if mode == "burst":
         generated.generate(wanted=True)
         generated.touch(revision)
         generated.generate(wanted=False)
         return
-    settled = When(CONFIG_MAPS.kind, "MODIFIED", where=generated.settled)
+    settled = When(CONFIG_MAPS.kind, "MODIFIED", where=generated.has_settled)
     with Trigger(experiment.cluster, experiment.history, settled, take_back) as trigger:
         generated.generate(wanted=True)
         generated.touch(revision)
@@ -91,7 +91,7 @@ def generated(experiment: Experiment) -> Iterator[PolicyInCluster]:
 def test_a_constraint_that_leaves_an_enforcement_point(experiment: Experiment, generated: PolicyInCluster) -> None:
     """A constraint that gives up vap.k8s.io loses its binding; older versions keep it, and it goes on denying."""
     generated.scope(WEBHOOK_ONLY)
-    generated.comes_to("binding", there=False, seconds=LATE + 5)
+    generated.reaches("binding", there=False, seconds=LATE + 5)
     experiment.hold(3)
     match = policies_match(LATE)
     experiment.claim(match.expect("violated", issue="gatekeeper#4441", on="<3.22.1", because=["orphan binding"]))
@@ -101,7 +101,7 @@ def test_a_constraint_that_leaves_an_enforcement_point(experiment: Experiment, g
 def test_a_template_that_takes_its_policy_back(experiment: Experiment, generated: PolicyInCluster) -> None:
     """A template that asks for no policy any more loses policy and binding; v3.17 keeps the policy for ever."""
     generated.generate(wanted=False)
-    generated.comes_to(there=False, seconds=LATE + 5)
+    generated.reaches(there=False, seconds=LATE + 5)
     experiment.hold(3)
     experiment.claim(policies_match(LATE).expect("violated", on="<3.18", because=["orphan policy"]))
     generated.take_back()
@@ -113,7 +113,7 @@ def test_what_is_deleted_by_hand_comes_back(experiment: Experiment, generated: P
     if (experiment.cluster.shape.gatekeeper or "") in Versions("<3.21"):
         generated.wait_audited()
     generated.delete(what)
-    repaired = generated.comes_to(what, there=True, seconds=LATE + 5)
+    repaired = generated.reaches(what, there=True, seconds=LATE + 5)
     experiment.hold(3)
     match = policies_match(LATE)
     experiment.claim(match.expect("violated", issue="gatekeeper#4119", on="<3.21"))
@@ -132,28 +132,28 @@ def test_what_nobody_asks_for_goes(experiment: Experiment, generated: PolicyInCl
         trigger.wait(Deadline.after(60, f"the {first} to be gone and the audit pod to be killed"))
     for kind in ("constraint", "template"):
         generated.delete(kind)
-    generated.comes_to(there=False, seconds=65)
+    generated.reaches(there=False, seconds=65)
     assert experiment.recovered(), "Gatekeeper does not serve again"
     experiment.claim(policies_match(60))
     generated.remove()
 
 
 def test_no_race_leaves_an_orphan(
-    experiment: Experiment, generated: PolicyInCluster, repetitions: int, how: str
+    experiment: Experiment, generated: PolicyInCluster, repetitions: int, race_mode: str
 ) -> None:
     """A template asks for a policy and takes it back while others keep its controller busy: the binding is left."""
     cluster, history = experiment.cluster, experiment.history
     busy = crowd(cluster.shape.gatekeeper)
-    generated.fill(busy.templates, "first")
+    generated.apply_fillers(busy.templates, "first")
     for repetition in range(repetitions):
         generated.take_back()
         with experiment.fault(throttle(busy.selector, busy.cpu)):
-            generated.fill(busy.templates, str(repetition))
-            race(experiment, generated, how, str(repetition))
+            generated.apply_fillers(busy.templates, str(repetition))
+            race(experiment, generated, race_mode, str(repetition))
         generated.wait_decided(120)
         history.append("mark", RACE, DECIDED, {"repetition": repetition})
         experiment.hold(6)
-    generated.unfill(busy.templates)
+    generated.delete_fillers(busy.templates)
     experiment.claim(never_orphaned().expect("violated", issue="gatekeeper#3287", because=["orphan binding"]))
 
 

@@ -1,20 +1,15 @@
 """Losing: the steps by which a row of the table of node losses is gone through, and its claims are judged."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-
-import pytest
 
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.watching.watch import State, wait_until
-from chaos_harness.harness.causes import Cause
-from chaos_harness.harness.checks import Check
-from chaos_harness.harness.errors import DeadlineExceeded, HarnessError
+from chaos_harness.harness.errors import DeadlineExceeded
 from chaos_harness.harness.experiment.lifecycle import Experiment
-from chaos_harness.harness.experiment.record import Record
 from chaos_harness.harness.experiment.workload import Controller, deploy
 from chaos_harness.harness.gatekeeper.placement import place_gatekeeper
 from chaos_harness.harness.gatekeeper.webhook_settings import fail_mutation
@@ -22,10 +17,9 @@ from chaos_harness.harness.history.objects import is_ready, is_terminating, node
 from chaos_harness.harness.policies import CANARIES, Policy, deny_pods_by_cel, mutate_pods, mutate_templates
 from chaos_harness.harness.preparation import Preparation
 from chaos_harness.harness.probes.objects import GENERATED, WORKLOAD, WORKLOAD_EVENTS, constraints, watch_objects
-from chaos_harness.harness.pytest_plugin.plugin import Experiments, tell
 from chaos_harness.harness.undo.journal import Journal
-from chaos_harness.harness.undo.objects import put
 from chaos_harness.harness.undo.promises import Undos
+from chaos_harness.harness.undo.put_object import put
 from chaos_harness.scenarios.node_loss.table import (
     DEADLOCK_SECONDS,
     FAULTS,
@@ -34,11 +28,10 @@ from chaos_harness.scenarios.node_loss.table import (
     REPLACED_SECONDS,
     REPLICAS,
     TEMPLATES,
-    Predicted,
     Row,
 )
 
-__all__ = ["LossAttempt", "LossClaims", "lose"]
+__all__ = ["lose"]
 
 _COUNTS = {"one": 1, "all": REPLICAS, "none": 0}
 _BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
@@ -58,81 +51,23 @@ def lose(experiment: Experiment, row: Row) -> None:
     experiment.prepare(deploy(TEMPLATES, Controller("Deployment", "template", 3), on=victim, carrying=True))
     with ExitStack() as closed:
         if row.policy == "Fail":
-            closed.enter_context(experiment.prepared(fail_mutation("Fail")))
+            closed.enter_context(experiment.prepare_for_block(fail_mutation("Fail")))
         with experiment.fault(make(victim)):
             if row.generation:
                 experiment.prepare(_CONSTRAINT)
             if row.deployment != "never":
-                _wait_for(experiment, _pods_of(TEMPLATES), partial(_replaced, 3, victim))
-                _wait_for(experiment, _pods_of(PODS), partial(_replaced, 3, victim))
+                _wait_for(experiment, _pods_of(TEMPLATES), partial(_are_replaced, 3, victim))
+                _wait_for(experiment, _pods_of(PODS), partial(_are_replaced, 3, victim))
             else:
                 experiment.hold(DEADLOCK_SECONDS)
             if row.policy == "Fail" and row.deployment == "never":
                 # Nothing heals while nobody can renew a lease: the policy goes first (Gatekeeper's emergency page).
                 closed.close()
-        _wait_for(experiment, _pods_of(PODS), partial(_replaced, 5, ""))
+        _wait_for(experiment, _pods_of(PODS), partial(_are_replaced, 5, ""))
         experiment.recovered()
         _wait_for(experiment, _pods_of(PODS), partial(_daemon_serves, victim))
         if row.generation:
-            _wait_for(experiment, _BINDINGS, _generated)
-
-
-@dataclass
-class LossAttempt:
-    """A row that was gone through, and what kept it from its end, if anything did."""
-
-    row: Row
-    experiment: Experiment
-    error: HarnessError | None
-
-
-@dataclass
-class LossClaims:
-    """What one test claims of a row, judged by the row's one history."""
-
-    lost: LossAttempt
-    record: Record
-
-    @property
-    def row(self) -> Row:
-        """The row."""
-        return self.lost.row
-
-    def claim(
-        self,
-        check: Check,
-        *,
-        expected: Predicted = "holds",
-        issue: str | None = None,
-        because: Sequence[Cause] = (),
-    ) -> None:
-        """Claim something of the row, in this test's record."""
-        self.lost.experiment.claim(check, expected=expected, issue=issue, because=because, record=self.record)
-
-
-@pytest.fixture(scope="module")
-def lost(request: pytest.FixtureRequest, experiments: Experiments) -> LossAttempt:
-    """Go through the row that is the parameter; an error is kept for the claims, so that each shows what was seen."""
-    row: Row = request.param
-    experiment = experiments(row.name)
-    try:
-        with experiment:
-            lose(experiment, row)
-    except HarnessError as error:
-        return LossAttempt(row, experiment, error)
-    return LossAttempt(row, experiment, None)
-
-
-@pytest.fixture
-def judged(request: pytest.FixtureRequest, lost: LossAttempt) -> Iterator[LossClaims]:
-    """Return what claims of the row, with a record of its own; raise what kept the row from its end."""
-    record = lost.experiment.record.of(request.node.name)
-    try:
-        if lost.error:
-            raise lost.error
-        yield LossClaims(lost, record)
-    finally:
-        tell(request.node, record)
+            _wait_for(experiment, _BINDINGS, _is_generated)
 
 
 def _only_in(policy: Policy, namespace: str) -> Policy:
@@ -145,7 +80,7 @@ def _only_in(policy: Policy, namespace: str) -> Policy:
 
 
 @contextmanager
-def _asked(cluster: Cluster, journal: Journal) -> Iterator[str]:
+def _add_constraint(cluster: Cluster, journal: Journal) -> Iterator[str]:
     """Have one more constraint of the CEL template, which asks for a binding of the policy that is there already."""
     undos, item = Undos(cluster.engine, journal), {**deny_pods_by_cel().objects[-1], "metadata": {"name": OUTAGE}}
     try:
@@ -155,7 +90,7 @@ def _asked(cluster: Cluster, journal: Journal) -> Iterator[str]:
         undos.run()
 
 
-_CONSTRAINT = Preparation("ask for a generated binding", _asked)
+_CONSTRAINT = Preparation("ask for a generated binding", _add_constraint)
 
 
 def _pods_of(namespace: str) -> str:
@@ -168,11 +103,11 @@ def _wait_for(experiment: Experiment, path: str, predicate: Callable[[State], bo
         wait_until(api, path, predicate, Deadline.after(REPLACED_SECONDS, path))
 
 
-def _generated(state: State) -> bool:
+def _is_generated(state: State) -> bool:
     return any(name.endswith(f"-{OUTAGE}") for name in state)
 
 
-def _replaced(count: int, beside: str, state: State) -> bool:
+def _are_replaced(count: int, beside: str, state: State) -> bool:
     """Whether so many pods are Ready on nodes other than `beside`, those of a DaemonSet left out."""
     return sum(node != beside and not daemon for node, daemon in _ready(state)) >= count
 

@@ -53,7 +53,6 @@ __all__ = [
     "REPLICAS",
     "ROWS",
     "TEMPLATES",
-    "Predicted",
     "Replaced",
     "Row",
     "rows",
@@ -77,7 +76,6 @@ OUTAGE = "chaos-outage"
 REPLICAS = 3
 
 Webhooks = Literal["one", "all", "none"]
-Predicted = Literal["holds", "violated"]
 Replaced = Literal["mutated", "unmutated", "raced", "never"]
 
 FAULTS: dict[str, tuple[Callable[[str], Fault], str]] = {

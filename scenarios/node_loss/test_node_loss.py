@@ -11,7 +11,7 @@ from chaos_harness.harness.checks.generation import generated_within
 from chaos_harness.harness.checks.node_loss import never_replaced, replaced_within, replacements_mutated
 from chaos_harness.harness.checks.outage import comes_back
 from chaos_harness.harness.checks.unmutated import never_unmutated
-from chaos_harness.scenarios.node_loss.steps import LossClaims
+from chaos_harness.scenarios.attempts import RowClaims
 from chaos_harness.scenarios.node_loss.table import (
     DEADLOCK,
     DEADLOCK_SECONDS,
@@ -21,86 +21,91 @@ from chaos_harness.scenarios.node_loss.table import (
     REPLACED_SECONDS,
     TEMPLATES,
     Replaced,
+    Row,
     rows,
 )
 
 pytestmark = pytest.mark.shape(install="manifest", workers=2)
 
-each_row = pytest.mark.parametrize("lost", rows(), indirect=True, scope="module")
-each_open_row = pytest.mark.parametrize("lost", rows(lambda row: row.policy == "Ignore"), indirect=True, scope="module")
-each_generating_row = pytest.mark.parametrize("lost", rows(lambda row: row.generation), indirect=True, scope="module")
+each_row = pytest.mark.parametrize("attempt", rows(), indirect=True, scope="module")
+each_open_row = pytest.mark.parametrize(
+    "attempt", rows(lambda row: row.policy == "Ignore"), indirect=True, scope="module"
+)
+each_generating_row = pytest.mark.parametrize(
+    "attempt", rows(lambda row: row.generation), indirect=True, scope="module"
+)
 each_replacing_row = pytest.mark.parametrize(
-    "lost", rows(lambda row: row.deployment != "never"), indirect=True, scope="module"
+    "attempt", rows(lambda row: row.deployment != "never"), indirect=True, scope="module"
 )
 
 
-def _claim(judged: LossClaims, predicted: Replaced, namespace: str, kind: str) -> None:
+def _claim(claims: RowClaims[Row], predicted: Replaced, namespace: str, kind: str) -> None:
     """Claim what is predicted of the pods of one kind of controller."""
-    row = judged.row
+    row = claims.row
     if predicted == "never" and row.policy == "Fail":
         check = replaced_within(DEADLOCK_SECONDS, row.how, namespace=namespace, kinds=(kind,))
-        judged.claim(check, expected="violated", issue=DEADLOCK)
+        claims.claim(check, expected="violated", issue=DEADLOCK)
     elif predicted == "never":
-        judged.claim(never_replaced(row.how, namespace=namespace, kinds=(kind,)))
+        claims.claim(never_replaced(row.how, namespace=namespace, kinds=(kind,)))
     else:
         lacking = predicted == "unmutated"
         excused = row.excused if predicted == "raced" else ()
         check = replacements_mutated(row.how, namespace=namespace, kinds=(kind,), excused=excused)
         if lacking:
-            judged.claim(check, expected="violated", issue=ISSUE, because=["nobody in rotation"])
+            claims.claim(check, expected="violated", issue=ISSUE, because=["nobody in rotation"])
         else:
-            judged.claim(check)
+            claims.claim(check)
 
 
 @each_row
-def test_replaced_pods_that_are_mutated_themselves(judged: LossClaims) -> None:
+def test_replaced_pods_that_are_mutated_themselves(claims: RowClaims[Row]) -> None:
     """Pods of a Deployment that replace those of the lost node carry the mutation, or not, as the table predicts."""
-    _claim(judged, judged.row.deployment, PODS, "ReplicaSet")
+    _claim(claims, claims.row.deployment, PODS, "ReplicaSet")
 
 
 @each_row
-def test_replaced_pods_of_a_stateful_set(judged: LossClaims) -> None:
+def test_replaced_pods_of_a_stateful_set(claims: RowClaims[Row]) -> None:
     """Pods of a StatefulSet, replaced only when the lost node confirms their end, do as the table predicts."""
-    _claim(judged, judged.row.stateful, PODS, "StatefulSet")
+    _claim(claims, claims.row.stateful, PODS, "StatefulSet")
 
 
 @each_row
-def test_replaced_pods_of_a_mutated_template(judged: LossClaims) -> None:
+def test_replaced_pods_of_a_mutated_template(claims: RowClaims[Row]) -> None:
     """Pods whose controller's template was mutated carry the mutation whatever happens to Gatekeeper."""
-    predicted: Replaced = "never" if judged.row.deployment == "never" else "mutated"
-    _claim(judged, predicted, TEMPLATES, "ReplicaSet")
+    predicted: Replaced = "never" if claims.row.deployment == "never" else "mutated"
+    _claim(claims, predicted, TEMPLATES, "ReplicaSet")
 
 
 @each_row
-def test_pods_of_a_daemon_set(judged: LossClaims) -> None:
+def test_pods_of_a_daemon_set(claims: RowClaims[Row]) -> None:
     """A DaemonSet's pod outlives its node, with its mutation; only one whose Node object was removed is born anew."""
-    check = replacements_mutated if judged.row.fault == "remove" else never_replaced
-    judged.claim(check(judged.row.how, namespace=PODS, kinds=("DaemonSet",)))
+    check = replacements_mutated if claims.row.fault == "remove" else never_replaced
+    claims.claim(check(claims.row.how, namespace=PODS, kinds=("DaemonSet",)))
 
 
 @each_replacing_row
-def test_pods_are_replaced_in_time(judged: LossClaims) -> None:
+def test_pods_are_replaced_in_time(claims: RowClaims[Row]) -> None:
     """All pods of Deployments are replaced by Ready ones in time; the figures are the phases of that."""
-    judged.claim(replaced_within(REPLACED_SECONDS, judged.row.how, kinds=("ReplicaSet",)))
+    claims.claim(replaced_within(REPLACED_SECONDS, claims.row.how, kinds=("ReplicaSet",)))
 
 
 @each_open_row
-def test_pods_admitted_unmutated(judged: LossClaims) -> None:
+def test_pods_admitted_unmutated(claims: RowClaims[Row]) -> None:
     """How many Pods were admitted unmutated, and for how long, is told, and bounded if anything bounds it."""
-    row, fault = judged.row, f"{judged.row.fault} node"
+    row, fault = claims.row, f"{claims.row.fault} node"
     if row.open_share is not None:
         # Without a dead endpoint it is the busy machine that is late.
         excused = () if row.webhooks == "one" else ("timed out",)
-        judged.claim(never_unmutated("mutate pods", during=fault, at_most=row.open_share, excused=excused))
+        claims.claim(never_unmutated("mutate pods", during=fault, at_most=row.open_share, excused=excused))
     elif row.outlived:
-        judged.claim(comes_back(fault=fault, policies=("mutate pods",)))
+        claims.claim(comes_back(fault=fault, policies=("mutate pods",)))
     else:
         lasting = row.deployment != "never"
         check = fail_open_window(DEADLOCK_SECONDS, fault=fault, policies=("mutate pods",))
-        judged.claim(check, expected="violated" if lasting else "holds", issue=ISSUE if lasting else None)
+        claims.claim(check, expected="violated" if lasting else "holds", issue=ISSUE if lasting else None)
 
 
 @each_generating_row
-def test_generation_while_its_only_pod_is_lost(judged: LossClaims) -> None:
+def test_generation_while_its_only_pod_is_lost(claims: RowClaims[Row]) -> None:
     """A constraint made while the audit pod is on the lost node gets its binding only when the node is back."""
-    judged.claim(generated_within(30, OUTAGE), expected="violated")
+    claims.claim(generated_within(30, OUTAGE), expected="violated")

@@ -8,7 +8,7 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.faults.injection import Injection
 
-__all__ = ["PLANTED", "PlantedDefect", "misled"]
+__all__ = ["PLANTED", "PlantedDefect", "mislead_webhooks"]
 
 PLANTED = "plant defect"
 """The name of the fault."""
@@ -38,7 +38,7 @@ class PlantedDefect:
 
 
 @contextmanager
-def misled(cluster: Cluster, kind: str) -> Iterator[PlantedDefect]:
+def mislead_webhooks(cluster: Cluster, kind: str) -> Iterator[PlantedDefect]:
     """Give the defect that the API server asks Gatekeeper's webhooks of one kind at a path where nobody answers.
 
     A Service that leads nowhere would not do: the API server keeps the connections that it has.

@@ -11,6 +11,7 @@ from chaos_harness.clusters.api.rest import delete, request
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.checks.control_plane import control_plane_unharmed, leases_renewed, leases_renewed_again
 from chaos_harness.harness.checks.fail_open import fail_open_window, refused_for_at_most
+from chaos_harness.harness.checks.heals import heals
 from chaos_harness.harness.checks.node_loss import never_replaced
 from chaos_harness.harness.checks.outage import comes_back, outlasts
 from chaos_harness.harness.checks.pulls import asked_no_registry, asked_registry, no_request_during
@@ -25,7 +26,7 @@ from chaos_harness.harness.gatekeeper.webhook_settings import fail_closed
 from chaos_harness.harness.policies import deny_pods_by_cel, mutate_pods
 from chaos_harness.harness.probes.control_plane import watch_control_plane
 from chaos_harness.harness.probes.objects import WORKLOAD, WORKLOAD_EVENTS, watch_objects
-from chaos_harness.scenarios.planted.steps import PLANTED, PlantedDefect, misled
+from chaos_harness.scenarios.planted.steps import PLANTED, PlantedDefect, mislead_webhooks
 
 pytestmark = [pytest.mark.shape(workers=2), pytest.mark.extended]
 
@@ -59,7 +60,7 @@ def test_planted_refusal(experiment: Experiment) -> None:
     """A webhook that fails closed and is asked where nobody answers refuses what complies, and bypasses nothing."""
     experiment.prepare(fail_closed())
     experiment.apply(deny_pods_by_cel())
-    with misled(experiment.cluster, "validating") as defect, experiment.fault(defect):
+    with mislead_webhooks(experiment.cluster, "validating") as defect, experiment.fault(defect):
         experiment.hold(20)
     refused = refused_for_at_most(10, fault=PLANTED, policies=_BY_WEBHOOK)
     experiment.claim(refused, expected="violated", known="planted")
@@ -114,10 +115,30 @@ def test_planted_deletion(experiment: Experiment) -> None:
     experiment.claim(never_replaced(PAUSED_NODE, namespace=_PODS, kinds=("DaemonSet",)), known="planted")
 
 
+def test_planted_node_that_stays_away(experiment: Experiment) -> None:
+    """A paused node whose kubelet stopped before is not back when it runs again: it is undone, and does not heal."""
+    cluster, victim = experiment.cluster, experiment.cluster.workers[-1]
+
+    def kubelet(verb: str) -> None:
+        cluster.exec(victim, ["systemctl", verb, "kubelet"], Deadline.after(_SECONDS, f"the kubelet to {verb}"))
+
+    fault = pause_node(victim)
+    kubelet("stop")
+    try:
+        with experiment.fault(fault, heals_within=20):
+            experiment.hold(5)
+        experiment.claim(heals(20, fault=fault.name), expected="violated", known="planted")
+    finally:
+        kubelet("start")
+
+
 def test_planted_back_off(experiment: Experiment) -> None:
-    """A container that could not be pulled a few times waits for its kubelet when the registry is back."""
+    """A container whose pull failed a few times waits for the kubelet's back-off when the registry is back.
+
+    The registry answers 503: pulls from a stopped one may hang for as long as it is gone, and never fail.
+    """
     killed, *_others = experiment.restart_gatekeeper("Always")
-    with experiment.fault(cut_registry()):
+    with experiment.fault(cut_registry("503")):
         experiment.act(kill_containers(killed))
         experiment.hold(45)
     experiment.hold(15)

@@ -1,34 +1,26 @@
 """Matrix of the registry cut: its 18 cells, what is predicted of each, and the steps that fill three at a time."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import pytest
-
-from chaos_harness.harness.causes import Cause
-from chaos_harness.harness.checks import Check
 from chaos_harness.harness.checks.fail_open import fail_open_window
 from chaos_harness.harness.checks.outage import comes_back
 from chaos_harness.harness.checks.recovery import recovers_after, recovers_within
 from chaos_harness.harness.checks.undisturbed import undisturbed
-from chaos_harness.harness.errors import HarnessError
 from chaos_harness.harness.experiment.lifecycle import Experiment
-from chaos_harness.harness.experiment.record import Record
 from chaos_harness.harness.faults.registry.cut import cut_registry
 from chaos_harness.harness.faults.registry.remove_image import pull, remove_image
 from chaos_harness.harness.faults.workloads.kill_containers import kill_containers
 from chaos_harness.harness.faults.workloads.reschedule import reschedule_pod
-from chaos_harness.harness.gatekeeper.restart import PullPolicy, pull_policy
+from chaos_harness.harness.gatekeeper.restart import PullPolicy
 from chaos_harness.harness.policies import deny_pods, mutate_pods
-from chaos_harness.harness.pytest_plugin.plugin import Cluster, Experiments, tell
+from chaos_harness.scenarios.attempts import RowClaims
 
 __all__ = [
     "ISSUE",
     "ROWS",
     "TREATMENTS",
-    "Cell",
-    "CutAttempt",
+    "CellClaims",
     "Row",
     "Treatment",
     "claim_all_killed",
@@ -132,7 +124,7 @@ def cut_off(experiment: Experiment, row: Row, shipped: PullPolicy) -> None:
     Meanwhile it is asked whether policies are enforced: one replica serves all the time.
     """
     image, workers = experiment.gatekeeper_image, experiment.cluster.workers
-    webhooks = _fresh(experiment, row, shipped)
+    webhooks = _restart_fresh(experiment, row, shipped)
     if row.image == "not on the node":
         experiment.act(remove_image(image, workers))
     killed, rescheduled, _left_alone = experiment.random.sample(webhooks, len(TREATMENTS))
@@ -146,7 +138,7 @@ def cut_off(experiment: Experiment, row: Row, shipped: PullPolicy) -> None:
 
 def kill_all(experiment: Experiment, row: Row, shipped: PullPolicy) -> None:
     """Kill the containers of all webhook pods while the registry is away: nobody is left to enforce anything."""
-    webhooks = _fresh(experiment, row, shipped)
+    webhooks = _restart_fresh(experiment, row, shipped)
     with experiment.fault(cut_registry()):
         experiment.act(kill_containers(*webhooks))
         experiment.recovered(ALL_KILLED_SECONDS)
@@ -165,7 +157,7 @@ def claim_all_killed(experiment: Experiment, row: Row) -> None:
     experiment.claim(comes_back(fault=[_CUT, _KILL], policies=_ENFORCED))
 
 
-def _fresh(experiment: Experiment, row: Row, shipped: PullPolicy) -> list[str]:
+def _restart_fresh(experiment: Experiment, row: Row, shipped: PullPolicy) -> list[str]:
     """Replace all pods by fresh ones with the row's pull policy, ask for policies from now on, return the webhooks."""
     for node in experiment.cluster.workers:
         pull(experiment.cluster.engine, node=node, image=experiment.gatekeeper_image)
@@ -174,25 +166,12 @@ def _fresh(experiment: Experiment, row: Row, shipped: PullPolicy) -> list[str]:
     return webhooks
 
 
-@dataclass
-class CutAttempt:
-    """A row that was gone through, and what kept it from its end, if anything did."""
-
-    row: Row
-    experiment: Experiment
-    error: HarnessError | None
-
-
-@dataclass
-class Cell:
-    """One treatment of a row, judged by the row's one history."""
-
-    tried: CutAttempt
-    record: Record
+class CellClaims(RowClaims[Row]):
+    """Claims about the cells of a row: one treatment each, and what the cut costs in enforcement."""
 
     def judge(self, treatment: Treatment) -> None:
         """Claim what is predicted of the treatment, during the cut and after its end."""
-        row = self.tried.row
+        row = self.row
         if treatment == "left alone":
             self.claim(undisturbed(), expected=row.left_alone)
             return
@@ -208,45 +187,3 @@ class Cell:
         """
         self.claim(fail_open_window(GAP_SECONDS, fault=_CUT, policies=_ENFORCED, excused=["timed out"]))
         self.claim(comes_back(fault=_CUT, policies=_ENFORCED, before_healing=True))
-
-    def claim(
-        self,
-        check: Check,
-        *,
-        expected: Predicted = "holds",
-        issue: str | None = None,
-        because: Sequence[Cause] = (),
-    ) -> None:
-        """Claim something of the row, in this test's record."""
-        self.tried.experiment.claim(check, expected=expected, issue=issue, because=because, record=self.record)
-
-
-@pytest.fixture(scope="module")
-def shipped_policy(cluster: Cluster) -> PullPolicy:
-    """Return the pull policy with which Gatekeeper was installed, asked before a row changes it."""
-    return pull_policy(cluster)
-
-
-@pytest.fixture(scope="module")
-def tried(request: pytest.FixtureRequest, experiments: Experiments, shipped_policy: PullPolicy) -> CutAttempt:
-    """Go through the row that is the parameter; an error is kept for the cells, so that each shows what was seen."""
-    row: Row = request.param
-    experiment = experiments(row.name)
-    try:
-        with experiment:
-            cut_off(experiment, row, shipped_policy)
-    except HarnessError as error:
-        return CutAttempt(row, experiment, error)
-    return CutAttempt(row, experiment, None)
-
-
-@pytest.fixture
-def cell(request: pytest.FixtureRequest, tried: CutAttempt) -> Iterator[Cell]:
-    """Return a cell of the row, with a record of its own; raise what kept the row from its end."""
-    record = tried.experiment.record.of(request.node.name)
-    try:
-        if tried.error:
-            raise tried.error
-        yield Cell(tried, record)
-    finally:
-        tell(request.node, record)

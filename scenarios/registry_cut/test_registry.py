@@ -2,46 +2,26 @@
 
 import pytest
 
-from chaos_harness.harness.checks.pulls import asked_no_registry, asked_registry, no_request_during
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.gatekeeper.restart import PullPolicy
-from chaos_harness.scenarios.registry_cut.table import (
-    TREATMENTS,
-    Cell,
-    Row,
-    Treatment,
-    claim_all_killed,
-    kill_all,
-    rows,
-)
+from chaos_harness.scenarios.registry_cut import cells
+from chaos_harness.scenarios.registry_cut.table import Row, claim_all_killed, kill_all, rows
+
+__all__ = [
+    "PRESENT",
+    "test_admission_without_a_registry",
+    "test_all_replicas_are_killed",
+    "test_one_replica_enforces_for_all",
+    "test_the_registry_is_asked_before_and_not_during",
+]
 
 pytestmark = pytest.mark.shape(install="manifest", workers=2)
 
-each_treatment = pytest.mark.parametrize("treatment", TREATMENTS, ids=lambda treatment: treatment.replace(" ", "_"))
-each_row = pytest.mark.parametrize("tried", rows("manifest"), indirect=True, ids=lambda row: row.name, scope="module")
+test_admission_without_a_registry = cells.test_admission_without_a_registry
+test_the_registry_is_asked_before_and_not_during = cells.test_the_registry_is_asked_before_and_not_during
+test_one_replica_enforces_for_all = cells.test_one_replica_enforces_for_all
 
 PRESENT = [row for row in rows("manifest") if row.image == "on the node"]
-
-
-@each_treatment
-@each_row
-def test_admission_without_a_registry(cell: Cell, treatment: Treatment) -> None:
-    """A pod serves admission, or not, while the registry is away, as the table of predictions says."""
-    cell.judge(treatment)
-
-
-@each_row
-def test_the_registry_is_asked_before_and_not_during(cell: Cell) -> None:
-    """Every start asks the registry with `Always` and none with `IfNotPresent`; a cut registry answers nothing."""
-    always, repository = cell.tried.row.policy == "Always", cell.tried.experiment.gatekeeper_repository
-    cell.claim(asked_registry(repository) if always else asked_no_registry(repository))
-    cell.claim(no_request_during())
-
-
-@each_row
-def test_one_replica_enforces_for_all(cell: Cell) -> None:
-    """While one replica serves, a cut costs no enforcement beyond the moment at which another is killed."""
-    cell.judge_enforcement()
 
 
 @pytest.mark.parametrize("row", PRESENT, ids=lambda row: row.name)

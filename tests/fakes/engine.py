@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,11 +12,22 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine, HostQuirks, guard
 from chaos_harness.clusters.errors import CommandFailed
 from chaos_harness.clusters.machine.process import Completed
+from tests.fakes.grammar import Call, RefusedError, docker_call, refuse
 
 __all__ = ["FakeEngine"]
 
-_LISTS = {("ps",): "container", ("network", "ls"): "network", ("volume", "ls"): "volume", ("images",): "image"}
-_REMOVALS = {("rm",): "container", ("network", "rm"): "network", ("volume", "rm"): "volume", ("rmi",): "image"}
+_FAILED = "Error response from daemon:"
+_KINDS: Mapping[str, guard.ObjectKind] = {
+    "ps": "container",
+    "rm": "container",
+    "network ls": "network",
+    "network rm": "network",
+    "volume ls": "volume",
+    "volume rm": "volume",
+    "images": "image",
+    "rmi": "image",
+}
+"""What is listed or removed."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +67,10 @@ class FakeEngine(Engine):
         return sorted(thing["Name"] for thing in self.things.values())
 
     def run(self, argv: Sequence[str | Path], deadline: Deadline, *, check: bool = True, **_: Any) -> Completed:
-        """Answer as docker would."""
+        """Answer as docker would, if the guard lets it be asked."""
         words = [str(word) for word in argv]
         self.asked.append(" ".join(words))
-        done = self._answer(words)
+        done = guard.require_ours(words, self._ask(deadline)) or self._answer(words)
         if check and done.returncode:
             raise CommandFailed(f"`docker {self.asked[-1]}`: {done.stderr}")
         return done
@@ -73,44 +84,118 @@ class FakeEngine(Engine):
             raise said
         if said is not None:
             return Completed("", said, 1)
-        for prefix, kind in _LISTS.items():
-            if tuple(words[: len(prefix)]) == prefix:
-                return Completed("\n".join(self._list(kind, words)), "", 0)
-        for prefix, kind in _REMOVALS.items():
-            if tuple(words[: len(prefix)]) == prefix:
-                gone = self.things.pop(f"{kind}/{words[-1]}", None)
-                gone = gone or self.things.pop(f"{kind}/id-{words[-1]}", None)
-                return Completed(words[-1], "", 0) if gone else Completed("", f"Error: No such {kind}", 1)
-        return self._tell(words)
+        return self.docker(words)
 
-    def _tell(self, words: list[str]) -> Completed:
-        if words[:3] == ["info", "--format", "{{.SystemTime}}"]:
-            return Completed(self.now(), "", 0)
-        if words[:2] == ["volume", "create"]:
-            self.add("volume", words[-1], _labels(words))
-        if words[0] == "inspect":
-            things = [self.things[name] for word in words[3:] if (name := f"{words[2]}/{word}") in self.things]
-            return Completed(json.dumps(things), "", 0 if len(things) == len(words) - 3 else 1)
-        if words[:2] == ["network", "create"]:
-            self.add("network", words[-1], _labels(words), IPAM={"Config": [{"Subnet": "10.9.8.0/24"}]})
-        if words[:2] == ["network", "inspect"]:
-            return Completed(json.dumps([self.things.get(f"network/id-{words[2]}", {})]), "", 0)
+    def docker(self, words: Sequence[str]) -> Completed:
+        """Do what a docker command asks, or refuse it."""
+        try:
+            call = docker_call(words)
+            return self._works().get(call.verb, self._tell)(call)
+        except RefusedError as refused:
+            return refused.done
+
+    def _works(self) -> Mapping[str, Callable[[Call], Completed]]:
+        return {
+            **dict.fromkeys(("ps", "network ls", "volume ls", "images"), self._list),
+            **dict.fromkeys(("rm", "network rm", "volume rm", "rmi"), self._remove),
+            "inspect": lambda call: self._inspect(call, call.value("--type")),
+            "network inspect": lambda call: self._inspect(call, "network"),
+            "image inspect": lambda call: self._inspect(call, "image"),
+            "network create": self._create_network,
+            "volume create": self._create_volume,
+            "run": self._run_container,
+        }
+
+    def _tell(self, call: Call) -> Completed:
+        """Answer what only must name something that is there."""
+        match call.verb:
+            case "info":
+                return Completed(f"{self.now()}\n", "", 0)
+            case "load":
+                if not Path(call.value("--input")).exists():
+                    refuse(1, f"open {call.value('--input')}: no such file or directory")
+            case "exec" | "logs" | "commit":
+                self._named("container", call.words[0])
+            case "tag":
+                self._named("image", call.words[0])
         return Completed("", "", 0)
 
-    def _list(self, kind: str, words: list[str]) -> list[str]:
-        wanted = [word.removeprefix("label=").split("=", 1) for word in words if word.startswith("label=")]
-        if kind == "image" and not wanted:
-            return []
-        return [
-            name.split("/", 1)[1]
-            for name, thing in self.things.items()
-            if name.startswith(f"{kind}/")
-            and all(
-                label[0] in thing["Labels"] and (len(label) == 1 or thing["Labels"][label[0]] == label[1])
-                for label in wanted
-            )
-        ]
+    def _named(self, kind: str, name: str) -> str:
+        """Return under which key something of a kind is kept. Raises RefusedError."""
+        keys = [key for key in (f"{kind}/{name}", f"{kind}/id-{name}") if key in self.things]
+        if not keys:
+            refuse(1, f"{_FAILED} {_missing(kind, name)}")
+        return keys[0]
+
+    def _inspect(self, call: Call, kind: str) -> Completed:
+        keys: list[str] = []
+        complaints = []
+        for name in call.words:
+            try:
+                keys.append(self._named(kind or "object", name))
+            except RefusedError as refused:
+                prefix = f"{_FAILED} no such image: {name}:" if kind == "image" else _FAILED
+                complaints.append(refused.done.stderr.replace(_FAILED, prefix))
+        if not kind and complaints:
+            complaints = [f"Error: No such object: {name}" for name in call.words]
+        shown = "" if "--format" in call.options else f"{json.dumps([self.things[key] for key in keys])}\n"
+        return Completed(shown, "\n".join(complaints), int(bool(complaints)))
+
+    def _remove(self, call: Call) -> Completed:
+        printed, complaints = [], []
+        for name in call.words:
+            try:
+                self.things.pop(self._named(_KINDS[call.verb], name))
+                printed.append(f"{name}\n")
+            except RefusedError as refused:
+                complaints.append(refused.done.stderr)
+        forced = call.verb == "rm" and "--force" in call.options
+        return Completed("".join(printed), "\n".join(complaints), int(bool(complaints) and not forced))
+
+    def _create_volume(self, call: Call) -> Completed:
+        (name,) = call.words
+        if f"volume/{name}" not in self.things:
+            self.add("volume", name, _labels(call))
+        return Completed(f"{name}\n", "", 0)
+
+    def _create_network(self, call: Call) -> Completed:
+        (name,) = call.words
+        if f"network/id-{name}" in self.things:
+            refuse(1, f"{_FAILED} network with name {name} already exists")
+        network = self.add("network", name, _labels(call), IPAM={"Config": [{"Subnet": "10.9.8.0/24"}]})
+        return Completed(f"{network}\n", "", 0)
+
+    def _run_container(self, call: Call) -> Completed:
+        return Completed(f"{self.add('container', call.value('--name'), _labels(call))}\n", "", 0)
+
+    def _list(self, call: Call) -> Completed:
+        kind = _KINDS[call.verb]
+        filters = [filter_.removeprefix("label=") for filter_ in call.options.get("--filter", ())]
+        if kind == "image" and not filters:
+            return Completed("", "", 0)
+        return Completed("".join(f"{name}\n" for name in self._labelled(kind, filters)), "", 0)
+
+    def _labelled(self, kind: str, filters: Sequence[str]) -> Iterator[str]:
+        """Yield what the things of a kind are kept by that have all these labels, "NAME" or "NAME=VALUE"."""
+        for key, thing in self.things.items():
+            labels = {*thing["Labels"], *(f"{name}={value}" for name, value in thing["Labels"].items())}
+            if key.startswith(f"{kind}/") and labels.issuperset(filters):
+                yield key.split("/", 1)[1]
 
 
-def _labels(words: Sequence[str]) -> dict[str, str]:
-    return dict(words[n + 1].split("=", 1) for n, word in enumerate(words) if word == "--label")
+def _missing(kind: str, name: str) -> str:
+    """Return how docker says that something of a kind is not there."""
+    match kind:
+        case "network":
+            return f"network {name} not found"
+        case "volume":
+            return f"get {name}: no such volume"
+        case "image":
+            return f"No such image: {name if ':' in name else f'{name}:latest'}"
+        case _:
+            return f"No such container: {name}"
+
+
+def _labels(call: Call) -> dict[str, str]:
+    pairs = (label.partition("=") for label in call.options.get("--label", ()))
+    return {name: value for name, _, value in pairs}

@@ -8,7 +8,7 @@ import yaml
 
 from chaos_harness.harness.history import HistoryWriter, read
 from chaos_harness.harness.incident.bundle.write import Replay, write
-from chaos_harness.harness.incident.judge import judge, seen
+from chaos_harness.harness.incident.judge import conclude, judge
 from chaos_harness.harness.incident.load import LoadedIncident, load
 
 __all__ = ["bundled", "incident", "lived"]
@@ -49,7 +49,7 @@ def lived(loaded: LoadedIncident, folder: Path, *, answered: bool = True, number
     history.append("ok", "registry", "read", {"until": 1_800_000_100.0})
     history.finish()
     verdicts = tuple(judge(loaded.incident, loaded.shape, read(history.path)))
-    return Replay(directory=f"runs/{number}", seen=seen(verdicts), seconds=61.5, verdicts=verdicts), directory
+    return Replay(directory=f"runs/{number}", seen=conclude(verdicts), seconds=61.5, verdicts=verdicts), directory
 
 
 def bundled(folder: Path, *, answered: bool = True, **changes: Any) -> Path:

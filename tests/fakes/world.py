@@ -2,67 +2,71 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count as counting
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from chaos_harness.clusters.api.leader_election import LEADERS, LEASES
 from chaos_harness.clusters.cluster import Cluster
-from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.engine import Engine, HostQuirks
-from chaos_harness.clusters.errors import CommandFailed
 from chaos_harness.clusters.machine.process import Completed
 from chaos_harness.clusters.registry.container import Registry
 from chaos_harness.clusters.registry.login import Login
 from chaos_harness.clusters.shape import Shape
 from tests.fakes.credentials import kubeconfig
+from tests.fakes.docker import DONE, Container, FakeDockerEngine
+from tests.fakes.nodes import IMAGE, FakeNodes
 
 __all__ = ["IMAGE", "Api", "World", "WorldEngine"]
 
-IMAGE = "docker.io/openpolicyagent/gatekeeper:v3.23.1"
 _PODS = "/api/v1/namespaces/gatekeeper-system/pods"
 _DEPLOYMENTS = "/apis/apps/v1/namespaces/gatekeeper-system/deployments"
 _SLICES = "/apis/discovery.k8s.io/v1/namespaces/gatekeeper-system/endpointslices"
 _NUMBERS = "/apis/coordination.k8s.io/v1/namespaces/gatekeeper-system/leases"
-_EMPTY = "/api/v1/nodes", _PODS.replace("pods", "events")
+_NODES = "/api/v1/nodes"
+_EMPTY = _NODES, _PODS.replace("pods", "events")
 _VERSION = {"resourceVersion": "1"}
 _ADDRESS, _GATEWAY = "10.0.0.254", "10.0.0.1"
-_DONE = Completed("", "", 0)
+_SECRET = "/api/v1/namespaces/gatekeeper-system/secrets/gatekeeper-webhook-server-cert"  # noqa: S105 - a path
 
 
-class World:
+class World(FakeNodes):
     """The state of everything; `ignored` are words of commands that are taken and do nothing (a no-op fault)."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.shape = Shape(workers=2)
         self.name = "w"
-        self.running = True
-        self.down = False
-        self.gone: set[str] = set()
-        self.paused: set[str] = set()
-        self.rules: dict[str, list[tuple[str, int]]] = {}
-        self.images: dict[str, set[str]] = {}
         self.cordoned: set[str] = set()
-        self.containers: dict[str, dict[str, Any]] = {}
+        self.pod_containers: dict[str, dict[str, Any]] = {}
         self.pods: dict[str, dict[str, Any]] = {}
-        self.log: list[str] = []
+        self.objects: dict[str, dict[str, Any]] = {
+            _SECRET: {"metadata": {"name": _SECRET.rpartition("/")[2]}, "data": {}}
+        }
         self.asked: list[str] = []
         self.numbers: list[dict[str, Any]] = []
         self.patched = 0
-        self.clock: Callable[[], str] = lambda: ""
         self.ignored: set[str] = set()
-        self.denies = True
         self.uncalled = "failed calling webhook"
         self.leaders, self._looks = set(LEADERS), counting()
         self.policy = "Always"
         self.on_delete: Callable[[str], None] = lambda _: None
         self.handler: type[Api] = Api
+        for name in ("w-control-plane", "w-worker", "w-worker2", "w-registry"):
+            self.containers[name] = Container(name, images={IMAGE})
+
+    @property
+    def running(self) -> bool:
+        """Whether the registry runs."""
+        return self.registry.status == "running"
+
+    @running.setter
+    def running(self, runs: bool) -> None:
+        self.registry.status = "running" if runs else "exited"
 
     @contextmanager
     def cluster(self, directory: Path) -> Iterator[Cluster]:
@@ -76,9 +80,13 @@ class World:
         credentials.write_text(json.dumps(kubeconfig(host)), encoding="utf-8")
         engine = WorldEngine(world=self)
         login = Login.make(directory)
+        self.header = f'header = "Authorization: {login.authorization}"\n'
         registry = Registry.at(engine, f"{self.name}-registry", port=1, address=_ADDRESS, gateway=_GATEWAY, login=login)
+        cluster = Cluster(self.name, self.shape, engine, credentials, self.name, registry, "run", directory)
+        for name in cluster.nodes():
+            self.containers.setdefault(name, Container(name, images={IMAGE}))
         try:
-            yield Cluster(self.name, self.shape, engine, credentials, self.name, registry, "run", directory)
+            yield cluster
         finally:
             server.shutdown()
             thread.join()
@@ -86,7 +94,7 @@ class World:
 
     def pod(self, name: str, node: str, *, container: str = "c1", owner: str = "set", **fields: Any) -> dict[str, Any]:
         """Put a pod with one running container on a node."""
-        self.containers[container] = {"node": node, "uid": f"uid-{name}", "pid": 4711, "running": True}
+        self.pod_containers[container] = {"node": node, "uid": f"uid-{name}", "pid": 4711, "running": True}
         status = {"containerID": f"containerd://{container}", "restartCount": 0, "state": {"running": {}}}
         self.pods[name] = {
             "metadata": {
@@ -139,127 +147,59 @@ class World:
         for pod in self.pods.values():
             pod["metadata"]["annotations"] = template["metadata"]["annotations"]
 
-    def answer(self, words: list[str]) -> Completed:
+    def docker(self, words: list[str], stdin: str | None = None) -> Completed:
         """Do what a docker command asks."""
         self.asked.append(" ".join(words))
         if self.ignored & set(words):
-            return _DONE
-        verb, target = words[0], words[-1]
-        if verb == "exec":
-            return self._exec(words[2], words[3:]) if words[1] == "--interactive" else self._exec(words[1], words[2:])
-        if target in self.gone:
-            return Completed("", f"Error: No such container: {target}", 1)
-        if verb in ("stop", "start"):
-            self.running = verb == "start"
-        if verb == "inspect":
-            return Completed("running" if self.running else "exited", "", 0)
-        if verb == "logs":
-            return Completed("\n".join(self.log), "", 0)
-        return _DONE
+            return DONE
+        return super().docker(words, stdin)
 
-    def _exec(self, container: str, argv: list[str]) -> Completed:
-        if argv[0] == "timeout":
-            argv = argv[3:]
-        if container in self.gone:
-            return Completed("", f"Error: No such container: {container}", 1)
-        if container in self.paused:
-            return Completed("", f"Error response from daemon: Container {container} is paused", 1)
-        if container.endswith("-registry"):
-            if not self.running:
-                return Completed("", f"Error response from daemon: Container {container} is not running", 1)
-            self.down = argv[0] == "touch"
-            return _DONE
-        if "boot_id" in argv[-1]:
-            return Completed(self.clock(), "", 0)
-        commands = {"curl": self._curl, "iptables": self._iptables, "crictl": self._crictl, "kubectl": self._kubectl}
-        return commands.get(argv[0], self._kill)(container, argv)
+    def find(self, path: str) -> dict[str, Any] | None:
+        """Return a node, the one Deployment, or what was made meanwhile."""
+        name = path.rpartition("/")[2]
+        if path.startswith(f"{_NODES}/"):
+            return {"metadata": {"name": name}} if name in self.containers and name != "w-registry" else None
+        if path == f"{_DEPLOYMENTS}/gatekeeper-controller-manager":
+            return self.deployment()
+        return self.objects.get(path)
 
-    def _curl(self, node: str, argv: list[str]) -> Completed:
-        if argv[-1].startswith("https"):
-            return Completed(json.dumps({"response": {"allowed": not self.denies}}), "", 0)
-        rules = self.rules.get(node, [])
-        if rules:
-            self.rules[node] = [(rule, count + 3) for rule, count in rules]
-            return Completed("000", "curl: (28) Connection timed out", 28)
-        if not self.running:
-            return Completed("000", "curl: (7) No route to host", 7)
-        status = 503 if self.down else 200
-        now = datetime.now(UTC).isoformat()
-        self.log.append(f'{now} 10.0.0.2 - - [now] "GET /v2/ HTTP/1.1" {status} 0 "" "curl"')
-        return Completed(str(status), "", 0)
+    def listed(self, path: str) -> Sequence[dict[str, Any]]:
+        return [object_ for at, object_ in self.objects.items() if at.rpartition("/")[0] == path]
 
-    def _iptables(self, node: str, argv: list[str]) -> Completed:
-        verb, rule = argv[3], " ".join(argv[4:])
-        rules = self.rules.setdefault(node, [])
-        if verb == "-I":
-            rules.insert(0, (rule, 0))
-        elif verb == "-D":
-            matching = next((entry for entry in rules if entry[0] == rule), None)
-            if matching is None:
-                return Completed("", "iptables: Bad rule (does a matching rule exist in that chain?).", 1)
-            rules.remove(matching)
-        return Completed("\n".join(f"{count} 180 DROP {rule}" for rule, count in rules), "", 0)
+    def create(self, path: str, made: dict[str, Any]) -> None:
+        self.objects[path] = made
 
-    def _crictl(self, node: str, argv: list[str]) -> Completed:
-        images, last = self.images.setdefault(node, {IMAGE}), argv[-1]
-        if argv[1] == "images":
-            return Completed(json.dumps({"images": [{"repoTags": sorted(images)}]}), "", 0)
-        if argv[1] == "rmi":
-            images.discard(last)
-        if argv[1] == "inspecti":
-            return Completed("", "", 0 if last in images else 1)
-        if argv[1] == "pull":
-            if not self.running or self.down:
-                return Completed("", "failed to pull", 1)
-            images.add(last)
-        if argv[1] == "ps":
-            uid = last.rpartition("=")[2]
-            ids = [
-                name for name, container in self.containers.items() if container["uid"] == uid and container["running"]
-            ]
-            return Completed(json.dumps({"containers": [{"id": name} for name in ids]}), "", 0)
-        if argv[1] == "inspect":
-            container = self.containers[last]
-            state = "CONTAINER_RUNNING" if container["running"] else "CONTAINER_EXITED"
-            inspected = {"status": {"state": state, "exitCode": 137}, "info": {"pid": container["pid"]}}
-            return Completed(json.dumps(inspected), "", 0)
-        return _DONE
+    def merge(self, path: str, patch: Mapping[str, Any]) -> bool:
+        """Cordon a node or open it, roll out the Deployment, or take what was changed of another object."""
+        name = path.rpartition("/")[2]
+        if path.startswith(f"{_NODES}/"):
+            closed = bool(patch["spec"]["unschedulable"])
+            change = closed != (name in self.cordoned)
+            (self.cordoned.add if closed else self.cordoned.discard)(name)
+            return change
+        if path.startswith(_DEPLOYMENTS):
+            self.roll_out(patch["spec"]["template"])
+        return bool(patch)
 
-    def _kubectl(self, _node: str, argv: list[str]) -> Completed:
-        (self.cordoned.add if argv[-2] == "cordon" else self.cordoned.discard)(argv[-1])
-        return _DONE
+    def delete(self, path: str) -> None:
+        del self.objects[path]
 
-    def _kill(self, node: str, argv: list[str]) -> Completed:
-        for container in self.containers.values():
-            if container["node"] == node and str(container["pid"]) in argv:
-                container["running"] = False
+    def processes(self, container: Container) -> Mapping[str, dict[str, Any]]:
+        return {id_: process for id_, process in self.pod_containers.items() if process["node"] == container.name}
+
+    def end_process(self, container: Container, pid: str) -> bool:
+        """End the containers of that process, which their pods tell."""
+        ended = [process for process in self.processes(container).values() if str(process["pid"]) == pid]
+        for process in ended:
+            process["running"] = False
         for pod in self.pods.values():
-            if pod["spec"]["nodeName"] == node:
+            if ended and pod["spec"]["nodeName"] == container.name:
                 pod["status"]["containerStatuses"][0]["state"] = {"waiting": {"reason": "ErrImagePull"}}
-        return _DONE
+        return bool(ended)
 
 
-@dataclass(frozen=True)
-class WorldEngine(Engine):
+class WorldEngine(FakeDockerEngine):
     """The docker command line of a world."""
-
-    host: str = "unix:///nowhere/docker.sock"
-    private: bool = True
-    version: str = "20.10.24"
-    quirks: HostQuirks = field(default_factory=HostQuirks)
-    cli: str = "docker"
-    world: World = field(default_factory=World)
-
-    def run(self, argv: Sequence[str | Path], deadline: Deadline, *, check: bool = True, **_: Any) -> Completed:
-        """Answer as docker would."""
-        done = self.world.answer([str(word) for word in argv])
-        if check and done.returncode:
-            raise CommandFailed(f"`docker {' '.join(map(str, argv))}`: {done.stderr}")
-        return done
-
-    def talk(self, argv: Sequence[str], deadline: Deadline) -> NoReturn:
-        """Refuse: nothing runs on in a world."""
-        raise CommandFailed(f"`docker {' '.join(argv)}`: there is no such program")
 
 
 class _Server(ThreadingHTTPServer):

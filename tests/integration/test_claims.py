@@ -15,7 +15,7 @@ from chaos_harness.clusters.engine import Engine, Layout, claims, find, stop_pri
 from chaos_harness.clusters.engine.inventory import inventory, label_arguments
 from chaos_harness.clusters.garbage import collect_garbage, list_claimed_runs
 from chaos_harness.clusters.machine.owner import Owner
-from tests.fakes.another import NOBODY, ROOT, around
+from tests.fakes.other_user import NOBODY, ROOT, around
 from tests.fakes.tiny import TINY, tiny_engine
 from tests.unguarded import docker
 

@@ -85,4 +85,4 @@ def test_nobody_listens_and_no_disk_takes_it(engine: Engine, tmp_path: Path, way
     if way == "head":
         assert len(done.stdout.splitlines()) == 1
     else:
-        assert "nothing is judged by it" in done.stdout
+        assert "the history ends here and is not judged" in done.stdout

@@ -78,7 +78,7 @@ def test_what_a_killed_engine_has_changed_is_healed(layout: Layout, before: dict
         for daemon in processes.find(layout, program):
             os.kill(daemon.pid, signal.SIGKILL)
     assert any(not processes.running(layout) for _ in _soon("the killed to be gone").attempts())
-    assert f"{firewall.CHAIN}{layout.chain}" in host_changes.heal()
+    assert f"{traces.CHAIN} {layout.chain}" in host_changes.heal()
     assert _machine() == before
 
 

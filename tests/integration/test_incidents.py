@@ -17,7 +17,7 @@ from chaos_harness.harness.incident.bundle.write import write
 from chaos_harness.harness.incident.draft import draft
 from chaos_harness.harness.incident.load import load
 from chaos_harness.harness.incident.replay.runner import Runner
-from chaos_harness.harness.run.context import Session
+from chaos_harness.harness.run.context import RunContext
 
 pytestmark = pytest.mark.cluster
 
@@ -42,7 +42,7 @@ claims:
 @pytest.fixture(scope="module")
 def runner(tmp_path_factory: pytest.TempPathFactory, progress: Progress) -> Iterator[Runner]:
     work = tmp_path_factory.mktemp("work")
-    with Runner(Session(7, "never", None, {}, work, progress), work).open() as runner:
+    with Runner(RunContext(7, "never", None, {}, work, progress), work).open() as runner:
         yield runner
 
 

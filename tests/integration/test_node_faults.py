@@ -22,7 +22,7 @@ from chaos_harness.harness.errors import FaultNotApplied
 from chaos_harness.harness.experiment.workload import Controller, deploy
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.nodes.drain import _Drain, _NodeRemoval, drain_node, remove_node
-from chaos_harness.harness.faults.nodes.heartbeats import Heartbeat, heartbeat, wait_back
+from chaos_harness.harness.faults.nodes.heartbeats import Heartbeat, read_heartbeat, wait_back
 from chaos_harness.harness.faults.nodes.isolate import _CutOff, cut_off_node
 from chaos_harness.harness.faults.nodes.power import (
     KILLED_NODE,
@@ -107,7 +107,7 @@ def test_silence_is_not_believed_too_soon(cluster: Cluster, bench: Bench) -> Non
     """A node that lives renews its lease before the time that proves its death, so nobody takes it for dead."""
     fault = cut_off_node(cluster.workers[-1])
     with cluster.client() as api:
-        fault._last = heartbeat(api, cluster.workers[-1])  # type: ignore[attr-defined]
+        fault._last = read_heartbeat(api, cluster.workers[-1])  # type: ignore[attr-defined]
     with pytest.raises(FaultNotApplied, match="renewed its lease"):
         bench.observed(fault, 30)
 
@@ -139,7 +139,7 @@ sys.stdin.read()
 def test_killed_in_the_middle(cluster: Cluster, tmp_path: Path, todo: tuple[str, ...]) -> None:
     """What a harness that is killed (SIGKILL) leaves of nodes, a replay of its journal brings back."""
     with cluster.client() as api:
-        before = {node: heartbeat(api, node) for node in cluster.workers}
+        before = {node: read_heartbeat(api, node) for node in cluster.workers}
     with subprocess.Popen(
         [sys.executable, "-c", CHILD, cluster.name, str(tmp_path), *todo],
         cwd=ROOT,

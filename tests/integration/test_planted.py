@@ -28,8 +28,8 @@ from chaos_harness.harness.policies import deny_pods_by_cel, mutate_pods
 from chaos_harness.harness.probes.replicas import ask_replicas
 from chaos_harness.harness.probes.running import Probes
 from chaos_harness.harness.probes.starving import watch_starving
-from chaos_harness.harness.pytest_plugin.plugin import tell
-from chaos_harness.scenarios.planted.steps import PLANTED, PlantedDefect, misled
+from chaos_harness.harness.pytest_plugin.plugin import attach_record
+from chaos_harness.scenarios.planted.steps import PLANTED, PlantedDefect, mislead_webhooks
 
 pytestmark = pytest.mark.cluster
 
@@ -75,7 +75,7 @@ def experiment(request: pytest.FixtureRequest, make: Callable[[], Experiment]) -
             experiment.apply(mutate_pods(), deny_pods_by_cel())
             yield experiment
     finally:
-        tell(request.node, experiment.record)
+        attach_record(request.node, experiment.record)
 
 
 def test_all_checks_hold_where_nothing_is_wrong(experiment: Experiment) -> None:
@@ -97,7 +97,7 @@ def test_all_checks_hold_where_nothing_is_wrong(experiment: Experiment) -> None:
 
 def test_mutation_that_fails_open_is_found(experiment: Experiment, cluster: Cluster) -> None:
     """Pods that nobody mutates are told one by one, and the seconds are counted; validation is as before."""
-    with misled(cluster, "mutating") as defect, experiment.fault(defect):
+    with mislead_webhooks(cluster, "mutating") as defect, experiment.fault(defect):
         experiment.hold(20)
     verdict = experiment.claim(never_unmutated(during=PLANTED), expected="violated", known="planted")
     assert verdict.figures["unmutated_pods"] >= 20
@@ -115,7 +115,7 @@ def test_mutation_that_fails_open_is_found(experiment: Experiment, cluster: Clus
 
 def test_validation_that_fails_open_is_found(experiment: Experiment, cluster: Cluster) -> None:
     """What the webhook should deny is admitted, while the generated policy denies it: the two disagree."""
-    with misled(cluster, "validating") as defect, experiment.fault(defect):
+    with mislead_webhooks(cluster, "validating") as defect, experiment.fault(defect):
         experiment.hold(20)
     experiment.claim(enforcement_parity(10), expected="violated", known="planted")
     experiment.claim(

@@ -18,7 +18,7 @@ from chaos_harness.harness.checks.unmutated import never_unmutated
 from chaos_harness.harness.errors import ApiRefused, PolicyRejected
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.faults.workloads.rollouts import scale_to_zero
-from chaos_harness.harness.gatekeeper.apply import enforced
+from chaos_harness.harness.gatekeeper.apply import enforce_policies
 from chaos_harness.harness.history import HistoryWriter, read
 from chaos_harness.harness.policies import CANARIES, Policy, deny_pods, deny_pods_by_cel, mutate_pods, mutate_templates
 from chaos_harness.harness.undo import journal
@@ -123,7 +123,7 @@ def test_crash_leaves_nothing(cluster: Cluster, tmp_path: Path) -> None:
     """What the journal of a harness that died has takes all policies away."""
     wait_until_serving(cluster, Deadline.after(120, "Gatekeeper to serve"))
     opened = Journal(tmp_path / "journal.jsonl")
-    block = enforced(cluster, opened, HistoryWriter(tmp_path / "history.jsonl"), [mutate_pods(), deny_pods()])
+    block = enforce_policies(cluster, opened, HistoryWriter(tmp_path / "history.jsonl"), [mutate_pods(), deny_pods()])
     block.__enter__()
     try:
         journal.replay(opened.path, cluster.engine)

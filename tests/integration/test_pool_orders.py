@@ -31,8 +31,8 @@ from chaos_harness.harness.history import History, HistoryWriter
 from chaos_harness.harness.policies import Question
 from chaos_harness.harness.probes import Probe
 from chaos_harness.harness.probes.admission import CANARY, FORBIDDEN, admission_canary
-from chaos_harness.harness.run.cluster_provider import Supply
-from chaos_harness.harness.run.context import Session
+from chaos_harness.harness.run.cluster_provider import ClusterProvider
+from chaos_harness.harness.run.context import RunContext
 from chaos_harness.harness.verdict import Verdict
 
 pytestmark = pytest.mark.cluster
@@ -184,22 +184,22 @@ def judged(cluster: Cluster, directory: Path, name: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory, progress: Progress) -> Iterator[Session]:
+def session(tmp_path_factory: pytest.TempPathFactory, progress: Progress) -> Iterator[RunContext]:
     with pytest.MonkeyPatch.context() as patch:
         # A shelf of its own: the machine's may hold clusters of others. Leftovers would be found by their labels.
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         histories = tmp_path_factory.mktemp("histories")
-        yield Session(1, "never", None, {}, histories, progress, pool=True)
+        yield RunContext(1, "never", None, {}, histories, progress, pool=True)
 
 
 @pytest.fixture(scope="module")
-def engine(session: Session) -> Engine:
+def engine(session: RunContext) -> Engine:
     return session.connect()
 
 
 @pytest.fixture(scope="module")
-def supply(session: Session, engine: Engine) -> Iterator[Supply]:
-    yield Supply(session, engine, lambda shape: ensure(engine, shape, session.progress))
+def supply(session: RunContext, engine: Engine) -> Iterator[ClusterProvider]:
+    yield ClusterProvider(session, engine, lambda shape: ensure(engine, shape, session.progress))
     pool = Pool(engine, session.progress)
     if last := pool.lease(_SHAPE, ensure(engine, _SHAPE, session.progress)):
         pool.remove(last)
@@ -213,7 +213,7 @@ def first() -> list[Mapping[str, Any]]:
 
 @pytest.mark.parametrize("seed", range(_ORDERS))
 def test_verdicts_do_not_hang_on_the_order(
-    session: Session, supply: Supply, first: list[Mapping[str, Any]], tmp_path: Path, seed: int
+    session: RunContext, supply: ClusterProvider, first: list[Mapping[str, Any]], tmp_path: Path, seed: int
 ) -> None:
     """Each finds a cluster as it is made; why one was thrown away is told: what its scenario has left."""
     chosen = random.Random(seed)  # noqa: S311 - chosen again from the same seed

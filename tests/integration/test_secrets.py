@@ -49,7 +49,7 @@ def test_what_is_planted_is_found_nowhere(build: Callable[..., Cluster], tmp_pat
     for probe in probes:
         probe.start()
     for probe in probes:
-        probe.first(Deadline.after(60, "a sign of life"))
+        probe.wait_for_beat(Deadline.after(60, "a sign of life"))
         probe.settle(Deadline.after(60, "all that there is"))
     for probe in probes:
         probe.stop()

@@ -8,7 +8,7 @@ import pytest
 
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.history import read
-from tests.fakes.plugged import Plugged
+from tests.fakes.session_folder import SessionFolder
 
 _WORLD = """
 import os, signal, shutil
@@ -86,20 +86,20 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="a disk of one's own t
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Plugged:
-    return Plugged(tmp_path)
+def bench(tmp_path: Path) -> SessionFolder:
+    return SessionFolder(tmp_path)
 
 
-def write(bench: Plugged, harm: str, healing: tuple[signal.Signals, ...] = ()) -> None:
+def write(bench: SessionFolder, harm: str, healing: tuple[signal.Signals, ...] = ()) -> None:
     numbers = [int(number) for number in healing]
     bench.write(cut=_WORLD.replace("HARM", harm).replace("HEALING", f"{numbers}"))
 
 
-def did(bench: Plugged) -> list[str]:
+def did(bench: SessionFolder) -> list[str]:
     return [line for line in bench.did() if not line.startswith("chaos-record")]
 
 
-def test_a_reader_that_goes_away_loses_what_is_told_and_nothing_else(bench: Plugged) -> None:
+def test_a_reader_that_goes_away_loses_what_is_told_and_nothing_else(bench: SessionFolder) -> None:
     """In `2>&1 | head -1` the fault is healed, the cluster deleted, and the next test run."""
     write(bench, "experiment.hold(0.5)")
     process = bench.start(script='{ "$@"; echo $? > status; } 2>&1 | head -1')
@@ -110,7 +110,7 @@ def test_a_reader_that_goes_away_loses_what_is_told_and_nothing_else(bench: Plug
 
 
 @needs_root
-def test_a_full_disk_keeps_nothing_from_being_healed(bench: Plugged) -> None:
+def test_a_full_disk_keeps_nothing_from_being_healed(bench: SessionFolder) -> None:
     """When the history cannot be written any more the fault is healed, the cluster deleted, and it is our error."""
     write(bench, "fill(experiment)")
     process = bench.start("--histories", "small", script=f"exec unshare --mount sh -c '{_SHARED}' sh \"$@\"")
@@ -118,10 +118,10 @@ def test_a_full_disk_keeps_nothing_from_being_healed(bench: Plugged) -> None:
     assert did(bench) == [*_ALL[:3], "next test", _ALL[3]], output
     assert process.returncode == pytest.ExitCode.TESTS_FAILED
     assert "HarnessError" in output
-    assert "nothing is judged by it" in output
+    assert "the history ends here and is not judged" in output
 
 
-def test_a_log_on_a_full_disk_keeps_nothing_from_being_healed(bench: Plugged) -> None:
+def test_a_log_on_a_full_disk_keeps_nothing_from_being_healed(bench: SessionFolder) -> None:
     """What is told to a full disk is lost, and all else is done."""
     write(bench, "pass")
     bench.start("-s", script='"$@" >/dev/full 2>&1; echo $? > status').communicate(timeout=300)
@@ -135,7 +135,9 @@ _INT, _TERM, _HUP = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
 @pytest.mark.parametrize("first", [_INT, _TERM, _HUP])
 @pytest.mark.parametrize("then", [(), (_INT,) * 2, (_TERM, _HUP)], ids=["alone", "then SIGINT twice", "then others"])
-def test_no_signal_breaks_off_healing(bench: Plugged, first: signal.Signals, then: tuple[signal.Signals, ...]) -> None:
+def test_no_signal_breaks_off_healing(
+    bench: SessionFolder, first: signal.Signals, then: tuple[signal.Signals, ...]
+) -> None:
     """The first signal ends the run, later ones are told what goes on, how long, and what breaks it off."""
     write(bench, f"os.kill(os.getpid(), {int(first)})\n        experiment.hold(30)", then)
     status, output = bench.run()
@@ -148,7 +150,7 @@ def test_no_signal_breaks_off_healing(bench: Plugged, first: signal.Signals, the
 
 
 @pytest.mark.parametrize("group", [False, True], ids=["the controller", "all, as by Ctrl-C"])
-def test_workers_of_xdist_heal_before_they_are_ended(bench: Plugged, group: bool) -> None:
+def test_workers_of_xdist_heal_before_they_are_ended(bench: SessionFolder, group: bool) -> None:
     """The controller waits for what its workers put right, however long its libraries would."""
     write(bench, "experiment.hold(60)")
     with (bench.folder / "conftest.py").open("a", encoding="utf-8") as conftest:
@@ -163,7 +165,7 @@ def test_workers_of_xdist_heal_before_they_are_ended(bench: Plugged, group: bool
     assert process.returncode == pytest.ExitCode.INTERRUPTED
 
 
-def test_a_signal_while_all_is_well_healed_comes_afterwards(bench: Plugged) -> None:
+def test_a_signal_while_all_is_well_healed_comes_afterwards(bench: SessionFolder) -> None:
     """A fault that is being healed because its time is over is healed to the end, and then the run stops."""
     write(bench, "pass", (_INT,))
     status, output = bench.run()
@@ -172,7 +174,7 @@ def test_a_signal_while_all_is_well_healed_comes_afterwards(bench: Plugged) -> N
     assert output.count("interrupted: still running, for ") == 1
 
 
-def test_a_report_that_fails_keeps_nothing_from_being_removed(bench: Plugged) -> None:
+def test_a_report_that_fails_keeps_nothing_from_being_removed(bench: SessionFolder) -> None:
     """Another plugin's full disk ends the session by an internal error, with the cluster deleted all the same."""
     write(bench, "pass")
     with (bench.folder / "conftest.py").open("a", encoding="utf-8") as conftest:
@@ -188,7 +190,7 @@ def test_a_report_that_fails_keeps_nothing_from_being_removed(bench: Plugged) ->
 
 
 @needs_root
-def test_a_history_that_lost_a_line_ends_there(bench: Plugged) -> None:
+def test_a_history_that_lost_a_line_ends_there(bench: SessionFolder) -> None:
     """Nothing is written after the line that was lost, though there be space again, nor that this is all."""
     write(bench, "fill(experiment, free=True)")
     script = f"exec unshare --mount sh -c '{_SHARED.replace('exec ', '')}; cp -r small kept' sh \"$@\""

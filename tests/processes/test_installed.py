@@ -26,12 +26,12 @@ from types import SimpleNamespace
 
 from chaos_harness.clusters import images
 from chaos_harness.clusters.creation import create
-from chaos_harness.harness.run.context import Session
+from chaos_harness.harness.run.context import RunContext
 
 create.create = lambda *_, **__: SimpleNamespace(name="pretended")
 create.delete = lambda _: None
 images.ensure = lambda *_: None
-Session.connect = lambda _: None
+RunContext.connect = lambda _: None
 """
 
 
@@ -91,7 +91,7 @@ def test_bad_options_touch_nothing(foreign: Foreign) -> None:
 def test_command(foreign: Foreign) -> None:
     """Verbs are those of `chaos`, also in what they tell to type, and none needs a checkout."""
     status, output = foreign.chaos("new-incident", "mine.yaml")
-    assert (status, output) == (0, "wrote mine.yaml; live it: chaos repro mine.yaml\n")
+    assert (status, output) == (0, "wrote mine.yaml; replay it: chaos repro mine.yaml\n")
     assert "by `chaos repro THIS_FILE`" in (foreign.folder / "mine.yaml").read_text(encoding="utf-8")
 
     for verb in ("report", "truth", "repro"):

@@ -12,9 +12,9 @@ from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.undo.journal import Journal
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.bench import Bench
-from tests.fakes.harmed import Harmed
-from tests.fakes.lives import Run
-from tests.fakes.policed import Policed
+from tests.fakes.crash_world import CrashWorld
+from tests.fakes.crashes import Run
+from tests.fakes.policy_server import PolicyServer
 from tests.fakes.world import World
 from tests.own_machine import own_machine
 from tests.sessions import SCENARIOS, Session, run
@@ -56,8 +56,8 @@ def bench(cluster: Cluster, tmp_path: Path) -> Iterator[Bench]:
 
 
 @pytest.fixture
-def policed() -> Policed:
-    return Policed()
+def policy_server() -> PolicyServer:
+    return PolicyServer()
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
         """Begin a life of the harness on a world of its own."""
         folder = tmp_path / str(len(opened))
         folder.mkdir()
-        world = Harmed()
+        world = CrashWorld()
         cluster = world.cluster(folder)
         opened.append(Run(world, cluster, folder))
         return opened[-1]

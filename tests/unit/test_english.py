@@ -13,10 +13,6 @@ _ALLOWED = {
     ("harness/history/faults.py", "self.heal_proof.startswith(_NOTHING)"): (
         "histories written before INJECT had `one_shot` said it in no other way"
     ),
-    (
-        "harness/verdict.py",
-        "summary.split(_JOINT)",
-    ): "joins summaries, each once; a Verdict does not keep its parts yet",
     ("reports/records.py", 'report.longrepr[2].removeprefix("Skipped: ")'): (
         "pytest gives a report of a skipped test the reason in this form only"
     ),

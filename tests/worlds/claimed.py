@@ -106,7 +106,9 @@ def hidden(dice: Dice, drawing: Drawn, *, much: bool) -> tuple[Hiding, ...]:
             sorted((drawing.streams | drawing.helps) & set(stage.streams())) if dice.chance(0.85) else stage.streams()
         )
         more = drawn(dice, stage, streams or stage.streams())
-        places = [(stream, span) for stream, spans in drawing.places.items() for span in spans if stream in streams]
+        places = [
+            (stream, span) for stream, spans in sorted(drawing.places.items()) for span in spans if stream in streams
+        ]
         if places and len(more) == 1 and more[0].stream != ALL and more[0].how != "absent" and dice.chance(0.5):
             more = [_at(dice, more[0], *dice.choice(places))]
         taken = {hiding.stream for hiding in hidings}

@@ -78,7 +78,7 @@ _ELSEWHERE = [
     (
         "2.8",
         "harness/checks/node_loss.py",
-        'return f"this machine was starved when {pod.name} was born" * bool(starved)',
+        'return f"this machine was starved when {pod.name} was created" * bool(starved)',
         'return ""',
         _STARVED,
     ),

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from math import inf
 
-from chaos_harness.harness.history.vocabulary import FAULT, HEAL, HEALED, INJECT, OBSERVED
+from chaos_harness.harness.history.vocabulary import FAULT, HEAL, HEALED, INJECT, NOT_HEALED, OBSERVED, UNDONE
 from tests.worlds.dice import Dice, Stretch, clipped, joined
 from tests.worlds.stage import Stage
 
@@ -15,7 +15,11 @@ NAMES = ("cut webhook", "kill node", "cut registry", "restart webhooks")
 
 @dataclass(frozen=True)
 class TrueFault:
-    """A fault: when it was injected, proved (None: never), began to be healed and was healed (infinite: never)."""
+    """A fault: when it was injected, proved (None: never), began to be healed and was healed (infinite: never).
+
+    `undone` is when all that takes it back was done, `given_up` when nobody asked any more whether it is healed; None:
+    that was not written.
+    """
 
     id: str
     name: str
@@ -24,6 +28,8 @@ class TrueFault:
     healing: float = inf
     healed: float = inf
     one_shot: bool = False
+    undone: float | None = None
+    given_up: float | None = None
 
     @property
     def harm(self) -> Stretch:
@@ -77,6 +83,10 @@ def written(stage: Stage, faults: Sequence[TrueFault]) -> None:
                 stage.mark(fault.healing - 0.05, "ok", fault.id, OBSERVED, {**value, "proof": "still seen"})
         if fault.healing < stage.end:
             stage.mark(fault.healing, "invoke", fault.id, HEAL, value)
+        if fault.undone is not None:
+            stage.mark(fault.undone, "ok", fault.id, UNDONE, {**value, "within": 120.0})
+        if fault.given_up is not None:
+            stage.mark(fault.given_up, "fail", fault.id, NOT_HEALED, {**value, "said": "it is not back"})
         if fault.healed < stage.end:
             proof = "nothing to heal: it was one blow" if fault.one_shot else "nothing of it is left"
             stage.mark(fault.healed, "ok", fault.id, HEALED, {**value, "proof": proof})

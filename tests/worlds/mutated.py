@@ -107,6 +107,16 @@ _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
         ),
         (_RECOVERS, "    if perhaps:\n", "    if not perhaps:\n"),
     ],
+    "harness/checks/heals.py": [
+        (("heals",), "begin = undoing.began if undoing.done is None else undoing.done", "begin = undoing.began"),
+        (("heals",), "self.coverage.blind | Spans.of(other.harm for other in others)", "self.coverage.blind"),
+        (("heals",), "certain = 0.0 if lost or undoing.done is None else", "certain ="),
+        (("heals",), "worst = inf if fault.healed is None else end - begin", "worst = end - begin"),
+        (("heals",), "bounded(certain, worst, seconds)", "bounded(certain, certain, seconds)"),
+        (("heals",), "bounded(certain, worst, seconds)", "bounded(worst, worst, seconds)"),
+        (("heals",), "if fault.one_shot:\n            return Verdict(", "if False:\n            return Verdict("),
+        (("heals",), "if fault.proved is None:\n", "if False:\n"),
+    ],
     "harness/history/recoveries.py": [
         (_RECOVERS, "spans |= window - rotation.when(by.uid) - doubt(", "spans |= Spans() - doubt("),
         (_RECOVERS, "return pod.ready and not pod.deleted and", "return pod.ready or"),
@@ -258,8 +268,8 @@ _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
         (("policies_match",), "words, doubted = _doubts(generated, late)", 'words, doubted = "", []'),
     ],
     "harness/history/generated_policies.py": [
-        (_GENERATED, "name), there & ~asked", "name), there & ~there"),
-        (("policies_match",), "name), asked & ~there", "name), asked & ~asked"),
+        (_GENERATED, "policy), there & ~asked", "policy), there & ~there"),
+        (("policies_match",), "policy), asked & ~there", "policy), asked & ~asked"),
         (("no_orphan_stays",), "template_asks(template) and seen_by_all(template)", "template_asks(template)"),
     ],
     "harness/history/lists.py": [

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from tests.worlds import generating, leasing, losing, nodes, plane, pulling, recovering, unmutated
+from tests.worlds import generating, healing, leasing, losing, nodes, plane, pulling, recovering, unmutated
 from tests.worlds.claimed import Claimed, Drawn, hidden
 from tests.worlds.dice import Dice
 
@@ -32,6 +32,7 @@ TRUTHS: Mapping[str, Callable[[Dice], Drawn]] = {
     "generated_within": generating.generated_within,
     "never_orphaned": generating.never_orphaned,
     "no_orphan_stays": generating.no_orphan_stays,
+    "heals": healing.heals,
 }
 
 _TRIES = 60

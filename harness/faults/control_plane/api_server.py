@@ -1,4 +1,4 @@
-"""API server: the fault that kills it on a control plane, as a crash would; the kubelet starts it again."""
+"""API server: the fault that kills it on a control plane, like a crash; the kubelet restarts it."""
 
 import json
 from typing import Any
@@ -38,8 +38,8 @@ exit 2
 def restart_api_server(node: str = "") -> Fault:
     """Return the fault that kills (SIGKILL) the API server of the control plane `node` (default: the first).
 
-    There is nothing to undo: to start it again is the kubelet's job, which waits longer each time (10 s before the
-    second restart, then 20 s, 40 s … 300 s). It is healed when a container runs and readyz says ok.
+    There is nothing to undo: the kubelet restarts it, after a back-off that grows (10 s before the second restart, then
+    20 s, 40 s … 300 s). It is healed when a container runs and readyz says ok.
     """
     return _ApiServerRestart(node)
 
@@ -54,7 +54,7 @@ class _ApiServerRestart:
         self._refused = ""
 
     def inject(self, injection: Injection) -> None:
-        """Kill, and tell which container; nothing stands in the journal, because nothing has to be undone."""
+        """Kill the container's process; nothing is journaled, because the kubelet restarts it."""
         cluster = injection.cluster
         node = self._on(cluster)
         require_nodes([node], cluster.name, cluster.control_planes)
@@ -82,7 +82,7 @@ class _ApiServerRestart:
         )
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
-        node, said = self._on(cluster), "nothing, for no container ran"
+        node, said = self._on(cluster), "nothing: no container ran"
         for _ in deadline.attempts(first=0.2):
             container = next(iter(_containers(cluster, node, deadline)), None)
             if container is None:
@@ -99,13 +99,13 @@ class _ApiServerRestart:
         return self._node or cluster.control_planes[0]
 
     def _kill(self, cluster: Cluster, node: str, pid: str, deadline: Deadline) -> str:
-        """Kill the process and ask at once; return what was wrong if connections were not refused, or ""."""
+        """Kill the process and ask at once; return why connections were not refused, or "" if they were."""
         done = cluster.exec(node, ["bash", "-c", _KILL_AND_ASK, "kill", pid], deadline, check=False)
         return "" if done.returncode == 0 else (done.stdout.strip() or done.stderr.strip() or "it was not killed")
 
 
 def _containers(cluster: Cluster, node: str, deadline: Deadline) -> list[dict[str, Any]]:
-    """Return the API server's containers that run on a node."""
+    """Return the API server's running containers on a node."""
     argv = ["crictl", "ps", "--state", "Running", "--name", f"^{_CONTAINER}$", "--output", "json"]
     containers: list[dict[str, Any]] = json.loads(cluster.exec(node, argv, deadline).stdout)["containers"]
     return containers

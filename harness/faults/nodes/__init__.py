@@ -1,1 +1,1 @@
-"""Nodes: faults of whole nodes: no power, drained, removed, cut off."""
+"""Nodes: faults of whole nodes: power lost, drained, removed, isolated."""

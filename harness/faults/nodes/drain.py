@@ -1,7 +1,8 @@
-"""Leaving: the faults that drain a node of its pods, and that remove it from the cluster while it still runs."""
+"""Drain: the faults that evict a node's pods, or delete its Node object while it still runs."""
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from kubernetes.client import ApiClient
@@ -10,13 +11,14 @@ from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
-from chaos_harness.harness.errors import ApiRefused, CommandFailed, FaultNotApplied
+from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, CommandFailed, FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
-from chaos_harness.harness.faults.nodes.heartbeats import Heartbeat, heartbeat, require_victim, wait_back
+from chaos_harness.harness.faults.nodes.heartbeats import Heartbeat, read_heartbeat, require_victim, wait_back
+from chaos_harness.harness.faults.targets import require_answers
 from chaos_harness.harness.faults.workloads.reschedule import Cordon
 from chaos_harness.harness.undo.actions import undo
-from chaos_harness.harness.undo.commands import in_container, planes, undo_by_kubectl
+from chaos_harness.harness.undo.commands import control_plane_arguments, run_in_container, undo_by_kubectl
 
 __all__ = ["DRAINED_NODE", "REMOVED_NODE", "drain_node", "register", "remove_node"]
 
@@ -31,7 +33,7 @@ _MIRROR = "kubernetes.io/config.mirror"
 
 
 def drain_node(node: str) -> Fault:
-    """Return the fault that cordons `node` and evicts its pods, as disruption budgets let it; healing uncordons it.
+    """Return the fault that cordons `node` and evicts its pods as disruption budgets allow; healing uncordons it.
 
     Pods of DaemonSets stay, as with `kubectl drain --ignore-daemonsets`.
     """
@@ -39,9 +41,9 @@ def drain_node(node: str) -> Fault:
 
 
 def remove_node(node: str) -> Fault:
-    """Return the fault that deletes the Node object of `node`, whose kubelet runs on; healing registers it again.
+    """Return the fault that deletes the Node object of `node`, whose kubelet still runs; healing registers it again.
 
-    It gets its old range of pod addresses back, so that containers which still run keep theirs.
+    The node gets its old range of pod addresses back, so that running containers keep their addresses.
     """
     return _NodeRemoval(node)
 
@@ -50,14 +52,14 @@ def remove_node(node: str) -> Fault:
 def register(
     engine: Engine, *, control_plane: str, node: str, manifest: Mapping[str, Any], others: Sequence[str] = ()
 ) -> None:
-    """Create the Node object, unless it is there, and restart the kubelet, which does not ask for one twice.
+    """Create the Node object unless it exists, and restart the kubelet, which registers its node only at its start.
 
-    The kubelet of a node that is stopped asks for it when the node starts.
+    The kubelet of a stopped node registers it when the node starts.
     """
     create = ("create", "--filename", "-")
     if undo_by_kubectl(engine, control_plane, others, *create, seconds=_SECONDS, stdin=json.dumps(manifest)) is None:
         return
-    restarted = in_container(engine, node, "systemctl", "restart", "kubelet", ended_by="stop")
+    restarted = run_in_container(engine, node, "systemctl", "restart", "kubelet", ended_by="stop")
     if restarted is not None and restarted.returncode:
         raise CommandFailed(f"`systemctl restart kubelet` on {node}: {restarted.stderr.strip()}")
 
@@ -78,16 +80,22 @@ class _Drain:
         drained = Deadline.after(_DRAIN_SECONDS, f"{self._node} to be drained")
         with injection.cluster.client() as api:
             for _ in drained.attempts(first=0.5):
-                if not self._evict(api):
-                    return
+                with suppress(ApiUnreachable):
+                    if not self._evict(api):
+                        return
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         left: list[str] = []
         with cluster.client() as api:
-            if not request(api, "GET", f"{_NODES}/{self._node}")["spec"].get("unschedulable"):
+            with require_answers(f"see whether {self._node} is cordoned"):
+                node = request(api, "GET", f"{_NODES}/{self._node}")
+            if not node["spec"].get("unschedulable"):
                 raise FaultNotApplied(f"expected {self._node} to be cordoned, it is not")
             for _ in deadline.attempts(first=0.5):
-                left = self._evict(api)
+                try:
+                    left = self._evict(api)
+                except ApiUnreachable as error:
+                    left = [f"an unknown number of pods ({error})"]
                 if not left and self._evicted:
                     return (
                         f"{len(self._evicted)} pods were evicted from {self._node} and are gone, budgets refused "
@@ -99,10 +107,10 @@ class _Drain:
         )
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
-        return self._closed.opened(cluster, deadline)
+        return self._closed.prove_open(cluster, deadline)
 
     def _evict(self, api: ApiClient) -> list[str]:
-        """Ask for the eviction of each pod that was not evicted yet; return the names of those that are left."""
+        """Evict each pod that was not evicted yet; return the names of the pods that are still there."""
         pods = request(api, "GET", "/api/v1/pods", query={"fieldSelector": f"spec.nodeName={self._node}"})["items"]
         left = [pod for pod in pods if not _stays(pod)]
         for pod in left:
@@ -132,14 +140,17 @@ class _NodeRemoval:
 
     def inject(self, injection: Injection) -> None:
         require_victim(injection.cluster, self._node)
-        with injection.cluster.client() as api:
+        with injection.cluster.client() as api, require_answers(self.name):
             node = request(api, "GET", f"{_NODES}/{self._node}")
             self._uid = node["metadata"]["uid"]
             injection.undo(
-                register, node=self._node, manifest=_manifest(node), **planes(injection.cluster, last=self._node)
+                register,
+                node=self._node,
+                manifest=_manifest(node),
+                **control_plane_arguments(injection.cluster, last=self._node),
             )
             injection.note_node_harm(REMOVED_NODE, self._node)
-            self._last = heartbeat(api, self._node)
+            self._last = read_heartbeat(api, self._node)
             request(api, "DELETE", f"{_NODES}/{self._node}")
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
@@ -153,7 +164,7 @@ class _NodeRemoval:
                     return f"the API server knows no node {self._node}, whose kubelet is {kubelet.stdout.strip()}"
                 raise
         same = "the same" if node["metadata"]["uid"] == self._uid else "a new"
-        raise FaultNotApplied(f"expected no node {self._node}, {same} one is there; did its kubelet register again?")
+        raise FaultNotApplied(f"expected no node {self._node}, {same} one exists; did its kubelet register again?")
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         return wait_back(cluster, self._node, self._last, deadline, restarted=True)
@@ -173,7 +184,7 @@ def _eviction(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _manifest(node: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of a Node object makes the new one take the old one's place."""
+    """Return the parts of a Node object that a new one needs to take its place."""
     metadata, spec = node["metadata"], node["spec"]
     kept = {name: spec[name] for name in ("podCIDR", "podCIDRs", "providerID") if name in spec}
     named = {"name": metadata["name"], "labels": metadata.get("labels", {})}

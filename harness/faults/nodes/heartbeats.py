@@ -1,4 +1,4 @@
-"""Heartbeats: what the API server heard last of a node, and the proofs that it hears nothing, or hears again."""
+"""Heartbeats: a node's last lease renewal and Ready report, and the proofs that they stopped or resumed."""
 
 from dataclasses import dataclass, field
 from time import monotonic
@@ -12,7 +12,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, BadScenario, FaultNotApplied
 from chaos_harness.harness.faults.targets import require_nodes
 
-__all__ = ["Heartbeat", "heartbeat", "require_victim", "wait_back", "wait_silent"]
+__all__ = ["Heartbeat", "read_heartbeat", "require_victim", "wait_back", "wait_silent"]
 
 _NODES = "/api/v1/nodes"
 _LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
@@ -20,14 +20,14 @@ _TIMEOUT = (2.0, 5.0)
 _NOT_FOUND = 404
 _UNCALLED = "failed calling webhook"
 _SILENCE = 0.375
-"""Share of a lease's duration after which a kubelet, that renews at every fourth, must have renewed it."""
+"""Share of a lease's duration after which a kubelet must have renewed it; it renews it after every quarter."""
 
 _LOST = {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"}
 
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """When a node renewed its lease last and reported Ready last, by its own clock; `at` is when that was read."""
+    """A node's last lease renewal and last Ready report, by its own clock; `at` is when they were read (monotonic)."""
 
     renewed: str = ""
     reported: str = ""
@@ -37,20 +37,20 @@ class Heartbeat:
     at: float = field(default_factory=monotonic, compare=False)
 
     def __str__(self) -> str:
-        """Return it in words."""
+        """Return a text for messages."""
         taints = f", taints {', '.join(self.taints)}" if self.taints else ""
         return f"Ready={self.ready}, lease renewed {self.renewed or 'never'}{taints}"
 
 
 def require_victim(cluster: Cluster, node: str) -> None:
-    """Raise BadScenario unless `node` is one of the cluster's whose loss the API server outlives."""
+    """Raise BadScenario unless `node` belongs to the cluster and the API server survives its loss."""
     require_nodes([node], cluster.name, cluster.nodes())
     if [node] == cluster.control_planes:
-        raise BadScenario(f"{node} is the only control plane: nobody would be left to tell that it is lost")
+        raise BadScenario(f"{node} is the only control plane: no API server would be left to observe its loss")
 
 
-def heartbeat(api: ApiClient, node: str) -> Heartbeat:
-    """Return what the API server knows of a node now; an empty one if it knows no such node.
+def read_heartbeat(api: ApiClient, node: str) -> Heartbeat:
+    """Return what the API server knows of a node now; an empty Heartbeat if there is no such node.
 
     Raises ApiRefused, ApiUnreachable.
     """
@@ -68,16 +68,16 @@ def heartbeat(api: ApiClient, node: str) -> Heartbeat:
 
 
 def wait_silent(cluster: Cluster, node: str, since: Heartbeat, deadline: Deadline) -> str:
-    """Return the proof that the API server hears nothing of `node` since `since`, which was read after the harm.
+    """Return the proof that the API server got no heartbeat of `node` after `since`, which was read after the harm.
 
-    Status is no proof, for it says Ready for long after a node's death: the lease is, if it was due and is not
+    The node's status is no proof: it says Ready long after the node's death. The lease is: it was due and is not
     renewed. Raises FaultNotApplied.
     """
     last = "no answer of the API server"
     with cluster.client() as api:
         for _ in deadline.attempts(first=0.5):
             try:
-                now = heartbeat(api, node)
+                now = read_heartbeat(api, node)
             except (ApiRefused, ApiUnreachable) as error:
                 last = f"the API server: {error}"
                 continue
@@ -94,22 +94,22 @@ def wait_silent(cluster: Cluster, node: str, since: Heartbeat, deadline: Deadlin
 
 
 def wait_back(cluster: Cluster, node: str, since: Heartbeat, deadline: Deadline, *, restarted: bool = False) -> str:
-    """Return the proof that `node` is back: Ready, not tainted as lost, and its lease renewed since `since`.
+    """Return the proof that `node` is back: Ready, not tainted as lost, its lease renewed after `since`.
 
-    A kubelet that was `restarted` must have reported Ready since, too: what the status said before is stale. If it has,
-    and it is a webhook that lets it renew nothing, the node is back all the same: what is left is the webhook's doing.
-    Raises FaultNotApplied.
+    A kubelet that was `restarted` must have reported Ready again, too: the old status is stale. If it has, and only a
+    webhook prevents it from renewing its lease, the node counts as back: the rest is the webhook's doing. Raises
+    FaultNotApplied.
     """
     last = "no answer of the API server"
     with cluster.client() as api:
         for _ in deadline.attempts(first=0.2):
             try:
-                now = heartbeat(api, node)
+                now = read_heartbeat(api, node)
                 reported = now.ready == "True" and not (restarted and now.reported == since.reported)
                 renewed = now.renewed not in {"", since.renewed}
                 if reported and renewed and _LOST.isdisjoint(now.taints):
                     return f"{node} is Ready, its lease renewed since the healing ({now.renewed})"
-                if restarted and reported and not renewed and (why := _refused(api, node)):
+                if restarted and reported and not renewed and (why := _find_refusal(api, node)):
                     return f"{node} is Ready since {now.reported}; it cannot renew its lease: {why}"
             except (ApiRefused, ApiUnreachable) as error:
                 last = f"the API server: {error}"
@@ -121,8 +121,8 @@ def wait_back(cluster: Cluster, node: str, since: Heartbeat, deadline: Deadline,
     )
 
 
-def _refused(api: ApiClient, node: str) -> str:
-    """Return why nobody may renew the lease of a node, if it is a webhook that was asked and did not answer."""
+def _find_refusal(api: ApiClient, node: str) -> str:
+    """Return why a node's lease cannot be renewed if a webhook that did not answer is the reason, else ""."""
     try:
         body = {"spec": {"holderIdentity": node}}
         merge_patch(api, f"{_LEASES}/{node}", body, query={"dryRun": "All"})

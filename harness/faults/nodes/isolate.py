@@ -1,11 +1,17 @@
-"""Network: the fault that cuts a node off from all others; its pods go on running and reach nobody but each other."""
+"""Isolate: the fault that cuts a node off from all others; its pods go on running and reach only each other."""
 
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.errors import FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
-from chaos_harness.harness.faults.nodes.heartbeats import Heartbeat, heartbeat, require_victim, wait_back, wait_silent
+from chaos_harness.harness.faults.nodes.heartbeats import (
+    Heartbeat,
+    read_heartbeat,
+    require_victim,
+    wait_back,
+    wait_silent,
+)
 from chaos_harness.harness.undo.iptables import Rule, new_comment
 
 __all__ = ["CUT_OFF_NODE", "cut_off_node"]
@@ -27,7 +33,7 @@ _REACHED = {0, 7}
 def cut_off_node(node: str) -> Fault:
     """Return the fault that drops every packet that enters or leaves `node`, in its network namespace.
 
-    Addresses stay, unlike after a disconnection from the engine's network, and open connections just fall silent.
+    The node keeps its address, unlike after a disconnection from the engine's network; open connections fall silent.
     """
     return _CutOff(node)
 
@@ -54,7 +60,7 @@ class _CutOff:
         for rule in self._rules.values():
             rule.insert(cluster, deadline)
         with cluster.client() as api:
-            self._last = heartbeat(api, self._node)
+            self._last = read_heartbeat(api, self._node)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         silent = wait_silent(cluster, self._node, self._last, deadline)
@@ -73,7 +79,7 @@ class _CutOff:
         return f"the rules are gone; {wait_back(cluster, self._node, self._last, deadline)}"
 
     def _knock(self, cluster: Cluster, deadline: Deadline) -> None:
-        """Send packets to the node, since nobody else may have any for one that is silent, and expect no answer."""
+        """Send packets to the node, which otherwise may get none, and expect no answer."""
         plane, url = cluster.control_planes[0], f"https://{self._node}:{_KUBELET}/healthz"
         curl = ["curl", "--silent", "--insecure", "--noproxy", "*", "--max-time", f"{_KNOCK_SECONDS}", url]
         if cluster.exec(plane, curl, deadline, check=False).returncode in _REACHED:

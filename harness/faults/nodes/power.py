@@ -1,4 +1,4 @@
-"""Nodes: the faults that kill, stop, pause or reboot a node's container, as a power cut or a hypervisor would."""
+"""Power: the faults that kill, stop, pause or reboot a node's container, like a power cut or a hypervisor."""
 
 import json
 from dataclasses import dataclass
@@ -11,7 +11,13 @@ from chaos_harness.clusters.engine.retry import retry_while_busy
 from chaos_harness.harness.errors import CommandFailed, FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
-from chaos_harness.harness.faults.nodes.heartbeats import Heartbeat, heartbeat, require_victim, wait_back, wait_silent
+from chaos_harness.harness.faults.nodes.heartbeats import (
+    Heartbeat,
+    read_heartbeat,
+    require_victim,
+    wait_back,
+    wait_silent,
+)
 from chaos_harness.harness.undo.actions import undo
 from chaos_harness.harness.undo.promises import Undos
 
@@ -43,7 +49,7 @@ def kill_node(node: str) -> Fault:
 
 
 def stop_node(node: str) -> Fault:
-    """Return the fault that shuts `node` down as systemd does it, the kubelet before the pods; healing starts it."""
+    """Return the fault that shuts `node` down through systemd (the kubelet before the pods); healing starts it."""
     return _Down(_STOP, node)
 
 
@@ -59,9 +65,9 @@ def reboot_node(node: str) -> Fault:
 
 @undo
 def start(engine: Engine, *, node: str, network: str, address: str) -> None:
-    """Start a node's container with the address that it had, unless it runs or is gone.
+    """Start a node's container with its old address, unless it runs or is gone.
 
-    The engine would give it the lowest free address, which may be that of another node that is down, too.
+    By itself the engine would assign the lowest free address, which may belong to another node that is down.
     """
     state = _inspect(engine, node)
     if state is None or state["State"]["Status"] in ("running", "paused"):
@@ -78,7 +84,7 @@ def start(engine: Engine, *, node: str, network: str, address: str) -> None:
 
 @undo
 def resume(engine: Engine, *, node: str) -> None:
-    """Let a node's processes run again; one that runs, or is gone, stays as it is."""
+    """Resume a node's processes; a node that runs, or is gone, stays as it is."""
     done = engine.run(["unpause", node], Deadline.after(_SECONDS, f"{node} to run again"), check=False)
     said = done.stderr.lower()
     if done.returncode and _NOT_PAUSED not in said and _GONE not in said and "is not running" not in said:
@@ -87,17 +93,23 @@ def resume(engine: Engine, *, node: str) -> None:
 
 @dataclass(frozen=True)
 class _Kind:
-    """One way to lose a node: how the engine does it, what state that leaves, and what takes it back."""
+    """One way to lose a node: how the engine does it, what state that leaves, and what takes it back.
+
+    The engine refuses to do what is `of_running` to a node that does not run.
+    """
 
     name: str
     how: str
     command: tuple[str, ...]
     leaves: str
     restarts: bool
+    of_running: bool = True
 
 
 _KILL = _Kind("kill node", KILLED_NODE, ("kill", "--signal", "KILL"), "exited", restarts=True)
-_STOP = _Kind("stop node", STOPPED_NODE, ("stop", "--time", str(_STOP_SECONDS)), "exited", restarts=True)
+_STOP = _Kind(
+    "stop node", STOPPED_NODE, ("stop", "--time", str(_STOP_SECONDS)), "exited", restarts=True, of_running=False
+)
 _PAUSE = _Kind("pause node", PAUSED_NODE, ("pause",), "paused", restarts=False)
 
 
@@ -114,6 +126,8 @@ class _Down:
     def inject(self, injection: Injection) -> None:
         cluster = injection.cluster
         require_victim(cluster, self._node)
+        if self._kind.of_running:
+            _require_state(cluster.engine, self._node, "running")
         self._address = _address(cluster, self._node, injection.undos)
         if self._kind.restarts:
             injection.undo(start, node=self._node, network=cluster.network, address=self._address)
@@ -122,20 +136,20 @@ class _Down:
         injection.note_node_harm(self._kind.how, self._node)
         down = Deadline.after(_SECONDS, f"{self._node} to go down")
         retry_while_busy(cluster.engine, self._kind.command, [self._node], down)
-        self._last = _heard(cluster, self._node)
+        self._last = _read_heartbeat(cluster, self._node)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
-        state = _expect(cluster.engine, self._node, self._kind.leaves)
+        state = _require_state(cluster.engine, self._node, self._kind.leaves)
         return f"{state}; {wait_silent(cluster, self._node, self._last, deadline)}"
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
-        _expect(cluster.engine, self._node, "running")
-        _keep_address(cluster, self._node, self._address)
+        _require_state(cluster.engine, self._node, "running")
+        _require_address(cluster, self._node, self._address)
         return wait_back(cluster, self._node, self._last, deadline, restarted=self._kind.restarts)
 
 
 class _Reboot:
-    """A node that goes down and comes up again by itself."""
+    """A node that goes down and comes up again without healing."""
 
     name = "reboot node"
 
@@ -148,31 +162,31 @@ class _Reboot:
         cluster = injection.cluster
         require_victim(cluster, self._node)
         self._address = _address(cluster, self._node, injection.undos)
-        self._started = _started(cluster.engine, self._node)
-        self._last = _heard(cluster, self._node)
+        self._started = _read_start(cluster.engine, self._node)
+        self._last = _read_heartbeat(cluster, self._node)
         injection.undo(start, node=self._node, network=cluster.network, address=self._address)
         injection.note_node_harm(REBOOTED_NODE, self._node)
         deadline = Deadline.after(_SECONDS, f"{self._node} to go down and start")
         retry_while_busy(cluster.engine, ("restart", "--time", str(_STOP_SECONDS)), [self._node], deadline)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
-        started = _started(cluster.engine, self._node)
+        started = _read_start(cluster.engine, self._node)
         if started == self._started or not self._started:
-            raise FaultNotApplied(f"expected {self._node} to start anew, it runs since {started}")
+            raise FaultNotApplied(f"expected {self._node} to restart, it has run since {started}")
         back = wait_back(cluster, self._node, self._last, deadline, restarted=True)
         return f"{self._node} ran since {self._started}, now since {started}; {back}"
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
-        _keep_address(cluster, self._node, self._address)
+        _require_address(cluster, self._node, self._address)
         return wait_back(cluster, self._node, self._last, deadline, restarted=True)
 
 
-def _heard(cluster: Cluster, node: str) -> Heartbeat:
+def _read_heartbeat(cluster: Cluster, node: str) -> Heartbeat:
     with cluster.client() as api:
-        return heartbeat(api, node)
+        return read_heartbeat(api, node)
 
 
-def _expect(engine: Engine, node: str, wanted: str) -> str:
+def _require_state(engine: Engine, node: str, wanted: str) -> str:
     state = (_inspect(engine, node) or {"State": {"Status": "gone"}})["State"]
     if state["Status"] != wanted:
         raise FaultNotApplied(
@@ -182,26 +196,26 @@ def _expect(engine: Engine, node: str, wanted: str) -> str:
     return f"{node} is {wanted}{code}"
 
 
-def _started(engine: Engine, node: str) -> str:
+def _read_start(engine: Engine, node: str) -> str:
     return str((_inspect(engine, node) or {"State": {"StartedAt": "never"}})["State"]["StartedAt"])
 
 
 def _address(cluster: Cluster, node: str, undos: Undos | None = None) -> str:
-    """Return the address of a node; of one that is down already, that with which the journal has it start."""
+    """Return the address of a node; for a node that is down already, the one with which its undo starts it."""
     for other in undos.standing(start, node=node) if undos else ():
         return str(other.arguments["address"])
     container = _inspect(cluster.engine, node) or {"NetworkSettings": {"Networks": {}}}
     return str(container["NetworkSettings"]["Networks"].get(cluster.network, {}).get("IPAddress", ""))
 
 
-def _keep_address(cluster: Cluster, node: str, wanted: str) -> None:
+def _require_address(cluster: Cluster, node: str, wanted: str) -> None:
     address = _address(cluster, node)
     if wanted and address != wanted:
         raise FaultNotApplied(f"expected {node} to have its address {wanted} again, it has {address or 'none'}")
 
 
 def _inspect(engine: Engine, node: str) -> dict[str, Any] | None:
-    """Return what the engine tells of a container, or None if it is gone."""
+    """Return the engine's description of a container, or None if it is gone."""
     deadline = Deadline.after(_SECONDS, f"the state of {node}")
     done = engine.run(["inspect", "--type", "container", node], deadline, check=False)
     if done.returncode and _GONE in done.stderr.lower():

@@ -1,4 +1,4 @@
-"""Edits: the fault that changes fields of an object, as somebody with kubectl does, and puts them back."""
+"""Edit: the fault that changes fields of an object, as with kubectl, and restores them."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,9 +14,10 @@ from chaos_harness.clusters.engine import Engine
 from chaos_harness.harness.errors import ApiRefused, BadScenario, FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.faults.targets import require_answers
 from chaos_harness.harness.undo.actions import undo
-from chaos_harness.harness.undo.commands import planes, undo_by_kubectl
-from chaos_harness.harness.undo.promises import Promise, Undos
+from chaos_harness.harness.undo.commands import control_plane_arguments, undo_by_kubectl
+from chaos_harness.harness.undo.promises import RegisteredUndo, Undos
 
 __all__ = ["edit", "edit_object", "restore"]
 
@@ -24,10 +25,10 @@ _NOT_FOUND = 404
 
 
 def edit_object(kind: str, name: str, patch: dict[str, Any], *, namespace: str = "") -> Fault:
-    """Return the fault that merges `patch` into an object: a field that is null is taken out, a list is replaced.
+    """Return the fault that merges `patch` into an object: null removes a field, a list is replaced (RFC 7386).
 
-    Healing puts the fields of the patch back to what they were. Raises BadScenario. A name that begins with "$" is a
-    reference of an incident's file, which stands for another one when the fault is on.
+    Healing restores the patched fields. A `name` that begins with "$" is a reference of an incident file, resolved when
+    the fault is injected. Raises BadScenario.
     """
     if not patch or kind == "Secret":
         raise BadScenario(f"edit_object({kind!r}, {name!r}): expected a patch, and of no Secret")
@@ -46,17 +47,17 @@ def restore(
     patch: Any,
     others: Sequence[str] = (),
 ) -> None:
-    """Merge a patch into an object; one that is gone, or of a kind that is gone, has nothing to restore."""
+    """Merge a patch into an object; if the object, or its kind, is gone, there is nothing to restore."""
     where = ("--namespace", namespace) if namespace else ()
     words = ("patch", resource, name, *where, "--type", "merge", "--patch", json.dumps(patch))
     undo_by_kubectl(engine, control_plane, others, *words)
 
 
-def edit(cluster: Cluster, undos: Undos, api: ApiClient, path: str, patch: Mapping[str, Any]) -> Promise:
-    """Merge `patch` into the object at `path`, after the promise to put its fields back to what they were.
+def edit(cluster: Cluster, undos: Undos, api: ApiClient, path: str, patch: Mapping[str, Any]) -> RegisteredUndo:
+    """Merge `patch` into the object at `path`, after its undo is journaled.
 
-    That is what they were before the first of all edits of the object that are not healed yet; it is returned, as a
-    patch. Raises ApiRefused, ApiUnreachable.
+    The undo restores the fields to their values before the first edit of this object that is not healed yet. Returns
+    the registered undo, whose `given` has that patch. Raises ApiRefused, ApiUnreachable.
     """
     edited = request(api, "GET", path)
     metadata, (group, _, version) = edited["metadata"], edited["apiVersion"].rpartition("/")
@@ -67,9 +68,11 @@ def edit(cluster: Cluster, undos: Undos, api: ApiClient, path: str, patch: Mappi
     }
     unharmed = edited
     for other in undos.standing(restore, **place):
-        unharmed = _applied(unharmed, other.arguments["patch"])
+        unharmed = _apply_patch(unharmed, other.arguments["patch"])
     before = _inverse(patch, unharmed)
-    promise = undos.register(restore, harm={"patch": dict(patch)}, patch=before, **place, **planes(cluster))
+    promise = undos.register(
+        restore, harm={"patch": dict(patch)}, patch=before, **place, **control_plane_arguments(cluster)
+    )
     merge_patch(api, path, patch)
     return promise
 
@@ -81,26 +84,26 @@ class _Edit:
         self._object = name
         self._patch = patch
         self._namespace = namespace
-        self._promise: Promise | None = None
+        self._undo: RegisteredUndo | None = None
 
     def inject(self, injection: Injection) -> None:
         object_names.require_names(name=self._object)
-        with injection.cluster.client() as api:
-            self._promise = edit(injection.cluster, injection.undos, api, self._path(api), self._patch)
+        with injection.cluster.client() as api, require_answers(self.name):
+            self._undo = edit(injection.cluster, injection.undos, api, self._path(api), self._patch)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         return self._expect(cluster, self._patch, deadline)
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         try:
-            return self._expect(cluster, self._promise.given["patch"] if self._promise else {}, deadline)
+            return self._expect(cluster, self._undo.given["patch"] if self._undo else {}, deadline)
         except ApiRefused as error:
             if error.status == _NOT_FOUND:
                 return f"{self._kind} {self._object} is gone"
             raise
 
     def _expect(self, cluster: Cluster, wanted: Any, deadline: Deadline) -> str:
-        """See that the object has what a patch says; what was changed back by somebody else is no edit any more."""
+        """Require that the object has what a patch says; if somebody changed it back, the fault is not in effect."""
         deadline.check(f"{self._kind} {self._object} was not looked at")
         with cluster.client() as api:
             edited = request(api, "GET", self._path(api))
@@ -120,7 +123,7 @@ class _Edit:
 
 
 def _inverse(patch: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the patch that puts the fields of another one back to what they are now."""
+    """Return the patch that restores the fields of another patch to their current values."""
     return {
         name: _inverse(value, current[name])
         if isinstance(value, dict) and isinstance(current.get(name), dict)
@@ -129,17 +132,17 @@ def _inverse(patch: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, 
     }
 
 
-def _applied(current: Any, patch: Any) -> Any:
-    """Return an object as a merge patch (RFC 7386) leaves it."""
+def _apply_patch(current: Any, patch: Any) -> Any:
+    """Return an object after a merge patch (RFC 7386)."""
     if not isinstance(patch, Mapping):
         return patch
     kept = dict(current) if isinstance(current, Mapping) else {}
-    kept |= {name: _applied(kept.get(name), value) for name, value in patch.items()}
+    kept |= {name: _apply_patch(kept.get(name), value) for name, value in patch.items()}
     return {name: value for name, value in kept.items() if value is not None}
 
 
 def _has(current: Any, wanted: Any) -> bool:
-    """Whether an object has everything that a merged patch leaves in it, and nothing that it takes out."""
+    """Whether an object has all that a merge patch sets, and nothing that it removes."""
     if isinstance(wanted, dict):
         return isinstance(current, dict) and all(_has(current.get(name), value) for name, value in wanted.items())
     return bool(current == wanted)

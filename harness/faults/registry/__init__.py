@@ -1,1 +1,1 @@
-"""Registry: faults of what images come from: no registry, no image."""
+"""Registry: faults of the source of images."""

@@ -1,6 +1,6 @@
-"""Registry: the fault that cuts nodes off from the registry, by stopping it, dropping packets to it, or its 503."""
+"""Registry cut: the fault that makes image pulls fail: registry stopped, packets dropped, or 503."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
@@ -15,16 +15,16 @@ from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.faults.targets import require_nodes
 from chaos_harness.harness.undo.actions import undo
-from chaos_harness.harness.undo.commands import Ending, in_container
+from chaos_harness.harness.undo.commands import Ending, run_in_container
 from chaos_harness.harness.undo.iptables import Rule, new_comment
 
 if TYPE_CHECKING:
-    from chaos_harness.harness.undo.promises import Promise
+    from chaos_harness.harness.undo.promises import RegisteredUndo
 
-__all__ = ["CUT", "cut_registry", "no_longer_down", "restore", "start"]
+__all__ = ["CUT", "cut_registry", "delete_down_file", "restore", "start"]
 
 CUT = "cut registry"
-"""The name of the fault, whichever way it is done."""
+"""The fault's name in a history, for every way to do it."""
 
 How = Literal["stop", "drop", "503"]
 
@@ -52,15 +52,15 @@ def cut_registry(how: How = "stop", nodes: Sequence[str] = ()) -> Fault:
 
 @undo
 def restore(engine: Engine, *, container: str, running: bool, down: bool) -> None:
-    """Let the registry's container run, and take the file away that makes it answer 503, unless it is gone.
+    """Start the registry's container and delete the file that makes it answer 503, unless the container is gone.
 
-    While another fault keeps it from `running`, or `down`, that stays; the file in a stopped container is left to the
-    undo that starts it.
+    While another fault keeps the container stopped (`running` is false) or answering 503 (`down` is true), that stays.
+    The file in a stopped container is left to the undo that starts it.
     """
     if running:
         start(engine, container=container)
     if not down:
-        _take_file_away(engine, container, ended_by="removal" if running else "stop")
+        _delete_down_file(engine, container, ended_by="removal" if running else "stop")
 
 
 @undo
@@ -73,34 +73,34 @@ def start(engine: Engine, *, container: str) -> None:
 
 
 @undo
-def no_longer_down(engine: Engine, *, container: str) -> None:
-    """Delete the file that makes the registry answer 503, which outlives a stop of its container."""
-    _take_file_away(engine, container, ended_by="removal")
+def delete_down_file(engine: Engine, *, container: str) -> None:
+    """Delete the file that makes the registry answer 503; the file survives a stop of the container."""
+    _delete_down_file(engine, container, ended_by="removal")
 
 
-def _take_file_away(engine: Engine, container: str, ended_by: Ending) -> None:
-    done = in_container(engine, container, "rm", "-f", DOWN_FILE, ended_by=ended_by)
+def _delete_down_file(engine: Engine, container: str, ended_by: Ending) -> None:
+    done = run_in_container(engine, container, "rm", "-f", DOWN_FILE, ended_by=ended_by)
     if done is not None and done.returncode:
         raise CommandFailed(f"`rm -f {DOWN_FILE}` in {container}: {done.stderr.strip()}")
 
 
 class _RegistryHarm:
-    """The registry's container is harmed: by one fault, or by several at a time."""
+    """Harm to the registry's container, by one fault or by several at a time."""
 
     name = CUT
 
     def __init__(self) -> None:
-        self._promise: Promise | None = None
+        self._undo: RegisteredUndo | None = None
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
-        """Prove that the registry answers, or that it does what another fault makes it do."""
-        given = self._promise.given if self._promise else _WHOLE
+        """Prove that the registry answers, or that it does what another fault still makes it do."""
+        given = self._undo.given if self._undo else _WHOLE
         wanted = "no answer" if not given["running"] else "503" if given["down"] else "200"
-        said = _expect(cluster, cluster.nodes(), wanted, deadline)
+        said = _wait_for_answer(cluster, cluster.nodes(), wanted, deadline)
         return said if wanted == "200" else f"another fault cuts it off: {said}"
 
     def _register(self, injection: Injection, container: str, harm: Mapping[str, bool]) -> None:
-        self._promise = injection.undo(restore, harm=harm, container=container, **_WHOLE)
+        self._undo = injection.undo(restore, harm=harm, container=container, **_WHOLE)
 
 
 class _RegistryStop(_RegistryHarm):
@@ -121,7 +121,7 @@ class _RegistryStop(_RegistryHarm):
                 f"expected {registry.container} to be exited, it is {state}; "
                 f"see `docker --host {cluster.engine.host} ps --all`"
             )
-        return f"{registry.container} is exited; {_expect(cluster, cluster.nodes(), 'no answer', deadline)}"
+        return f"{registry.container} is exited; {_wait_for_answer(cluster, cluster.nodes(), 'no answer', deadline)}"
 
 
 class _Unavailable(_RegistryHarm):
@@ -136,12 +136,12 @@ class _Unavailable(_RegistryHarm):
         registry = _registry(cluster)
         self._began = datetime.now(UTC)
         self._register(injection, registry.container, {"down": True})
-        deadline = Deadline.after(_SECONDS, f"{registry.container} to be told that it is down")
+        deadline = Deadline.after(_SECONDS, f"{registry.container} to answer 503")
         cluster.engine.run(["exec", registry.container, "touch", DOWN_FILE], deadline)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         registry = _registry(cluster)
-        said = _expect(cluster, cluster.nodes(), "503", deadline)
+        said = _wait_for_answer(cluster, cluster.nodes(), "503", deadline)
         refused = [line for line in registry.log(self._began) if line.status == 503]  # noqa: PLR2004
         if not refused:
             raise FaultNotApplied(f"{said}, but {registry.container} logged no request with status 503")
@@ -149,7 +149,7 @@ class _Unavailable(_RegistryHarm):
 
 
 class _PacketDrop:
-    """Packets from nodes to the registry are dropped in the nodes' network namespaces, where containerd pulls."""
+    """Packets from nodes to the registry are dropped in the network namespaces of the nodes, where containerd pulls."""
 
     name = CUT
 
@@ -165,37 +165,37 @@ class _PacketDrop:
             rule.insert(cluster, Deadline.after(_SECONDS, f"a rule on {rule.node}"))
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
-        nodes = self._cut_off(cluster)
+        nodes = self._affected_nodes(cluster)
         rules = self._rules(cluster)
-        before = [_dropped(rule, cluster, deadline) for rule in rules]
-        proofs = [_expect(cluster, nodes, "no answer", deadline)]
+        before = [_count_dropped(rule, cluster, deadline) for rule in rules]
+        proofs = [_wait_for_answer(cluster, nodes, "no answer", deadline)]
         for rule, packets in zip(rules, before, strict=True):
-            dropped = _dropped(rule, cluster, deadline) - packets
+            dropped = _count_dropped(rule, cluster, deadline) - packets
             if dropped <= 0:
                 raise FaultNotApplied(
                     f"expected the rule {self._comment} on {rule.node} to drop packets, it dropped none"
                 )
             proofs.append(f"{rule.node} dropped {dropped} packets")
         others = [node for node in cluster.nodes() if node not in nodes]
-        return "; ".join([*proofs, *([_expect(cluster, others, "200", deadline)] if others else [])])
+        return "; ".join([*proofs, *([_wait_for_answer(cluster, others, "200", deadline)] if others else [])])
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
-        nodes = self._cut_off(cluster)
+        nodes = self._affected_nodes(cluster)
         for rule in self._rules(cluster):
             if rule.packets(cluster, deadline) is not None:
-                raise FaultNotApplied(f"expected the rule {self._comment} to be gone from {rule.node}, it is there")
-        return f"the rule is gone; {_expect(cluster, nodes, '200', deadline)}"
+                raise FaultNotApplied(f"expected no rule {self._comment} on {rule.node}, it is still there")
+        return f"the rule is gone; {_wait_for_answer(cluster, nodes, '200', deadline)}"
 
-    def _cut_off(self, cluster: Cluster) -> Sequence[str]:
+    def _affected_nodes(self, cluster: Cluster) -> Sequence[str]:
         return self._nodes or cluster.nodes()
 
     def _rules(self, cluster: Cluster) -> list[Rule]:
         address, _, port = _registry(cluster).address_node.rpartition(":")
         match = ["-d", address, "-p", "tcp", "--dport", port]
-        return [Rule(node, "OUTPUT", match, self._comment) for node in self._cut_off(cluster)]
+        return [Rule(node, "OUTPUT", match, self._comment) for node in self._affected_nodes(cluster)]
 
 
-def _dropped(rule: Rule, cluster: Cluster, deadline: Deadline) -> int:
+def _count_dropped(rule: Rule, cluster: Cluster, deadline: Deadline) -> int:
     packets = rule.packets(cluster, deadline)
     if packets is None:
         raise FaultNotApplied(f"expected a rule {rule.comment} in {rule.chain} on {rule.node}, there is none")
@@ -212,8 +212,8 @@ def _state(engine: Engine, container: str, deadline: Deadline) -> str:
     return engine.run(["inspect", "--format", "{{.State.Status}}", container], deadline).stdout.strip()
 
 
-def _expect(cluster: Cluster, nodes: Sequence[str], wanted: str, deadline: Deadline) -> str:
-    """Wait until each node, asking the registry, gets `wanted`; return that in words or raise FaultNotApplied."""
+def _wait_for_answer(cluster: Cluster, nodes: Sequence[str], wanted: str, deadline: Deadline) -> str:
+    """Wait until each node gets `wanted` from the registry; return the answers as text or raise FaultNotApplied."""
     said: Mapping[str, str] = {}
     for _ in deadline.attempts(first=0.2):
         said = _ask(cluster, nodes, deadline)
@@ -245,8 +245,4 @@ def _words(said: Mapping[str, str]) -> str:
     nodes: dict[str, list[str]] = {}
     for node, answer in said.items():
         nodes.setdefault(answer, []).append(node)
-    return "; from ".join(f"{_listed(names)}: {answer}" for answer, names in nodes.items()) or "no node was asked"
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names)
+    return "; from ".join(f"{', '.join(names)}: {answer}" for answer, names in nodes.items()) or "no node was asked"

@@ -1,4 +1,4 @@
-"""Images: the fault that removes an image from nodes; containers that run of it go on running."""
+"""Image removal: the fault that removes an image from nodes; running containers of it keep running."""
 
 import json
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.faults.targets import require_nodes
 from chaos_harness.harness.undo.actions import undo
-from chaos_harness.harness.undo.commands import in_container
+from chaos_harness.harness.undo.commands import run_in_container
 
 __all__ = ["images_of", "pull", "remove_image"]
 
@@ -22,29 +22,29 @@ _PULL_SECONDS = 60.0
 def remove_image(image: str, nodes: Sequence[str] = ()) -> Fault:
     """Return the fault that removes `image` ("docker.io/NAME:TAG") from `nodes` (none: all workers).
 
-    Healing pulls it again where it is still missing, through the node's own containerd.
+    Healing pulls it where it is missing, through the node's containerd.
     """
     return _ImageRemoval(image, tuple(nodes))
 
 
 def images_of(cluster: Cluster, node: str, deadline: Deadline) -> set[str]:
-    """Return the names of the images that a node has."""
+    """Return the names of the images on a node."""
     listed = cluster.exec(node, ["crictl", "images", "--output", "json"], deadline).stdout
     return {tag for image in json.loads(listed)["images"] for tag in image.get("repoTags") or ()}
 
 
 @undo
 def pull(engine: Engine, *, node: str, image: str) -> None:
-    """Pull an image to a node that lacks it; try for a while, since its registry may have just been started.
+    """Pull an image to a node that lacks it; retries for 60 s, because its registry may have just been started.
 
-    A node that is stopped lacks it when it starts again. Raises CommandFailed, DeadlineExceeded.
+    Raises CommandFailed (also if the node is stopped: it would lack the image at its start), DeadlineExceeded.
     """
     last = ""
     for _ in Deadline.after(_PULL_SECONDS, f"{node} to pull {image}").attempts():
-        done = in_container(engine, node, "crictl", "inspecti", "--quiet", image, ended_by="removal")
+        done = run_in_container(engine, node, "crictl", "inspecti", "--quiet", image, ended_by="removal")
         if done is None or done.returncode == 0:
             return
-        done = in_container(engine, node, "crictl", "pull", image, ended_by="removal")
+        done = run_in_container(engine, node, "crictl", "pull", image, ended_by="removal")
         if done is None or done.returncode == 0:
             return
         last = done.stderr.strip()

@@ -1,4 +1,4 @@
-"""Webhook call: what the API server answers when it must ask Gatekeeper, an effect by which faults prove themselves."""
+"""Webhook call: what the API server answers when it must call Gatekeeper; faults prove their effect by it."""
 
 from typing import Final, Literal
 
@@ -10,28 +10,28 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.gatekeeper.readiness import FORBIDDEN_NAMESPACE, WEBHOOK
 from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, FaultNotApplied
 
-__all__ = ["DENIED", "NOBODY", "UNCALLED", "Answer", "wait_answered"]
+__all__ = ["DENIED", "NOBODY", "UNCALLED", "Answer", "wait_for_answer"]
 
 DENIED: Final = "denied"
-"""The answer of a webhook that was asked: what it is asked for is forbidden."""
+"""The answer if the webhook was called: the namespace is forbidden."""
 
 UNCALLED: Final = "failed calling webhook"
-"""What the API server says when it could not ask."""
+"""What the API server says if it could not call the webhook."""
 
 NOBODY: Final = "no endpoints available"
-"""What it says, too, when there is no Pod to ask, whatever the way to it is like."""
+"""What it says, too, if there is no webhook pod to call, whatever the network is like."""
 
 Answer = Literal["denied", "failed calling webhook", "no endpoints available"]
 
 _TIMEOUT = (5.0, 20.0)
 _FORBIDDEN = 403
-_TOLD = 300
+_SHORT = 300
 
 
-def wait_answered(cluster: Cluster, deadline: Deadline, *wanted: Answer) -> str:
-    """Ask for a forbidden namespace (a dry run) until the answer is one of those `wanted`; return it in its words.
+def wait_for_answer(cluster: Cluster, deadline: Deadline, *wanted: Answer) -> str:
+    """Try to create a forbidden namespace (dry run) until the answer is one of `wanted`; return it.
 
-    The webhook fails closed, so that nothing is admitted while it cannot be asked. Raises FaultNotApplied.
+    The webhook asked here fails closed: nothing is admitted while it cannot be called. Raises FaultNotApplied.
     """
     said = "nothing"
     with cluster.client() as api:
@@ -50,7 +50,7 @@ def _ask(api: ApiClient) -> str:
     try:
         request(api, "POST", path, query=query, body=FORBIDDEN_NAMESPACE, timeout=_TIMEOUT)
     except ApiRefused as error:
-        return DENIED if error.status == _FORBIDDEN else " ".join(str(error.body).split())[:_TOLD]
+        return DENIED if error.status == _FORBIDDEN else " ".join(str(error.body).split())[:_SHORT]
     except ApiUnreachable as error:
-        return error.cause[:_TOLD]
+        return error.cause[:_SHORT]
     return "admitted"

@@ -1,4 +1,4 @@
-"""Certificate: the fault that empties the Secret with the certificate of Gatekeeper's webhooks."""
+"""Empty certificate: the fault that empties the Secret with the certificate of Gatekeeper's webhooks."""
 
 import hashlib
 import json
@@ -13,9 +13,9 @@ from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER, NAMESPACE
 from chaos_harness.harness.errors import FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
-from chaos_harness.harness.faults.webhook.call import UNCALLED, wait_answered
+from chaos_harness.harness.faults.webhook.call import UNCALLED, wait_for_answer
 from chaos_harness.harness.undo.actions import undo
-from chaos_harness.harness.undo.commands import planes, undo_by_kubectl
+from chaos_harness.harness.undo.commands import control_plane_arguments, undo_by_kubectl
 
 __all__ = ["BLANK_CERTIFICATE", "blank_certificate", "refill"]
 
@@ -29,20 +29,23 @@ _BLANK = "blank"
 
 
 def blank_certificate() -> Fault:
-    """Return the fault that empties the webhooks' Secret, as applying the release manifest once more does.
+    """Return the fault that empties the webhooks' Secret, as applying the release manifest again does.
 
-    Gatekeeper makes a new authority and a new certificate then, and its pods get them when their kubelets do; until
-    then they serve the old one, which the API server trusts no more. Healing waits for a certificate to be there.
+    Gatekeeper then makes a new authority and a new certificate. Its pods get them when their kubelets update the
+    volume; until then they serve the old certificate, which the API server does not trust any more. Healing waits for a
+    certificate.
     """
     return _EmptyCertificate()
 
 
 @undo
 def refill(engine: Engine, *, control_plane: str, others: Sequence[str] = ()) -> None:
-    """See that Gatekeeper fills its Secret again: if it is still empty, restart its pods, which do so at start."""
+    """Make sure that Gatekeeper fills its Secret again: if it is still empty, restart the pods, which fill it."""
     words = ("get", "secret", _SECRET, "--ignore-not-found", "--output", "json")
     done = undo_by_kubectl(engine, control_plane, others, *_WHERE, *words)
-    if done is None or (done.returncode == 0 and done.stdout.strip() and _print(json.loads(done.stdout)) != _BLANK):
+    if done is None or (
+        done.returncode == 0 and done.stdout.strip() and _fingerprint(json.loads(done.stdout)) != _BLANK
+    ):
         return
     undo_by_kubectl(engine, control_plane, others, *_WHERE, "rollout", "restart", f"deployment/{CONTROLLER}")
 
@@ -56,20 +59,20 @@ class _EmptyCertificate:
 
     def inject(self, injection: Injection) -> None:
         with injection.cluster.client() as api:
-            self._before = _print(request(api, "GET", _PATH))
-            injection.undo(refill, **planes(injection.cluster))
+            self._before = _fingerprint(request(api, "GET", _PATH))
+            injection.undo(refill, **control_plane_arguments(injection.cluster))
             done = merge_patch(api, _PATH, {"data": None})
             self._version = done["metadata"]["resourceVersion"]
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
-        """See that the Secret is empty, or already has another certificate, and that webhooks were not trusted."""
+        """Require that the Secret is empty or has another certificate, and that a call of a webhook failed."""
         deadline.check("the Secret was not looked at")
         with cluster.client() as api:
-            now = _print(request(api, "GET", _PATH))
+            now = _fingerprint(request(api, "GET", _PATH))
         if self._before in {"", _BLANK, now}:
             raise FaultNotApplied(f"expected Secret {_SECRET} to lose its certificate, it was and is {now}")
         if not self._said:
-            self._said = wait_answered(cluster, deadline, UNCALLED)
+            self._said = wait_for_answer(cluster, deadline, UNCALLED)
         return (
             f"Secret {_SECRET} was emptied in version {self._version}: its certificate was {self._before}, is {now}; "
             f"the API server said: {self._said}"
@@ -79,7 +82,7 @@ class _EmptyCertificate:
         now = _BLANK
         with cluster.client() as api:
             for _ in deadline.attempts(first=0.2):
-                now = _print(request(api, "GET", _PATH))
+                now = _fingerprint(request(api, "GET", _PATH))
                 if now != _BLANK:
                     return f"Secret {_SECRET} holds a certificate again: {now}"
         raise FaultNotApplied(
@@ -87,8 +90,8 @@ class _EmptyCertificate:
         )
 
 
-def _print(secret: Any) -> str:
-    """Return the fingerprint of a Secret's certificates, by which two are told apart and nothing else is told."""
+def _fingerprint(secret: Any) -> str:
+    """Return the fingerprint of a Secret's certificates, which identifies them and reveals nothing."""
     data = secret.get("data") or {}
     if not data.get("tls.crt") or not data.get("ca.crt"):
         return _BLANK

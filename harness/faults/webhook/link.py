@@ -1,4 +1,4 @@
-"""Webhook link: the fault that cuts the API server off from Gatekeeper's webhooks, as a firewall rule does."""
+"""Webhook link: the fault that cuts the API server off from Gatekeeper's webhooks, like a firewall rule."""
 
 from typing import Literal
 
@@ -7,7 +7,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.errors import BadScenario, FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
-from chaos_harness.harness.faults.webhook.call import DENIED, NOBODY, UNCALLED, wait_answered
+from chaos_harness.harness.faults.webhook.call import DENIED, NOBODY, UNCALLED, wait_for_answer
 from chaos_harness.harness.undo.iptables import Rule, new_comment
 
 __all__ = ["CUT_WEBHOOK", "cut_webhook"]
@@ -23,9 +23,9 @@ _TARGETS = {"drop": ["DROP"], "reject": ["REJECT", "--reject-with", "tcp-reset"]
 
 
 def cut_webhook(how: How = "drop") -> Fault:
-    """Return the fault that loses ("drop") or refuses ("reject") what control planes send to Gatekeeper's port 8443.
+    """Return the fault that drops ("drop") or rejects ("reject") what control planes send to Gatekeeper's port 8443.
 
-    The pods go on running, are Ready, and stay in their Service; only the API server does not reach them. Raises
+    The pods keep running, are Ready, and stay in their Service; only the API server does not reach them. Raises
     BadScenario.
     """
     if how not in _TARGETS:
@@ -47,8 +47,8 @@ class _LinkCut:
             rule.insert(injection.cluster, deadline)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
-        """Ask for a namespace that Gatekeeper must deny: it cannot be called, and the rules have counted packets."""
-        said = wait_answered(cluster, deadline, UNCALLED)
+        """Ask for a namespace that Gatekeeper must deny: the call fails, and the rules have counted packets."""
+        said = wait_for_answer(cluster, deadline, UNCALLED)
         counted = {rule.node: rule.packets(cluster, deadline) for rule in self._rules(cluster)}
         idle = [node for node, packets in counted.items() if packets is None]
         if idle or not any(counted.values()):
@@ -57,11 +57,11 @@ class _LinkCut:
         return f"{losses}; the API server says: {said}"
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
-        """See that no rule is left, and that Gatekeeper is asked again, if there is any Pod of it to ask."""
+        """Require that no rule is left, and that Gatekeeper is called again if it has any pod."""
         left = [rule.node for rule in self._rules(cluster) if rule.packets(cluster, deadline) is not None]
         if left:
             raise FaultNotApplied(f"expected no rule {self._comment}, one is there on {', '.join(left)}")
-        said = wait_answered(cluster, deadline, DENIED, NOBODY)
+        said = wait_for_answer(cluster, deadline, DENIED, NOBODY)
         return f"the rules are gone from {', '.join(cluster.control_planes)}; the API server says: {said}"
 
     def _rules(self, cluster: Cluster) -> list[Rule]:

@@ -1,4 +1,4 @@
-"""Containers: the fault that kills the containers of pods, from the node, as a crash would."""
+"""Containers: the fault that kills the containers of pods from the node, like a crash."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,10 +14,10 @@ from chaos_harness.harness.faults import ONE_SHOT, Fault
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.faults.targets import Target, find_pods
 
-__all__ = ["KILLED", "kill_containers", "processes"]
+__all__ = ["KILLED", "find_processes", "kill_containers"]
 
 KILLED = "killed"
-"""How, in a history, the pods were harmed whose containers were killed."""
+"""`Entry.f` of harm entries for pods whose containers were killed."""
 
 _SECONDS = 30.0
 _RUNNING = "CONTAINER_RUNNING"
@@ -26,8 +26,7 @@ _RUNNING = "CONTAINER_RUNNING"
 def kill_containers(*pods: str, selector: str = "", namespace: str = NAMESPACE) -> Fault:
     """Return the fault that kills (SIGKILL) all running containers of pods, chosen by name or label selector.
 
-    There is nothing to heal: restarting them is the kubelet's job, and how long it takes is what one
-    wants to know. Raises BadScenario.
+    There is nothing to heal: the kubelet restarts them, and checks measure how long it takes. Raises BadScenario.
     """
     if bool(pods) == bool(selector):
         raise BadScenario("kill_containers: expected either names of pods or a selector")
@@ -45,11 +44,11 @@ class _ContainerKill:
         self._targets: list[Target] = []
 
     def inject(self, injection: Injection) -> None:
-        """Kill; nothing stands in the journal, because nothing has to be undone."""
+        """Kill the processes; nothing is journaled, because the kubelet restarts them."""
         cluster, deadline = injection.cluster, Deadline.after(_SECONDS, "the containers to be killed")
         with cluster.client() as api:
             self._targets = find_pods(api, self._namespace, self._pods, self._selector)
-        running = [(target, processes(cluster, target, deadline)) for target in self._targets]
+        running = [(target, find_processes(cluster, target, deadline)) for target in self._targets]
         for target, pids in running:
             injection.note_harm(KILLED, target)
             self._kill(cluster, target.node, pids, deadline)
@@ -58,12 +57,12 @@ class _ContainerKill:
         proofs = []
         for target in self._targets:
             for container in target.containers:
-                state = self._ended(cluster, target.node, container, deadline)
+                state = self._wait_for_end(cluster, target.node, container, deadline)
                 proofs.append(f"container {container[:12]} of {target.pod} on {target.node} is {state}")
         path = f"/api/v1/namespaces/{self._namespace}/pods"
         try:
             with cluster.client() as api:
-                seen = wait_until(api, path, self._noticed, deadline)
+                seen = wait_until(api, path, self._describe_changes, deadline)
         except DeadlineExceeded as error:
             raise FaultNotApplied(f"expected the kubelet to notice the killed containers: {error}") from error
         return "; ".join([*proofs, *seen])
@@ -71,7 +70,7 @@ class _ContainerKill:
     def _kill(self, cluster: Cluster, node: str, pids: Sequence[str], deadline: Deadline) -> None:
         cluster.exec(node, ["kill", "-KILL", *pids], deadline)
 
-    def _ended(self, cluster: Cluster, node: str, container: str, deadline: Deadline) -> str:
+    def _wait_for_end(self, cluster: Cluster, node: str, container: str, deadline: Deadline) -> str:
         state = ""
         for _ in deadline.attempts():
             done = cluster.exec(node, ["crictl", "inspect", container], deadline, check=False)
@@ -83,14 +82,14 @@ class _ContainerKill:
             f"expected container {container} on {node} to be dead after {deadline.seconds:.0f} s, it is {state}"
         )
 
-    def _noticed(self, state: Mapping[str, Mapping[str, Any]]) -> list[str] | None:
+    def _describe_changes(self, state: Mapping[str, Mapping[str, Any]]) -> list[str] | None:
         pods = {pod["metadata"]["uid"]: pod for pod in state.values()}
-        changes = [_changed(target, pods.get(target.uid)) for target in self._targets]
+        changes = [_describe_change(target, pods.get(target.uid)) for target in self._targets]
         return [change for change in changes if change] if all(changes) else None
 
 
-def processes(cluster: Cluster, target: Target, deadline: Deadline) -> list[str]:
-    """Return the process ids, in the node, of the pod's running containers; what crictl knows is the truth."""
+def find_processes(cluster: Cluster, target: Target, deadline: Deadline) -> list[str]:
+    """Return the process ids, in the node, of the pod's running containers, as crictl knows them."""
     label = ["--label", f"io.kubernetes.pod.uid={target.uid}"]
     listed = cluster.exec(target.node, ["crictl", "ps", "--state", "Running", "--output", "json", *label], deadline)
     ids = {container["id"] for container in json.loads(listed.stdout)["containers"]}
@@ -106,8 +105,8 @@ def processes(cluster: Cluster, target: Target, deadline: Deadline) -> list[str]
     return pids
 
 
-def _changed(target: Target, pod: Mapping[str, Any] | None) -> str:
-    """Return how the API tells that none of the target's containers runs any more, or ""."""
+def _describe_change(target: Target, pod: Mapping[str, Any] | None) -> str:
+    """Return how the API shows that none of the target's containers runs any more, or ""."""
     if pod is None:
         return f"{target.pod} is gone"
     restarts = []

@@ -1,4 +1,4 @@
-"""Pods: the fault that deletes a pod so that its replacement must start on another node."""
+"""Reschedule: the fault that deletes a pod so that its replacement must start on another node."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,15 +13,15 @@ from chaos_harness.clusters.watching.watch import wait_until
 from chaos_harness.harness.errors import FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
-from chaos_harness.harness.faults.targets import Target, find_pods
+from chaos_harness.harness.faults.targets import Target, find_pods, require_answers
 from chaos_harness.harness.undo.actions import undo
-from chaos_harness.harness.undo.commands import KUBECTL, planes, undo_by_kubectl
-from chaos_harness.harness.undo.promises import Promise, Undos
+from chaos_harness.harness.undo.commands import KUBECTL, control_plane_arguments, undo_by_kubectl
+from chaos_harness.harness.undo.promises import RegisteredUndo, Undos
 
 __all__ = ["RESCHEDULED", "Cordon", "reschedule_pod", "uncordon"]
 
 RESCHEDULED = "rescheduled"
-"""How, in a history, the pods were harmed that were deleted so that another node gets their replacement."""
+"""`Entry.f` of harm entries for rescheduled pods."""
 
 _SECONDS = 30.0
 
@@ -33,33 +33,33 @@ def reschedule_pod(pod: str, *, namespace: str = NAMESPACE) -> Fault:
 
 @undo
 def uncordon(engine: Engine, *, control_plane: str, node: str, others: Sequence[str] = ()) -> None:
-    """Let pods be scheduled to a node again; a node that the cluster does not know is closed to nobody."""
+    """Uncordon a node; a node that the cluster does not know needs nothing."""
     undo_by_kubectl(engine, control_plane, others, "uncordon", node)
 
 
 class Cordon:
-    """A node that is closed to new pods; undone, it is open again, unless somebody else wants it closed."""
+    """A cordon on a node; when it is undone the node is schedulable again, unless another fault keeps it cordoned."""
 
     def __init__(self, node: str) -> None:
         self._node = node
-        self._promise: Promise | None = None
+        self._undo: RegisteredUndo | None = None
         self._was_closed = False
 
     def close(self, cluster: Cluster, undos: Undos, deadline: Deadline) -> None:
-        """Cordon the node, after the promise to open it; one that was closed before by no fault stays so for ever."""
+        """Cordon the node, after its undo is journaled; a node that was cordoned by no fault of ours stays cordoned."""
         if _is_closed(cluster, self._node) and not undos.standing(uncordon, node=self._node):
             self._was_closed = True
             return
-        place = planes(cluster, last=self._node)
-        self._promise = undos.register(uncordon, harm={}, node=self._node, **place)
+        place = control_plane_arguments(cluster, last=self._node)
+        self._undo = undos.register(uncordon, harm={}, node=self._node, **place)
         cluster.exec(place["control_plane"], [*KUBECTL, "cordon", self._node], deadline)
 
-    def opened(self, cluster: Cluster, deadline: Deadline) -> str:
-        """Return the proof that the node takes pods again, or why it need not; raise FaultNotApplied."""
+    def prove_open(self, cluster: Cluster, deadline: Deadline) -> str:
+        """Return the proof that the node is schedulable again, or why it need not be; raise FaultNotApplied."""
         deadline.check(f"{self._node} was not looked at")
         if self._was_closed:
             return f"{self._node} takes no pods: it was cordoned before"
-        if self._promise and self._promise.kept:
+        if self._undo and self._undo.kept:
             return f"{self._node} takes no pods: another fault keeps it cordoned"
         if _is_closed(cluster, self._node):
             raise FaultNotApplied(
@@ -86,7 +86,7 @@ class _Reschedule:
 
     def inject(self, injection: Injection) -> None:
         cluster, deadline = injection.cluster, Deadline.after(_SECONDS, f"{self._pod} to be deleted")
-        with cluster.client() as api:
+        with cluster.client() as api, require_answers(self.name):
             target = self._target = find_pods(api, self._namespace, [self._pod])[0]
             self._before = {pod["metadata"]["uid"] for pod in request(api, "GET", self._path)["items"]}
             self._closed = Cordon(target.node)
@@ -98,14 +98,14 @@ class _Reschedule:
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         try:
             with cluster.client() as api:
-                return wait_until(api, self._path, self._replaced, deadline)
+                return wait_until(api, self._path, self._find_replacement, deadline)
         except DeadlineExceeded as error:
             raise FaultNotApplied(f"expected {self._pod} to be replaced on another node: {error}") from error
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
-        return self._closed.opened(cluster, deadline) if self._closed else "nothing was done"
+        return self._closed.prove_open(cluster, deadline) if self._closed else "nothing was done"
 
-    def _replaced(self, state: Mapping[str, Mapping[str, Any]]) -> str | None:
+    def _find_replacement(self, state: Mapping[str, Mapping[str, Any]]) -> str | None:
         target = self._target
         if target is None:
             return None

@@ -1,4 +1,4 @@
-"""Rollouts: faults that replace Gatekeeper's webhook pods, gently, at once, or by none for a while."""
+"""Rollouts: faults that replace Gatekeeper's webhook pods gradually, all at once, or leave none for a while."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -13,15 +13,15 @@ from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.errors import DeadlineExceeded
 from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER, DEPLOYMENTS, NAMESPACE
 from chaos_harness.clusters.watching.watch import wait_until
-from chaos_harness.harness.errors import ApiRefused, FaultNotApplied
+from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, FaultNotApplied
 from chaos_harness.harness.faults import ONE_SHOT, Fault
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.faults.objects.edit import edit, restore
-from chaos_harness.harness.faults.targets import Target, find_pods
+from chaos_harness.harness.faults.targets import Target, find_pods, require_answers
 from chaos_harness.harness.undo.actions import undo
 
 if TYPE_CHECKING:
-    from chaos_harness.harness.undo.promises import Promise
+    from chaos_harness.harness.undo.promises import RegisteredUndo
 
 __all__ = [
     "DELETED",
@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 DELETED, EVICTED, ROLLED = "deleted", "evicted", "rolled out"
-"""How, in a history, the webhook pods were harmed."""
+"""`Entry.f` of harm entries for webhook pods."""
 
 _DEPLOYMENT = f"{DEPLOYMENTS}/{CONTROLLER}"
 _PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
@@ -48,28 +48,28 @@ State = Mapping[str, Mapping[str, Any]]
 
 
 def restart_rollout() -> Fault:
-    """Return the fault that `kubectl rollout restart` is: replicas are replaced as the Deployment says."""
+    """Return the fault that does `kubectl rollout restart`: replicas are replaced as the Deployment's strategy says."""
     return _Replacement("restart rollout", ROLLED, _restart)
 
 
 def delete_replicas() -> Fault:
-    """Return the fault that deletes all webhook pods at once, with their own grace periods."""
+    """Return the fault that deletes all webhook pods at once; each has its grace period."""
     return _Replacement("delete replicas", DELETED, _delete)
 
 
 def evict_replicas() -> Fault:
-    """Return the fault that evicts all webhook pods, each as soon as the disruption budget lets it."""
+    """Return the fault that evicts all webhook pods, each as soon as the disruption budget allows it."""
     return _Replacement("evict replicas", EVICTED, _evict)
 
 
 def scale_to_zero() -> Fault:
-    """Return the fault that scales the webhook's Deployment to no replica; healing scales it back."""
+    """Return the fault that scales the webhook's Deployment to 0 replicas; healing scales it back."""
     return _ScaleDown()
 
 
 @undo
 def scale(engine: Engine, *, control_plane: str, replicas: int) -> None:
-    """Scale the webhook's Deployment, as journals of earlier versions say; one that is gone stays so."""
+    """Scale the webhook's Deployment; only journals of earlier versions name this undo."""
     restore(
         engine,
         control_plane=control_plane,
@@ -81,7 +81,7 @@ def scale(engine: Engine, *, control_plane: str, replicas: int) -> None:
 
 
 class _Replacement:
-    """Harm after which the Deployment's controller makes new pods by itself: nothing has to be undone."""
+    """Harm after which the Deployment's controller creates new pods: nothing has to be undone."""
 
     healed = ONE_SHOT
 
@@ -97,18 +97,19 @@ class _Replacement:
             self._targets = find_pods(api, NAMESPACE, (), _WEBHOOKS)
             for target in self._targets:
                 injection.note_harm(self._how, target)
-            self._said = self._harm(api, self._targets)
+            with require_answers(self.name):
+                self._said = self._harm(api, self._targets)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         try:
             with cluster.client() as api:
-                seen = wait_until(api, _PODS, self._replaced, deadline, {"labelSelector": _WEBHOOKS})
+                seen = wait_until(api, _PODS, self._describe_replacement, deadline, {"labelSelector": _WEBHOOKS})
         except DeadlineExceeded as error:
             raise FaultNotApplied(f"expected webhook pods to be {self._how}: {error}") from error
         return f"{self._said}{seen}"
 
-    def _replaced(self, state: State) -> str:
-        """Return who is on the way out, or gone, and who came; "" unless it is all of them, or one in a rollout."""
+    def _describe_replacement(self, state: State) -> str:
+        """Return which pods are terminating or gone and which are new; "" until all are (one in a rollout)."""
         there = {pod["metadata"]["uid"]: pod["metadata"] for pod in state.values()}
         staying = [target.pod for target in self._targets if "deletionTimestamp" not in there.get(target.uid, _GONE)]
         fresh = sorted(
@@ -125,19 +126,20 @@ class _ScaleDown:
     name = "scale to zero"
 
     def __init__(self) -> None:
-        self._promise: Promise | None = None
+        self._undo: RegisteredUndo | None = None
 
     def inject(self, injection: Injection) -> None:
         with injection.cluster.client() as api:
             targets = find_pods(api, NAMESPACE, (), _WEBHOOKS)
             for target in targets:
                 injection.note_harm(DELETED, target)
-            self._promise = edit(injection.cluster, injection.undos, api, _DEPLOYMENT, {"spec": {"replicas": 0}})
+            with require_answers(self.name):
+                self._undo = edit(injection.cluster, injection.undos, api, _DEPLOYMENT, {"spec": {"replicas": 0}})
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         try:
             with cluster.client() as api:
-                return wait_until(api, _PODS, _nobody, deadline, {"labelSelector": _WEBHOOKS})
+                return wait_until(api, _PODS, _describe_empty, deadline, {"labelSelector": _WEBHOOKS})
         except DeadlineExceeded as error:
             raise FaultNotApplied(f"expected no webhook pod that is not on its way out: {error}") from error
 
@@ -145,7 +147,7 @@ class _ScaleDown:
         deadline.check("the Deployment was not looked at")
         with cluster.client() as api:
             wanted = request(api, "GET", _DEPLOYMENT)["spec"]["replicas"]
-        before = self._promise.given["patch"]["spec"]["replicas"] if self._promise else 1
+        before = self._undo.given["patch"]["spec"]["replicas"] if self._undo else 1
         if wanted < before:
             raise FaultNotApplied(f"expected {before} replicas to be wanted again, found {wanted}")
         return f"{wanted} replicas are wanted again"
@@ -154,7 +156,7 @@ class _ScaleDown:
 _GONE = {"deletionTimestamp": ""}
 
 
-def _nobody(state: State) -> str:
+def _describe_empty(state: State) -> str:
     left = [pod for pod in state.values() if "deletionTimestamp" not in pod["metadata"]]
     return "" if left else f"no webhook pod is left but {len(state)} on their way out"
 
@@ -173,20 +175,20 @@ def _delete(api: ApiClient, targets: Sequence[Target]) -> str:
 
 
 def _evict(api: ApiClient, targets: Sequence[Target]) -> str:
-    refused = sum(_evicted(api, target) for target in targets)
+    refused = sum(_evict_pod(api, target) for target in targets)
     return f"the disruption budget refused {refused} times; "
 
 
-def _evicted(api: ApiClient, target: Target) -> int:
-    """Evict one pod and return how often that was refused before."""
+def _evict_pod(api: ApiClient, target: Target) -> int:
+    """Evict one pod and return how often the budget refused; a request that was not answered is sent again."""
     body = {
         "apiVersion": "policy/v1",
         "kind": "Eviction",
         "metadata": {"name": target.pod, "namespace": NAMESPACE},
         "deleteOptions": {"preconditions": {"uid": target.uid}},
     }
-    said, deadline = "", Deadline.after(_EVICT_SECONDS, f"{target.pod} to be evicted")
-    for refused in deadline.attempts():
+    said, refused, deadline = "", 0, Deadline.after(_EVICT_SECONDS, f"{target.pod} to be evicted")
+    for _ in deadline.attempts():
         try:
             request(api, "POST", f"{_PODS}/{target.pod}/eviction", body=body)
         except ApiRefused as error:
@@ -194,7 +196,9 @@ def _evicted(api: ApiClient, target: Target) -> int:
                 return refused
             if error.status != _TOO_MANY:
                 raise
-            said = error.brief
+            said, refused = error.brief, refused + 1
+        except ApiUnreachable as error:
+            said = str(error)
         else:
             return refused
     raise FaultNotApplied(f"{deadline.error(said)}; see `kubectl --namespace {NAMESPACE} get pdb`")

@@ -1,4 +1,4 @@
-"""Throttle: the fault that leaves the containers of pods a share of a CPU, as a busy node or a small limit would."""
+"""Throttle: the fault that limits the CPU of containers, like a busy node or a small limit."""
 
 from typing import TYPE_CHECKING
 
@@ -10,12 +10,12 @@ from chaos_harness.harness.errors import BadScenario, CommandFailed, FaultNotApp
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.faults.targets import find_pods
-from chaos_harness.harness.faults.workloads.kill_containers import processes
+from chaos_harness.harness.faults.workloads.kill_containers import find_processes
 from chaos_harness.harness.undo.actions import undo
-from chaos_harness.harness.undo.commands import in_container
+from chaos_harness.harness.undo.commands import run_in_container
 
 if TYPE_CHECKING:
-    from chaos_harness.harness.undo.promises import Promise
+    from chaos_harness.harness.undo.promises import RegisteredUndo
 
 __all__ = ["throttle", "unthrottle"]
 
@@ -47,9 +47,10 @@ _WRITE = 'if [ -f "$1" ]; then echo "$2" > "$1"; fi'
 
 
 def throttle(selector: str, cpu: float, *, namespace: str = NAMESPACE) -> Fault:
-    """Return the fault that gives each running container of the pods that `selector` selects `cpu` CPUs at most.
+    """Return the fault that limits each running container of the pods that `selector` selects to `cpu` CPUs.
 
-    The kernel is told directly, so that nothing restarts. Healing gives back what there was. Raises BadScenario.
+    The limit is written to the container's cgroup, so that nothing restarts. Healing restores the old limit. Raises
+    BadScenario.
     """
     if not 0.01 <= cpu <= 1:  # noqa: PLR2004 - the kernel takes no less than 1 ms of a period of 100 ms
         raise BadScenario(f"throttle: expected 0.01 to 1 CPUs, found {cpu:g}")
@@ -58,8 +59,8 @@ def throttle(selector: str, cpu: float, *, namespace: str = NAMESPACE) -> Fault:
 
 @undo
 def unthrottle(engine: Engine, *, node: str, file: str, limit: str) -> None:
-    """Give a container back the limit that it had; one that is gone needs none."""
-    done = in_container(engine, node, "bash", "-c", _WRITE, "write", file, limit, ended_by="stop")
+    """Restore the CPU limit of a container; a container that is gone needs none."""
+    done = run_in_container(engine, node, "bash", "-c", _WRITE, "write", file, limit, ended_by="stop")
     if done is not None and done.returncode:
         raise CommandFailed(f"{file} on {node} could not be set to {limit}: {done.stderr.strip()}")
 
@@ -71,14 +72,14 @@ class _Throttle:
         self._selector = selector
         self._quota = str(round(cpu * _PERIOD_MICROSECONDS))
         self._namespace = namespace
-        self._files: dict[str, tuple[str, str, Promise]] = {}
+        self._files: dict[str, tuple[str, str, RegisteredUndo]] = {}
 
     def inject(self, injection: Injection) -> None:
         cluster, deadline = injection.cluster, Deadline.after(_SECONDS, f"pods {self._selector} to be throttled")
         with cluster.client() as api:
             targets = find_pods(api, self._namespace, (), self._selector)
         for target in targets:
-            for pid in processes(cluster, target, deadline):
+            for pid in find_processes(cluster, target, deadline):
                 limited = cluster.exec(target.node, ["bash", "-c", _LIMIT_OF, "limit", pid], deadline)
                 file, limit = limited.stdout.splitlines()
                 others = injection.undos.standing(unthrottle, node=target.node, file=file)
@@ -95,28 +96,30 @@ class _Throttle:
             limit = cluster.exec(node, ["cat", file], deadline).stdout.strip()
             if limit != quota:
                 raise FaultNotApplied(f"expected {file} on {node} to say {quota}, it says {limit}")
-            proofs.append(f"{file} on {node} says {limit}; {self._held_back(cluster, node, file, deadline)}")
+            proofs.append(f"{file} on {node} says {limit}; {self._prove_throttled(cluster, node, file, deadline)}")
         return "; ".join(proofs)
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
-        """See that each container has what it was given back: the limit that it had, or that of another throttle."""
+        """Require that each container has its restored limit: the old one, or that of another throttle."""
         for file, (node, _, promise) in self._files.items():
             done = cluster.exec(node, ["cat", file], deadline, check=False)
             wanted, limit = promise.given["limit"], done.stdout.strip()
             if done.returncode == 0 and limit != wanted:
-                raise FaultNotApplied(f"expected {file} on {node} to say {wanted} again, it says {limit}")
+                raise FaultNotApplied(
+                    f"throttle still in effect: expected {file} on {node} to be {wanted}, it is {limit}"
+                )
         return f"{len(self._files)} containers have the limit that they had"
 
     def _write(self, cluster: Cluster, node: str, file: str, quota: str, deadline: Deadline) -> None:
         cluster.exec(node, ["bash", "-c", _WRITE, "write", file, quota], deadline)
 
-    def _held_back(self, cluster: Cluster, node: str, file: str, deadline: Deadline) -> str:
-        """Return in how many periods the kernel held back a container that wanted more; FaultNotApplied if in none."""
+    def _prove_throttled(self, cluster: Cluster, node: str, file: str, deadline: Deadline) -> str:
+        """Return in how many periods the kernel throttled a container that wanted more; FaultNotApplied if in none."""
         periods = 0
         for _ in deadline.attempts(first=0.2):
             held, periods = map(int, cluster.exec(node, ["bash", "-c", _BURN, "burn", file], deadline).stdout.split())
             if held > 0:
-                return f"held back in {held} of {periods} periods"
+                return f"throttled in {held} of {periods} periods"
         raise FaultNotApplied(
-            f"expected {file} on {node} to hold back who wants two processors, it did in none of {periods} periods"
+            f"expected {file} on {node} to throttle two busy processes, it did so in none of {periods} periods"
         )

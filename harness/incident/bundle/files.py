@@ -1,4 +1,4 @@
-"""Packed: the files of a bundle where it lies, a directory or a zip, each read no further than it may be long."""
+"""Bundle files: reads the files of a bundle, a directory or a zip, with limits on what is read."""
 
 import errno
 import os
@@ -16,7 +16,7 @@ from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.errors import BadScenario
 
-__all__ = ["BundleFiles", "packed"]
+__all__ = ["BundleFiles", "open_files"]
 
 _PIECE = 2**20
 _NO_LINK = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -30,34 +30,36 @@ _BROKEN = (
     *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, struct.error, EOFError, OSError),
     *(NotImplementedError, RuntimeError, ValueError, OverflowError),
 )
-"""What zipfile raises at bytes that are no zip."""
+"""What zipfile raises for bytes that are no zip."""
 
 
 class BundleFiles(Protocol):
-    """The files of a bundle, whose names and sizes are as it says."""
+    """The files of a bundle; names and sizes are what the bundle claims."""
 
     @property
     def names(self) -> Sequence[str]:
-        """What it says that it holds."""
+        """The names that the bundle claims to contain."""
 
     def size(self, name: str) -> int | None:
-        """Return how long a file says that it is; None: there is none. Raises BadScenario if it is a link."""
+        """Return the claimed size of a file, None if there is none. Raises BadScenario if it is a link."""
 
     def pieces(self, name: str, most: int) -> Iterator[bytes]:
         """Yield a file piece by piece, up to `most` bytes. Raises BadScenario if it is broken."""
 
 
 @contextmanager
-def packed(path: Path) -> Iterator[BundleFiles]:
+def open_files(path: Path) -> Iterator[BundleFiles]:
     """Give the files of the bundle at `path`. Raises BadScenario if it is neither a directory nor a zip."""
     try:
         there = path.stat()
     except (OSError, ValueError) as error:
-        raise BadScenario(f"{path}: no such bundle; `{command_line('repro')}` tells where it left one") from error
+        raise BadScenario(
+            f"{path}: no such bundle; `{command_line('repro')}` prints the path of the one it left"
+        ) from error
     if stat.S_ISDIR(there.st_mode):
         yield _Folder(path)
         return
-    with _answered(path):
+    with _convert_errors(path):
         if not stat.S_ISREG(there.st_mode):
             raise BadScenario(f"{path}: is neither a directory nor a zip")
         _refuse_large_directory(path)
@@ -67,7 +69,7 @@ def packed(path: Path) -> Iterator[BundleFiles]:
 
 
 class _Folder:
-    """A directory, of which no link is followed."""
+    """A directory; no link in it is followed."""
 
     names = ()
 
@@ -86,7 +88,7 @@ class _Folder:
             yield from _pieces(self._path, file, most)
 
     def _open(self, name: str) -> IO[bytes]:
-        """Open a file from part to part of its name. Raises FileNotFoundError, BadScenario."""
+        """Open a file, one part of its name after the other. Raises FileNotFoundError, BadScenario."""
         try:
             handle = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             for part in PurePosixPath(name).parts:
@@ -128,7 +130,7 @@ class _Zip:
         member = self._members[name]
         if member.compress_type not in _METHODS:  # others unpack a piece as large as they like
             raise BadScenario(f"{self._path}: {name} is packed by method {member.compress_type}; zip it by deflate")
-        with _answered(self._path):
+        with _convert_errors(self._path):
             file = self._file.open(member)
         with file:
             yield from _pieces(self._path, file, most)
@@ -137,7 +139,7 @@ class _Zip:
 def _pieces(path: Path, file: IO[bytes], most: int) -> Iterator[bytes]:
     left = most
     while left > 0:
-        with _answered(path):
+        with _convert_errors(path):
             piece = file.read(min(_PIECE, left))
         if not piece:
             return
@@ -146,7 +148,7 @@ def _pieces(path: Path, file: IO[bytes], most: int) -> Iterator[bytes]:
 
 
 @contextmanager
-def _answered(path: Path) -> Iterator[None]:
+def _convert_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except _BROKEN as error:
@@ -157,7 +159,7 @@ def _answered(path: Path) -> Iterator[None]:
 def _refuse_large_directory(path: Path) -> None:
     """Refuse a zip whose list of members is larger than any of ours, before it is read into memory.
 
-    It stands where the last bytes say; what follows a comment, or is of the other kind for huge files, is no bundle.
+    The list is found by the last bytes; a zip with a comment, or in the 64-bit format, is no bundle.
     """
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)

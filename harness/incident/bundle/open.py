@@ -1,4 +1,4 @@
-"""Unbundle: opens a bundle from whomever, and believes nothing of it that it has not checked."""
+"""Open a bundle from anybody, and check everything in it before it is believed."""
 
 import hashlib
 import json
@@ -16,10 +16,10 @@ from chaos_harness.clusters.machine.scratch import hold_folder
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness import __version__
 from chaos_harness.harness.errors import BadScenario, HarnessError
-from chaos_harness.harness.incident.bundle.files import BundleFiles, packed
+from chaos_harness.harness.incident.bundle.files import BundleFiles, open_files
 from chaos_harness.harness.incident.bundle.write import INCIDENT, MANIFEST, SCHEMA, BundleContent, Manifest
 
-__all__ = ["opened"]
+__all__ = ["open_bundle"]
 
 _MOST_FILES = 5_000
 _MOST_BYTES = 2 * 2**30
@@ -30,15 +30,15 @@ _LONGEST_VERSION = 20
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[Manifest, Path]]:
-    """Give the manifest of a bundle, a directory or a zip, and the directory where its files lie.
+def open_bundle(path: Path) -> Iterator[tuple[Manifest, Path]]:
+    """Give the manifest of a bundle, a directory or a zip, and a directory with its files.
 
-    That is a new one, removed afterwards, which has what the manifest names and nothing else, each file as long and
-    with the sum that it says. Raises BadScenario, with one reason, if it is no bundle, of another schema, cut in half
-    or changed, too large, or if a path in it leads elsewhere; HarnessError if the disk does not take it.
+    That directory is new and removed afterwards. It has the files that the manifest names and no others, each with the
+    size and the checksum in the manifest. Raises BadScenario, with one reason, if this is no bundle, or one of another
+    schema, truncated, changed, too large, or with a path that leads elsewhere; HarnessError if the disk refuses it.
     """
     with _temporary() as folder:
-        with packed(path) as source:
+        with open_files(path) as source:
             _refuse_paths(path, source.names)
             manifest = _manifest(path, _text(path, source))
             _require_room(path, folder, manifest)
@@ -49,7 +49,7 @@ def opened(path: Path) -> Iterator[tuple[Manifest, Path]]:
 
 @contextmanager
 def _temporary() -> Iterator[Path]:
-    """Give a directory that is gone afterwards; `gc` removes it after a kill."""
+    """Give a temporary directory; `gc` removes it after a kill."""
     with ExitStack() as stack:
         try:
             folder = stack.enter_context(hold_folder("chaos-bundle", Path(tempfile.gettempdir())))
@@ -80,7 +80,7 @@ def _require_room(path: Path, folder: Path, manifest: Manifest) -> None:
 
 
 def _take(path: Path, source: BundleFiles, name: str, content: BundleContent, target: Path) -> None:
-    """Write one file, not a byte more than the manifest says that there are, and refuse it if it is another one."""
+    """Write one file, with no more bytes than the manifest says, and refuse it if its checksum is another one."""
     size = source.size(name)
     if size is None:
         raise BadScenario(f"{path}: lacks {name}, which {MANIFEST} names: it is cut in half")
@@ -136,11 +136,11 @@ def _manifest(path: Path, text: str) -> Manifest:
 
 
 def _remedy(path: Path, schema: object) -> str:
-    """Return what to type for a bundle of another schema; there is no older one than the first."""
+    """Return what to type for a bundle of another schema; there is no older schema than the first."""
     if type(schema) is int and schema > SCHEMA:
         return f"it is newer than this harness: `git pull`, then `{command_line('recheck --')} {path}`"
-    again = f"`{command_line('repro --')} {path}/{INCIDENT}/…yaml`"
-    return f"no version ever wrote that, so it was changed: live it again by {again}"
+    again = f"{command_line('repro --')} {path}/{INCIDENT}/…yaml"
+    return f"no version ever wrote that, so it was changed: replay it by `{again}`"
 
 
 def _refuse_paths(path: Path, names: Iterable[str]) -> None:
@@ -151,7 +151,7 @@ def _refuse_paths(path: Path, names: Iterable[str]) -> None:
 
 
 def _named(value: Any) -> str:
-    """Return what stands in a manifest as it was written there, if that is short."""
+    """Return a value of a manifest as it was written, if it is short."""
     if value is None or isinstance(value, str | int | float):
         return escape_controls(repr(value), most=_SHORT)
     return f"a {type(value).__name__}"

@@ -1,4 +1,4 @@
-"""Recheck: judges a bundle again with the checks of today, without a cluster, and says what changed."""
+"""Recheck: judges a bundle with the checks of today, without a cluster, and reports what changed."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from chaos_harness.clusters.shape import RECORDED
 from chaos_harness.clusters.terminal.escape import escape_controls, first_line
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.history import read
-from chaos_harness.harness.incident.bundle.open import opened
+from chaos_harness.harness.incident.bundle.open import open_bundle
 from chaos_harness.harness.incident.bundle.write import Manifest, Replay
 from chaos_harness.harness.incident.judge import JudgedClaim, judge
 from chaos_harness.harness.incident.load import LoadedIncident, load
@@ -22,7 +22,7 @@ _STAMP = 40
 
 @dataclass(frozen=True)
 class Comparison:
-    """A claim of one run: what was found of it then, and what is found now; None: it was not claimed."""
+    """A claim of one run: its verdict then and now; None: it was not claimed."""
 
     run: str
     name: str
@@ -31,19 +31,19 @@ class Comparison:
 
     @property
     def changed(self) -> bool:
-        """Whether the outcome is another one."""
+        """Whether the outcome changed."""
         return (self.then and self.then.outcome) != (self.now and self.now.outcome)
 
 
 def recheck(path: Path) -> tuple[Manifest, LoadedIncident, list[Comparison]]:
-    """Return a bundle's manifest, its incident, and each claim of each run as it was and is judged.
+    """Return a bundle's manifest, its incident, and each claim of each run with its old and new verdict.
 
     Raises BadScenario if the bundle is refused, its incident cannot be read any more, or no run has a history.
     """
-    with opened(path) as (manifest, folder):
+    with open_bundle(path) as (manifest, folder):
         try:
             loaded = load(folder / manifest.incident, manifest.shape, context=RECORDED)
-            compared = [claim for run in manifest.runs for claim in _compared(run, folder, loaded)]
+            compared = [claim for run in manifest.runs for claim in _compare(run, folder, loaded)]
         except BadScenario as error:
             problems = [problem.replace(f"{folder}/", "") for problem in error.problems]
             raise BadScenario([f"{path}: its incident cannot be read by this version:", *problems]) from error
@@ -54,14 +54,14 @@ def recheck(path: Path) -> tuple[Manifest, LoadedIncident, list[Comparison]]:
 
 
 def report(path: Path, manifest: Manifest, loaded: LoadedIncident, compared: Sequence[Comparison]) -> Iterator[str]:
-    """Yield what a reader should see of it, line by line; what strangers wrote is shown, and shortened."""
+    """Yield the lines of the report; text from the bundle is made visible and shortened."""
     yield from (escape_controls(line, most=_SHORT) for line in _lines(path, manifest, loaded, compared))
 
 
 def _lines(path: Path, manifest: Manifest, loaded: LoadedIncident, compared: Sequence[Comparison]) -> Iterator[str]:
     yield f"{path}: {loaded.incident.title}"
     yield (
-        f"lived {manifest.created[:_STAMP]} by chaos-harness {manifest.harness[:_STAMP]} with seed {manifest.seed} on "
+        f"replayed {manifest.created[:_STAMP]} by chaos-harness {manifest.harness[:_STAMP]}, seed {manifest.seed}, on "
         f"Gatekeeper {loaded.shape.gatekeeper} ({loaded.shape.install}), Kubernetes {loaded.shape.kubernetes}"
     )
     for claim in compared:
@@ -74,10 +74,10 @@ def _lines(path: Path, manifest: Manifest, loaded: LoadedIncident, compared: Seq
         yield f" {mark} {claim.run}: {claim.name}: {changed} (expected {judged.expected or 'nothing'})"
         yield f"     {judged.summary}"
     changes = sum(claim.changed for claim in compared)
-    yield f"{len(compared)} verdicts given again, {changes or 'none'} changed"
+    yield f"{len(compared)} claims judged again, {changes or 'none'} changed"
 
 
-def _compared(run: Replay, folder: Path, loaded: LoadedIncident) -> Iterator[Comparison]:
+def _compare(run: Replay, folder: Path, loaded: LoadedIncident) -> Iterator[Comparison]:
     history = folder / run.directory / _HISTORY
     if not run.verdicts or not history.is_file():
         return
@@ -89,5 +89,5 @@ def _compared(run: Replay, folder: Path, loaded: LoadedIncident) -> Iterator[Com
 
 
 def _id_of(name: str, now: Mapping[str, JudgedClaim]) -> str:
-    """Return the id of a claim of a bundle that kept names only: that of today's claim of this name."""
+    """Return the id of a claim in a bundle that has names only: that of today's claim with this name."""
     return next((key for key, judged in now.items() if judged.name == name), name)

@@ -1,4 +1,4 @@
-"""Bundle: what is left of an incident that was lived again, for a colleague who has no cluster, without secrets."""
+"""Write a bundle: what is left of a replay, for a colleague who has no cluster, without secrets."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ from chaos_harness.harness.errors import HarnessError
 from chaos_harness.harness.incident.judge import JudgedClaim
 from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.incident.machine import host
-from chaos_harness.harness.redaction import recorded, redact
+from chaos_harness.harness.redaction import redact, redact_object
 
 __all__ = ["INCIDENT", "MANIFEST", "MOST_RUNS", "SCHEMA", "BundleContent", "Manifest", "Reason", "Replay", "write"]
 
@@ -30,7 +30,7 @@ _LINES = ".jsonl"
 
 
 Reason = Literal["refused", "inconclusive", "broken"]
-"""Why a run did not come to its end: it cannot be lived at all, its moment never came, or something failed."""
+"""Why a run did not finish: it cannot be replayed, its trigger never came, or something failed."""
 
 
 class _Part(BaseModel):
@@ -38,16 +38,16 @@ class _Part(BaseModel):
 
 
 class BundleContent(_Part):
-    """What a file of the bundle must be."""
+    """Size and checksum of a file in the bundle."""
 
     bytes: Annotated[int, Field(ge=0)]
     sha256: str
 
 
 class Replay(_Part):
-    """One run: where it lies in the bundle, what was seen, its verdicts, and what kept it from its end, if anything.
+    """One run: its directory in the bundle, what was seen, its verdicts, and the error that stopped it, if any.
 
-    `error` says that in words; `reason` is which kind of error it was, and None if nothing did, or in older bundles.
+    `error` is the error's text; `reason` is its category, None if there was no error, or in older bundles.
     """
 
     directory: str
@@ -60,7 +60,7 @@ class Replay(_Part):
 
 
 class Manifest(_Part):
-    """The first thing to read of a bundle; `files` are all others, so that one that is cut in half is known."""
+    """The first file of a bundle to read; `files` are all others, so that a truncated bundle is noticed."""
 
     schema_version: int
     harness: str
@@ -86,8 +86,8 @@ def write(
 ) -> Path:
     """Write the bundle as the directory `target` and as a zip beside it; return the zip.
 
-    `runs` come with the directories of their experiments, which stay. Every file goes through the redactor. Raises
-    HarnessError if the disk does not take it.
+    `runs` come with the directories of their experiments, which are kept. Every file is redacted. Raises HarnessError
+    if the disk refuses it.
     """
     try:
         return _write(target, loaded, seed, runs, environment, images)
@@ -110,9 +110,9 @@ def _write(
     target.mkdir(mode=0o700)
     for path in (loaded.path, *loaded.files):
         _copy(path, target / INCIDENT / os.path.relpath(path, loaded.path.parent), authored=True)
-    for lived, directory in runs:
+    for replay, directory in runs:
         for path in sorted(path for path in directory.rglob("*") if path.is_file()):
-            _copy(path, target / lived.directory / path.relative_to(directory))
+            _copy(path, target / replay.directory / path.relative_to(directory))
     manifest = Manifest(
         schema_version=SCHEMA,
         harness=__version__,
@@ -123,18 +123,18 @@ def _write(
         host=host(),
         environment=dict(environment),
         images=dict(images),
-        runs=tuple(lived for lived, _ in runs),
+        runs=tuple(replay for replay, _ in runs),
         files=dict(_contents(target)),
     )
-    text = json.dumps(recorded(manifest.model_dump(mode="json")), indent=1, ensure_ascii=False)
+    text = json.dumps(redact_object(manifest.model_dump(mode="json")), indent=1, ensure_ascii=False)
     private.write(target / MANIFEST, f"{text}\n".encode(errors="replace").decode())  # half characters are no JSON
-    return _zipped(target)
+    return _zip(target)
 
 
 def _copy(source: Path, target: Path, *, authored: bool = False) -> None:
-    """Copy a file without secrets; the incident's own keep the variables that they set, for they are lived again."""
+    """Copy a file without secrets; `authored` files keep the variables that they set, because they are used again."""
     private.directory(target.parent)
-    with source.open(encoding="utf-8", errors="replace", newline="\n") as file, private.opened(target) as copy:
+    with source.open(encoding="utf-8", errors="replace", newline="\n") as file, private.replace_file(target) as copy:
         for text in file if source.suffix == _LINES else (file.read(),):
             copy.write(redact(text, authored=authored).encode(errors="backslashreplace"))
 
@@ -146,10 +146,10 @@ def _contents(directory: Path) -> Iterator[tuple[str, BundleContent]]:
         yield path.relative_to(directory).as_posix(), BundleContent(bytes=path.stat().st_size, sha256=digest)
 
 
-def _zipped(directory: Path) -> Path:
+def _zip(directory: Path) -> Path:
     target = directory.with_name(f"{directory.name}.zip")
     unfinished = target.with_suffix(".part")
-    with private.opened(unfinished) as whole, zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as file:
+    with private.replace_file(unfinished) as whole, zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as file:
         for path in sorted(path for path in directory.rglob("*") if path.is_file()):
             file.write(path, path.relative_to(directory).as_posix())
     return Path(shutil.move(unfinished, target))

@@ -1,1 +1,1 @@
-"""Replay: an incident run again on real clusters, as often as asked."""
+"""Replay: runs an incident on real clusters, as often as asked."""

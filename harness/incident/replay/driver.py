@@ -1,4 +1,4 @@
-"""Drive: lives an incident again in an open experiment, step by step, each when its moment or its trigger has come."""
+"""Driver: replays an incident in an open experiment, each step when its time or its trigger has come."""
 
 import threading
 import time
@@ -13,25 +13,25 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.catalogue import entries
 from chaos_harness.harness.errors import DeadlineExceeded, Inconclusive
 from chaos_harness.harness.experiment.lifecycle import Experiment
-from chaos_harness.harness.experiment.phases import under_way
+from chaos_harness.harness.experiment.phases import convert_bad_scenario
 from chaos_harness.harness.experiment.trigger import Trigger, When
 from chaos_harness.harness.incident.load import LoadedIncident
-from chaos_harness.harness.incident.manifests import applied
+from chaos_harness.harness.incident.manifests import policies_of
 from chaos_harness.harness.incident.model import Step, TriggerSpec
 from chaos_harness.harness.incident.replay.resolve import resolve
 from chaos_harness.harness.incident.timeline import length
 from chaos_harness.harness.incident.watches import lists_of
 from chaos_harness.harness.probes.objects import watch_objects
 
-__all__ = ["relive"]
+__all__ = ["replay_incident"]
 
 
-@under_way("the incident")
-def relive(loaded: LoadedIncident, experiment: Experiment) -> None:
-    """Go through the incident's timeline, heal, and wait until Gatekeeper serves again.
+@convert_bad_scenario("the incident")
+def replay_incident(loaded: LoadedIncident, experiment: Experiment) -> None:
+    """Run the incident's timeline, heal, and wait until Gatekeeper is serving again.
 
-    The clock of the timeline begins when policies and workload are there and the probes are asking. Raises
-    Inconclusive if a trigger does not come in time or the budget is used up, and what a fault raises.
+    The timeline starts when policies and workload are applied and the probes are asking. Raises Inconclusive if a
+    trigger does not come in time or the budget is used up, and the errors of faults.
     """
     incident = loaded.incident
     if incident.seed is not None:
@@ -40,7 +40,7 @@ def relive(loaded: LoadedIncident, experiment: Experiment) -> None:
     for prepared in incident.preparations:
         values = resolve(prepared.with_, experiment.cluster, experiment.random)
         experiment.prepare(entries("preparation")[prepared.preparation].make(values))
-    if policies := applied(loaded):
+    if policies := policies_of(loaded):
         experiment.apply(*policies)
     watched = [watched for words in incident.watch for watched in lists_of(words)]
     experiment.probe(*watch_objects(experiment.cluster, experiment.history, watched))
@@ -50,22 +50,22 @@ def relive(loaded: LoadedIncident, experiment: Experiment) -> None:
     budget = Deadline.after(incident.budget, f"the timeline, {incident.repeat} times")
     for _ in range(incident.repeat):
         with ExitStack() as healing:
-            _Drive(loaded, experiment, healing, budget).run()
+            _TimelineRun(loaded, experiment, healing, budget).run()
     if incident.recovery:
         experiment.recovered(incident.recovery)
 
 
 @dataclass(order=True)
 class _Due:
-    """Something to be done: a step begins, or ends."""
+    """A step that is due to begin or to end."""
 
     at: float
     index: int
     ends: bool = field(compare=False)
 
 
-class _Drive:
-    """One run of a timeline; `healing` holds what must be healed whatever happens, newest first."""
+class _TimelineRun:
+    """One run of a timeline; `healing` holds what must be healed in any case, newest first."""
 
     def __init__(self, loaded: LoadedIncident, experiment: Experiment, healing: ExitStack, budget: Deadline) -> None:
         self._steps = loaded.incident.faults
@@ -80,17 +80,17 @@ class _Drive:
         self._end = length(loaded.incident)
 
     def run(self) -> None:
-        """Do everything that is due, in its order, until nothing is and the timeline is over."""
-        with self._armed() as waiting:
+        """Begin and end all steps when they are due, until no step is left and the timeline is over."""
+        with self._arm_triggers() as waiting:
             self._began = time.monotonic()
-            self._due = [_Due(_begin(step), index, ends=False) for index, step in self._timed()]
+            self._due = [_Due(_begin(step), index, ends=False) for index, step in self._timed_steps()]
             while self._due or waiting or self._now < self._end:
-                self._wait(min([self._next(), *(self._within(index) for index in waiting)]))
-                for index in self._taken():
+                self._wait(min([self._next(), *(self._time_limit(index) for index in waiting)]))
+                for index in self._take_sprung():
                     waiting.pop(index, None)
                     self._due.append(_Due(self._now + self._steps[index].delay, index, ends=False))
                 for index, trigger in waiting.items():
-                    if self._now > self._within(index):
+                    if self._now > self._time_limit(index):
                         self._complain(index, trigger)
                 self._do()
 
@@ -101,12 +101,12 @@ class _Drive:
     def _next(self) -> float:
         return min(self._due).at if self._due else max(self._end, self._now)
 
-    def _timed(self) -> Iterator[tuple[int, Step]]:
+    def _timed_steps(self) -> Iterator[tuple[int, Step]]:
         return ((index, step) for index, step in enumerate(self._steps) if step.at is not None)
 
     @contextmanager
-    def _armed(self) -> Iterator[dict[int, Trigger]]:
-        """Give the triggers of the steps that wait for one, armed, by the steps' indices."""
+    def _arm_triggers(self) -> Iterator[dict[int, Trigger]]:
+        """Give the armed triggers of the steps that wait for one, by step index."""
         with ExitStack() as stack:
             yield {
                 index: stack.enter_context(self._trigger(index, step.when))
@@ -120,21 +120,21 @@ class _Drive:
         return Trigger(self._experiment.cluster, self._experiment.history, when, act, times=wanted.count)
 
     def _spring(self, index: int, seen: Callable[[], int], wanted: int, _object: object) -> None:
-        """Tell the main thread, which acts, that the moment of a step has come; in the trigger's thread."""
+        """Notify the main thread, which acts, that a step's trigger has come; runs in the trigger's thread."""
         if seen() == wanted:
             self._sprung.put(index)
             self._wake.set()
 
-    def _within(self, index: int) -> float:
+    def _time_limit(self, index: int) -> float:
         when = self._steps[index].when
         return when.within if when else 0.0
 
     def _complain(self, index: int, trigger: Trigger) -> None:
-        """Raise Inconclusive with what was seen instead of the moment that a step waited for."""
+        """Raise Inconclusive with what the trigger of a step saw instead."""
         try:
             trigger.wait(Deadline.after(0, f"step {index + 1} ({self._steps[index].fault}) to begin"))
         except DeadlineExceeded as error:
-            within = self._within(index)
+            within = self._time_limit(index)
             raise Inconclusive(f"{error}; it may take {within:g} s, see `when` of this step") from error
 
     def _wait(self, until: float) -> None:
@@ -146,7 +146,7 @@ class _Drive:
             self._experiment.hold(round(until - self._now, 3), self._wake)
         self._wake.clear()
 
-    def _taken(self) -> Iterator[int]:
+    def _take_sprung(self) -> Iterator[int]:
         while True:
             try:
                 yield self._sprung.get_nowait()
@@ -167,10 +167,10 @@ class _Drive:
         values = resolve(step.with_, experiment.cluster, experiment.random)
         fault = entries("fault")[step.fault].make(values)
         if step.lasts is None:
-            experiment.act(fault)
+            experiment.act(fault, heals_within=step.heals_within)
         else:
             self._open[index] = self._healing.enter_context(ExitStack())
-            self._open[index].enter_context(experiment.fault(fault))
+            self._open[index].enter_context(experiment.fault(fault, heals_within=step.heals_within))
             self._due.append(_Due(self._now + step.lasts, index, ends=True))
         followers = [number for number, follower in enumerate(self._steps) if step.id and follower.after == step.id]
         self._due += [_Due(self._now + self._steps[number].delay, number, ends=False) for number in followers]

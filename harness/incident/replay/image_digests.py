@@ -1,4 +1,4 @@
-"""Provenance: which images the cluster of a run ran, by digest."""
+"""Image digests: which images the cluster of a run used."""
 
 import json
 
@@ -13,7 +13,7 @@ _SECONDS = 30.0
 
 
 def image_digests(cluster: Cluster) -> dict[str, str]:
-    """Return the ids of the nodes' image and of Gatekeeper's; what cannot be had is said to be unknown."""
+    """Return the image ids of the nodes and of Gatekeeper, or "unknown"."""
     deadline = Deadline.after(_SECONDS, f"the images of {cluster.name}")
     node = (cluster.workers or cluster.control_planes)[0]
     digests = {"node": "unknown", "gatekeeper": "unknown"}

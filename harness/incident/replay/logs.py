@@ -1,4 +1,4 @@
-"""Logs: what Gatekeeper, the control plane and the kubelets wrote, fetched from the nodes of a live cluster."""
+"""Logs: collects the logs of Gatekeeper, the control plane and the kubelets from the nodes of a running cluster."""
 
 import shlex
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ _WANTED = (
 
 
 def collect(cluster: Cluster, target: Path) -> list[str]:
-    """Write the logs' last 256 KiB each below `target`, without secrets; return what could not be had, and why."""
+    """Write the last 256 KiB of each log below `target`, without secrets; return which are missing, and why."""
     deadline = Deadline.after(_SECONDS, f"the logs of {cluster.name}")
     missing = []
     for node in cluster.nodes():

@@ -1,4 +1,4 @@
-"""Repro: lives an incident again as often as asked, and tells how often it was seen, why, and how to see it again."""
+"""Repro: reports the runs of an incident: how often it reproduced, the evidence, and the command to repeat it."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,14 +11,14 @@ from chaos_harness.harness.incident.judge import JudgedClaim
 from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.statistics import wilson
 
-__all__ = ["again", "report", "score"]
+__all__ = ["replay_command", "report", "score"]
 
 _SHOWN = 2
 _SHORT = 300
 
 
 def score(runs: Sequence[Replay]) -> str:
-    """Return "reproduced k of n (interval)"; runs that could not be judged are no part of n and are told beside it."""
+    """Return "reproduced k of n (interval)"; runs that could not be judged are not in n, but listed after it."""
     decided = [run for run in runs if run.seen in ("reproduced", "not reproduced")]
     reproduced = sum(run.seen == "reproduced" for run in decided)
     words = f"reproduced {reproduced} of {len(decided)}"
@@ -30,7 +30,7 @@ def score(runs: Sequence[Replay]) -> str:
 
 
 def report(loaded: LoadedIncident, runs: Sequence[Replay], seed: int, bundle: Path) -> Iterator[str]:
-    """Yield what a reader should see at the end, line by line."""
+    """Yield the lines of the report."""
     shape = loaded.shape
     yield f"{loaded.name}: {loaded.incident.title}"
     yield (
@@ -50,11 +50,11 @@ def report(loaded: LoadedIncident, runs: Sequence[Replay], seed: int, bundle: Pa
     yield ""
     yield f"bundle:       {bundle} (and the directory beside it)"
     yield f"without a cluster: {command_line('recheck --')} {bundle}"
-    yield f"live it again:     {again(loaded, seed)}"
+    yield f"replay it:         {replay_command(loaded, seed)}"
 
 
-def again(loaded: LoadedIncident, seed: int) -> str:
-    """Return the command that does the same on a colleague's machine."""
+def replay_command(loaded: LoadedIncident, seed: int) -> str:
+    """Return the command that repeats the run on another machine."""
     shape = loaded.shape
     given: Mapping[str, Any] = {
         "gatekeeper": shape.gatekeeper,
@@ -68,7 +68,7 @@ def again(loaded: LoadedIncident, seed: int) -> str:
 
 
 def _evidence(runs: Iterable[Replay]) -> Iterator[str]:
-    """Yield the shortest evidence: what decided the symptoms, of the run that needed the fewest words for it."""
+    """Yield the shortest evidence: that of the reproducing run whose symptoms have the fewest characters."""
     proved = [_symptoms(run.verdicts) for run in runs if run.seen == "reproduced"]
     if not proved:
         return

@@ -1,4 +1,4 @@
-"""Resolving: what the references of an incident stand for, on the cluster that there is now."""
+"""Resolve: replaces the references of an incident by names in the current cluster."""
 
 import random
 import re
@@ -25,10 +25,10 @@ def resolve(value: Any, cluster: Cluster, chance: random.Random) -> Any:
     if isinstance(value, list):
         return [resolve(part, cluster, chance) for part in value]
     reference = REFERENCE.fullmatch(value) if isinstance(value, str) else None
-    return _meant(reference, cluster, chance) if reference else value
+    return _look_up(reference, cluster, chance) if reference else value
 
 
-def _meant(reference: re.Match[str], cluster: Cluster, chance: random.Random) -> str:
+def _look_up(reference: re.Match[str], cluster: Cluster, chance: random.Random) -> str:
     if reference["image"]:
         return f"docker.io/{REPOSITORY}:{cluster.shape.gatekeeper}"
     if reference["any"]:

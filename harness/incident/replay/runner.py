@@ -1,4 +1,4 @@
-"""Runner: lives an incident again on real clusters, as often as asked, and keeps what each run left."""
+"""Runner: replays an incident on real clusters, as often as asked, and keeps what each run left."""
 
 import time
 from collections.abc import Iterator
@@ -22,15 +22,15 @@ from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.gatekeeper.restart import restart_gatekeeper
 from chaos_harness.harness.history import read
 from chaos_harness.harness.incident.bundle.write import Reason, Replay
-from chaos_harness.harness.incident.judge import judge, seen
+from chaos_harness.harness.incident.judge import conclude, judge
 from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.incident.replay import logs
-from chaos_harness.harness.incident.replay.driver import relive
+from chaos_harness.harness.incident.replay.driver import replay_incident
 from chaos_harness.harness.incident.replay.image_digests import image_digests
 from chaos_harness.harness.redaction import redact
-from chaos_harness.harness.run.cluster_provider import Supply
-from chaos_harness.harness.run.context import Session
-from chaos_harness.harness.run.interrupts import interrupted
+from chaos_harness.harness.run.cluster_provider import ClusterProvider
+from chaos_harness.harness.run.context import RunContext
+from chaos_harness.harness.run.interrupts import hides_interrupt
 
 __all__ = ["Runner"]
 
@@ -38,20 +38,20 @@ _FRESH_SECONDS = 300.0
 
 
 class Runner:
-    """Keeps one cluster of a shape and lives incidents on it; a cluster that does not come back is replaced.
+    """Keeps one cluster of a shape and replays incidents on it; a cluster that does not recover is replaced.
 
-    `environment` and `images` are what the clusters stand on, known after the first run.
+    `environment` and `images` describe the clusters, and are known after the first run.
     """
 
-    def __init__(self, session: Session, directory: Path, *, fresh: bool = False) -> None:
-        """Prepare to run; what each run writes goes below `directory`, beside that of runs before an interruption.
+    def __init__(self, session: RunContext, directory: Path, *, fresh: bool = False) -> None:
+        """Prepare to run; each run writes into a new directory in `directory`, beside those of earlier runs.
 
-        `fresh` means a new cluster for each run; so does a session with a pool, whose clusters are as new ones.
+        `fresh` means a new cluster for each run; so does a context with a pool, whose clusters are as good as new.
         """
         self._session = session
         self._directory = directory
-        self._fresh = fresh or session.pooled
-        self._supply: Supply | None = None
+        self._fresh = fresh or session.uses_pool
+        self._supply: ClusterProvider | None = None
         self._cluster: Cluster | None = None
         self._lent = ExitStack()
         self._used = False
@@ -62,7 +62,7 @@ class Runner:
 
     @contextmanager
     def open(self) -> Iterator["Runner"]:
-        """Give the runner for a block, at whose end its cluster is removed, kept or given back, as was asked for."""
+        """Give the runner for a block; at its end the cluster is removed, kept, or returned, as the options say."""
         session = self._session
         try:
             yield self
@@ -70,48 +70,52 @@ class Runner:
             try:
                 self._drop()
             finally:
-                for line in session.parting:
+                for line in session.closing_lines:
                     session.progress.say(line)
                 session.close()
 
     def run(self, loaded: LoadedIncident, seed: int) -> tuple[Replay, Path]:
-        """Live the incident once; return what was seen and the directory with its history.
+        """Replay the incident once; return the result and the directory with its history.
 
-        An error is told as a run that broke, and its cluster is not used again; an interruption is raised.
+        An error makes the result "broken", and its cluster is not used again; an interrupt is raised.
         """
         self._runs += 1
         directory = self._directory / str(self._runs)
         began = time.monotonic()
-        lived = Replay(directory=f"runs/{self._runs}", seen="broken", seconds=0.0)
+        replay = Replay(directory=f"runs/{self._runs}", seen="broken", seconds=0.0)
         try:
             cluster = self._ready(loaded.shape)
-            lived = self._live(lived, loaded, cluster, seed, directory)
-        except Exception as error:  # whatever broke a run, the other ones and the bundle must come
-            if interrupted(error):
+            replay = self._replay(replay, loaded, cluster, seed, directory)
+        except Exception as error:  # an error in one run must not prevent other runs and the bundle
+            if hides_interrupt(error):
                 raise KeyboardInterrupt from error
             private.directory(directory)
-            lived = lived.model_copy(update={"error": f"{type(error).__name__}: {error}", "reason": _reason(error)})
+            replay = replay.model_copy(update={"error": f"{type(error).__name__}: {error}", "reason": _reason(error)})
             self._failures += 1
             self._drop()
-            self._supply = None  # it may have been the engine: it is looked for again
-        return lived.model_copy(update={"seconds": round(time.monotonic() - began, 1)}), directory
+            self._supply = None  # the engine may be the reason: find it again
+        return replay.model_copy(update={"seconds": round(time.monotonic() - began, 1)}), directory
 
-    def _live(self, lived: Replay, loaded: LoadedIncident, cluster: Cluster, seed: int, directory: Path) -> Replay:
-        experiment = Experiment(cluster, directory, name=loaded.name, seed=seed, progress=self._session.progress)
+    def _replay(self, replay: Replay, loaded: LoadedIncident, cluster: Cluster, seed: int, directory: Path) -> Replay:
+        experiment = Experiment(
+            cluster, directory, name=loaded.name, seed=seed, progress=self._session.progress, claims_healing=False
+        )
         missing: list[str] = []
         self.environment = experiment.record.environment
         try:
             with experiment:
-                relive(loaded, experiment)
+                replay_incident(loaded, experiment)
         finally:
             private.write(directory / "record.json", redact(experiment.record.json()))
             with self._session.progress.step("keep the logs"):
                 missing += logs.collect(cluster, directory / "logs")
+        if any(fault.healed_at is None for fault in experiment.record.faults):
+            self._drop()  # the next run is to begin on one that is as new
         verdicts = tuple(judge(loaded.incident, loaded.shape, read(experiment.history.path)))
-        return lived.model_copy(update={"seen": seen(verdicts), "verdicts": verdicts, "missing": tuple(missing)})
+        return replay.model_copy(update={"seen": conclude(verdicts), "verdicts": verdicts, "missing": tuple(missing)})
 
     def _ready(self, shape: Shape) -> Cluster:
-        """Return a cluster of the shape on which nothing has happened yet that a run could remember."""
+        """Return a cluster of the shape on which no earlier run left anything."""
         if self._cluster is not None and (self._fresh or self._cluster.shape != shape):
             self._drop()
         if self._cluster is not None and self._used:
@@ -131,13 +135,13 @@ class Runner:
         self.images = image_digests(cluster)
         return cluster
 
-    def _connect(self) -> Supply:
+    def _connect(self) -> ClusterProvider:
         session = self._session
         engine = session.connect()
-        return Supply(session, engine, lambda wanted: images.ensure(engine, wanted, session.progress))
+        return ClusterProvider(session, engine, lambda wanted: images.ensure(engine, wanted, session.progress))
 
     def _drop(self) -> None:
-        """Let go of the cluster, whatever becomes of it."""
+        """Give the cluster up, even if that fails."""
         self._cluster, self._used = None, False
         self._lent.close()
 

@@ -1,4 +1,4 @@
-"""Sequential: a test on repetitions that goes on until it is sure enough whether an incident still reproduces."""
+"""Sequential: a test on repeated runs that goes on until it is certain whether an incident still reproduces."""
 
 import math
 from collections.abc import Sequence
@@ -12,15 +12,15 @@ _LOWEST, _HIGHEST = 0.2, 0.95
 
 
 def usual_rate(hits: int, runs: int) -> float:
-    """Return the rate to expect of an incident that was seen `hits` times in `runs`: never 0 and never 1."""
+    """Return the estimated rate of an incident that was seen `hits` times in `runs`: never 0 and never 1."""
     return min(_HIGHEST, max(_LOWEST, (hits + 1) / (runs + 2)))
 
 
 @dataclass(frozen=True)
 class Sequential:
-    """Wald's test of "as often as `usual`" against "a quarter as often, or never".
+    """Wald's sequential test of "as often as `usual`" against "a quarter as often, or never".
 
-    Of what it decides, no more than `risk` is wrong, in either direction. It never decides on one repetition: a
+    Each decision is wrong with a probability of at most `risk`, in either direction. It never decides on one run: a
     flaky incident that was seen once without a part does not prove that the part is not needed.
     """
 
@@ -28,7 +28,7 @@ class Sequential:
     risk: float
 
     def decide(self, outcomes: Sequence[bool]) -> Literal["as often", "rarer"] | None:
-        """Return what the repetitions prove so far, or None if they prove nothing yet."""
+        """Return what the runs prove so far, or None if they prove nothing yet."""
         rare = self.usual * _RARER
         hits = sum(outcomes)
         misses = len(outcomes) - hits

@@ -1,4 +1,4 @@
-"""Shrink: finds the smallest part of an incident that still reproduces it, by delta debugging that knows flakiness."""
+"""Shrink: finds the smallest part of an incident that still reproduces it, by delta debugging for flaky incidents."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,10 +8,10 @@ from chaos_harness.clusters.checkout import command_line
 from chaos_harness.harness.errors import Inconclusive
 from chaos_harness.harness.incident.replay.sequential import Sequential, usual_rate
 
-__all__ = ["OutOfBudget", "Removal", "Shrinker", "Shrunk"]
+__all__ = ["OutOfBudget", "Removal", "ShrinkResult", "Shrinker"]
 
 Attempt = Callable[[frozenset[str]], bool | None]
-"""Lives the incident once without the parts of these ids: whether it reproduced; None: cannot be lived or judged."""
+"""Replays the incident without parts, by id; returns whether it reproduced, None if it cannot be run or judged."""
 
 Conclusion = Literal["not needed", "needed", "undecided"]
 
@@ -26,7 +26,7 @@ class OutOfBudget(Exception):
 
 @dataclass(frozen=True)
 class Removal:
-    """What leaving out `parts`, beside what was left out already, showed: `hits` of `runs` reproduced."""
+    """The result of leaving out `parts`, in addition to those left out before: `hits` of `runs` reproduced."""
 
     parts: tuple[str, ...]
     hits: int
@@ -34,19 +34,19 @@ class Removal:
     conclusion: Conclusion
 
     def words(self, names: Mapping[str, str]) -> str:
-        """Return it in words, with what its parts are called."""
-        why = "not tried" if self.conclusion == "undecided" else "cannot be lived or judged"
+        """Return a text with the names of its parts."""
+        why = "not tried" if self.conclusion == "undecided" else "cannot be run or judged"
         seen = f"reproduced {self.hits} of {self.runs}" if self.runs else why
         return f"without {', '.join(names[part] for part in self.parts)}: {seen}: {self.conclusion}"
 
 
 @dataclass
-class Shrunk:
-    """What is left, what was found, and whether the search came to its end.
+class ShrinkResult:
+    """The parts that are left, the findings on the way, and whether the search was finished.
 
-    `risk` bounds the chance that a part was left out without which the incident is seen a quarter as often, or never.
-    It does not bound the other mistake: how often it is usually seen is learnt from few runs, and of an incident that
-    is seen in one of three a part that is not needed is kept in one of five shrinks.
+    `risk` bounds the probability that a part was left out without which the incident is seen a quarter as often, or
+    never. The opposite error is not bounded: the usual rate is estimated from few runs, and of an incident that is seen
+    in one of three runs, a part that is not needed is kept in one of five shrinks.
     """
 
     kept: list[str]
@@ -61,23 +61,23 @@ class Shrunk:
 class Shrinker:
     """Leaves out parts of an incident, in ever smaller groups, and keeps those without which it is seen more rarely.
 
-    How often the incident is usually seen is learnt on the way, from every run that was made without parts that are
-    not needed; what an earlier, worse guess decided is looked at again, with more runs if they are needed.
+    The usual rate is estimated from every run made without parts that are not needed; a decision by an earlier, worse
+    estimate is made again, with more runs if necessary.
     """
 
     def __init__(self, parts: Sequence[str], attempt: Attempt, *, confidence: float = 0.95) -> None:
-        """Prepare to shrink; with `confidence` no needed part is left out, if there are three decisions for each."""
+        """Prepare to shrink; with `confidence` no needed part is left out, for up to three decisions per part."""
         self._attempt = attempt
         self._risk = (1 - confidence) / (3 * max(1, len(parts)))
         self._parts = list(parts)
         self._outcomes: dict[frozenset[str], list[bool]] = {}
         self._findings: dict[frozenset[str], Removal] = {}
-        self._found = Shrunk(list(parts))
+        self._found = ShrinkResult(list(parts))
 
-    def run(self) -> Shrunk:
-        """Return what is left when nothing more can be left out, or when the budget is used up.
+    def run(self) -> ShrinkResult:
+        """Return the result when nothing more can be left out, or when the budget is used up.
 
-        Raises Inconclusive if the whole incident does not reproduce: then there is nothing to shrink.
+        Raises Inconclusive if the whole incident does not reproduce: there is nothing to shrink then.
         """
         shrunk = self._found
         try:
@@ -91,7 +91,7 @@ class Shrinker:
         return shrunk
 
     def _measure(self) -> None:
-        """Find out how often the whole incident reproduces."""
+        """Measure how often the whole incident reproduces."""
         shrunk = self._found
         whole = self._outcomes[frozenset()] = []
         while shrunk.hits < _FIRST_HITS and shrunk.runs < _FIRST_RUNS:
@@ -100,7 +100,7 @@ class Shrinker:
             if not shrunk.hits and shrunk.runs >= _HOPELESS_RUNS:
                 raise Inconclusive(
                     f"the whole incident reproduced in none of {shrunk.runs} runs: there is nothing to shrink; "
-                    f"`{command_line('repro --')} FILE --times 20` tells how rare it is"
+                    f"`{command_line('repro --')} FILE --times 20` measures how rare it is"
                 )
 
     def _minimise(self) -> None:
@@ -116,7 +116,7 @@ class Shrinker:
                 return
 
     def _needed(self, group: Sequence[str]) -> bool:
-        """Whether the incident reproduces more rarely without this group, too."""
+        """Whether the incident reproduces more rarely if this group is left out, too."""
         left_out = frozenset(self._parts) - frozenset(self._found.kept) | frozenset(group)
         outcomes = self._outcomes.setdefault(left_out, [])
         conclusion: Conclusion = "undecided"
@@ -132,7 +132,7 @@ class Shrinker:
         return conclusion == "needed"
 
     def _test(self) -> Sequential:
-        """Return the test against all that is known of how often the incident is seen with nothing needed missing."""
+        """Return the test, with the usual rate by all runs in which no needed part was missing."""
         same = [key for key, finding in self._findings.items() if finding.conclusion == "not needed"]
         known = [outcome for key in (frozenset[str](), *same) for outcome in self._outcomes[key]]
         self._found.usual = usual_rate(sum(known), len(known))

@@ -1,4 +1,4 @@
-"""Ledger: the file of what each attempt of a shrink showed, by which one that was stopped goes on where it was."""
+"""Ledger: the file with the result of each attempt of a shrink, so that an interrupted shrink can be resumed."""
 
 import hashlib
 import json
@@ -17,19 +17,20 @@ __all__ = ["Ledger"]
 _MOST_BYTES = 16 * 2**20
 _SHORT = 200
 _FORMAT = 2
-"""Grows when parts of an incident get other ids; a ledger of the first format has none in its head."""
+"""Increased when parts of an incident get other ids; the head of a ledger of format 1 has no format."""
 
 _BROKEN = (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError)
-"""What reading a line that somebody else made can raise."""
+"""What reading a line from elsewhere can raise."""
 
 
 class Ledger:
-    """The attempts of one shrink, in their order; those of an earlier process are given again before new ones."""
+    """The attempts of one shrink; the results of an earlier process are returned before new attempts are made."""
 
     def __init__(self, path: Path, loaded: LoadedIncident, seed: int, confidence: float) -> None:
-        """Begin the ledger, or go on with it. Raises BadScenario if it is another incident's, or cannot be read.
+        """Create the ledger, or resume it.
 
-        So does one in which parts have other ids than in this version.
+        Raises BadScenario if it belongs to another incident, cannot be read, or has other ids of parts than this
+        version.
         """
         self._path = path
         self._stored: dict[tuple[str, ...], deque[bool]] = {}
@@ -43,7 +44,7 @@ class Ledger:
 
     @staticmethod
     def seed_of(path: Path) -> int:
-        """Return the seed of the shrink whose ledger this is. Raises BadScenario."""
+        """Return the seed in a ledger. Raises BadScenario."""
         try:
             seed = json.loads(_read(path).partition("\n")[0])["seed"]
         except _BROKEN as error:
@@ -53,12 +54,12 @@ class Ledger:
         return seed
 
     def take(self, left_out: frozenset[str]) -> bool | None:
-        """Return what an attempt without the parts of these ids showed, each only once; None: it must be made."""
+        """Return a stored result of an attempt without these parts, each only once; None: it must be made."""
         stored = self._stored.get(tuple(sorted(left_out)))
         return stored.popleft() if stored else None
 
     def note(self, left_out: frozenset[str], *, reproduced: bool, seconds: float, seen: str) -> None:
-        """Write down what an attempt showed."""
+        """Write the result of an attempt."""
         self._add({"without": sorted(left_out), "reproduced": reproduced, "seen": seen, "seconds": seconds})
 
     def _restore(self, head: Mapping[str, Any]) -> None:
@@ -103,7 +104,7 @@ def _read(path: Path) -> str:
 
 
 def _attempt(line: Any) -> tuple[tuple[str, ...], bool]:
-    """Return what an attempt left out, and whether it reproduced. Raises TypeError, KeyError."""
+    """Return which parts an attempt left out, and whether it reproduced. Raises TypeError, KeyError."""
     without, reproduced = line["without"], line["reproduced"]
     if not isinstance(without, list) or not isinstance(reproduced, bool):
         raise TypeError("expected what was left out and whether that reproduced")

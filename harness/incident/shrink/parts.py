@@ -1,4 +1,4 @@
-"""Parts: what can be left out of an incident, each with an id, and the incident that is left then."""
+"""Parts: what can be left out of an incident, by ids, and the incident without some of them."""
 
 import json
 from collections.abc import Iterator
@@ -10,9 +10,9 @@ import yaml
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.incident.model import Incident, Step
-from chaos_harness.harness.incident.timeline import rewired
+from chaos_harness.harness.incident.timeline import remove_step
 
-__all__ = ["Part", "durations", "structure", "text", "without"]
+__all__ = ["Part", "durations", "format_incident", "remove_parts", "structure"]
 
 Piece = Literal["step", "preparation", "policy", "object", "probe", "turn", "worker", "timeline"]
 Time = Literal["lasts", "at", "delay"]
@@ -31,9 +31,9 @@ _SHORTEST = 4.0
 
 @dataclass(frozen=True)
 class Part:
-    """What a shrink may leave out: the piece with this `number`, from 1, or one of the two `halving`s of its `time`.
+    """Something that a shrink may leave out: the piece `number`, from 1, or one of the two `halving`s of its `time`.
 
-    The timeline has one time only, and no name for it. `fault` is for readers: the id does without it.
+    The timeline has only one time, which has no name. `fault` is for texts: it is not in the id.
     """
 
     piece: Piece
@@ -44,17 +44,17 @@ class Part:
 
     @property
     def id(self) -> str:
-        """The same for the same part of the same incident, however it is worded: "step/1/lasts/half/2"."""
+        """The same for the same part of the same incident, whatever its wording: "step/1/lasts/half/2"."""
         halved = ("half", str(self.halving)) if self.halving else ()
         return "/".join([self.piece, str(self.number), *([self.time] if self.time else []), *halved])
 
     @property
     def whole(self) -> "Part":
-        """The piece whose time it is; itself, if it is a piece."""
+        """The piece that the time belongs to; itself if it is a piece."""
         return replace(self, time=None, halving=0)
 
     def __str__(self) -> str:
-        """Return it in words."""
+        """Return a text for reports."""
         if self.piece == "timeline":
             return f"{_HALVINGS[self.halving]} of the timeline"
         piece = f"{self.piece} {self.number}" + (f" ({self.fault})" if self.fault else "")
@@ -62,7 +62,7 @@ class Part:
 
 
 def structure(loaded: LoadedIncident) -> list[Part]:
-    """Return the pieces that an incident is made of: steps, policies, objects, probes, turns and workers but one."""
+    """Return the pieces of an incident: steps, policies, objects, probes, turns, and all workers but one."""
     incident = loaded.incident
     steps = [_step(index, step) for index, step in enumerate(incident.faults)]
     lists = [Part(piece, index + 1) for name, piece in _LISTS.items() for index in range(len(getattr(incident, name)))]
@@ -77,23 +77,23 @@ def durations(loaded: LoadedIncident) -> list[Part]:
     return [replace(part, halving=halving) for part in long for halving in _HALVINGS]
 
 
-def without(loaded: LoadedIncident, left_out: frozenset[Part]) -> LoadedIncident | None:
-    """Return the incident without these parts, or None if none would be left.
+def remove_parts(loaded: LoadedIncident, left_out: frozenset[Part]) -> LoadedIncident | None:
+    """Return the incident without these parts, or None if no step would be left.
 
-    Steps that came after one that is left out begin when that would have begun.
+    Steps that came after a removed one begin when that would have begun.
     """
     incident = loaded.incident
-    steps = _shortened(incident, left_out)
+    steps = _shorten_steps(incident, left_out)
     for index in reversed(range(len(incident.faults))):
         if _step(index, incident.faults[index]) in left_out:
-            steps = rewired(steps, index)
+            steps = remove_step(steps, index)
     if not steps:
         return None
     lists = {
         name: [part for index, part in enumerate(getattr(incident, name)) if Part(piece, index + 1) not in left_out]
         for name, piece in _LISTS.items()
     }
-    lasts = _halved(incident.lasts, Part("timeline"), left_out)
+    lasts = _halve(incident.lasts, Part("timeline"), left_out)
     repeat = 1 + sum(Part("turn", number) not in left_out for number in range(2, incident.repeat + 1))
     changed = incident.model_copy(update={**lists, "faults": steps, "lasts": lasts, "repeat": repeat})
     workers = sum(Part("worker", number) not in left_out for number in range(2, loaded.shape.workers + 1))
@@ -103,8 +103,8 @@ def without(loaded: LoadedIncident, left_out: frozenset[Part]) -> LoadedIncident
     return replace(loaded, incident=changed, shape=shape, policies=policies, workload=workload)
 
 
-def text(loaded: LoadedIncident, comments: list[str]) -> str:
-    """Return the incident as a file, with the versions that it was lived on, behind comments."""
+def format_incident(loaded: LoadedIncident, comments: list[str]) -> str:
+    """Return the text of an incident file, with the versions that it was run on, after comments."""
     data = loaded.incident.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     data["shape"] = loaded.shape.model_dump(mode="json")
     Incident.model_validate_json(json.dumps(data))
@@ -117,7 +117,7 @@ def _step(index: int, step: Step) -> Part:
 
 
 def _times(incident: Incident) -> Iterator[tuple[Part, float]]:
-    """Yield the times of an incident that can be shorter, in seconds."""
+    """Yield the times of an incident that can be shortened, in seconds."""
     for index, step in enumerate(incident.faults):
         for time in _TIMES:
             seconds: float | None = getattr(step, time)
@@ -127,15 +127,15 @@ def _times(incident: Incident) -> Iterator[tuple[Part, float]]:
         yield Part("timeline"), incident.lasts
 
 
-def _halved(seconds: Any, part: Part, left_out: frozenset[Part]) -> Any:
+def _halve(seconds: Any, part: Part, left_out: frozenset[Part]) -> Any:
     return seconds and seconds / 2 ** sum(replace(part, halving=halving) in left_out for halving in _HALVINGS)
 
 
-def _shortened(incident: Incident, left_out: frozenset[Part]) -> list[Step]:
+def _shorten_steps(incident: Incident, left_out: frozenset[Part]) -> list[Step]:
     return [
         step.model_copy(
             update={
-                time: _halved(getattr(step, time), replace(_step(index, step), time=time), left_out) for time in _TIMES
+                time: _halve(getattr(step, time), replace(_step(index, step), time=time), left_out) for time in _TIMES
             }
         )
         for index, step in enumerate(incident.faults)

@@ -1,4 +1,4 @@
-"""Shrinking: shrinks an incident file on real clusters, within a budget, and writes the smallest one that was found."""
+"""Session: shrinks an incident on real clusters, within a budget, and writes the smallest one found."""
 
 import shutil
 import time
@@ -12,29 +12,29 @@ from chaos_harness.harness import __version__
 from chaos_harness.harness.errors import HarnessError, Inconclusive
 from chaos_harness.harness.incident.bundle.write import Replay
 from chaos_harness.harness.incident.load import LoadedIncident
-from chaos_harness.harness.incident.shrink.algorithm import OutOfBudget, Shrinker, Shrunk
+from chaos_harness.harness.incident.shrink.algorithm import OutOfBudget, Shrinker, ShrinkResult
 from chaos_harness.harness.incident.shrink.ledger import Ledger
-from chaos_harness.harness.incident.shrink.parts import Part, durations, structure, text, without
+from chaos_harness.harness.incident.shrink.parts import Part, durations, format_incident, remove_parts, structure
 
-__all__ = ["Shrinking"]
+__all__ = ["ShrinkSession"]
 
-Live = Callable[[LoadedIncident], Replay]
-"""Lives an incident once, on a cluster."""
+RunOnce = Callable[[LoadedIncident], Replay]
+"""Replays an incident once, on a cluster."""
 
 _SILENT_MOST = 3
-"""So many runs in a row that broke, or were inconclusive, are not followed by another."""
+"""After so many runs in a row that broke or were inconclusive there is no other."""
 
 
 @dataclass
-class Shrinking:
-    """One shrink: its parts are left out in `live`, what was seen stands in the `ledger`; `budget` is in seconds.
+class ShrinkSession:
+    """One shrink: `live` runs a candidate, the `ledger` has the results; `budget` is in seconds.
 
     `runs` counts the runs of this process.
     """
 
     loaded: LoadedIncident
     ledger: Ledger
-    live: Live
+    live: RunOnce
     budget: float
     confidence: float
     say: Callable[[str], object] = lambda _line: None
@@ -44,11 +44,11 @@ class Shrinking:
 
     @cached_property
     def _parts(self) -> dict[str, Part]:
-        """What may be left out, by its id."""
+        """All parts that may be left out, by id."""
         return {part.id: part for part in (*structure(self.loaded), *durations(self.loaded))}
 
-    def run(self) -> tuple[LoadedIncident, list[Shrunk]]:
-        """Return the smallest incident that was found, and what was found on the way: of its parts, then of its times.
+    def run(self) -> tuple[LoadedIncident, list[ShrinkResult]]:
+        """Return the smallest incident found, and the results of the searches: first its pieces, then its times.
 
         Raises Inconclusive if the incident does not reproduce.
         """
@@ -72,22 +72,22 @@ class Shrinking:
         if stored is not None:
             return stored
         for _ in range(_SILENT_MOST):
-            lived = self._run(candidate, left_out)
-            if lived.reason == "refused" and left_out:
+            replay = self._run(candidate, left_out)
+            if replay.reason == "refused" and left_out:
                 return None
-            if lived.seen in ("reproduced", "not reproduced") or lived.reason == "inconclusive":
-                reproduced = lived.seen == "reproduced"
-                self.ledger.note(left_out, reproduced=reproduced, seconds=lived.seconds, seen=lived.seen)
+            if replay.seen in ("reproduced", "not reproduced") or replay.reason == "inconclusive":
+                reproduced = replay.seen == "reproduced"
+                self.ledger.note(left_out, reproduced=reproduced, seconds=replay.seconds, seen=replay.seen)
                 return reproduced
         if left_out:
             return None
         raise Inconclusive(
-            f"{_SILENT_MOST} runs in a row could not be judged, the last one was {lived.seen}, which says nothing of "
-            f"Gatekeeper: {lived.error or '; '.join(judged.summary for judged in lived.verdicts)}"
+            f"{_SILENT_MOST} runs in a row could not be judged, the last one was {replay.seen}, which says nothing of "
+            f"Gatekeeper: {replay.error or '; '.join(judged.summary for judged in replay.verdicts)}"
         )
 
     def _without(self, left_out: frozenset[str]) -> LoadedIncident | None:
-        return without(self.loaded, frozenset(self._parts[part] for part in left_out))
+        return remove_parts(self.loaded, frozenset(self._parts[part] for part in left_out))
 
     def _run(self, candidate: LoadedIncident, left_out: frozenset[str]) -> Replay:
         if time.monotonic() - self._began + self._longest > self.budget:
@@ -95,13 +95,13 @@ class Shrinking:
         self.runs += 1
         names = sorted(str(self._parts[part]) for part in left_out)
         self.say(f"run {self.runs}: without {', '.join(names) or 'nothing'}")
-        lived = self.live(candidate)
-        self._longest = max(self._longest, lived.seconds)
-        self.say(f"run {self.runs}: {lived.seen}")
-        return lived
+        replay = self.live(candidate)
+        self._longest = max(self._longest, replay.seconds)
+        self.say(f"run {self.runs}: {replay.seen}")
+        return replay
 
-    def report(self, smallest: LoadedIncident, searches: Sequence[Shrunk], folder: Path) -> Iterator[str]:
-        """Write the smallest incident below `folder`, and yield what a reader should see, line by line."""
+    def report(self, smallest: LoadedIncident, searches: Sequence[ShrinkResult], folder: Path) -> Iterator[str]:
+        """Write the smallest incident below `folder`, and yield the lines of the report."""
         first, *_ = searches
         names = {part: str(called) for part, called in self._parts.items()}
         risk = min(1.0, sum(search.risk for search in searches))
@@ -117,7 +117,7 @@ class Shrinking:
                 copy = folder / file.relative_to(self.loaded.path.parent)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, copy)
-            target.write_text(text(smallest, [head, *lines]), encoding="utf-8")
+            target.write_text(format_incident(smallest, [head, *lines]), encoding="utf-8")
         except OSError as error:
             raise HarnessError(f"{target}: cannot be written: {error.strerror}; see `df {folder}`") from error
         whole, left = structure(self.loaded), structure(smallest)
@@ -128,4 +128,4 @@ class Shrinking:
         if not all(search.finished for search in searches):
             yield f"the budget of {self.budget:g} s is used up; to go on, add: --resume {folder}"
         yield f"smallest:      {target}"
-        yield f"live it again: {command_line('repro --')} {target}"
+        yield f"replay it:     {command_line('repro --')} {target}"

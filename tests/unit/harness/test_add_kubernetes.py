@@ -14,8 +14,9 @@ from chaos_harness.clusters.images.resolve import read_lock
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness import __main__ as command
 from chaos_harness.harness import add_kubernetes
-from chaos_harness.harness.add_kubernetes import Request, add, listed
+from chaos_harness.harness.add_kubernetes import Request, add, list_versions
 from chaos_harness.harness.errors import BadScenario
+from tests.thorough import thorough
 
 _ROOT = Path(__file__).parents[3]
 _NEW = "v1.36.99"
@@ -27,17 +28,27 @@ _RECIPES = "clusters/images/go/kubernetes"
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Copy of the project that may be changed, on a machine with Go."""
+    """Copy of the project without its code that may be changed, on a machine with Go."""
     real_which = shutil.which
     monkeypatch.setattr(shutil, "which", lambda name, **how: "/usr/bin/go" if name == "go" else real_which(name, **how))
     place = tmp_path / "project"
-    for name in ("clusters", "harness"):
-        shutil.copytree(_ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (place / "harness").mkdir(parents=True)
+    shutil.copytree(_ROOT / _RECIPES, place / _RECIPES)
     shutil.copytree(_ROOT / "src", place / "src", symlinks=True)
-    for name in ("README.md", _SCHEMA):
+    for name in ("README.md", _LOCK, _SCHEMA):
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(_ROOT / name, place / name)
     return place
+
+
+@pytest.fixture
+def code(root: Path) -> Path:
+    """Copy of the project with the code by which its schema is made."""
+    for name in ("clusters", "harness"):
+        shutil.copytree(
+            _ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "kubernetes"), dirs_exist_ok=True
+        )
+    return root
 
 
 def _compose(version: str, recipes: Path) -> Path:
@@ -64,33 +75,35 @@ def test_the_readme_lists_what_there_is() -> None:
     """The one line of the README that names the versions names all of them, and the default."""
     readme = (_ROOT / "README.md").read_text(encoding="utf-8")
 
-    assert f"\nKubernetes {listed(known_versions.KUBERNETES)}; Gatekeeper " in readme
+    assert f"\nKubernetes {list_versions(known_versions.KUBERNETES)}; Gatekeeper " in readme
 
 
-def test_a_version_becomes_known(root: Path) -> None:
+@thorough
+def test_a_version_becomes_known(code: Path) -> None:
     """Its recipe, digest, place in the README and, being the newest of its minor, the schema's default are there."""
-    lines = _add(root)
-    readme = (root / "README.md").read_text(encoding="utf-8")
+    lines = _add(code)
+    readme = (code / "README.md").read_text(encoding="utf-8")
 
-    assert known_versions.recipes(root / _RECIPES) == tuple(sorted({*known_versions.KUBERNETES, _NEW}, key=_by_number))
-    assert read_lock(root / _LOCK) == read_lock() | {f"node/{_NEW}": f"docker.io/kindest/node@{_DIGEST}"}
+    assert known_versions.recipes(code / _RECIPES) == tuple(sorted({*known_versions.KUBERNETES, _NEW}, key=_by_number))
+    assert read_lock(code / _LOCK) == read_lock() | {f"node/{_NEW}": f"docker.io/kindest/node@{_DIGEST}"}
     assert f"{known_versions.DEFAULT_KUBERNETES}, {_NEW} (default), " in readme
-    schema = json.loads((root / _SCHEMA).read_text(encoding="utf-8"))
+    schema = json.loads((code / _SCHEMA).read_text(encoding="utf-8"))
     assert schema["$defs"]["Shape"]["properties"]["kubernetes"]["default"] == _NEW
     assert lines[0] == f"wrote {_RECIPES}/{_NEW}"
     assert lines[-1].startswith('next: `nox -s tests -- -m "not cluster"`')
 
 
-def test_a_version_is_replaced(root: Path) -> None:
+@thorough
+def test_a_version_is_replaced(code: Path) -> None:
     """Of the old one neither recipe nor digest nor mention is left, and nothing else changes."""
-    old, before = known_versions.DEFAULT_KUBERNETES, _files(root)
-    lines = _add(root, version=_NEW[1:], replace=known_versions.DEFAULT_MINOR)
-    after = _files(root)
+    old, before = known_versions.DEFAULT_KUBERNETES, _files(code)
+    lines = _add(code, version=_NEW[1:], replace=known_versions.DEFAULT_MINOR)
+    after = _files(code)
 
     assert f"removed {_RECIPES}/{old} and its entry in the lock" in lines
-    assert not (root / _RECIPES / old).exists()
-    assert set(read_lock(root / _LOCK)) == {*read_lock(), f"node/{_NEW}"} - {f"node/{old}"}
-    assert f"{old} (default)" not in (root / "README.md").read_text(encoding="utf-8")
+    assert not (code / _RECIPES / old).exists()
+    assert set(read_lock(code / _LOCK)) == {*read_lock(), f"node/{_NEW}"} - {f"node/{old}"}
+    assert f"{old} (default)" not in (code / "README.md").read_text(encoding="utf-8")
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
     recipes = {f"{_RECIPES}/{version}{file}" for version in (old, _NEW) for file in ("", "/go.mod", "/go.sum")}
     assert changed == {*recipes, "README.md", _LOCK, _SCHEMA}

@@ -38,11 +38,11 @@ def needs_an_engine(engine: object) -> Fault:
 _WATCH = '''
 """Quotas: what namespaces may use."""
 
-from chaos_harness.harness.probes.objects import WEBHOOKS, WatchedList, WatchGroup
+from chaos_harness.harness.probes.objects import WEBHOOKS, ListWatch, WatchGroup
 
 __all__ = ["QUOTAS", "WEBHOOKS"]
 
-QUOTAS = WatchGroup("quotas", (WatchedList("quotas", "/api/v1/resourcequotas"),))
+QUOTAS = WatchGroup("quotas", (ListWatch("quotas", "/api/v1/resourcequotas"),))
 '''
 
 

@@ -23,11 +23,11 @@ from chaos_harness.harness.checks.undisturbed import undisturbed
 from chaos_harness.harness.checks.unmutated import never_unmutated
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.history import HistoryWriter, read
-from chaos_harness.harness.judging import again, check_of, judge_of, today
+from chaos_harness.harness.judging import again, check_of, faults_of, judge_of, today
 from chaos_harness.harness.meaning import Code, Source, source_of
 from chaos_harness.harness.normal_form import Place, bindings, imports
 from chaos_harness.harness.verdict import Verdict
-from tests.thorough import examples
+from tests.thorough import examples, thorough
 from tests.worlds.mutants import mutated
 from tests.worlds.mutated import MUTANTS, Mutant
 from tests.worlds.taken_back import ROWS
@@ -63,7 +63,7 @@ def test_any_word_is_read_back(name: str, listed: Sequence[str]) -> None:
     ("text", "problem"),
     [
         ("gone(1)", "there is no check gone"),
-        ("undisturbed(", "expected a value at its letter 13"),
+        ("undisturbed(", "expected a value at character 13"),
         ("undisturbed() and more", "expected the end"),
         ("(undisturbed()).until(3)", r"expected '\).within\('"),
         ("undisturbed(never=1)", "takes no such parameter"),
@@ -101,7 +101,7 @@ def test_each_check_has_a_digest() -> None:
         ("chaos_harness.harness.verdict", "and bool(self.because)", "and True", True),
         ("chaos_harness.harness.checks.pulls", "_SHOWN = 5", "_SHOWN = 6", False),
         ("chaos_harness.harness.checks.undisturbed", '"""Whether a pod was Ready', '"""If a pod was Ready', False),
-        ("chaos_harness.harness.verdict", "Nothing is proved either way", "Nobody knows", False),
+        ("chaos_harness.harness.verdict", "Undecided: see above", "Not known: see", False),
         ("chaos_harness.clusters.errors", "class BadScenario(HarnessError)", "class BadScenario(ChaosError)", False),
         ("chaos_harness.harness.history.writer", "def append(", "def add(", False),
         ("harness", "__version__ = ", '__version__ = "9" + ', False),
@@ -136,6 +136,7 @@ def test_every_constant_and_sign_counts(number: int, check: str) -> None:
     assert _digest(check, {name: replace(_source(name), text=ast.unparse(tree))}) != today(f"{check}()")
 
 
+@thorough
 def test_a_digest_outlives_that_everything_is_called_otherwise() -> None:
     """Where modules stand, names, docstrings and annotations of functions are not what judges."""
 
@@ -314,3 +315,16 @@ def _renamed(tree: ast.Module) -> set[str]:
         bound for node in nodes for bound, _ in imports(node)
     }
     return (local ^ private) - members - named - (at_top - private)
+
+
+def test_of_which_faults_claims_speak() -> None:
+    """By this check, alone or in a part of a claim, by name or by id; an id that nobody can read speaks of none."""
+    ids = [
+        "heals(60, kill node)",
+        "heals(60, [fault 1, fault 2]) & undisturbed()",
+        "(heals(60, cut)).within(10)",
+        "recovers_after(60, killed, fault=drain)",
+        "some_check",
+        "heals(60",
+    ]
+    assert faults_of("heals", ids) == {"kill node", "fault 1", "fault 2", "cut"}

@@ -16,6 +16,7 @@ from chaos_harness.clusters.images import Images
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.harness import __main__ as command
 from tests.fakes.engine import FakeEngine
+from tests.thorough import thorough
 
 _ROOT = Path(__file__).parents[3]
 
@@ -153,6 +154,7 @@ def test_status_is_decided_in_one_place(
     assert message in capsys.readouterr().err
 
 
+@thorough
 def test_sigterm_is_an_interrupt(tmp_path: Path) -> None:
     """SIGTERM ends a verb as Ctrl-C does: status 130, one line, no traceback."""
     program = (

@@ -34,7 +34,7 @@ def test_preparation(make: Callable[[], Experiment]) -> None:
 
     state = Preparation("make ready", ready)
     with make() as experiment:
-        with experiment.prepared(state) as proof:
+        with experiment.prepare_for_block(state) as proof:
             assert (proof, done) == ("it is so", ["w journal.jsonl"])
         assert done.pop() == "as before"
         assert experiment.prepare(state) == "it is so"

@@ -73,6 +73,20 @@ def test_joint_summary() -> None:
     assert joint == Verdict("violated", "late", ("a", "b"), {"x_seconds": 1, "y_seconds": 2})
 
 
+def test_joint_summary_says_each_part_once() -> None:
+    """Parts are values: a summary that itself contains the separator stays whole, also when it is said twice."""
+    torn, whole = Verdict("violated", "late; later"), Verdict("violated", "late")
+    joint = torn & whole & torn
+    assert (joint.summary, joint.parts) == ("late; later; late", ("late; later", "late"))
+
+
+def test_inconclusive_after_all() -> None:
+    """A joint verdict that becomes inconclusive says why, and is joined further with these words only."""
+    doubted = (Verdict("violated", "late", at=3) & Verdict("violated", "gone")).as_inconclusive("lines are missing")
+    assert (doubted.outcome, doubted.summary, doubted.at) == ("inconclusive", "lines are missing", None)
+    assert (doubted & Verdict("inconclusive", "no sample")).summary == "lines are missing; no sample"
+
+
 def test_joint_check() -> None:
     """Checks joined by `&` judge the same history, each once, under both names."""
     joint = check("holds", "a") & check("violated", "b")
@@ -145,7 +159,7 @@ def test_a_known_defect_is_told_by_its_cause(
     claim = Claim(check("violated"), "violated", "gatekeeper#3839", because)
     assert claim.surprising(verdict) == surprise
     if surprise:
-        with pytest.raises(InvariantViolated, match="not by what is known: expected image pull failed, seen"):
+        with pytest.raises(InvariantViolated, match="not by the known cause: expected image pull failed, seen"):
             claim.accept(verdict)
     else:
         claim.accept(verdict)

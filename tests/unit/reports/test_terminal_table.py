@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.sessions import SCENARIOS, Session, run
+from tests.thorough import thorough
 
 
 def _lines(session: Session, below: str) -> list[str]:
@@ -82,6 +83,7 @@ def test_output_in_a_log_is_plain(every_kind: Session) -> None:
     assert "\033[" not in every_kind.output
 
 
+@thorough
 def test_colour_can_be_had_and_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """FORCE_COLOR colours a log, and NO_COLOR beats it."""
     monkeypatch.setenv("FORCE_COLOR", "1")

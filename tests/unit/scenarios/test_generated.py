@@ -47,7 +47,7 @@ def constraint(*statuses: dict[str, Any]) -> dict[str, Any]:
 def test_settled(tmp_path: Path, candidate: dict[str, Any], *, settled: bool) -> None:
     """A constraint is settled when all pods have dealt with it as it is."""
     with World().cluster(tmp_path) as cluster, PolicyInCluster(cluster, CONFIG_MAPS) as generated:
-        assert generated.settled(candidate) is settled
+        assert generated.has_settled(candidate) is settled
 
 
 @pytest.mark.parametrize(("state", "settled"), [("generated", True), ("waiting", False)])
@@ -56,7 +56,7 @@ def test_settled_with_its_binding(tmp_path: Path, state: str, *, settled: bool) 
     points = [{"enforcementPoint": "vap.k8s.io", "state": state}, {"enforcementPoint": "other", "state": "active"}]
     with_points = constraint({"observedGeneration": 2, "enforcementPointsStatus": points})
     with World().cluster(tmp_path) as cluster, PolicyInCluster(cluster, CONFIG_MAPS) as generated:
-        assert generated.settled(with_points) is settled
+        assert generated.has_settled(with_points) is settled
 
 
 def test_who_generates() -> None:

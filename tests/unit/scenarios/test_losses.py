@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chaos_harness.harness.policies import CANARIES, mutate_pods
-from chaos_harness.scenarios.node_loss.steps import _only_in, _replaced
+from chaos_harness.scenarios.node_loss.steps import _are_replaced, _only_in
 from chaos_harness.scenarios.node_loss.table import FAULTS, ROWS, rows
 
 
@@ -62,4 +62,4 @@ def test_replacements_that_count(pod: dict[str, str], counts: bool) -> None:
         "spec": {"nodeName": pod.get("node", "other")},
         "status": {"conditions": [{"type": "Ready", "status": pod.get("ready", "True")}]},
     }
-    assert _replaced(1, "victim", {"a": replacement}) is counts
+    assert _are_replaced(1, "victim", {"a": replacement}) is counts

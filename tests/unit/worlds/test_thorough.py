@@ -1,18 +1,56 @@
-"""Thorough: all examples are tried unless the quick loop asks for fewer."""
+"""Thorough: all is tried unless the quick loop asks for less."""
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
-from tests.thorough import PROFILES, examples
+from tests.thorough import PROFILES, deselect_thorough, examples, sampled, some
 
 
-@pytest.mark.parametrize(("profile", "tried"), [("busy", 40), ("quick", 10)])
-def test_only_the_quick_loop_tries_fewer(profile: str, tried: int) -> None:
-    """A quarter, with the profile that noxfile.py names in the quick loop."""
+@pytest.fixture(params=["busy", "quick"])
+def profile(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Name the profile with which a test runs; that of this run comes back."""
     before = settings.get_current_profile_name()
-    try:
-        settings.load_profile(profile)
-        assert examples(40) == tried
-        assert settings().max_examples == PROFILES[profile] == 100 * tried // 40
-    finally:
-        settings.load_profile(before)
+    settings.load_profile(request.param)
+    yield request.param
+    settings.load_profile(before)
+
+
+def test_only_the_quick_loop_tries_fewer_examples(profile: str) -> None:
+    """A quarter, with the profile that noxfile.py names in the quick loop, and yet at least one."""
+    assert (examples(40), examples(1)) == {"busy": (40, 1), "quick": (10, 1)}[profile]
+    assert settings().max_examples == PROFILES[profile] == 100 * examples(40) // 40
+
+
+def test_only_the_quick_loop_tries_some(profile: str) -> None:
+    """Of many parts it tries every fourth, and the first one of few."""
+    assert list(some(range(9))) == {"busy": [*range(9)], "quick": [0, 4, 8]}[profile]
+    assert list(some("a")) == ["a"]
+
+
+def test_only_the_quick_loop_leaves_rows_out(profile: str) -> None:
+    """Rows that are no part of the sample are tests that are deselected, and counted as such."""
+    tests: list[Any] = [_Test(row) for row in sampled([*range(9), (9, "b")], 3)]
+    left_out: list[Any] = []
+
+    def deselect(items: list[Any]) -> None:
+        left_out.extend(items)
+
+    deselect_thorough(SimpleNamespace(hook=SimpleNamespace(pytest_deselected=deselect)), tests)  # type: ignore[arg-type]
+    rows = [test.values for test in tests]
+    assert rows == {"busy": [*((number,) for number in range(9)), (9, "b")], "quick": [(0,), (3,), (6,)]}[profile]
+    assert len(rows) + len(left_out) == 10
+
+
+class _Test:
+    """A row as a collected test."""
+
+    def __init__(self, row: Any) -> None:
+        self.values = row.values
+        self._marks = row.marks
+
+    def get_closest_marker(self, name: str) -> Any:
+        return next((mark for mark in self._marks if mark.name == name), None)

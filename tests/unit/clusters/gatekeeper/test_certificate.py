@@ -4,6 +4,7 @@ import base64
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,19 @@ _SECRETS = "/api/v1/namespaces/gatekeeper-system/secrets"
 _SERVER = "gatekeeper-webhook-service.gatekeeper-system.svc"
 
 
+@cache
+def run_once(argv: tuple[str, ...]) -> Completed:
+    """Run what makes keys, which takes half a second of processor, once for all tests."""
+    return run(argv, Deadline.after(30, "openssl"))
+
+
 @dataclass(frozen=True)
 class HostEngine(FakeEngine):
     """Runs on this machine what is to be run on a node."""
 
     def run(self, argv: Any, deadline: Deadline, *, check: bool = True, **settings: Any) -> Completed:
         """Leave out `exec NODE timeout …`."""
-        return run(argv[argv.index("sh") :], deadline, check=check)
+        return run_once(tuple(argv[argv.index("sh") :]))
 
 
 @pytest.fixture

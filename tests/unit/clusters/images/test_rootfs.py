@@ -13,6 +13,7 @@ from chaos_harness.clusters.errors import ImageUnavailable
 from chaos_harness.clusters.images.rootfs import rootfs
 from chaos_harness.clusters.machine.mounts import mount_points
 from chaos_harness.clusters.terminal.progress import Progress
+from tests.thorough import sampled
 
 _ROOT = Path(__file__).parents[4]
 
@@ -101,7 +102,7 @@ def left(place: Path) -> list[int]:
 @needs_root
 @pytest.mark.parametrize(
     ("end", "moment"),
-    [*(("kill", moment) for moment in _MOMENTS), *(("interrupt", moment) for moment in _MOMENTS[1::2])],
+    sampled([*(("kill", moment) for moment in _MOMENTS), *(("interrupt", moment) for moment in _MOMENTS[1::2])], 2),
 )
 def test_a_build_that_is_ended_leaves_nothing(place: Path, moment: str, end: str) -> None:
     """Ended at any moment, what was mounted is as before, no process is left, and the next build is whole."""

@@ -12,6 +12,7 @@ from chaos_harness.clusters.errors import HarnessError, ImageUnavailable
 from chaos_harness.clusters.images.store import Artefact, digest, require_disk, scratch_folder
 from chaos_harness.clusters.machine.scratch import MAKING, hold_folder
 from chaos_harness.clusters.terminal.progress import Progress
+from tests.thorough import thorough
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +65,9 @@ def test_what_others_could_have_made_is_not_believed(tmp_path: Path) -> None:
         _artefact(tmp_path / "log").get(Progress.quiet())
 
 
+_FORK = multiprocessing.get_context("fork")  # a new Python takes half a second of processor
+
+
 def _make_and_die(log: Path, *, die: bool) -> None:
     def make(folder: Path, progress: Progress) -> None:
         del progress
@@ -76,8 +80,8 @@ def _make_and_die(log: Path, *, die: bool) -> None:
     Artefact("thing", "abc", make).get(Progress.quiet())
 
 
-def _in_process(log: Path, *, die: bool) -> multiprocessing.context.SpawnProcess:
-    process = multiprocessing.get_context("spawn").Process(target=_make_and_die, args=(log,), kwargs={"die": die})
+def _in_process(log: Path, *, die: bool) -> multiprocessing.context.ForkProcess:
+    process = _FORK.Process(target=_make_and_die, args=(log,), kwargs={"die": die})
     process.start()
     return process
 
@@ -113,7 +117,7 @@ def _die_with_scratch() -> None:
 
 def test_scratch_of_a_killed_process_is_removed_by_the_next() -> None:
     """A new scratch folder is made where nothing of the dead lies."""
-    process = multiprocessing.get_context("spawn").Process(target=_die_with_scratch)
+    process = _FORK.Process(target=_die_with_scratch)
     process.start()
     process.join(30)
     with scratch_folder("x") as folder:
@@ -153,6 +157,7 @@ def test_what_is_mounted_in_an_unfinished_folder_is_told_and_stays(
     assert f"umount {mounted[0]}" in stream.getvalue()
 
 
+@thorough
 def test_two_processes_make_an_artefact_once(tmp_path: Path) -> None:
     """Of two processes that want the same artefact at once, one makes it and both have it."""
     log = tmp_path / "log"

@@ -31,6 +31,7 @@ from chaos_harness.clusters.registry.container import (
 )
 from chaos_harness.clusters.registry.login import Login
 from tests.fakes.engine import FakeEngine
+from tests.fakes.grammar import Call
 
 # As `docker logs --timestamps` showed it of distribution 2.8.2 (Debian's) and 3.1.1 on 2026-11-23.
 _LOG = """\
@@ -73,6 +74,7 @@ def registry_on(engine: FakeEngine, directory: Path, port: int = 21000) -> Regis
 def test_the_log_is_asked_for_since_a_moment_in_utc(tmp_path: Path) -> None:
     """A moment of any time zone is handed to the engine in UTC."""
     engine = FakeEngine()
+    engine.add("container", "registry", {})
     since = datetime(2026, 11, 23, 9, 0, tzinfo=timezone(timedelta(hours=2)))
     registry_on(engine, tmp_path).log(since)
     assert engine.asked == ["logs --timestamps --since 2026-11-23T07:00:00+00:00 registry"]
@@ -84,7 +86,7 @@ class Logging(FakeEngine):
 
     said: str = ""
 
-    def _tell(self, words: list[str]) -> Completed:
+    def _tell(self, call: Call) -> Completed:
         return Completed(self.said, "", 0)
 
 
@@ -162,6 +164,7 @@ def test_a_pushed_image_leaves_no_name_and_no_password(
 ) -> None:
     """The name that a push needs is removed, also when the push fails; the password is in no command and no file."""
     registry = registry_on(engine, tmp_path)
+    engine.add("image", "mine:1", {})
     with pytest.raises(expected) if expected else nullcontext():
         registry.push("mine:1", "openpolicyagent/gatekeeper:v1", Deadline.after(seconds, "the push"))
     repository, login = "127.0.0.1:21000/openpolicyagent/gatekeeper", registry.login.for_engine

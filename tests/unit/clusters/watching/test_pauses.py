@@ -11,7 +11,7 @@ from kubernetes.client import ApiClient
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.watching.watch import Timing, Watch
 from tests.fakes.api_server import PATH, FakeApiServer
-from tests.fakes.seen import QUICK, in_background, take, whole
+from tests.fakes.watch_changes import QUICK, in_background, take, whole
 
 
 def test_never_spins_when_refused(server: FakeApiServer, api: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:

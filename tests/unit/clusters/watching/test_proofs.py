@@ -12,7 +12,7 @@ from kubernetes.client import ApiClient
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.watching.watch import Change, Proofs, Watch, fold
 from tests.fakes.api_server import PATH, FakeApiServer
-from tests.fakes.seen import QUICK, named
+from tests.fakes.watch_changes import QUICK, named
 
 SHORT = replace(QUICK, chunk=20.0, read=30.0, replay=0.3, catch_up=0.7, proof=0.4)
 

@@ -10,7 +10,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.watching.watch import Change, Proofs, State, Timing, Watch, fold, key
 from tests.fakes.api_handler import Order
 from tests.fakes.api_server import PATH, FakeApiServer
-from tests.fakes.seen import whole
+from tests.fakes.watch_changes import whole
 from tests.thorough import examples
 
 

@@ -12,7 +12,7 @@ from kubernetes.client import ApiClient
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.watching.watch import Change, Timing, Watch
 from tests.fakes.api_server import PATH, FakeApiServer
-from tests.fakes.seen import QUICK, take, whole
+from tests.fakes.watch_changes import QUICK, take, whole
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import DeadlineExceeded
 from chaos_harness.clusters.watching.watch import State, wait_until
 from tests.fakes.api_server import PATH, FakeApiServer
-from tests.fakes.seen import QUICK
+from tests.fakes.watch_changes import QUICK
 
 NEVER_SILENT = replace(QUICK, read=60)  # a read time-out at the deadline would be a gap at the end
 

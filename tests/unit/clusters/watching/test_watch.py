@@ -12,7 +12,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import HarnessError
 from chaos_harness.clusters.watching.watch import Change, Timing, Watch
 from tests.fakes.api_server import PATH, FakeApiServer
-from tests.fakes.seen import QUICK, in_background, named, take, whole
+from tests.fakes.watch_changes import QUICK, in_background, named, take, whole
 
 SHORT = replace(QUICK, chunk=2.0, read=3.0, replay=0.3)
 

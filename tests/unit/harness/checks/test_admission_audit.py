@@ -9,9 +9,9 @@ from chaos_harness.harness.checks.outage import comes_back
 from chaos_harness.harness.checks.unmutated import never_unmutated
 from chaos_harness.harness.history.vocabulary import JUDGE
 from chaos_harness.harness.verdict import Claim
-from tests.fakes.asked import Asked
-from tests.fakes.audited import MUTATION, VALIDATION
-from tests.fakes.decided import CLOSED, SLOW, Decided
+from tests.fakes.audit_histories import CLOSED, SLOW, AuditHistory
+from tests.fakes.audit_log import MUTATION, VALIDATION
+from tests.fakes.canary_histories import CanaryHistory
 from tests.fakes.histories import STARTED
 
 NAME = "kill"
@@ -19,9 +19,13 @@ UNLESS = never_unmutated(excused=["timed out"])
 COUNTER = f'apiserver_admission_webhook_fail_open_count{{name="{MUTATION}",type="admit"}}'
 
 
-def answered(*, hole: tuple[float, float] = (0, 0), until: float = 130, audited: bool = True, **rest: Any) -> Decided:
+def answered(
+    *, hole: tuple[float, float] = (0, 0), until: float = 130, audited: bool = True, **rest: Any
+) -> AuditHistory:
     """Return 130 s of good answers, ten a second, but for those of a hole, with a fault from 30 to 60 s."""
-    history = Decided().in_force(0.5, "mutate pods").fault(30, 31, 60, name=NAME).watched(*range(0, int(until) + 3, 2))
+    history = (
+        AuditHistory().in_force(0.5, "mutate pods").fault(30, 31, 60, name=NAME).watched(*range(0, int(until) + 3, 2))
+    )
     history.canaries_watched(*range(0, int(until) + 3, 2))
     for number in range(round(until * 10)):
         if not hole[0] <= number / 10 < hole[1]:
@@ -61,7 +65,7 @@ def test_a_time_out_that_was_none_of_its_own() -> None:
     history = answered().failed(40.05).call(41.051, CLOSED)
     verdict = UNLESS(history.written())
     assert verdict.outcome == "inconclusive"
-    assert "the audit log does not tell the cause of 1" in verdict.summary
+    assert "the audit log does not give the cause of 1" in verdict.summary
     assert never_unmutated()(history.written()).outcome == "violated"
 
 
@@ -95,7 +99,7 @@ def test_a_cause_that_the_audit_log_lacks_decides_nothing() -> None:
 
 def test_time_is_the_witness_where_there_is_no_audit_log() -> None:
     """Old histories have none: causes are taken from the API server's log by time, and that is said."""
-    history = Asked().in_force(0, "mutate pods").asks(0.1, 30).ask(21.05, "fail", took=1).call(22.04, SLOW)
+    history = CanaryHistory().in_force(0, "mutate pods").asks(0.1, 30).ask(21.05, "fail", took=1).call(22.04, SLOW)
     verdict = UNLESS(history.calls_read(40).recorded())
     assert verdict.outcome == "holds"
     assert verdict.evidence[0] == "causes (by time): 1 timed out"
@@ -113,7 +117,7 @@ def test_generated_policies_ask_no_webhook() -> None:
     assert (verdict.outcome, verdict.causes) == ("violated", ("not enforced",))
 
 
-def _lost(history: Decided, kind: Any, value: dict[str, Any]) -> Decided:
+def _lost(history: AuditHistory, kind: Any, value: dict[str, Any]) -> AuditHistory:
     for number in range(20):
         history.put(40 + number / 10, kind, took=5.0, outcome="timed out").log(40 + number / 10, **value)
     return history
@@ -136,7 +140,7 @@ def test_questions_without_an_answer_are_decided(kind: Any, value: dict[str, Any
     bypass = fail_open_window(1, fault=NAME, policies=["mutate pods"])(history)
     assert bypass.outcome == outcome
     assert refused_for_at_most(1, fault=NAME, policies=["mutate pods"])(history).outcome == refused
-    decided = any("it is known what became of 20 by audit" in line for line in bypass.evidence)
+    decided = any("decided afterwards: 20 by audit" in line for line in bypass.evidence)
     assert decided == (outcome != "inconclusive")
 
 
@@ -198,7 +202,9 @@ def test_pods_of_the_workload_are_excused_as_canaries_are(
 def test_pods_of_the_workload_without_an_audit_log() -> None:
     """What timed out when a pod was created may have been its call: that neither excuses it nor counts."""
     for at, outcome in ((41.06, "inconclusive"), (70.0, "violated")):
-        history = Asked().in_force(0, "mutate pods").asks(0.1, 130).watched(0, 131).workload(41.1, "a", mutated=False)
+        history = (
+            CanaryHistory().in_force(0, "mutate pods").asks(0.1, 130).watched(0, 131).workload(41.1, "a", mutated=False)
+        )
         history.call(at, SLOW)
         for read in range(1, 132, 3):
             history.calls_read(read)
@@ -214,7 +220,7 @@ def test_a_counter_that_differs_from_the_log_takes_all_excuses_away(counted: int
         history.add(at + 0.5, "ok", "metrics api server", "read", {COUNTER: float(number)})
     verdict = UNLESS(history.written())
     assert verdict.outcome == outcome
-    assert ("no cause excuses" in verdict.summary) == (outcome == "inconclusive")
+    assert ("no cause is excused" in verdict.summary) == (outcome == "inconclusive")
     assert never_unmutated()(history.written()).outcome == "violated"
 
 

@@ -23,9 +23,9 @@ from chaos_harness.harness.history.vocabulary import (
     WATCH_WORKLOAD,
 )
 from chaos_harness.harness.verdict import Verdict
-from tests.fakes.asked import Asked
-from tests.fakes.audited import MUTATION
-from tests.fakes.decided import Decided
+from tests.fakes.audit_histories import AuditHistory
+from tests.fakes.audit_log import MUTATION
+from tests.fakes.canary_histories import CanaryHistory
 from tests.thorough import examples
 
 _CHECKS = (
@@ -44,13 +44,13 @@ _END = 60.0
 _SEEDS = examples(8)
 
 
-def world(seed: int) -> Asked:
+def world(seed: int) -> CanaryHistory:
     """Return a history with a fault, sometimes a second one that overlaps it, and losses of any kind and length.
 
     Of some questions only the audit log, or the watch on canaries, says what became of them.
     """
     draw = random.Random(seed)  # noqa: S311 - the same worlds each time
-    history = Decided().watched(*[float(at) for at in range(61)])
+    history = AuditHistory().watched(*[float(at) for at in range(61)])
     history.add(0.1, "invoke", "policies", "apply", {"policies": ["mutate pods"]})
     history.in_force(0.5, "mutate pods", until=draw.choice([None, 55.0]))
     history.fault(10, 11, 30, name="kill")

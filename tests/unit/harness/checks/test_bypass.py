@@ -10,16 +10,16 @@ from chaos_harness.harness.checks.outage import comes_back, outlasts
 from chaos_harness.harness.checks.unmutated import never_unmutated
 from chaos_harness.harness.history.vocabulary import CLOCK_STEP, JUDGE
 from chaos_harness.harness.policies import ADMIT
-from tests.fakes.asked import Asked
+from tests.fakes.canary_histories import CanaryHistory
 
 NAME = "kill node"
 MUTATE = ["mutate pods"]
 WINDOW = fail_open_window(30, fault=NAME, policies=MUTATE)
 
 
-def killed(until: float = 300, *, inject: float = 25.0, healed: float | None = 200.0) -> Asked:
+def killed(until: float = 300, *, inject: float = 25.0, healed: float | None = 200.0) -> CanaryHistory:
     """Return a history in which policies are in force from 1 s on, and a node is killed for a while."""
-    history = Asked().in_force(1, "mutate pods").fault(inject, inject + 2, healed, name=NAME)
+    history = CanaryHistory().in_force(1, "mutate pods").fault(inject, inject + 2, healed, name=NAME)
     return history.add(until, "mark", "experiment", JUDGE).add(until + 3, "mark", "history", "end")
 
 
@@ -101,7 +101,7 @@ def test_silence_outside_of_a_claims_window_changes_nothing() -> None:
 @pytest.mark.parametrize("check", [WINDOW, comes_back(fault=NAME), never_unmutated(during=NAME)])
 def test_a_file_that_was_cut_may_lack_what_came_then(check: Check) -> None:
     """A kill between two lines leaves no trace but that the end mark is missing."""
-    history = Asked().in_force(1, "mutate pods").fault(25, 27, 200, name=NAME).asks(1, 300)
+    history = CanaryHistory().in_force(1, "mutate pods").fault(25, 27, 200, name=NAME).asks(1, 300)
     assert check(history.written(ended=False)).outcome == "inconclusive"
     assert check(history.written()).outcome == "holds"
 
@@ -186,7 +186,7 @@ def test_a_gap_of_the_workload_outside_of_the_window_hides_nothing() -> None:
 
 def test_a_pod_that_a_gap_hid_may_be_older_than_the_policy() -> None:
     """First seen after a gap that began before the policy was in force, it may have been created before that."""
-    history = Asked().in_force(10, "mutate pods").asks(10, 60).watched(1, 2, 3, 15, 61).blind(4)
+    history = CanaryHistory().in_force(10, "mutate pods").asks(10, 60).watched(1, 2, 3, 15, 61).blind(4)
     history.workload(14, "bare", mutated=False, in_gap=True)
     verdict = never_unmutated()(history.written())
     assert verdict.outcome == "inconclusive"

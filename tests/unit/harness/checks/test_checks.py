@@ -83,7 +83,7 @@ def test_within_needs_an_end_of_the_fault() -> None:
     """A fault that was never healed, or of another name, has no time after it."""
     assert no_more_than_five.within(5)(HistoryBuilder().fault(1, 2, None).recorded()).outcome == "inconclusive"
     verdict = no_more_than_five.within(5, after="kill node")(canaries(1, 50).recorded())
-    assert verdict == Verdict("inconclusive", "kill node was not healed, or not proved to be")
+    assert verdict == Verdict("inconclusive", "kill node was not proved, or not healed")
 
 
 def test_within_needs_enough_of_a_history() -> None:
@@ -114,7 +114,7 @@ def test_within_needs_all_lines() -> None:
     recorded = canaries(1, 2, 50).recorded()
     entries = [entry for entry in recorded.entries if entry.index != 1]
     verdict = no_more_than_five.within(5)(replace(recorded, entries=entries))
-    assert verdict == Verdict("inconclusive", "from 1.0 s on lines are missing, which may have told of a fault")
+    assert verdict == Verdict("inconclusive", "lines are missing from 1.0 s on, which may have recorded a fault")
 
 
 def test_within_ends_where_it_was_judged() -> None:

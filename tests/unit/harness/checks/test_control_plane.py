@@ -98,12 +98,12 @@ def test_renewed() -> None:
     verdict = leases_renewed(10)(steady(kube_scheduler=12).recorded())
     assert verdict.outcome == "holds"
     assert verdict.figures == {"lease_silence_seconds": 8.0}
-    assert verdict.summary.startswith("kube-scheduler let 8.0 s pass")
+    assert verdict.summary.startswith("kube-scheduler did not renew its lease for 8.0 s")
 
 
 def test_not_renewed() -> None:
     """A silence that is too long is a violation, also of a node, and also one that lasts to the end."""
-    assert leases_renewed(5)(steady(worker=12).recorded()).evidence == ("worker let 8.0 s pass",)
+    assert leases_renewed(5)(steady(worker=12).recorded()).evidence == ("worker did not renew for 8.0 s",)
     silent_to_the_end = steady().add(40, "mark", "experiment", "end")
     verdict = leases_renewed(5)(silent_to_the_end.recorded())
     assert verdict.outcome == "violated"
@@ -116,7 +116,7 @@ def test_who_is_spared() -> None:
     assert leases_renewed(5)(late).outcome == "violated"
     assert leases_renewed(5, spare=("kube-scheduler",))(late).outcome == "holds"
     both = steady(kube_scheduler=12, worker=12).recorded()
-    assert leases_renewed(5, spare=("kube-scheduler",))(both).evidence == ("worker let 8.0 s pass",)
+    assert leases_renewed(5, spare=("kube-scheduler",))(both).evidence == ("worker did not renew for 8.0 s",)
     alone = PlaneHistory().lease(1, "kube-scheduler").lease(2, "kube-scheduler").recorded()
     everybody = ("kube-controller-manager", "kube-scheduler")
     assert leases_renewed(5, spare=everybody)(alone).outcome == "inconclusive"
@@ -171,9 +171,9 @@ def test_leases_denied() -> None:
         (PlaneHistory().asks(0, 30), "there was no fault"),
         (restarted(proved=False), "restart API server was not proved"),
         (restarted(end=13).asks(13, 60, "info", said="timed out"), "0 answers after restart API server, 20 are needed"),
-        (restarted(end=40).asks(40, 43, "info", said="timed out").asks(43, 60), "admitted from 40.0 to"),
-        (restarted(end=40).asks(43, 60), "admitted from 39.5 to 43.0 s"),
-        (restarted(end=40), "admitted from 39.5 to 60.0 s"),
+        (restarted(end=40).asks(40, 43, "info", said="timed out").asks(43, 60), "answered from 40.0 to"),
+        (restarted(end=40).asks(43, 60), "answered from 39.5 to 43.0 s"),
+        (restarted(end=40), "answered from 39.5 to 60.0 s"),
         (restarted().add(14.4, "invoke", "api server", "write lease", {"servers": 3}), "which of 3 API servers"),
         (
             restarted(end=20)
@@ -222,7 +222,7 @@ def test_not_renewed_again(back: float | None) -> None:
     """One that never renews again, or only later, is a deadlock, with when it renewed last."""
     verdict = leases_renewed_again(60, fault="stop node")(blocked(back).recorded())
     assert verdict.outcome == "violated"
-    assert verdict.evidence == ("worker renewed last -14.0 s from then",)
+    assert verdict.evidence == ("worker renewed last -14.0 s from the start of the healing",)
     assert verdict.at == 80
 
 

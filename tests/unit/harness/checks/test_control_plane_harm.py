@@ -40,9 +40,11 @@ def test_a_dead_scheduler_is_harm() -> None:
     assert verdict.evidence == (
         f"container {SCHEDULER} of {SCHEDULER}-w: kube-schedul (restart 0), then kube-schedul ended",
         f"pod {SCHEDULER}-w was not Ready for 209.0 s",
-        f"{SCHEDULER} renewed no lease for 212.0 s",
+        f"{SCHEDULER} did not renew its lease for 212.0 s",
     )
-    assert verdict.summary.startswith("1 changes in the control plane, 2 times something of it was not there for more")
+    assert verdict.summary.startswith(
+        "1 changes in the control plane, 2 times a part was not Ready or renewed no lease for"
+    )
     assert control_plane_unharmed(spare=(SCHEDULER,))(dead_scheduler().today(240)).outcome == "holds"
 
 

@@ -126,7 +126,7 @@ def test_bare_before() -> None:
     """A pod that never was mutated cannot keep it; one that loses it does not."""
     verdict = OUTLIVES(daemon(mutated=False).seen(300))
     assert verdict.outcome == "inconclusive"
-    assert verdict.summary == "1 of 1 pods lacked the mutation before anything was done to their node"
+    assert verdict.summary == "1 of 1 pods lacked the mutation before their node was harmed"
     assert outcome(daemon().workload(115, "d", node=NODE, ready=True, kind=DS, mutated=False).seen(300)) == "violated"
 
 

@@ -117,7 +117,7 @@ def test_nothing_is_excused_that_was_not_watched() -> None:
     history = replaced(mutated=False)
     history._entries = [entry for entry in history._entries if entry[2] != WATCH_SLICES]
     verdict = check(history.recorded())
-    assert (verdict.outcome, "who was in rotation was not seen" in verdict.summary) == ("inconclusive", True)
+    assert (verdict.outcome, "the webhook endpoints were not seen" in verdict.summary) == ("inconclusive", True)
     assert MUTATED(history.recorded()).outcome == "violated", "who excuses nothing needs not know"
 
 
@@ -128,7 +128,10 @@ def test_mutated_later_is_not_mutated_when_born() -> None:
 
 
 INCONCLUSIVE = {
-    "no harm": (ToldLoss().workload(5, "a", node=NODE), "nobody did that to a node"),
+    "no harm": (
+        ToldLoss().workload(5, "a", node=NODE),
+        "the history has no node harmed as 'killed node'; it has: no harmed node",
+    ),
     "not proved": (ToldLoss().workload(5, "a", node=NODE).lose(20, proved=False), "was not proved to be lost"),
     "nobody there": (ToldLoss().workload(5, "a", node=OTHER).lose(20), "none of these pods was on worker2"),
     "not replaced": (lost(), "1 of 1 pods were not replaced"),
@@ -232,7 +235,7 @@ def test_what_never_was_there_is_not_lost(first: tuple[bool, bool], second: tupl
     verdict = MUTATED(history.recorded())
     assert verdict.outcome == outcome
     if outcome == "inconclusive":
-        assert verdict.summary == "1 of 2 pods lacked the mutation before anything was done to their node"
+        assert verdict.summary == "1 of 2 pods lacked the mutation before their node was harmed"
 
 
 def test_a_node_that_is_gone() -> None:

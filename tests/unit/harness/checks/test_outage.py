@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from chaos_harness.harness.checks import Check
 from chaos_harness.harness.checks.outage import comes_back, outlasts
 from chaos_harness.harness.history.vocabulary import END, EXPERIMENT, HISTORY, INJECT, JUDGE
-from tests.fakes.asked import Asked
+from tests.fakes.canary_histories import CanaryHistory
 from tests.thorough import examples
 
 FAULT = 10.0
@@ -19,17 +19,17 @@ BACK = comes_back(fault="delete", policies=["mutate pods"])
 MEANWHILE = comes_back(fault="delete", policies=["mutate pods"], before_healing=True)
 
 
-def lost(begin: float, end: float, said: str = "connect: connection refused") -> Asked:
+def lost(begin: float, end: float, said: str = "connect: connection refused") -> CanaryHistory:
     """Return a history of 60 s whose fault lasts from 10 s to 40 s, with answers lost from `begin` to `end`."""
-    history = Asked().asks(0, begin).asks(begin, end, "fail").asks(end, 60)
+    history = CanaryHistory().asks(0, begin).asks(begin, end, "fail").asks(end, 60)
     for number in range(round((end - begin) * 10)):
         history.call(begin + number / 10 + 0.005, said)
     return history.calls_read(60).fault(FAULT, 11, 40, name="delete")
 
 
-def timed_out(*moments: float) -> Asked:
+def timed_out(*moments: float) -> CanaryHistory:
     """Return such a history in which what was asked at some moments, and nothing else, timed out."""
-    history = Asked().fault(FAULT, 11, 40, name="delete").calls_read(70)
+    history = CanaryHistory().fault(FAULT, 11, 40, name="delete").calls_read(70)
     for number in range(600):
         bad = number / 10 in moments
         history.ask(number / 10, "fail" if bad else "ok", took=1.0 if bad else 0.01)
@@ -48,7 +48,7 @@ def timed_out(*moments: float) -> Asked:
         (timed_out(12, 14), "holds", "mutate pods: no request was lost after delete"),
     ],
 )
-def test_outlasts(history: Asked, outcome: str, summary: str) -> None:
+def test_outlasts(history: CanaryHistory, outcome: str, summary: str) -> None:
     """Replicas that go at once lose the first request early, those that serve on late; a time-out does not count."""
     verdict = LASTS(history.recorded())
     assert (verdict.outcome, verdict.summary) == (outcome, summary)
@@ -81,7 +81,7 @@ def test_figures() -> None:
 
 def test_the_failed_call_tells_the_moment() -> None:
     """A slow request is lost when its call fails, as logged; without a log it is somewhere in between."""
-    history = Asked().asks(0, 17).ask(17, "fail", took=3).asks(17.1, 60).fault(FAULT, 11, 40, name="delete")
+    history = CanaryHistory().asks(0, 17).ask(17, "fail", took=3).asks(17.1, 60).fault(FAULT, 11, 40, name="delete")
     verdict = LASTS(history.recorded())
     assert verdict.outcome == "inconclusive"
     assert verdict.summary.endswith("mutate pods: the first request is lost 7.0 s or more after delete")
@@ -103,7 +103,7 @@ def test_the_first_of_all_policies_decides() -> None:
 
 def test_refused_requests_tell_why() -> None:
     """Who was refused, because the webhook fails closed, was told why: no log is needed."""
-    history = Asked().asks(0, 20, policy="check ignore label").fault(FAULT, 11, 40, name="delete")
+    history = CanaryHistory().asks(0, 20, policy="check ignore label").fault(FAULT, 11, 40, name="delete")
     history.ask(20, "fail", policy="check ignore label", outcome="other", said="500 failed calling webhook: EOF")
     history.ask(20.1, "fail", policy="check ignore label", outcome="denied by configuration error", said="500 no sync")
     history.asks(20.2, 60, policy="check ignore label")
@@ -123,7 +123,7 @@ def test_refused_requests_tell_why() -> None:
         (lost(20, 20), "holds", "holds"),
     ],
 )
-def test_comes_back(history: Asked, back: str, meanwhile: str) -> None:
+def test_comes_back(history: CanaryHistory, back: str, meanwhile: str) -> None:
     """The last ten requests that count decide: of all, or of those while the fault lasted."""
     assert BACK(history.recorded()).outcome == back
     assert MEANWHILE(history.recorded()).outcome == meanwhile
@@ -131,21 +131,29 @@ def test_comes_back(history: Asked, back: str, meanwhile: str) -> None:
 
 def test_what_the_next_fault_loses_was_outlasted() -> None:
     """Once another fault has begun after the healing, what is lost is that one's, however soon it comes."""
-    history = Asked().fault(FAULT, 11, 12, name="delete").fault(15, 16, 40, name="other", process="fault 2").asks(0, 16)
+    history = (
+        CanaryHistory()
+        .fault(FAULT, 11, 12, name="delete")
+        .fault(15, 16, 40, name="other", process="fault 2")
+        .asks(0, 16)
+    )
     assert LASTS(history.asks(16, 17, "fail").asks(17, 60).recorded()).outcome == "holds"
 
 
 def test_what_is_answered_after_the_next_fault_began_is_not_surely_lost_before() -> None:
     """One of the last ten that was decided about when another fault began may be that one's doing."""
     history = (
-        Asked().fault(FAULT, 11, 20, name="delete").fault(30, 31, 40, name="other", process="fault 2").asks(0, 29.9)
+        CanaryHistory()
+        .fault(FAULT, 11, 20, name="delete")
+        .fault(30, 31, 40, name="other", process="fault 2")
+        .asks(0, 29.9)
     )
     history.ask(29.9, "fail", took=0.2)
     assert BACK(history.asks(30, 60).recorded()).outcome == "inconclusive"
 
 
 @pytest.mark.parametrize(("history", "outcome"), [(lost(20, 49.8), "violated"), (lost(50.2, 60), "holds")])
-def test_what_is_answered_after_it_was_judged_does_not_count(history: Asked, outcome: str) -> None:
+def test_what_is_answered_after_it_was_judged_does_not_count(history: CanaryHistory, outcome: str) -> None:
     """Whoever is served again, or lost, after the mark was not when it was judged."""
     history.add(50, "mark", EXPERIMENT, JUDGE).add(60, "mark", HISTORY, END)
     assert BACK(history.written()).outcome == outcome
@@ -176,13 +184,13 @@ def test_what_it_cost_is_told() -> None:
 @pytest.mark.parametrize(
     ("history", "words"),
     [
-        (Asked().asks(0, 60), "delete was not proved"),
-        (Asked().asks(0, 60).fault(FAULT, None, 40, name="delete"), "delete was not proved"),
-        (Asked().asks(0, 9).fault(FAULT, 11, 40, name="delete"), "nobody asked about mutate pods"),
+        (CanaryHistory().asks(0, 60), "delete was not proved"),
+        (CanaryHistory().asks(0, 60).fault(FAULT, None, 40, name="delete"), "delete was not proved"),
+        (CanaryHistory().asks(0, 9).fault(FAULT, 11, 40, name="delete"), "nobody asked about mutate pods"),
         (lost(12, 24).fault(12, 13, 14, name="delete", process="fault 2").fault(15, None, 16, name="delete"), "proved"),
     ],
 )
-def test_inconclusive(check: Check, history: Asked, words: str) -> None:
+def test_inconclusive(check: Check, history: CanaryHistory, words: str) -> None:
     """No proof, no answers, or a late canary leave it open."""
     verdict = check(history.recorded())
     assert verdict.outcome == "inconclusive"
@@ -191,7 +199,7 @@ def test_inconclusive(check: Check, history: Asked, words: str) -> None:
 
 def test_silence_at_the_beginning_is_no_service() -> None:
     """If hardly anything was answered in the first seconds, nobody knows whether it would have been lost."""
-    history = Asked().asks(0, 10).asks(10, 18, "info").asks(18, 60).fault(FAULT, 11, 40, name="delete")
+    history = CanaryHistory().asks(0, 10).asks(10, 18, "info").asks(18, 60).fault(FAULT, 11, 40, name="delete")
     verdict = LASTS(history.recorded())
     assert verdict.outcome == "inconclusive"
     assert verdict.summary.startswith("asked mutate pods was not seen from 10.0 to 18.0 s")
@@ -206,7 +214,7 @@ def test_silence_at_the_beginning_is_no_service() -> None:
 )
 def test_a_slow_machine_changes_no_verdict(begins: float, lasts: float, slow: list[float], timeouts: set[int]) -> None:
     """However slow answers are and whatever times out, the verdict is that of when requests began to be refused."""
-    history, first = Asked().fault(FAULT, 11, 40, name="delete").calls_read(64), None
+    history, first = CanaryHistory().fault(FAULT, 11, 40, name="delete").calls_read(64), None
     for number in range(600):
         asked, took = number / 10, slow[number % len(slow)]
         decided = asked + took / 2
@@ -233,9 +241,11 @@ def test_names() -> None:
     assert outlasts(2, fault="x", excused=()).__name__ == "enforcement outlasts x by 2 s"
 
 
-def _twice(lost: tuple[float, float]) -> Asked:
+def _twice(lost: tuple[float, float]) -> CanaryHistory:
     """Return a history in which two faults of one name overlap, from 20 to 100 s and from 40 to 50 s, and another."""
-    history = Asked().fault(20, 21, 100, name="kill node").fault(40, 41, 50, name="kill node", process="fault 2")
+    history = (
+        CanaryHistory().fault(20, 21, 100, name="kill node").fault(40, 41, 50, name="kill node", process="fault 2")
+    )
     history.fault(70, 71, 75, name="cut", process="fault 3")
     return (
         history.asks(0, lost[0]).asks(lost[0], lost[1], "fail").asks(lost[1], 130.2).add(130, "mark", "history", "end")
@@ -263,7 +273,9 @@ def test_two_faults_of_one_name_that_overlap_are_two(lost: tuple[float, float], 
 
 def test_a_history_without_an_end_may_lack_the_same_fault_once_more() -> None:
     """A cut file does not tell whether a fault came again, but what one fault, by its id, did is known."""
-    history = Asked().fault(10, 11, 30, name="kill").fault(40, 41, 50, name="cut", process="fault 2").asks(0, 60)
+    history = (
+        CanaryHistory().fault(10, 11, 30, name="kill").fault(40, 41, 50, name="cut", process="fault 2").asks(0, 60)
+    )
     for fault, outcome in (("kill", "inconclusive"), ("fault 1", "holds")):
         verdict = outlasts(5, fault=fault)(history.written(ended=False))
         assert verdict.outcome == outcome

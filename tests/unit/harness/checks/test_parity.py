@@ -8,15 +8,16 @@ from hypothesis import strategies as st
 
 from chaos_harness.harness.checks.parity import enforcement_parity
 from chaos_harness.harness.history import Kind
-from tests.fakes.asked import Asked
+from tests.fakes.canary_histories import CanaryHistory
+from tests.thorough import some
 
 WEBHOOK, VAP = "deny by cel (webhook)", "deny by cel (vap)"
 CHECK = enforcement_parity()
 
 
-def both(rounds: list[tuple[Kind, Kind]]) -> Asked:
+def both(rounds: list[tuple[Kind, Kind]]) -> CanaryHistory:
     """Return a history in which both are asked once a second, and the webhook answers first."""
-    history = Asked()
+    history = CanaryHistory()
     for number, (webhook, vap) in enumerate(rounds):
         history.ask(number, webhook, policy=WEBHOOK, round_=number)
         history.ask(number + 0.1, vap, policy=VAP, round_=number)
@@ -32,7 +33,7 @@ def test_holds() -> None:
     """Both deny all the time."""
     verdict = CHECK(both(ALIKE).recorded())
     assert verdict.outcome == "holds"
-    seen = "what is no longer than 1.5 s counts as seen"
+    seen = "gaps of up to 1.5 s count as seen"
     assert verdict.summary == f"0 of 60 decisions differ, for at most 0.0 s at a time; {seen}"
 
 
@@ -74,13 +75,13 @@ def test_rounds_without_an_answer_are_not_compared() -> None:
     ("history", "words"),
     [
         (both(ALIKE[:40]), "40 rounds can be compared"),
-        (Asked().asks(0, 60, policy=VAP), "0 rounds"),
+        (CanaryHistory().asks(0, 60, policy=VAP), "0 rounds"),
         (both([("info", "ok")] * 60), "asked deny by cel (webhook) was not seen from"),
         (both([*ALIKE, *UNHEARD[:3], *ALIKE]), "asked deny by cel (webhook) was not seen from 59.0 to 63.0 s"),
         (both(ALIKE).add(70, "mark", "history", "end"), "was not seen from 59.0 to 70.0 s"),
     ],
 )
-def test_inconclusive(history: Asked, words: str) -> None:
+def test_inconclusive(history: CanaryHistory, words: str) -> None:
     """Too few rounds, or too few in a row, leave it open."""
     verdict = CHECK(history.recorded())
     assert verdict.outcome == "inconclusive"
@@ -121,7 +122,7 @@ def test_both_at_once(after: tuple[Kind, Kind] | None, outcome: str) -> None:
 
 def test_late_questions_hide_nothing() -> None:
     """A question that came late was asked when it was asked: two that differ differ."""
-    history = Asked()
+    history = CanaryHistory()
     for number in range(60):
         history.ask(number, "fail" if number == 30 else "ok", policy=WEBHOOK, round_=number, late=1.5)
         history.ask(number + 0.1, policy=VAP, round_=number, late=1.5)
@@ -164,7 +165,7 @@ def test_any_line_may_be_missing() -> None:
         recorded = history.recorded()
         entries = list(recorded.entries)
         expected = {CHECK(recorded).outcome, "inconclusive"}
-        for index in range(len(entries)):
+        for index in some(range(len(entries))):
             missing = replace(recorded, entries=entries[:index] + entries[index + 1 :])
             assert CHECK(missing).outcome in expected
             assert CHECK(replace(recorded, entries=entries[:index], ended=False)).outcome in expected

@@ -225,7 +225,7 @@ def test_a_difference_that_stands_when_the_time_is_over() -> None:
     check = policies_match(60, gatekeeper="v3.23.1").within(20)
     stands = check(healed(matching().binding(105, "DELETED"), end=400))
     assert (stands.outcome, stands.at) == ("violated", 120)
-    assert stands.summary == "1 missing binding when the time was over"
+    assert stands.summary == "1 missing binding when the time limit was reached"
     mended = matching().binding(105, "DELETED").binding(119)
     assert check(healed(mended, end=400)).outcome == "holds"
     later = matching().binding(121, "DELETED")

@@ -205,4 +205,6 @@ def test_an_orphan_that_nobody_saw_come_and_go() -> None:
     whole = new(Generating().begin().template(1, generate=False, f="ADDED"), 100)
     check = no_orphan_stays(gatekeeper="v3.23.1")
     assert check(whole).outcome == "holds"
-    assert check(gapped(whole, POLICIES, 20, 60)).outcome == "inconclusive"
+    verdict = check(gapped(whole, POLICIES, 20, 60))
+    assert verdict.outcome == "inconclusive"
+    assert "1 are undecided: 1 with policies or bindings not seen for more than 15 s" in verdict.summary

@@ -6,12 +6,12 @@ import pytest
 
 from chaos_harness.harness.checks.recovery import recovers_after, recovers_within
 from chaos_harness.harness.history.recoveries import PodHistory
-from tests.fakes.podded import Podded, cut, killed_and_back, killed_for_good
+from tests.fakes.replica_histories import ReplicaHistory, cut, killed_and_back, killed_for_good
 
 MOVED = recovers_within(60, "rescheduled")
 
 
-def moved(node: str = "worker2") -> Podded:
+def moved(node: str = "worker2") -> ReplicaHistory:
     """Return a pod that is deleted at 15 s, and one that replaces it on a node."""
     history = cut().pod(1, "a").blow(15, "rescheduled", "a").pod(15.1, "a", deleting=True)
     return history.pod(15.2, "new", ready=False, container="", node=node, f="ADDED")
@@ -90,7 +90,7 @@ def test_each_for_its_own_fault() -> None:
 @pytest.mark.parametrize(("observed", "heal"), [(10, None), (None, 80)], ids=["never-healed", "never-proved"])
 def test_after_nothing(observed: float | None, heal: float | None) -> None:
     """Without a fault that was proved and healed there is no afterwards."""
-    history = killed_and_back(30, history=Podded().fault(9, observed, heal).watched(0, 95))
+    history = killed_and_back(30, history=ReplicaHistory().fault(9, observed, heal).watched(0, 95))
     assert recovers_after(60, "killed")(history.recorded()).outcome == "inconclusive"
 
 

@@ -94,7 +94,7 @@ def test_one_bare_sibling() -> None:
     assert mutated(story).outcome == "violated"
     assert mutated(story).summary.startswith("3 of 3 replacements lack the mutation")
     bare = born(lost(mutated=False), 77, "b", mutated=False)
-    assert mutated(bare).summary == "1 of 1 pods lacked the mutation before anything was done to their node"
+    assert mutated(bare).summary == "1 of 1 pods lacked the mutation before their node was harmed"
 
 
 def test_a_rollout_meanwhile() -> None:
@@ -244,7 +244,7 @@ def test_what_was_not_in_force() -> None:
     story = born(lost(), 77, "b", mutated=False)
     assert mutated(story).outcome == "violated"
     story.add(60, "invoke", POLICIES, REMOVE, {"policies": ["mutate pods"]})
-    assert mutated(story).summary == "no policy is known to have been in force when b was born"
+    assert mutated(story).summary == "no policy is known to have been in force when b was created"
     story = born(lost(), 77, "b", mutated=False)
     story._entries = [entry for entry in story._entries if entry[3] != IN_FORCE]
     assert mutated(story).outcome == "inconclusive"

@@ -15,6 +15,7 @@ from chaos_harness.harness.checks.control_plane import (
 )
 from chaos_harness.harness.checks.fail_open import fail_open_window, refused_for_at_most
 from chaos_harness.harness.checks.generation import generated_within
+from chaos_harness.harness.checks.heals import heals
 from chaos_harness.harness.checks.node_loss import never_replaced, replaced_within, replacements_mutated
 from chaos_harness.harness.checks.outage import comes_back, outlasts
 from chaos_harness.harness.checks.parity import enforcement_parity
@@ -24,25 +25,25 @@ from chaos_harness.harness.checks.recovery import recovers_after, recovers_withi
 from chaos_harness.harness.checks.undisturbed import undisturbed
 from chaos_harness.harness.checks.unmutated import never_unmutated
 from chaos_harness.harness.history import History, Kind
-from chaos_harness.harness.history.vocabulary import DECIDED, LATE, METRONOME, RACE
-from tests.fakes.asked import Asked
+from chaos_harness.harness.history.vocabulary import DECIDED, HEAL, HEALED, LATE, METRONOME, RACE, UNDONE
+from tests.fakes.canary_histories import CanaryHistory
 from tests.fakes.control_plane import PlaneHistory, plane
 from tests.fakes.generated import Generating, new
 from tests.fakes.histories import HistoryBuilder
 from tests.fakes.losses import HOW, NODE, OTHER, ToldLoss
-from tests.fakes.podded import Podded, cut, killed_and_back
+from tests.fakes.replica_histories import ReplicaHistory, cut, killed_and_back
 
 NAME = "restart"
 VERSION = "v3.23.1"
 
 
-def asked(begin: float, end: float, outcome: str = "") -> Asked:
+def asked(begin: float, end: float, outcome: str = "") -> CanaryHistory:
     """Return 60 s of good answers but for those of a stretch, with a fault from 10 to 40 s."""
-    history = Asked().in_force(0, "mutate pods").watched(0, 30, 61).fault(10, 11, 40, name=NAME)
+    history = CanaryHistory().in_force(0, "mutate pods").watched(0, 30, 61).fault(10, 11, 40, name=NAME)
     return history.asks(0.1, begin).asks(begin, end, "fail", outcome=outcome).asks(end, 60.2)
 
 
-def silent() -> Podded:
+def silent() -> ReplicaHistory:
     """Return a webhook pod that nobody reaches from 30 to 45 s, in a cut."""
     history = cut().pod(1, "a").rotation(1, "a").asked(0, 30, "a").asked(45, 85, "a")
     return history.asked(30, 45, "a", "fail", status=503, said="error trying to reach service: i/o timeout")
@@ -59,6 +60,13 @@ def kept(ready: float) -> ToldLoss:
     story = ToldLoss().lose(20, healed=100).workload(5, "d", node=NODE, ready=True, kind="DaemonSet")
     story.workload(70, "d", node=NODE, kind="DaemonSet")
     return story.workload(ready, "d", node=NODE, ready=True, kind="DaemonSet")
+
+
+def unhealed(healed: float) -> HistoryBuilder:
+    """Return a fault that is undone at 20 s and healed at a moment."""
+    history = HistoryBuilder().fault(10, 11, None, name=NAME).add(19, "invoke", "fault 1", HEAL, {"name": NAME})
+    history.add(20, "ok", "fault 1", UNDONE, {"name": NAME, "within": 40.0})
+    return history.add(healed, "ok", "fault 1", HEALED, {"name": NAME, "proof": "it is back"})
 
 
 def generated(binding: float) -> Generating:
@@ -78,9 +86,9 @@ def written(history: HistoryBuilder) -> History:
         return history.today(100)
     if isinstance(history, ToldLoss):
         return history.seen(300)
-    if isinstance(history, Podded):
+    if isinstance(history, ReplicaHistory):
         return history.recorded()
-    if isinstance(history, Asked):
+    if isinstance(history, CanaryHistory):
         return history.add(61, "mark", "history", "end").written()
     return new(history, 100)
 
@@ -117,6 +125,7 @@ CASES: dict[str, tuple[HistoryBuilder, Check, tuple[float, float]]] = {
     "replaced late": (lost(141), replaced_within(120, HOW), (138, 141)),
     "ready late": (kept(221), never_replaced(HOW, kinds=("DaemonSet",)), (218, 221)),
     "bound late": (generated(70), policies_match(60, gatekeeper=VERSION), (58, 70)),
+    "healed late": (unhealed(70), heals(40, fault=NAME), (58, 70)),
     "generated late": (generated(34), generated_within(30, "c"), (28, 34)),
     "left behind": (orphaned(30), never_orphaned(gatekeeper=VERSION), (22, 30)),
     "left behind for good": (orphaned(37), no_orphan_stays(gatekeeper=VERSION), (22, 37)),
@@ -151,9 +160,9 @@ def replaced() -> ToldLoss:
     return story.workload(80, "x", mutated=False).workload(81, "y", mutated=False)
 
 
-def differing() -> Asked:
+def differing() -> CanaryHistory:
     """Return 60 s of rounds in which the policy denies, and the webhook does not from 20 to 22 s."""
-    history = Asked()
+    history = CanaryHistory()
     for number in range(600):
         history.ask(number / 10, policy="deny by cel (vap)", round_=number)
         kind: Kind = "fail" if 200 <= number < 220 else "ok"
@@ -161,7 +170,7 @@ def differing() -> Asked:
     return history
 
 
-def away(*, container: str = "c1") -> Podded:
+def away(*, container: str = "c1") -> ReplicaHistory:
     """Return a webhook pod to which nothing is done, and that is not Ready from 43 to 46 s, and what runs then."""
     history = cut().pod(1, "a").asked(0, 85, "a").pod(43, "a", ready=False, container="")
     return history.pod(44, "a", ready=False, container=container).pod(46, "a", container=container)

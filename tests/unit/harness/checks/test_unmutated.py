@@ -7,16 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaos_harness.harness.checks.unmutated import never_unmutated
-from tests.fakes.asked import Asked
+from tests.fakes.canary_histories import CanaryHistory
 from tests.thorough import examples
 
 CHECK = never_unmutated()
 DURING = never_unmutated(during="restart")
 
 
-def healthy(until: float = 20) -> Asked:
+def healthy(until: float = 20) -> CanaryHistory:
     """Return a history of 20 s, 199 questions, all answered by mutated pods, and more up to another moment."""
-    return Asked().in_force(0, "mutate pods").asks(0.1, until)
+    return CanaryHistory().in_force(0, "mutate pods").asks(0.1, until)
 
 
 def test_holds() -> None:
@@ -39,7 +39,7 @@ def test_one_miss_is_told_with_its_cause() -> None:
         "causes (by time): 1 timed out",
         (
             "21.00 s: create mutable pod 208 (dry run) unmutated after 1000 ms: context deadline exceeded; "
-            "in the Service: a, b; on its way out: a since 0.5 s"
+            "in the Service: a, b; terminating: a since 0.5 s"
         ),
     )
 
@@ -77,7 +77,7 @@ def test_causes_that_are_not_known_do_not_decide() -> None:
     history.call(22.04, "context deadline exceeded")
     verdict = unless(history.recorded())
     assert verdict.outcome == "inconclusive"
-    assert verdict.summary.startswith("the API server's log does not tell the cause of 1; 0 of 421 pods")
+    assert verdict.summary.startswith("the API server's log does not give the cause of 1; 0 of 421 pods")
     history.calls_read(42)
     assert unless(history.recorded()).outcome == "violated"
     assert unless(history.call(41.04, "context deadline exceeded").recorded()).outcome == "holds"
@@ -124,7 +124,7 @@ def test_an_outage_is_not_excused() -> None:
 
 def test_time_outs_that_are_others_excuse_nothing() -> None:
     """100 of 400 pods that are unmutated after 10 ms are not excused by a Lease that timed out every second."""
-    history = Asked().in_force(0, "mutate pods").calls_read(41)
+    history = CanaryHistory().in_force(0, "mutate pods").calls_read(41)
     for number in range(400):
         history.ask(0.1 + number / 10, "fail" if number % 4 == 0 else "ok")
         if number % 4 == 0:
@@ -141,14 +141,14 @@ def test_workload_pod_without_the_mutation() -> None:
 
 def test_only_what_was_created_counts() -> None:
     """What was there already, and what was asked while the policy was not in force, is nobody's fault."""
-    history = Asked().asks(0, 1, "fail").in_force(2, "mutate pods", until=30).asks(2, 30).asks(31, 32, "fail")
+    history = CanaryHistory().asks(0, 1, "fail").in_force(2, "mutate pods", until=30).asks(2, 30).asks(31, 32, "fail")
     history.watched(0).workload(5, "a", mutated=False, f="LISTED").workload(1, "b", mutated=False)
     assert CHECK(history.recorded()).outcome == "holds"
 
 
 def test_a_missing_line_may_say_that_it_was_no_longer_in_force() -> None:
     """Misses behind a hole in the file may be of a time for which nobody demands the mutation any more."""
-    history = Asked().in_force(0, "mutate pods", until=30).asks(0.1, 30).asks(35, 36, "fail")
+    history = CanaryHistory().in_force(0, "mutate pods", until=30).asks(0.1, 30).asks(35, 36, "fail")
     whole = history.add(40, "mark", "history", "end").written()
     assert CHECK(whole).outcome == "holds"
     entries = [entry for entry in whole.entries if entry.f != "remove"]
@@ -171,15 +171,15 @@ def test_only_during_the_fault() -> None:
 @pytest.mark.parametrize(
     ("history", "check", "words"),
     [
-        (Asked().in_force(0, "mutate pods").asks(0.1, 5), CHECK, "49 pods were asked for, 100 are needed"),
-        (Asked().asks(0, 20), CHECK, "0 pods were asked for"),
+        (CanaryHistory().in_force(0, "mutate pods").asks(0.1, 5), CHECK, "49 pods were asked for, 100 are needed"),
+        (CanaryHistory().asks(0, 20), CHECK, "0 pods were asked for"),
         (healthy(), DURING, "restart was not proved"),
         (healthy().fault(1, None, 2, name="restart"), DURING, "restart was not proved"),
         (healthy().watched(0).blind(7), CHECK, "watch workload was not seen"),
         (healthy().asks(20, 21, "info"), never_unmutated(enough=201), "asked mutate pods was not seen"),
     ],
 )
-def test_inconclusive(history: Asked, check: object, words: str) -> None:
+def test_inconclusive(history: CanaryHistory, check: object, words: str) -> None:
     """Too few samples, no proof, a blind watch or questions without an answer leave it open."""
     assert callable(check)
     verdict = check(history.recorded())
@@ -190,7 +190,7 @@ def test_inconclusive(history: Asked, check: object, words: str) -> None:
 @pytest.mark.parametrize(("rate", "outcome"), [(0.0, "violated"), (0.01, "violated"), (0.25, "inconclusive")])
 def test_few_prove_that_it_does_not_hold(rate: float, outcome: str) -> None:
     """Of 52 pods that were asked for 13 are unmutated: no more are needed to say that these are too many."""
-    history = Asked().in_force(0, "mutate pods").asks(0.1, 4).asks(4, 5.3, "fail")
+    history = CanaryHistory().in_force(0, "mutate pods").asks(0.1, 4).asks(4, 5.3, "fail")
     verdict = never_unmutated(at_most=rate)(history.recorded())
     assert (verdict.outcome, verdict.summary.rpartition("; ")[2][:8]) == (outcome, "13 of 52")
 
@@ -204,7 +204,7 @@ def test_blind_watch_does_not_excuse() -> None:
 @given(st.lists(st.booleans(), min_size=100, max_size=400), st.sampled_from([0.0, 0.01, 0.05, 0.5]))
 def test_as_counted(mutated: list[bool], at_most: float) -> None:
     """The verdict is that of counting by hand: a share is one of this run's pods."""
-    history = Asked().in_force(0, "mutate pods")
+    history = CanaryHistory().in_force(0, "mutate pods")
     for number, fine in enumerate(mutated):
         history.ask(number / 10, "ok" if fine else "fail")
     verdict = never_unmutated(at_most=at_most)(history.recorded())

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from chaos_harness.harness.experiment.attachments import write
-from tests.fakes.asked import Asked
+from tests.fakes.canary_histories import CanaryHistory
 from tests.fakes.histories import HistoryBuilder
 
 
@@ -26,7 +26,7 @@ def test_files(tmp_path: Path) -> None:
 
 def test_failed_calls(tmp_path: Path) -> None:
     """What the API server said of webhooks that it did without is written at the moment at which it said it."""
-    history = Asked().fault(9, 10, 80).call(15, "connection refused").call(90, "EOF")
+    history = CanaryHistory().fault(9, 10, 80).call(15, "connection refused").call(90, "EOF")
     [attachment] = [
         attachment for attachment in write(history.recorded(), tmp_path) if attachment.name == "failed webhook calls"
     ]
@@ -63,10 +63,10 @@ def test_how_late_a_watch_was(tmp_path: Path) -> None:
             history.add(at, "change", "watch number", "MODIFIED", {"object": {"number": number}})
     write(history.recorded(), tmp_path)
     assert (tmp_path / "lag.txt").read_text(encoding="utf-8").splitlines() == [
-        "The watch on the numbered object told of 19 numbers, of each within 3.400 s.",
+        "The watch on the numbered object saw 19 numbers, each within 3.400 s.",
         "Later than 1 s: 25.1 to 29.2 s.",
         "Its lag is not known: 9.0 to 20.0 s, 24.0 to 29.2 s.",
-        "Each watch has a connection of its own: this says how late this one was, of others how late they may be.",
+        "Each watch has its own connection: this is the lag of this one, and an estimate for the others.",
         "    0.500 s  clock w: +2.000 s ahead (give or take 0.050 s; read in 0.100 s)",
     ]
 
@@ -74,6 +74,6 @@ def test_how_late_a_watch_was(tmp_path: Path) -> None:
 def test_a_node_with_another_clock(tmp_path: Path) -> None:
     """What it said is written at the moment at which it came, by this machine's clock."""
     value = {"offset": -5.0, "uncertainty": 0.05, "measured": -5.0, "round_trip": 0.1, "same": False}
-    history = Asked().add(0.5, "ok", "clock w", "read", value).call(10, "EOF")
+    history = CanaryHistory().add(0.5, "ok", "clock w", "read", value).call(10, "EOF")
     write(history.recorded(), tmp_path)
     assert (tmp_path / "webhooks.txt").read_text(encoding="utf-8").startswith("   15.000 s  ")

@@ -76,12 +76,14 @@ def test_a_history_that_lost_a_line_is_no_history(experiment: Experiment, world:
                 disk.full = True
             assert world.running
             disk.full = False
-            with pytest.raises(HarnessError, match="nothing is judged by it"):
+            with pytest.raises(HarnessError, match="the history ends here and is not judged"):
                 experiment.claim(holds)
 
-    with pytest.raises(HarnessError, match=r"(?s)cannot be written: No space left.*df.*nothing is judged by it"):
+    with pytest.raises(
+        HarnessError, match=r"(?s)cannot be written: No space left.*df.*the history ends here and is not judged"
+    ):
         lose()
-    with pytest.raises(HarnessError, match="nothing is judged by it"):
+    with pytest.raises(HarnessError, match="the history ends here and is not judged"):
         experiment.claim(holds)
     assert experiment.record.claims == []
     assert not whole(experiment)
@@ -96,7 +98,7 @@ def test_a_line_that_is_lost_before_the_end_is_told_at_once(experiment: Experime
             disk.full = True
             experiment.hold(30)
 
-    with pytest.raises(HarnessError, match="nothing is judged by it"):
+    with pytest.raises(HarnessError, match="the history ends here and is not judged"):
         lose()
     assert world.running
 
@@ -131,12 +133,12 @@ def test_a_heal_that_fails_comes_before_what_could_not_be_told(
     def end() -> None:
         with experiment:
             experiment.act(cut_registry("drop", nodes=["w-worker"]))
-            world.paused.add("w-worker")
+            world.containers["w-worker"].status = "paused"
             disk.full = True
 
     with pytest.raises(UndoFailed, match="is paused") as caught:
         end()
-    assert "nothing is judged by it" in "".join(caught.value.__notes__)
+    assert "the history ends here and is not judged" in "".join(caught.value.__notes__)
 
 
 def test_an_interrupt_just_before_healing_leaves_it_to_the_end(

@@ -91,9 +91,13 @@ def test_life_cycle(make: Callable[..., Experiment]) -> None:
     assert "at the end" in record["faults"][0]["proof"]
     assert "200" in record["faults"][0]["heal_proof"]
     judged = record["claims"][0]
-    assert (judged.pop("id"), judged.pop("surprise"), judged.pop("broken")) == ("check", False, "")
-    assert (judged.pop("until"), judged.pop("known")) == (judged["at"], None)
-    assert (len(judged.pop("judge")), judged.pop("because")) == (12, [])
+    assert judged.pop("id") == "check"
+    assert judged.pop("surprise") is False
+    assert judged.pop("broken") == ""
+    assert judged.pop("until") == judged["at"]
+    assert judged.pop("known") is None
+    assert len(judged.pop("judge")) == 12
+    assert judged.pop("because") == []
     assert judged == {
         "name": "check",
         "expected": "holds",
@@ -107,7 +111,7 @@ def test_life_cycle(make: Callable[..., Experiment]) -> None:
     assert record["environment"] == {"engine": "Docker 20.10.24 (private)", "host quirks": "none"}
 
 
-def test_history(make: Callable[..., Experiment]) -> None:
+def test_the_history_has_every_step_of_a_fault(make: Callable[..., Experiment]) -> None:
     """The history has every step of a fault, and its journal, healed, lies beside it."""
     with make() as experiment, experiment.fault(cut_registry()):
         pass
@@ -117,13 +121,14 @@ def test_history(make: Callable[..., Experiment]) -> None:
         ("ok", "observed"),
         ("ok", "observed"),
         ("invoke", "heal"),
+        ("ok", "undone"),
         ("ok", "healed"),
     ]
     assert journal.pending(Path(experiment.record.journal)) == []
     assert "registry.restore" in Path(experiment.record.journal).read_text(encoding="utf-8")
 
 
-def test_undoes_first(make: Callable[..., Experiment], cluster: Cluster, world: World) -> None:
+def test_what_a_crash_left_is_undone_first(make: Callable[..., Experiment], cluster: Cluster, world: World) -> None:
     """What a crashed experiment left broken is undone before the steady state is looked at."""
     world.cordoned = {"w-worker"}
     old_journal = Journal(cluster.directory / "journal.jsonl")
@@ -143,7 +148,9 @@ def test_heals_whatever_happens(make: Callable[..., Experiment], world: World, e
     assert experiment.record.faults[0].healed_at
 
 
-def test_not_applied(make: Callable[..., Experiment], world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_that_does_nothing_ends_the_experiment(
+    make: Callable[..., Experiment], world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A fault that is a no-op ends the experiment with FaultNotApplied before its block begins."""
     world.ignored = {"stop"}
     with pytest.raises(FaultNotApplied), make() as experiment, experiment.fault(cut_registry()):
@@ -152,18 +159,18 @@ def test_not_applied(make: Callable[..., Experiment], world: World, monkeypatch:
     assert experiment.record.phases[-1].name == "heal: cut registry"
 
 
-def test_faded(make: Callable[..., Experiment], world: World) -> None:
+def test_a_fault_that_is_gone_too_early_is_not_applied(make: Callable[..., Experiment], world: World) -> None:
     """A fault that is gone before its block ends is no fault: FaultNotApplied."""
     with pytest.raises(FaultNotApplied), make() as experiment, experiment.fault(cut_registry()):
         world.running = True
 
 
-def test_act(make: Callable[..., Experiment], world: World) -> None:
+def test_blows_are_healed_at_the_end_newest_first(make: Callable[..., Experiment], world: World) -> None:
     """What a blow leaves to heal is healed when the experiment ends, newest first, and not proved again before."""
     with make() as experiment:
         assert "does not list" in experiment.act(remove_image(IMAGE, ["w-worker"]))
         experiment.act(cut_registry())
-        world.images["w-worker"].add(IMAGE)
+        world.containers["w-worker"].images.add(IMAGE)
         assert not world.running
     assert world.running
     assert phases(experiment)[-2:] == ["heal: cut registry", "heal: remove image"]
@@ -174,14 +181,14 @@ def test_one_heal_that_fails(make: Callable[..., Experiment], world: World) -> N
     experiment = make()
     with pytest.raises(UndoFailed, match="is paused"), experiment:
         _remove_then_drop(experiment, world)
-    assert IMAGE in world.images["w-worker2"]
+    assert IMAGE in world.containers["w-worker2"].images
     assert [undo.action for undo in journal.pending(Path(experiment.record.journal))] == ["registry.drop_no_more"]
 
 
 def _remove_then_drop(experiment: Experiment, world: World) -> None:
     experiment.act(remove_image(IMAGE, ["w-worker2"]))
     experiment.act(cut_registry("drop", nodes=["w-worker"]))
-    world.paused.add("w-worker")
+    world.containers["w-worker"].status = "paused"
 
 
 def test_an_error_of_the_healing_hides_no_other(
@@ -200,14 +207,16 @@ def test_an_error_of_the_healing_hides_no_other(
     assert raised.value.__notes__ == ["and besides: CommandFailed: the healing"]
 
 
-def test_closed(make: Callable[..., Experiment]) -> None:
+def test_no_harm_outside_of_an_open_experiment(make: Callable[..., Experiment]) -> None:
     """No harm is done outside of an open experiment; that is a mistake of ours, and nothing that was undecided."""
     with pytest.raises(HarnessError, match="not open") as error:
         make().act(cut_registry())
     assert error.type is HarnessError
 
 
-def test_unsteady(make: Callable[..., Experiment], world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_begins_if_gatekeeper_does_not_serve(
+    make: Callable[..., Experiment], world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing is begun if Gatekeeper does not serve at the start: no probe is made, and the history is closed."""
     monkeypatch.setattr("chaos_harness.harness.experiment.lifecycle._SERVING_SECONDS", 0.3)
     world.denies = False
@@ -218,7 +227,7 @@ def test_unsteady(make: Callable[..., Experiment], world: World, monkeypatch: py
         experiment.history.append("mark", "test", "anything")
 
 
-def test_not_recovered(make: Callable[..., Experiment], world: World) -> None:
+def test_that_gatekeeper_stays_away_is_told_not_raised(make: Callable[..., Experiment], world: World) -> None:
     """That Gatekeeper does not come back is told and does not raise: a check judges it."""
     with make() as experiment:
         world.denies = False
@@ -242,7 +251,8 @@ def test_claims(
     with make() as experiment, pytest.raises(error):
         experiment.claim(finds(outcome), expected=expected, issue="gatekeeper#1")
     (claim,) = experiment.record.claims
-    assert (claim.outcome, 0 < (claim.at or 0) <= experiment.history.end) == (outcome, True)
+    assert claim.outcome == outcome
+    assert 0 < (claim.at or 0) <= experiment.history.end
 
 
 def test_claim_keeps_the_moment_that_decided(make: Callable[..., Experiment]) -> None:
@@ -252,17 +262,19 @@ def test_claim_keeps_the_moment_that_decided(make: Callable[..., Experiment]) ->
     assert experiment.record.claims[0].at == 0.2
 
 
-def test_claim_afterwards(make: Callable[..., Experiment]) -> None:
+def test_claims_can_be_made_afterwards(make: Callable[..., Experiment]) -> None:
     """A claim can be made when the experiment is over, and in another test's record, with what the check expects."""
     with make() as experiment:
         pass
     other = experiment.record.of("another test")
     experiment.claim(finds("violated").expect("violated", issue="gatekeeper#4441", on=">=3.23"), record=other)
-    assert (len(other.claims), len(experiment.record.claims)) == (1, 0)
-    assert (other.claims[0].expected, other.claims[0].issue) == ("violated", "gatekeeper#4441")
+    assert len(other.claims) == 1
+    assert len(experiment.record.claims) == 0
+    assert other.claims[0].expected == "violated"
+    assert other.claims[0].issue == "gatekeeper#4441"
 
 
-def test_broken_probe(make: Callable[..., Experiment]) -> None:
+def test_a_dead_probe_breaks_waits_and_claims(make: Callable[..., Experiment]) -> None:
     """A probe that died makes waiting and every claim ProbeBroken, and the end of the experiment too."""
 
     def dies(probe: Probe) -> None:
@@ -278,7 +290,7 @@ def test_broken_probe(make: Callable[..., Experiment]) -> None:
     assert experiment.record.claims == []
 
 
-def test_evidence(make: Callable[..., Experiment]) -> None:
+def test_usual_probes_write_pods_and_requests(make: Callable[..., Experiment]) -> None:
     """With the usual probes, pods and the registry's log are written beside the history."""
     with make(probes=usual_probes) as experiment, experiment.fault(cut_registry("503")):
         experiment.hold(3)
@@ -301,7 +313,7 @@ def test_asks_once_more(make: Callable[..., Experiment]) -> None:
             experiment.claim(no_request_during())
 
 
-def test_seed(make: Callable[..., Experiment], tmp_path: Path) -> None:
+def test_the_same_seed_chooses_the_same(make: Callable[..., Experiment], tmp_path: Path) -> None:
     """The same seed chooses the same again."""
     first, second = make().random.random(), (tmp_path / "try").rename(tmp_path / "first")
     assert second.is_dir()
@@ -310,7 +322,7 @@ def test_seed(make: Callable[..., Experiment], tmp_path: Path) -> None:
     assert make(seed=8).random.random() != first
 
 
-def test_restart(make: Callable[..., Experiment], world: World) -> None:
+def test_a_restart_replaces_all_pods(make: Callable[..., Experiment], world: World) -> None:
     """A restart replaces all pods and sets the pull policy if it is given one."""
     with make() as experiment:
         assert experiment.restart_gatekeeper() == ["a"]
@@ -320,6 +332,6 @@ def test_restart(make: Callable[..., Experiment], world: World) -> None:
     assert world.pods["a"]["metadata"]["annotations"]
 
 
-def test_image(make: Callable[..., Experiment]) -> None:
+def test_the_experiment_knows_gatekeepers_image(make: Callable[..., Experiment]) -> None:
     """The experiment knows what a node calls Gatekeeper's image."""
     assert make().gatekeeper_image == "docker.io/openpolicyagent/gatekeeper:v3.23.1"

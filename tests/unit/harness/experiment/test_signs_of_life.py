@@ -87,7 +87,7 @@ def test_the_end_is_marked_before_anything_is_taken_away(make: Callable[..., Exp
     with make(probes=writes) as experiment:
         experiment.act(cut_registry())
         judged = len(events(experiment))
-    assert events(experiment)[judged:] == ["judge", "asked", "begin", "heal", "healed", "end", "end"]
+    assert events(experiment)[judged:] == ["judge", "asked", "begin", "heal", "undone", "healed", "end", "end"]
     assert world.running
 
 
@@ -122,7 +122,8 @@ def test_policies_bring_their_questions(
     make: Callable[..., Experiment], world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While policies are in force replicas are asked, too, and what is really created is watched; then no more."""
-    monkeypatch.setattr("chaos_harness.harness.experiment.lifecycle.enforced", lambda *_: nullcontext("in force"))
+    in_force = nullcontext("in force")
+    monkeypatch.setattr("chaos_harness.harness.experiment.lifecycle.enforce_policies", lambda *_: in_force)
     with make(probes=usual_probes) as experiment:
         experiment.apply(mutate_pods())
         entries: list[Entry] = []

@@ -8,21 +8,22 @@ from chaos_harness.harness.experiment.workload import Controller, deploy
 from chaos_harness.harness.policies import mutated
 from chaos_harness.harness.undo import journal
 from tests.fakes.bench import Bench
-from tests.fakes.lossy import LossyWorld
+from tests.fakes.node_world import NodeWorld
 
 PAUSE = "registry.k8s.io/pause:3.10"
 ALL = (Controller("Deployment", "a", 2), Controller("StatefulSet", "b"), Controller("DaemonSet", "c"))
 
 
 @pytest.fixture
-def world() -> LossyWorld:
-    world = LossyWorld()
-    world.images = {node: {PAUSE, f"only-on/{node}/pause:1"} for node in ("w-worker", "w-worker2")}
+def world() -> NodeWorld:
+    world = NodeWorld()
+    for node in ("w-worker", "w-worker2"):
+        world.containers[node].images = {PAUSE, f"only-on/{node}/pause:1"}
     return world
 
 
 @pytest.mark.parametrize("on", ["w-worker", "w-worker2"])
-def test_all_on_one_node(bench: Bench, world: LossyWorld, on: str) -> None:
+def test_all_on_one_node(bench: Bench, world: NodeWorld, on: str) -> None:
     """All pods are on the chosen node, DaemonSets' on every worker, and every node takes pods again afterwards."""
     with deploy("chaos-x", *ALL, on=on).make(bench.cluster, bench.journal) as proof:
         where, _, image = proof.rpartition(" run ")
@@ -34,7 +35,7 @@ def test_all_on_one_node(bench: Bench, world: LossyWorld, on: str) -> None:
     assert bench.pending() == []
 
 
-def test_what_is_deployed(bench: Bench, world: LossyWorld) -> None:
+def test_what_is_deployed(bench: Bench, world: NodeWorld) -> None:
     """Pods leave a lost node after 5 s, run an image that is there, and need nobody's permission."""
     with deploy("chaos-x", *ALL, on="w-worker").make(bench.cluster, bench.journal):
         made = {manifest["kind"]: manifest for manifest in world.applied.values()}
@@ -47,7 +48,7 @@ def test_what_is_deployed(bench: Bench, world: LossyWorld) -> None:
 
 
 @pytest.mark.parametrize(("carrying", "anew"), [(True, 3), (False, 0)])
-def test_what_was_missed_is_admitted_anew(bench: Bench, world: LossyWorld, carrying: bool, anew: int) -> None:
+def test_what_was_missed_is_admitted_anew(bench: Bench, world: NodeWorld, carrying: bool, anew: int) -> None:
     """Pods that are to carry the mutation, and were let through without it, are born again from a mutated template."""
     world.missed = 2
     with deploy("chaos-x", *ALL, on="w-worker", carrying=carrying).make(bench.cluster, bench.journal) as proof:
@@ -55,7 +56,7 @@ def test_what_was_missed_is_admitted_anew(bench: Bench, world: LossyWorld, carry
     assert proof.partition("; ")[2] == f"{anew} were admitted anew, for they lacked the mutation" * carrying
 
 
-def test_what_is_missed_again_and_again(bench: Bench, world: LossyWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_missed_again_and_again(bench: Bench, world: NodeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pods that never carry the mutation are no workload to lose."""
     monkeypatch.setattr(workload, "_SECONDS", 1.0)
     world.missed = 1000
@@ -63,7 +64,7 @@ def test_what_is_missed_again_and_again(bench: Bench, world: LossyWorld, monkeyp
         deploy("chaos-x", *ALL, on="w-worker", carrying=True).make(bench.cluster, bench.journal).__enter__()
 
 
-def test_a_crash_leaves_nothing(bench: Bench, world: LossyWorld) -> None:
+def test_a_crash_leaves_nothing(bench: Bench, world: NodeWorld) -> None:
     """What the journal has takes the namespace away and opens the nodes, whenever the harness is killed."""
     world.ready = "False"
     block = deploy("chaos-x", *ALL, on="w-worker").make(bench.cluster, bench.journal)
@@ -78,9 +79,9 @@ def test_a_crash_leaves_nothing(bench: Bench, world: LossyWorld) -> None:
     assert world.applied == {}
 
 
-def test_no_common_image(bench: Bench, world: LossyWorld) -> None:
+def test_no_common_image(bench: Bench, world: NodeWorld) -> None:
     """Nodes that share no sandbox image could not start the pods."""
-    world.images["w-worker"].discard(PAUSE)
+    world.containers["w-worker"].images.discard(PAUSE)
     block = deploy("chaos-x", *ALL, on="w-worker").make(bench.cluster, bench.journal)
     with pytest.raises(PreparationFailed, match="expected an image"):
         block.__enter__()

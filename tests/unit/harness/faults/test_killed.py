@@ -14,8 +14,8 @@ from chaos_harness.harness.errors import HarnessError, UndoFailed
 from chaos_harness.harness.undo import journal
 from chaos_harness.harness.undo.actions import ACTIONS
 from chaos_harness.harness.undo.journal import Journal
-from tests.fakes.harmed import KilledError
-from tests.fakes.lives import LASTING, ROWS, Run
+from tests.fakes.crash_world import KilledError
+from tests.fakes.crashes import LASTING, ROWS, Run
 
 Moment = Literal["before", "middle", "after", "healed"]
 
@@ -77,7 +77,9 @@ def test_each_undo_is_in_the_table(live: Callable[[], Run]) -> None:
 
 @pytest.mark.parametrize("name", ROWS)
 @pytest.mark.parametrize("moment", ["before", "middle", "after", "healed"])
-def test_killed(live: Callable[[], Run], monkeypatch: pytest.MonkeyPatch, name: str, moment: Moment) -> None:
+def test_one_replay_heals_what_a_killed_harness_left(
+    live: Callable[[], Run], monkeypatch: pytest.MonkeyPatch, name: str, moment: Moment
+) -> None:
     """Nothing of the harm is left and nothing is pending after one replay; a second one does nothing."""
     for run in _lives(live, name, moment, monkeypatch):
         if ROWS[name].stopped == "nothing":
@@ -98,13 +100,13 @@ def _named(run: Run) -> set[str]:
 
 
 @pytest.mark.parametrize("name", LASTING)
-def test_stopped(live: Callable[[], Run], name: str) -> None:
+def test_undos_whose_container_is_stopped(live: Callable[[], Run], name: str) -> None:
     """With its container stopped an undo is what it says, and never done while the harm would come back with it."""
     run, expected = live(), ROWS[name].stopped
     run.inject(name)
     stopped = _named(run)
     for container in stopped:
-        run.world.stop(container)
+        run.world.stop(run.world.containers[container])
     if expected == "kept":
         with pytest.raises(UndoFailed, match=r"what was done is still in it; .*start w-"):
             run.replay()
@@ -112,10 +114,10 @@ def test_stopped(live: Callable[[], Run], name: str) -> None:
     else:
         assert run.replay()
         assert journal.pending(run.journal.path) == []
-    down = {container for container in stopped if run.world.containers[container]["status"] == "exited"}
+    down = {container for container in stopped if run.world.containers[container].status == "exited"}
     assert down == (set() if expected == "started" else stopped)
     for container in down:
-        run.world.start(container)
+        run.world.start(run.world.containers[container])
     assert bool(run.replay()) == (expected == "kept")
     run.is_healed()
 
@@ -127,18 +129,18 @@ def test_all_planes_stopped(live: Callable[[], Run], name: str) -> None:
     run.inject(name)
     planes = [plane for plane in run.world.containers if "control-plane" in plane]
     for plane in planes:
-        run.world.stop(plane)
+        run.world.stop(run.world.containers[plane])
     with pytest.raises(UndoFailed, match="no control plane is left to ask"):
         run.replay()
-    run.world.start(planes[-1])
+    run.world.start(run.world.containers[planes[-1]])
     assert run.replay()
     for plane in planes[:-1]:
-        run.world.start(plane)
+        run.world.start(run.world.containers[plane])
     run.is_healed()
 
 
 @pytest.mark.parametrize("name", LASTING)
-def test_cluster_gone(live: Callable[[], Run], name: str) -> None:
+def test_a_cluster_that_is_gone_leaves_nothing_pending(live: Callable[[], Run], name: str) -> None:
     """With the cluster its harm is gone, and nothing is pending."""
     run = live()
     run.inject(name)
@@ -157,7 +159,7 @@ def test_one_of_them_is_stuck(live: Callable[[], Run], name: str, monkeypatch: p
         docker = run.world.docker
         word = _word_of(undos[stuck])
 
-        def refuse(words: list[str], stdin: str | None, word: str = word, docker: Any = docker) -> Any:
+        def refuse(words: list[str], stdin: str | None = None, word: str = word, docker: Any = docker) -> Any:
             if word in words:
                 raise HarnessError("stuck")
             return docker(words, stdin)

@@ -1,4 +1,4 @@
-"""Overlap: faults that harm one target at the same time leave what was there before the first of them."""
+"""Overlap: faults, or settings, of one target at the same time leave what was there before the first of them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.registry.container import DOWN_FILE
 from chaos_harness.harness.errors import CommandFailed, FaultNotApplied
-from tests.fakes.harmed import DEPLOYMENT
-from tests.fakes.lives import EDIT, NODE, Run
+from tests.fakes.crash_world import CGROUP, DEPLOYMENT
+from tests.fakes.crashes import EDIT, NODE, Run
 
 _REPLICAS = {"kind": "ConfigMap", "name": "c", "namespace": "n"}
 PAIRS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
@@ -28,12 +29,18 @@ PAIRS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
     "registry 503 and stop": (("cut_registry 503", {"how": "503"}), ("cut_registry stop", {"how": "stop"})),
     "registry drop and stop": (("cut_registry drop", {"how": "drop"}), ("cut_registry stop", {"how": "stop"})),
     "webhook": (("cut_webhook", {}), ("cut_webhook", {"how": "reject"})),
+    "failurePolicy": (("fail_mutation", {"policy": "Fail"}), ("fail_closed", {})),
+    "failurePolicy twice": (("fail_closed", {}), ("fail_closed", {})),
+    "failurePolicy and time-out": (("fail_closed", {}), ("time_out_webhooks", {"mutation": 5, "validation": 7})),
+    "time-outs": (("time_out_webhooks", {"mutation": 5}), ("time_out_webhooks", {"mutation": 7, "validation": 9})),
 }
 
 
 @pytest.mark.parametrize("pair", PAIRS)
 @pytest.mark.parametrize("order", [(0, 1), (1, 0), (0,), (1,), ()], ids=str)
-def test_overlap(live: Callable[[], Run], pair: str, order: tuple[int, ...]) -> None:
+def test_two_faults_on_one_target_leave_what_was_there(
+    live: Callable[[], Run], pair: str, order: tuple[int, ...]
+) -> None:
     """Two faults on one target leave what was there before the first, healed in any order, or killed at any point."""
     run = live()
     (first, values), (second, more) = PAIRS[pair]
@@ -65,7 +72,8 @@ def test_a_registry_that_two_faults_cut_off(live: Callable[[], Run], first: int)
     faults = [run.inject("cut_registry 503"), run.inject("cut_registry stop")]
     registry = run.world.containers["w-registry"]
     run.heal(faults[first])
-    assert (registry["status"], registry["files"]) == (("exited", ["/down"]), ("running", ["/down"]))[first]
+    assert registry.status == ("exited", "running")[first]
+    assert DOWN_FILE in registry.files
     run.heal(faults[1 - first])
     run.is_healed()
 
@@ -79,7 +87,7 @@ def test_the_other_one_goes_on(live: Callable[[], Run], healed: int) -> None:
     scale = run.inject("scale_to_zero")
     run.heal(faults[healed])
     run.heal(edits[healed])
-    limits = {container["limits"][key] for container in run.world.containers.values() for key in container["limits"]}
+    limits = {container.files[CGROUP] for container in run.world.containers.values()}
     assert limits == {"-1", "50000" if healed == 0 else "10000"}
     assert run.world.objects["/api/v1/namespaces/n/configmaps/c"]["data"]["a"] == ("6" if healed == 0 else "5")
     assert run.world.objects[DEPLOYMENT]["spec"]["replicas"] == 0

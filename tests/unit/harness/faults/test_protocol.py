@@ -6,10 +6,14 @@ import pytest
 
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.catalogue import entries
+from chaos_harness.harness.checks.heals import implied
 from chaos_harness.harness.errors import FaultNotApplied
+from chaos_harness.harness.experiment.healing import take_back
 from chaos_harness.harness.faults import ONE_SHOT
+from chaos_harness.harness.history import read
+from chaos_harness.harness.history.vocabulary import INJECT, OBSERVED
 from chaos_harness.harness.undo import journal
-from tests.fakes.lives import LASTING, ROWS, Run
+from tests.fakes.crashes import LASTING, ROWS, Run
 
 FAULTS = [name for name, row in ROWS.items() if row.fault in entries("fault")]
 
@@ -36,7 +40,9 @@ def test_what_is_one_shot_says_so(live: Callable[[], Run], name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in FAULTS if name in LASTING])
 @pytest.mark.parametrize("order", [(0, 1), (1, 0), (0,), (1,), ()], ids=str)
-def test_injected_twice(live: Callable[[], Run], name: str, order: tuple[int, ...]) -> None:
+def test_the_second_of_a_kind_is_refused_or_undone_too(
+    live: Callable[[], Run], name: str, order: tuple[int, ...]
+) -> None:
     """The second of a kind is refused before it does anything, or both leave what was there before the first.
 
     They are healed in any order, or killed at any point.
@@ -56,7 +62,7 @@ def test_injected_twice(live: Callable[[], Run], name: str, order: tuple[int, ..
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_healed_twice(live: Callable[[], Run], name: str) -> None:
+def test_healing_twice_asks_nobody(live: Callable[[], Run], name: str) -> None:
     """Healing what is healed asks nobody anything."""
     run = live()
     fault = run.inject(name)
@@ -64,3 +70,30 @@ def test_healed_twice(live: Callable[[], Run], name: str) -> None:
     asked = run.world.asked
     run.heal(fault)
     assert run.world.asked == asked
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_what_lasts_claims_to_heal(live: Callable[[], Run], name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault that lasts, was proved, and is undone without coming back raises nothing, and its claim is violated.
+
+    One that is one-shot claims nothing. One that was not proved raises, and claims nothing, either.
+    """
+    run = live()
+    fault = run.inject(name)
+    lasting = fault.healed is not ONE_SHOT
+    value = {"name": fault.name, "proof": "seen"}
+    run.history.append("invoke", "fault 1", INJECT, value)
+    run.history.append("ok", "fault 1", OBSERVED, value)
+
+    def stay(_cluster: object, _deadline: object) -> str:
+        raise FaultNotApplied("it is away")
+
+    if lasting:
+        monkeypatch.setattr(fault, "healed", stay)
+    healed, said = take_back(fault, run.injections[fault], run.history, "fault 1", 0.05, proved=True)
+    assert (healed, said) == ((False, "it is away") if lasting else (True, ONE_SHOT.value))
+    recorded = read(run.history.path, so_far=True)
+    assert [check(recorded).outcome for check in implied(recorded)] == (["violated"] if lasting else [])
+    if lasting:
+        with pytest.raises(FaultNotApplied, match="it is away"):
+            take_back(fault, run.injections[fault], run.history, "fault 1", 0.05, proved=False)

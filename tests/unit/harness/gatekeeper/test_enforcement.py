@@ -7,31 +7,31 @@ import pytest
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.errors import DeadlineExceeded
 from chaos_harness.harness.errors import PolicyRejected, PreparationFailed
-from chaos_harness.harness.gatekeeper.apply import enforced
+from chaos_harness.harness.gatekeeper.apply import enforce_policies
 from chaos_harness.harness.history import HistoryWriter, read
 from chaos_harness.harness.policies import Policy, deny_pods, deny_pods_by_cel, mutate_pods, mutate_templates
 from chaos_harness.harness.undo import journal
 from chaos_harness.harness.undo.journal import Journal
-from tests.fakes.policed import Policed
+from tests.fakes.policy_server import PolicyServer
 
 ALL = (mutate_pods(), mutate_templates(), deny_pods(), deny_pods_by_cel())
 
 
 @pytest.fixture
-def world(policed: Policed) -> Policed:
-    return policed
+def world(policy_server: PolicyServer) -> PolicyServer:
+    return policy_server
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chaos_harness.harness.gatekeeper.apply._ERROR_SECONDS", 0.5)
-    monkeypatch.setattr("chaos_harness.harness.undo.objects._REFUSED_SECONDS", 0.5)
+    monkeypatch.setattr("chaos_harness.harness.undo.put_object._REFUSED_SECONDS", 0.5)
 
 
 @pytest.fixture
 def apply(cluster: Cluster, undo: Journal, history: HistoryWriter) -> Callable[..., str]:
     def apply(*policies: Policy) -> str:
-        with enforced(cluster, undo, history, policies) as proof:
+        with enforce_policies(cluster, undo, history, policies) as proof:
             return proof
 
     return apply
@@ -40,7 +40,7 @@ def apply(cluster: Cluster, undo: Journal, history: HistoryWriter) -> Callable[.
 def test_other_objects_are_only_applied(cluster: Cluster, undo: Journal, history: HistoryWriter) -> None:
     """What is none of Gatekeeper's objects comes and goes with the policies, and nobody waits for its status."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "chaos-other"}}
-    with enforced(cluster, undo, history, [Policy("workload", (namespace,))]) as proof:
+    with enforce_policies(cluster, undo, history, [Policy("workload", (namespace,))]) as proof:
         assert proof == ""
         assert "chaos-other" in undo.path.read_text(encoding="utf-8")
     assert journal.pending(undo.path) == []
@@ -63,56 +63,62 @@ def given_up(apply: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> Call
 
 
 def test_all_policies_come_into_force_and_go(
-    cluster: Cluster, policed: Policed, undo: Journal, history: HistoryWriter
+    cluster: Cluster, policy_server: PolicyServer, undo: Journal, history: HistoryWriter
 ) -> None:
     """Each object is enforced by each replica, the proof says so, and nothing is left afterwards."""
-    with enforced(cluster, undo, history, ALL) as proof:
+    with enforce_policies(cluster, undo, history, ALL) as proof:
         assert "Assign chaos-pods is enforced by 2 replicas" in proof
         assert "binding gatekeeper-chaos-cel-vap was generated" in proof
-        names = [path.rpartition("/")[2] for path in policed.objects]
+        names = [path.rpartition("/")[2] for path in policy_server.objects]
         assert len(journal.pending(undo.path)) == len(names)
-    assert policed.objects == {}
+    assert policy_server.objects == {}
     assert journal.pending(undo.path) == []
-    assert [line.split()[2] for line in policed.ran] == names[::-1]
-    assert policed.ran[-1].startswith("delete Namespace chaos-canary --ignore-not-found")
-    assert any(line.startswith("delete Assign.v1.mutations.gatekeeper.sh chaos-pods") for line in policed.ran)
+    assert [line.split()[2] for line in policy_server.ran] == names[::-1]
+    assert policy_server.ran[-1].startswith("delete Namespace chaos-canary --ignore-not-found")
+    assert any(line.startswith("delete Assign.v1.mutations.gatekeeper.sh chaos-pods") for line in policy_server.ran)
     events = [(entry.kind, entry.f) for entry in read(history.path).entries]
     assert events == [("invoke", "apply"), ("ok", "in force"), ("invoke", "remove"), ("ok", "removed")]
+    parts = {"deny by cel (webhook)": "deny by cel", "deny by cel (vap)": "deny by cel"}
+    assert [entry.value["parts"] for entry in read(history.path).entries] == [parts] * 4
 
 
 @pytest.mark.usefixtures("quick")
-def test_policy_that_is_not_taken(apply: Callable[..., str], policed: Policed, undo: Journal) -> None:
+def test_policy_that_is_not_taken(apply: Callable[..., str], policy_server: PolicyServer, undo: Journal) -> None:
     """What Gatekeeper does not take is told in its words, and what was applied before is taken away."""
-    policed.refused["chaos-pods"] = "invalid location format"
+    policy_server.refused["chaos-pods"] = "invalid location format"
     with pytest.raises(PolicyRejected, match=r"Assign chaos-pods: expected.*accepted.*invalid location format"):
         apply(mutate_pods())
-    assert policed.objects == {}
+    assert policy_server.objects == {}
     assert journal.pending(undo.path) == []
 
 
 @pytest.mark.usefixtures("quick")
-def test_policy_that_is_stored_broken(apply: Callable[..., str], policed: Policed) -> None:
+def test_policy_that_is_stored_broken(apply: Callable[..., str], policy_server: PolicyServer) -> None:
     """What Gatekeeper takes but cannot enforce, as its status tells, is told in its words."""
-    policed.broken["chaos-pods"] = "ErrConflictingSchema"
+    policy_server.broken["chaos-pods"] = "ErrConflictingSchema"
     with pytest.raises(PolicyRejected, match=r"Assign chaos-pods: expected it to be enforced.*ErrConflictingSchema"):
         apply(mutate_pods())
 
 
 @pytest.mark.usefixtures("quick")
-def test_refused_ground_is_no_policys_fault(apply: Callable[..., str], policed: Policed) -> None:
+def test_refused_ground_is_no_policys_fault(apply: Callable[..., str], policy_server: PolicyServer) -> None:
     """The namespace in which a policy is asked about is made first, and is no policy."""
-    policed.refused["chaos-canary"] = "quota exceeded"
+    policy_server.refused["chaos-canary"] = "quota exceeded"
     with pytest.raises(PreparationFailed, match=r"Namespace chaos-canary: expected it.*quota exceeded"):
         apply(mutate_pods())
 
 
-def test_replica_that_is_behind_is_waited_for(given_up: Callable[[Policy, str], None], policed: Policed) -> None:
+def test_replica_that_is_behind_is_waited_for(
+    given_up: Callable[[Policy, str], None], policy_server: PolicyServer
+) -> None:
     """A status of an older generation is none: the wait ends with its deadline."""
-    policed.behind.add("chaos-rego")
+    policy_server.behind.add("chaos-rego")
     given_up(deny_pods(), "ChaosDeniedByRego chaos-rego")
 
 
-def test_wrong_answers_are_not_enforcement(given_up: Callable[[Policy, str], None], policed: Policed) -> None:
+def test_wrong_answers_are_not_enforcement(
+    given_up: Callable[[Policy, str], None], policy_server: PolicyServer
+) -> None:
     """Statuses may say what they like: a pod that is admitted as it was is told."""
-    policed.answers = lambda _, item: (201, item)
+    policy_server.answers = lambda _, item: (201, item)
     given_up(mutate_pods(), "mutate pods: create mutable pod: unmutated")

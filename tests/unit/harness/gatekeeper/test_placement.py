@@ -10,12 +10,12 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.harness.errors import PreparationFailed
 from chaos_harness.harness.gatekeeper.placement import place_gatekeeper
 from tests.fakes.bench import Bench
-from tests.fakes.lossy import LossyWorld
+from tests.fakes.node_world import NodeWorld
 
 WORKERS = ("w-worker", "w-worker2")
 
 
-class Placed(LossyWorld):
+class Placed(NodeWorld):
     """A world whose deleted pods come back where pods may go, the emptiest such node first."""
 
     def __init__(self) -> None:

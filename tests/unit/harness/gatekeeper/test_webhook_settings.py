@@ -11,17 +11,17 @@ from chaos_harness.harness.gatekeeper.webhook_settings import fail_closed, fail_
 from chaos_harness.harness.preparation import Preparation
 from chaos_harness.harness.undo import journal
 from tests.fakes.bench import Bench
-from tests.fakes.lossy import LossyWorld
+from tests.fakes.node_world import NodeWorld
 
-SHIPPED = LossyWorld().webhooks
+SHIPPED = NodeWorld().webhooks
 
 
 @pytest.fixture
-def world() -> LossyWorld:
-    return LossyWorld()
+def world() -> NodeWorld:
+    return NodeWorld()
 
 
-def of(world: LossyWorld, field: str) -> list[Any]:
+def of(world: NodeWorld, field: str) -> list[Any]:
     """Return a field of both webhooks."""
     return [webhook[field] for webhook in world.webhooks.values()]
 
@@ -46,7 +46,7 @@ def of(world: LossyWorld, field: str) -> list[Any]:
     ids=["mutation", "both", "time-outs"],
 )
 def test_sets_and_sets_back(
-    bench: Bench, world: LossyWorld, preparation: Preparation, field: str, inside: list[Any], sentence: str
+    bench: Bench, world: NodeWorld, preparation: Preparation, field: str, inside: list[Any], sentence: str
 ) -> None:
     """A field is what was asked for inside the block, and what it was before afterwards."""
     with preparation.make(bench.cluster, bench.journal) as proof:
@@ -57,7 +57,7 @@ def test_sets_and_sets_back(
     assert bench.pending() == []
 
 
-def test_a_crash_sets_it_back(bench: Bench, world: LossyWorld) -> None:
+def test_a_crash_sets_it_back(bench: Bench, world: NodeWorld) -> None:
     """What the journal has sets all back after a crash."""
     block = fail_closed().make(bench.cluster, bench.journal)
     block.__enter__()
@@ -67,23 +67,23 @@ def test_a_crash_sets_it_back(bench: Bench, world: LossyWorld) -> None:
     block.__exit__(None, None, None)
 
 
-def test_refused(cluster: Cluster, world: LossyWorld) -> None:
+def test_patches_that_are_refused_are_told(cluster: Cluster, world: NodeWorld) -> None:
     """A patch that is refused is an error; a cluster or configuration that is gone needs none."""
-    place = {"control_plane": "w-control-plane", "kind": "mutatingwebhookconfiguration", "configuration": "g"}
+    place: dict[str, Any] = {"control_plane": "w-control-plane", "kind": "mutatingwebhookconfiguration"}
     gone = (
         "Error: No such container: w-control-plane",
         'Error from server (NotFound): "gatekeeper" not found',
         "connection refused",
     )
     answers = iter([Completed("", refusal, 1) for refusal in gone])
-    world.answer = lambda words: next(answers)  # type: ignore[method-assign]
+    world.docker = lambda *_: next(answers)  # type: ignore[method-assign]
     for _ in gone[:2]:
-        set_back(cluster.engine, **place, patch="{}")
+        set_back(cluster.engine, **place, configuration="g", patch="{}")
     with pytest.raises(CommandFailed, match="connection refused"):
-        set_back(cluster.engine, **place, patch="{}")
+        set_back(cluster.engine, **place, configuration="g", patch="{}")
 
 
-def test_webhook_that_is_not_there(bench: Bench, world: LossyWorld) -> None:
+def test_webhook_that_is_not_there(bench: Bench, world: NodeWorld) -> None:
     """A configuration without Gatekeeper's webhook, as without mutation, is told with what it has; nothing is set."""
     del world.webhooks["mutation.gatekeeper.sh"]
     before = dict(world.webhooks)
@@ -93,7 +93,7 @@ def test_webhook_that_is_not_there(bench: Bench, world: LossyWorld) -> None:
     assert bench.pending() == []
 
 
-def test_unknown_policy() -> None:
+def test_an_unknown_failure_policy_is_refused() -> None:
     """A failurePolicy that the API does not know is refused."""
     unknown: Any = "Maybe"
     with pytest.raises(BadScenario, match="expected one of Ignore, Fail"):

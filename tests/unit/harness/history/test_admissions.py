@@ -12,15 +12,16 @@ from chaos_harness.harness.history.admissions import NO_ANSWER, Admission, Answe
 from chaos_harness.harness.history.audit import Audit
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.following import follow
-from chaos_harness.harness.history.in_force import InForce, Workload
+from chaos_harness.harness.history.in_force import CreatedPods, InForce
 from chaos_harness.harness.history.losses import Losses
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.webhook_failures import Failures
 from chaos_harness.harness.policies import ADMIT
-from tests.fakes.asked import Asked
+from tests.fakes.canary_histories import CanaryHistory
+from tests.thorough import examples
 
 
-def read(history: Asked) -> list[Admission]:
+def read(history: CanaryHistory) -> list[Admission]:
     return list(answers(history.recorded()))
 
 
@@ -28,7 +29,7 @@ def read(history: Asked) -> list[Admission]:
 @given(st.lists(st.tuples(st.floats(0.001, 5), st.sampled_from(["ok", "fail", "info", None])), max_size=60))
 def test_order_of_the_questions(asked: list[tuple[float, str | None]]) -> None:
     """However long answers take, they come by their numbers, each once; unanswered questions give none."""
-    history = Asked()
+    history = CanaryHistory()
     for number, (took, kind) in enumerate(asked):
         history.ask(number / 10, kind, took=took)  # type: ignore[arg-type]  # kinds, as a strategy has them
     admissions = read(history.add(1000, "mark", "experiment", "end"))
@@ -40,7 +41,9 @@ def test_order_of_the_questions(asked: list[tuple[float, str | None]]) -> None:
 
 def test_questions_that_were_never_answered_are_given_to_who_wants_them() -> None:
     """They come in their order, with what they said, and say that nothing was answered."""
-    history = Asked().ask(0, None, audit_id="a", wanted="mutated").ask(0.1).ask(0.2, None).again().ask(10).ask(30)
+    history = (
+        CanaryHistory().ask(0, None, audit_id="a", wanted="mutated").ask(0.1).ask(0.2, None).again().ask(10).ask(30)
+    )
     admissions: list[Admission] = []
     reader = Answers(admissions.append, all_=True)
     for entry in history.recorded().entries:
@@ -65,7 +68,7 @@ def test_questions_that_were_never_answered_are_given_to_who_wants_them() -> Non
 
 def test_a_second_canary_counts_anew() -> None:
     """When numbers begin anew, what waits is given first, and nothing is mixed up."""
-    history = Asked().ask(0, None).ask(0.1).ask(0.2).again().ask(10).ask(10.1)
+    history = CanaryHistory().ask(0, None).ask(0.1).ask(0.2).again().ask(10).ask(10.1)
     assert [(admission.seq, admission.asked) for admission in read(history)] == [
         (1, 0.1),
         (2, 0.2),
@@ -76,7 +79,7 @@ def test_a_second_canary_counts_anew() -> None:
 
 def test_entries_without_a_number_are_not_read() -> None:
     """Canaries of older histories, which number nothing, give no answers."""
-    history = Asked()
+    history = CanaryHistory()
     history.canaries(0, 5)
     assert read(history) == []
 
@@ -84,7 +87,7 @@ def test_entries_without_a_number_are_not_read() -> None:
 @pytest.mark.parametrize("lost", [10, 11])
 def test_a_line_that_is_missing_holds_nothing_up(lost: int) -> None:
     """Where a question, or its answer, is not in the file, the others come in their order, and are not kept."""
-    recorded = Asked().asks(0, 300).recorded()
+    recorded = CanaryHistory().asks(0, 300).recorded()
     waiting: list[Admission] = []
     reader = Answers(waiting.append)
     take = reader.takes("canary 0")
@@ -110,18 +113,39 @@ def test_a_line_that_is_missing_holds_nothing_up(lost: int) -> None:
 )
 def test_bypassed_and_refused_are_two(policy: str, outcome: str, said: str, what: str) -> None:
     """What goes by a policy is admitted; refused is what complies, and whoever asks while a call fails closed."""
-    (admission,) = read(Asked().ask(1, "fail", policy=policy, outcome=outcome, said=said))
+    (admission,) = read(CanaryHistory().ask(1, "fail", policy=policy, outcome=outcome, said=said))
     assert (admission.bypassed, admission.refused) == (what == "bypassed", what == "refused")
 
 
 def test_in_force() -> None:
     """A policy is in force from its proof to its removal; one that nobody applied always is."""
     force = InForce()
-    history = Asked().in_force(1, "p", until=50).add(60, "ok", "policies", "removed", {"policies": ["p"]})
+    history = CanaryHistory().in_force(1, "p", until=50).add(60, "ok", "policies", "removed", {"policies": ["p"]})
     follow(history.recorded(), force)
-    assert force.sure("p") == force.maybe("p (vap)") == Spans.of([(1, 50)])
+    assert force.sure("p") == Spans.of([(1, 50)])
     assert force.sure("other").total == float("inf")
     assert force.names == ("p",)
+
+
+@pytest.mark.parametrize("lines", [["apply"], ["removed"]])
+def test_a_part_is_in_force_with_its_policy(lines: list[str]) -> None:
+    """Questions about a part of a policy may have any name; each line about a policy says which ones."""
+    history = CanaryHistory().in_force(1, "p", until=50)
+    for line in lines:
+        history.add(0 if line == "apply" else 60, "ok", "policies", line, {"policies": ["p"], "parts": {"one": "p"}})
+    force = InForce()
+    follow(history.recorded(), force)
+    assert force.maybe("one").within(1, 50) == force.maybe("p").within(1, 50) == Spans.of([(1, 50)])
+    assert force.asked_about("p", ["one"])
+    assert not force.asked_about("p", ["p (two)", "other"])
+
+
+def test_parts_in_old_histories() -> None:
+    """The one policy with two parts that there was before lines said so is still known by their names."""
+    force = InForce()
+    follow(CanaryHistory().in_force(1, "deny by cel", until=50).recorded(), force)
+    assert force.sure("deny by cel (vap)") == force.sure("deny by cel (webhook)") == Spans.of([(1, 50)])
+    assert force.sure("deny by cel (other)").total == float("inf")
 
 
 @pytest.mark.parametrize(
@@ -129,7 +153,7 @@ def test_in_force() -> None:
 )
 def test_a_missing_line_makes_it_less_sure(f: str, sure: list[tuple[float, float]], maybe: object) -> None:
     """Where the line is missing that says that a policy is in force, or is to go, it may be, or may have been."""
-    history = Asked().add(0, "invoke", "policies", "apply", {"policies": ["p"]}).in_force(1, "p", until=50)
+    history = CanaryHistory().add(0, "invoke", "policies", "apply", {"policies": ["p"]}).in_force(1, "p", until=50)
     recorded = history.add(60, "ok", "policies", "removed", {"policies": ["p"]}).recorded()
     force = InForce()
     follow(History(recorded.header, [entry for entry in recorded.entries if entry.f != f]), force)
@@ -138,9 +162,11 @@ def test_a_missing_line_makes_it_less_sure(f: str, sure: list[tuple[float, float
 
 def test_workload() -> None:
     """Pods that came into being are kept, with when that was: one that a gap hid may have come at any time of it."""
-    history = Asked().watched(0, 8).blind(9).workload(3, "old", f="LISTED").workload(7, "new").workload(7.5, "old")
+    history = (
+        CanaryHistory().watched(0, 8).blind(9).workload(3, "old", f="LISTED").workload(7, "new").workload(7.5, "old")
+    )
     history.workload(13, "late", mutated=False, in_gap=True).workload(14, "late")
-    workload = Workload()
+    workload = CreatedPods()
     follow(history.recorded(), workload)
     assert [(pod.name, pod.after, pod.at, pod.mutated) for pod in workload.created] == [
         ("chaos-work/new", 7, 7, True),
@@ -150,7 +176,7 @@ def test_workload() -> None:
 
 def test_odd_objects_raise_nothing() -> None:
     """A pod without a status or a spec, an endpoint without conditions, an answer without its outcome."""
-    history = Asked().add(1, "change", "watch workload", "ADDED", {"object": {"metadata": {"uid": "u"}}})
+    history = CanaryHistory().add(1, "change", "watch workload", "ADDED", {"object": {"metadata": {"uid": "u"}}})
     history.add(2, "change", "watch endpointslices", "ADDED", {"object": {"metadata": {"name": "s"}}})
     history.add(3, "change", "watch pods", "DELETED", {"object": {"metadata": {"name": "a"}}})
     history.add(4, "invoke", "canary 1", "q", {"seq": 0, "policy": "p"})
@@ -159,7 +185,7 @@ def test_odd_objects_raise_nothing() -> None:
     coverage = Coverage(recorded)
     audit = Audit(coverage)
     losses, failures = Losses(), Failures(coverage, audit)
-    follow(recorded, coverage, audit, Workload(), losses, failures)
+    follow(recorded, coverage, audit, CreatedPods(), losses, failures)
     assert failures.evidence(failures.whys(losses.of("p").missed("lost")), 1)[0] == "causes: 1 other"
 
 
@@ -177,12 +203,13 @@ def _entries(count: int) -> list[Entry]:
 
 def test_streams_quickly() -> None:
     """A hundred thousand questions take less than three seconds of CPU, and only the last ones are kept."""
-    recorded = History(Header(1, "run", 0.0, "0"), _entries(100_000))
+    number = examples(100_000)
+    recorded = History(Header(1, "run", 0.0, "0"), _entries(number))
     losses = Losses()
     begin = process_time()
     follow(recorded, losses)
     assert process_time() - begin < 3
-    assert losses.of("mutate pods").decided(0) == 100_000
+    assert losses.of("mutate pods").decided(0) == number
     tracemalloc.start()
     follow(recorded, Losses())
     assert tracemalloc.get_traced_memory()[1] < 1_000_000

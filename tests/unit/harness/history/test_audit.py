@@ -6,19 +6,19 @@ from typing import Any, Self
 import pytest
 
 from chaos_harness.harness.history import Header, History
-from chaos_harness.harness.history.audit import Audit, Cause
+from chaos_harness.harness.history.audit import Audit, WebhookReason
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.following import follow
 from chaos_harness.harness.history.spans import Spans
-from tests.fakes.asked import Asked
-from tests.fakes.audited import MUTATION, VALIDATION
+from tests.fakes.audit_log import MUTATION, VALIDATION
+from tests.fakes.canary_histories import CanaryHistory
 from tests.fakes.histories import STARTED
 
 NODES = ("audit w-control-plane", "audit w-control-plane2")
 REFUSED, SLOW = "connect: connection refused", "context deadline exceeded"
 
 
-class Audited(Asked):
+class Audited(CanaryHistory):
     """A history in which questions have ids, and the logs of the API servers are copied."""
 
     def question(self, audit_id: str, at: float = 10.0, kind: Any = "fail", *, seq: int = 0, took: float = 0.1) -> Self:
@@ -55,7 +55,7 @@ class Audited(Asked):
         return self.add(until + 0.5, kind, node, "read", {"since": STARTED + since, "until": STARTED + until})
 
 
-def read(history: Asked) -> tuple[Audit, Coverage]:
+def read(history: CanaryHistory) -> tuple[Audit, Coverage]:
     recorded = replace(history.recorded(), header=Header(2, "test", STARTED, "0"))
     coverage = Coverage(recorded)
     audit = Audit(coverage)
@@ -63,11 +63,11 @@ def read(history: Asked) -> tuple[Audit, Coverage]:
     return audit, coverage
 
 
-def cause(history: Asked, webhook: str = MUTATION, audit_id: str = "a") -> Cause | None:
+def cause(history: CanaryHistory, webhook: str = MUTATION, audit_id: str = "a") -> WebhookReason | None:
     return read(history)[0].cause_of(audit_id, webhook)
 
 
-def what(history: Asked, webhook: str = MUTATION) -> str:
+def what(history: CanaryHistory, webhook: str = MUTATION) -> str:
     reason = cause(history, webhook)
     return reason.what if reason else "unknown"
 
@@ -81,7 +81,7 @@ def test_a_webhook_that_could_not_be_called() -> None:
     assert (reason.what, reason.mutated) == ("failed open", False)
     assert [REFUSED in said for said in reason.logged] == [True]
     assert reason.took == pytest.approx(0.04)
-    assert cause(history, audit_id="b") == Cause("called", MUTATION, 201)
+    assert cause(history, audit_id="b") == WebhookReason("called", MUTATION, 201)
     assert cause(history, VALIDATION) == replace(reason, what="no trace", webhook=VALIDATION, logged=(), at=None)
 
 
@@ -171,7 +171,7 @@ def test_a_second_canary_begins_anew() -> None:
 def test_what_no_api_server_decided() -> None:
     """Once all logs are read for as long as an API server may work at it, it is known never to have been decided."""
     history = Audited().question("a", kind=None).copied(0, 80)
-    assert cause(history) == Cause("undecided", MUTATION)
+    assert cause(history) == WebhookReason("undecided", MUTATION)
 
 
 @pytest.mark.parametrize(
@@ -262,6 +262,6 @@ def test_a_clock_that_is_set_moves_no_log() -> None:
 
 def test_a_history_without_audit_logs() -> None:
     """Old histories have none: then nothing was covered, ever."""
-    audit, _ = read(Asked().asks(0, 10))
+    audit, _ = read(CanaryHistory().asks(0, 10))
     assert audit.streams == ()
     assert not audit.covered(0, 1)

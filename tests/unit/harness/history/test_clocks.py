@@ -22,33 +22,35 @@ from chaos_harness.harness.history.vocabulary import (
     numbered,
 )
 from chaos_harness.harness.history.webhook_failures import Failures
-from tests.fakes.asked import Asked
-from tests.fakes.audited import MUTATION
+from tests.fakes.audit_log import MUTATION
+from tests.fakes.canary_histories import CanaryHistory
 from tests.fakes.histories import STARTED
 
 NODE = "w-control-plane"
 
 
-def clock(history: Asked, offset: float, uncertainty: float = 0.0, *, at: float = 0.5, node: str = NODE) -> Asked:
+def clock(
+    history: CanaryHistory, offset: float, uncertainty: float = 0.0, *, at: float = 0.5, node: str = NODE
+) -> CanaryHistory:
     """Add what was read of a node's clock; without an offset it is this machine's own."""
     value = {"offset": offset, "uncertainty": uncertainty, "same": not offset}
     history.add(at, "ok", numbered(CLOCK, node), READ, value)
     return history
 
 
-def registry(history: Asked, answered: float) -> Asked:
+def registry(history: CanaryHistory, answered: float) -> CanaryHistory:
     value = {"method": "GET", "path": "/v2/x", "status": 200, "remote": "r", "time": STARTED + answered}
     history.add(12.0, "info", REGISTRY, REQUEST, value).add(12.0, "ok", REGISTRY, READ, {"until": STARTED + 11.9})
     return history
 
 
-def requests(history: Asked) -> Requests:
+def requests(history: CanaryHistory) -> Requests:
     reader = Requests()
     follow(history.recorded(), reader)
     return reader
 
 
-def clocks(history: Asked) -> Clocks:
+def clocks(history: CanaryHistory) -> Clocks:
     coverage = Coverage(history.recorded())
     follow(history.recorded(), coverage)
     return coverage.clocks
@@ -56,20 +58,20 @@ def clocks(history: Asked) -> Clocks:
 
 def test_what_is_not_known_is_one_clock() -> None:
     """Histories from before clocks were read are placed as ever."""
-    assert clocks(Asked()).of(NODE) == Offset()
-    (request,) = requests(registry(Asked(), 10.0)).all
+    assert clocks(CanaryHistory()).of(NODE) == Offset()
+    (request,) = requests(registry(CanaryHistory(), 10.0)).all
     assert [request.earliest, request.latest] == pytest.approx([10.0, 10.0])
 
 
 def test_one_kernel_has_one_clock() -> None:
     """A node on this machine's kernel has its clock, and what it says is placed without a doubt."""
-    (request,) = requests(registry(clock(Asked(), 0.0), 10.0)).all
+    (request,) = requests(registry(clock(CanaryHistory(), 0.0), 10.0)).all
     assert request.earliest == request.latest == pytest.approx(10.0)
 
 
 def test_what_the_registry_logged_is_placed_by_its_clock() -> None:
     """Five seconds ahead, give or take a tenth: it came five seconds before, and neither edge is more sure."""
-    (request,) = requests(registry(clock(Asked(), 5.0, 0.1), 15.0)).all
+    (request,) = requests(registry(clock(CanaryHistory(), 5.0, 0.1), 15.0)).all
     assert [request.earliest, request.latest] == pytest.approx([9.9, 10.1])
     assert request.surely(9.8, 10.2)
     assert not request.surely(10.0, 11.0)
@@ -78,7 +80,7 @@ def test_what_the_registry_logged_is_placed_by_its_clock() -> None:
 
 def test_several_nodes() -> None:
     """Each has its own; who is none of them is within what all allow."""
-    history = clock(clock(Asked(), 1.0, 0.1), 1.2, 0.1, node="other")
+    history = clock(clock(CanaryHistory(), 1.0, 0.1), 1.2, 0.1, node="other")
     assert clocks(history).of(NODE) == Offset(1.0, 0.1)
     assert clocks(history).of().seconds == pytest.approx(1.1)
     assert clocks(history).of().unsure == pytest.approx(0.2)
@@ -87,19 +89,19 @@ def test_several_nodes() -> None:
 @pytest.mark.parametrize("same", [True, False])
 def test_this_machines_clock_is_set(same: bool) -> None:
     """The clock of another kernel stays, or follows later; the same clock is set with it."""
-    history = clock(Asked(), 0.0 if same else 4.0)
+    history = clock(CanaryHistory(), 0.0 if same else 4.0)
     history.add(5, "info", HISTORY, CLOCK_STEP, {"seconds": 2.0})
     assert clocks(history).of(NODE) == (Offset() if same else Offset(3.0, 1.0))
 
 
 def test_a_newer_reading_places_what_comes_after_it() -> None:
     """What was placed before stays where it was, so that a claim is judged the same later."""
-    history = clock(registry(clock(Asked(), 5.0, 0.1), 15.0), 9.0, 0.1, at=30)
+    history = clock(registry(clock(CanaryHistory(), 5.0, 0.1), 15.0), 9.0, 0.1, at=30)
     assert requests(history).all[0].latest == pytest.approx(10.1)
     assert clocks(history).of(NODE) == Offset(9.0, 0.1)
 
 
-def _call(history: Asked, at: float, **node: Any) -> Asked:
+def _call(history: CanaryHistory, at: float, **node: Any) -> CanaryHistory:
     value = {"time": STARTED + at, "webhook": MUTATION, "said": "connection refused", **node}
     history.add(12.0, "info", FAIL_OPEN, "call", value)
     return history
@@ -107,7 +109,7 @@ def _call(history: Asked, at: float, **node: Any) -> Asked:
 
 def test_what_api_servers_logged_is_placed_by_the_clock_of_their_node() -> None:
     """Its own log and its audit log: the call that failed is found for the request in which it did."""
-    history = clock(clock(Asked(), 60.0, 0.05), -60.0, 0.05, node="other")
+    history = clock(clock(CanaryHistory(), 60.0, 0.05), -60.0, 0.05, node="other")
     history.add(10.0, "invoke", "canary 0", "create", {"seq": 0, "policy": "mutate pods", "audit_id": "a"})
     history.add(10.1, "fail", "canary 0", "create", {"seq": 0, "policy": "mutate pods", "outcome": "unmutated"})
     request = {
@@ -137,7 +139,7 @@ def test_what_api_servers_logged_is_placed_by_the_clock_of_their_node() -> None:
 @pytest.mark.parametrize(("unsure", "why"), [(0.0, ("not logged",)), (0.5, ("connection refused", "not logged"))])
 def test_a_call_is_matched_by_time_as_well_as_that_is_known(unsure: float, why: tuple[str, ...]) -> None:
     """Without an audit log, a call may be that of an answer from which it is no farther than its clock is unsure."""
-    history = clock(Asked(), 60.0, unsure).add(12.5, "ok", FAIL_OPEN, READ, {"until": STARTED + 12.4})
+    history = clock(CanaryHistory(), 60.0, unsure).add(12.5, "ok", FAIL_OPEN, READ, {"until": STARTED + 12.4})
     recorded = _call(history, 70.5, node=NODE).recorded()
     coverage = Coverage(recorded)
     failures = Failures(coverage, Audit(coverage))

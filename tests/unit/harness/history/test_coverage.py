@@ -10,7 +10,7 @@ from chaos_harness.harness.history.coverage import Coverage, api_server, asked, 
 from chaos_harness.harness.history.following import follow
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import WATCH_PODS
-from tests.fakes.asked import Asked
+from tests.fakes.canary_histories import CanaryHistory
 from tests.fakes.histories import STARTED, HistoryBuilder
 
 _OBJECT = {"object": {"metadata": {"name": "a", "uid": "a"}}}
@@ -78,7 +78,7 @@ def test_a_watch_that_goes_on_misses_nothing(how: str, known: list[tuple[float, 
 
 def test_answers_that_say_nothing_are_not_seen() -> None:
     """A policy is seen from one answer that decides to the next; `info` is none, and one missing look is a hole."""
-    history = Asked().asks(0, 10).asks(10, 14, "info").asks(14, 20)
+    history = CanaryHistory().asks(0, 10).asks(10, 14, "info").asks(14, 20)
     seen = _covered(_new(history)).of(asked("mutate pods"))
     assert seen.interval == pytest.approx(0.1)
     assert [tuple(round(at, 6) for at in span) for span in seen.spans] == [(0.0, 9.9), (14.0, 19.9)]
@@ -86,21 +86,21 @@ def test_answers_that_say_nothing_are_not_seen() -> None:
 
 def test_a_slow_answer_is_one() -> None:
     """Answers may come in another order than the questions: a slow one covers the moment when it was asked."""
-    history = Asked().asks(0, 10).ask(10, "fail", took=8).asks(10.1, 20)
+    history = CanaryHistory().asks(0, 10).ask(10, "fail", took=8).asks(10.1, 20)
     (span,) = _covered(_new(history)).of(asked("mutate pods")).spans
     assert span == pytest.approx((0, 19.9))
 
 
 def test_who_is_given_more_to_ask_asks_more_rarely() -> None:
     """The interval of a policy is that of the slowest time at which all went well; it is no hole."""
-    history = Asked().asks(0, 30, rate=5).asks(30, 90, rate=2)
+    history = CanaryHistory().asks(0, 30, rate=5).asks(30, 90, rate=2)
     assert _covered(_new(history)).of(asked("mutate pods")).interval == pytest.approx(0.5)
     assert len(list(_covered(_new(history)).of(asked("mutate pods")).spans)) == 1
 
 
 def test_questions_that_come_two_at_a_time_hide_nothing() -> None:
     """A probe that asks one policy twice in a row, then others, looks at it as rarely as its longest usual pause."""
-    history = Asked()
+    history = CanaryHistory()
     for number in range(100):
         history.ask(number / 4).ask(number / 4 + 0.05)
     seen = _covered(_new(history)).of(asked("mutate pods"))
@@ -214,7 +214,7 @@ def test_a_line_is_missing_between_two_of_one_moment() -> None:
 )
 def test_what_was_decided_though_no_answer_says_so_was_seen(moments: list[float], unseen: Spans) -> None:
     """Who knows afterwards what became of questions fills a hole, as far as they were asked at their interval."""
-    history = Asked().asks(0, 10).asks(10, 20, "info").asks(20, 30)
+    history = CanaryHistory().asks(0, 10).asks(10, 20, "info").asks(20, 30)
     coverage = _covered(_new(history.add(30, "mark", "history", "end")))
     coverage.fill(asked("mutate pods"), moments)
     coverage.fill(asked("nobody asks"), moments)

@@ -27,6 +27,7 @@ from chaos_harness.harness.history.vocabulary import (
     numbered,
 )
 from tests.fakes.histories import STARTED, HistoryBuilder
+from tests.thorough import examples
 from tests.worlds.judging import verdict
 from tests.worlds.truths import TRUTHS, world
 
@@ -181,7 +182,7 @@ def _seen(recorded: History) -> History:
 @pytest.mark.parametrize("check", list(TRUTHS))
 def test_no_verdict_hangs_on_how_late_this_watch_was(check: str) -> None:
     """No claim names it: with numbers, told in time, late or never, and without, all verdicts are the same."""
-    for seed in range(2):
+    for seed in range(examples(2)):
         claimed = world(check, seed)
         before = claimed.recorded()
         entries = list(before.entries)

@@ -4,20 +4,20 @@ import pytest
 
 from chaos_harness.harness.history.following import follow
 from chaos_harness.harness.history.witness import FailOpenCount, Witness
-from tests.fakes.asked import Asked
-from tests.fakes.audited import MUTATION
+from tests.fakes.audit_log import MUTATION
+from tests.fakes.canary_histories import CanaryHistory
 
 COUNTER = 'apiserver_admission_webhook_fail_open_count{name="mutation.gatekeeper.sh",type="admit"}'
 
 
-def counted(history: Asked) -> list[FailOpenCount]:
+def counted(history: CanaryHistory) -> list[FailOpenCount]:
     recorded = history.recorded()
     reader = Witness()
     follow(recorded, reader)
     return reader.failed_open()
 
 
-def metrics(history: Asked, *reads: tuple[float, float]) -> Asked:
+def metrics(history: CanaryHistory, *reads: tuple[float, float]) -> CanaryHistory:
     for at, count in reads:
         history.add(at, "invoke", "metrics api server", "read")
         history.add(at + 0.5, "ok", "metrics api server", "read", {COUNTER: count, "gatekeeper_x": 1.0})
@@ -39,15 +39,15 @@ def test_the_counter_is_a_second_witness(
     reads: list[tuple[float, float]], number: int | None, agree: bool | None
 ) -> None:
     """The log has as many calls as the counter; those logged while it was read may be in or not; a restart hides it."""
-    history = metrics(Asked().call(1).call(11).call(12).call(40), *reads)
+    history = metrics(CanaryHistory().call(1).call(11).call(12).call(40), *reads)
     (witness,) = counted(history)
     assert (witness.webhook, witness.counted, witness.agree) == (MUTATION, number, agree)
 
 
 def test_a_webhook_that_never_failed_is_not_counted() -> None:
     """Without a reading there is no witness; what was logged and never counted disagrees."""
-    assert counted(Asked().call(11)) == []
-    history = Asked().call(11)
+    assert counted(CanaryHistory().call(11)) == []
+    history = CanaryHistory().call(11)
     for at in (5, 30):
         history.add(at, "invoke", "metrics api server", "read").add(at + 0.5, "ok", "metrics api server", "read", {})
     (witness,) = counted(history)
@@ -57,6 +57,6 @@ def test_a_webhook_that_never_failed_is_not_counted() -> None:
 def test_a_log_with_another_clock() -> None:
     """What a node logged is placed by its clock, as well as that is known."""
     value = {"offset": 60.0, "uncertainty": 1.0, "same": False}
-    history = Asked().add(0.5, "ok", "clock w", "read", value).call(71).call(65.5)
+    history = CanaryHistory().add(0.5, "ok", "clock w", "read", value).call(71).call(65.5)
     (witness,) = counted(metrics(history, (5, 7), (30, 8)))
     assert (witness.counted, witness.logged, witness.agree) == (1, (1, 2), True)

@@ -64,7 +64,9 @@ def test_nobody_known_to_be_lost() -> None:
     story.add(15, "change", WATCH_WORKLOAD, BOOKMARK, {}).gap(15, 40).workload(39, "a", node=NODE, f=DELETED)
     verdict = replaced_within(120, HOW)(story.seen(300))
     assert verdict.outcome == "inconclusive"
-    assert verdict.summary == f"who was on {NODE} is not known: {WATCH_WORKLOAD} was not seen from 15.0 to 40.0 s"
+    assert (
+        verdict.summary == f"which pods were on {NODE} is not known: {WATCH_WORKLOAD} was not seen from 15.0 to 40.0 s"
+    )
 
 
 def test_whose_harm_it_is() -> None:
@@ -83,7 +85,9 @@ def test_a_fault_that_did_nothing_of_the_kind() -> None:
     story = ToldLoss().workload(5, "d", node=NODE, ready=True, kind="DaemonSet").lose(20, healed=40)
     check = never_replaced(HOW, kinds=("DaemonSet",), fault=("fault 1", "fault 9"))
     assert check.__name__ == "DaemonSet pods of a killed node by fault 1 and fault 9 outlive it"
-    assert check(story.seen(300)).summary == "no killed node by fault 1 and fault 9: nobody did that to a node"
+    assert check(story.seen(300)).summary == (
+        "the history has no node harmed as 'killed node by fault 1 and fault 9'; it has: killed node (kill node)"
+    )
 
 
 def test_rotation() -> None:

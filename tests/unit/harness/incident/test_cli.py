@@ -68,10 +68,10 @@ def test_repro(
     stdout = capsys.readouterr().out
     assert words in stdout
     assert "Gatekeeper v3.20.1" in stdout
-    assert "live it again:     nox -s repro -- a.yaml --gatekeeper v3.20.1" in stdout
+    assert "replay it:         nox -s repro -- a.yaml --gatekeeper v3.20.1" in stdout
     (bundle,) = place.glob("reports/out/incidents/*-repro-a/bundle.zip")
     assert command.main(["recheck", str(bundle)]) == 0
-    assert "3 verdicts given again, none changed" in capsys.readouterr().out
+    assert "3 claims judged again, none changed" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ def test_what_no_incident_can_hold(tmp_path: Path, constraint: dict[str, Any]) -
     path.write_text(_draft(**{"/apis/constraints.gatekeeper.sh/v1beta1/ks": [constraint, _CONSTRAINT]}))
 
     assert [objects[0]["metadata"]["name"] for objects in load(path).policies] == ["c"]
-    assert f"# left out, for no incident can hold it: K {constraint['metadata']['name']}\n" in path.read_text()
+    assert f"# left out, because no incident can hold it: K {constraint['metadata']['name']}\n" in path.read_text()
 
 
 def test_many_policies(tmp_path: Path) -> None:

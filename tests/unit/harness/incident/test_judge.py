@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from chaos_harness.harness.errors import InvariantViolated
-from chaos_harness.harness.history import read
-from chaos_harness.harness.incident.judge import JudgedClaim, claim, judge, seen
+from chaos_harness.harness.history import History, read
+from chaos_harness.harness.history.vocabulary import HEAL, NOT_HEALED, UNDONE
+from chaos_harness.harness.incident.judge import JudgedClaim, claim_all, conclude, judge
 from chaos_harness.harness.verdict import Claim, Outcome
+from tests.fakes.histories import HistoryBuilder
 from tests.fakes.incidents import incident, lived
 
 
@@ -33,7 +35,7 @@ def test_seen(symptoms: list[Outcome], others: list[Outcome], expected: str) -> 
     """All symptoms must be violated; if no claim is a symptom, every claim is one."""
     claims = [_judged(outcome) for outcome in symptoms] + [_judged(outcome, symptom=False) for outcome in others]
 
-    assert seen(claims) == expected
+    assert conclude(claims) == expected
 
 
 @pytest.mark.parametrize(("answered", "outcome"), [(True, "violated"), (False, "holds")])
@@ -81,7 +83,7 @@ def test_claimed(tmp_path: Path) -> None:
     recording = _Recording(directory / "history.jsonl", loaded)
 
     with pytest.raises(InvariantViolated, match="expected holds, found violated"):
-        claim(loaded, recording)  # type: ignore[arg-type]
+        claim_all(loaded, recording)  # type: ignore[arg-type]
     assert len(recording.claimed) == 2
     assert recording.known == [None, "version"]
 
@@ -91,3 +93,36 @@ def test_every_outcome_is_marked() -> None:
     for expected, outcome in product(("holds", "violated", None), ("holds", "violated", "inconclusive")):
         judged = JudgedClaim("a", True, expected, outcome, "", ())  # type: ignore[arg-type]
         assert judged.as_expected == (expected is None or expected == outcome)
+
+
+def _unhealed(*names: str) -> History:
+    """Return a history of faults that are undone and do not heal."""
+    history = HistoryBuilder()
+    for number, name in enumerate(names):
+        value, process = {"name": name}, f"fault {number + 1}"
+        history.fault(200 * number, 200 * number + 1, None, name=name, process=process)
+        history.add(200 * number + 9, "invoke", process, HEAL, value)
+        history.add(200 * number + 10, "ok", process, UNDONE, {**value, "within": 120.0})
+        history.add(200 * number + 131, "fail", process, NOT_HEALED, {**value, "said": "it is away"})
+    return history.recorded()
+
+
+def test_a_history_makes_claims_of_its_own(tmp_path: Path) -> None:
+    """Each fault that lasts claims to heal, beside what the file claims; the incident is not seen again by that."""
+    loaded = incident(tmp_path, claims=[{"check": "no_request_during"}])
+    own, *implied = judge(loaded.incident, loaded.shape, _unhealed("cut registry", "kill node"))
+    assert [(judged.id, judged.outcome, judged.expected, judged.implied) for judged in implied] == [
+        ("heals(120, cut registry)", "violated", "holds", True),
+        ("heals(120, kill node)", "inconclusive", "holds", True),
+    ]
+    assert (own.implied, implied[0].symptom) == (False, False)
+    assert conclude([own, *implied]) == conclude([own])
+
+
+def test_what_a_file_claims_of_healing_is_claimed_once(tmp_path: Path) -> None:
+    """A fault whose healing the file speaks of makes no claim by itself; it may be the symptom."""
+    spoken = {"check": "heals", "with": {"seconds": 60, "fault": "cut registry"}, "expect": "violated", "issue": "g#1"}
+    loaded = incident(tmp_path, claims=[spoken])
+    judged = judge(loaded.incident, loaded.shape, _unhealed("cut registry"))
+    assert [(one.id, one.outcome, one.symptom) for one in judged] == [("heals(60, cut registry)", "violated", True)]
+    assert conclude(judged) == "reproduced"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from chaos_harness.harness.incident.manifests import applied
+from chaos_harness.harness.incident.manifests import policies_of
 from tests.fakes.incidents import incident
 
 _TEMPLATE: dict[str, Any] = {
@@ -32,14 +32,14 @@ def test_bound(tmp_path: Path, point: str, bound: tuple[str, ...]) -> None:
     """A constraint that asks for a binding is waited for until it has one, one that does not is not."""
     objects = [_TEMPLATE, _constraint(point)]
     (tmp_path / "k.yaml").write_text(yaml.safe_dump_all(objects), encoding="utf-8")
-    (policy,) = applied(incident(tmp_path, policies=[{"file": "k.yaml"}]))
+    (policy,) = policies_of(incident(tmp_path, policies=[{"file": "k.yaml"}]))
 
     assert (policy.name, policy.objects, policy.generated) == ("k.yaml", tuple(objects), bound)
 
 
 def test_a_constraint_alone(tmp_path: Path) -> None:
     """Without its template beside it nothing is known of what a constraint asks for."""
-    (policy,) = applied(incident(tmp_path, policies=[{"object": _constraint("vap.k8s.io")}]))
+    (policy,) = policies_of(incident(tmp_path, policies=[{"object": _constraint("vap.k8s.io")}]))
 
     assert (policy.name, policy.generated) == ("ChaosK c", ())
 
@@ -47,7 +47,7 @@ def test_a_constraint_alone(tmp_path: Path) -> None:
 def test_order(tmp_path: Path) -> None:
     """Policies, the harness's own among them, come before the workload."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}}
-    policies = applied(incident(tmp_path, policies=[{"policy": "mutate_pods"}], workload=[{"object": namespace}]))
+    policies = policies_of(incident(tmp_path, policies=[{"policy": "mutate_pods"}], workload=[{"object": namespace}]))
 
     assert [policy.name for policy in policies] == ["mutate pods", "workload Namespace n"]
     assert policies[0].questions

@@ -8,7 +8,7 @@ import pytest
 
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.harness.errors import PreparationFailed
-from chaos_harness.harness.incident.references import refused
+from chaos_harness.harness.incident.references import problems_of_references
 from chaos_harness.harness.incident.replay.resolve import resolve
 from tests.fakes.world import IMAGE, World
 
@@ -65,7 +65,7 @@ def test_not_there(cluster: Cluster, word: str) -> None:
 @pytest.mark.parametrize("word", ["$", "$workers", "$worker0", "$pod", "$pod()", "$pod(a=b)[0]", "$HOME", "$(id)"])
 def test_refused(word: str) -> None:
     """What begins as a reference and is none is told with its place."""
-    ((place, problem),) = refused({"nodes": ["$worker", word]})
+    ((place, problem),) = problems_of_references({"nodes": ["$worker", word]})
 
     assert place == ("nodes", 1)
     assert f"no such reference {word!r}" in problem

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chaos_harness.harness.incident.model import Step, TriggerSpec
-from chaos_harness.harness.incident.timeline import longest, problems_of_time, rewired
+from chaos_harness.harness.incident.timeline import longest, problems_of_time, remove_step
 
 _STEPS = [
     Step(fault="cut", id="cut", at=10.0, lasts=60.0),
@@ -24,7 +24,7 @@ def test_longest() -> None:
 @pytest.mark.parametrize("removed", [0, 1, 2])
 def test_rewired(removed: int) -> None:
     """When a step is taken out, the others keep their order and begin when they would have begun."""
-    steps = rewired(_STEPS, removed)
+    steps = remove_step(_STEPS, removed)
 
     assert [step.fault for step in steps] == [step.fault for step in _STEPS if step is not _STEPS[removed]]
     assert longest(steps, None) == {0: 117, 1: 117, 2: 70}[removed]
@@ -33,7 +33,9 @@ def test_rewired(removed: int) -> None:
 def test_rewired_behind_a_trigger() -> None:
     """A step that came after a triggered one waits for the same trigger."""
     trigger = TriggerSpec(kind="Pod")
-    (step,) = rewired([Step(fault="cut", id="a", when=trigger, delay=1.0), Step(fault="kill", after="a", delay=2.0)], 0)
+    (step,) = remove_step(
+        [Step(fault="cut", id="a", when=trigger, delay=1.0), Step(fault="kill", after="a", delay=2.0)], 0
+    )
 
     assert (step.when, step.after, step.delay) == (trigger, None, 3.0)
 

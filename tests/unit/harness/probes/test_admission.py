@@ -15,21 +15,21 @@ from chaos_harness.harness.errors import ProbeBroken
 from chaos_harness.harness.history import Entry, HistoryWriter, read
 from chaos_harness.harness.policies import deny_pods, mutate_pods
 from chaos_harness.harness.probes.admission import FORBIDDEN, admission_canary
-from tests.fakes.policed import Policed
+from tests.fakes.policy_server import PolicyServer
 
 QUESTIONS = (FORBIDDEN, *mutate_pods().questions, *deny_pods().questions)
 
 
 @pytest.fixture
-def policed() -> Policed:
-    policed = Policed()
-    policed.objects = {name: {"metadata": {"name": name}} for name in ("chaos-pods", "chaos-rego")}
-    return policed
+def policy_server() -> PolicyServer:
+    policy_server = PolicyServer()
+    policy_server.objects = {name: {"metadata": {"name": name}} for name in ("chaos-pods", "chaos-rego")}
+    return policy_server
 
 
 @pytest.fixture
-def cluster(policed: Policed, tmp_path: Path) -> Iterator[Cluster]:
-    with policed.cluster(tmp_path) as cluster:
+def cluster(policy_server: PolicyServer, tmp_path: Path) -> Iterator[Cluster]:
+    with policy_server.cluster(tmp_path) as cluster:
         yield cluster
 
 
@@ -76,14 +76,14 @@ def test_a_process_asks_one_question_at_a_time(cluster: Cluster, history: Histor
             assert question.value["seq"] == answer.value["seq"]
 
 
-def test_slow_answers_delay_no_question(cluster: Cluster, policed: Policed, history: HistoryWriter) -> None:
+def test_slow_answers_delay_no_question(cluster: Cluster, policy_server: PolicyServer, history: HistoryWriter) -> None:
     """While not one question is answered, the next ones are asked."""
     release = threading.Event()
 
     def silent(_path: str, _item: Any) -> None:
         release.wait(30)
 
-    policed.answers = silent
+    policy_server.answers = silent
     probe = admission_canary(cluster, history, rate=50, questions=QUESTIONS)
     probe.start()
     entries: list[Entry] = []
@@ -96,38 +96,42 @@ def test_slow_answers_delay_no_question(cluster: Cluster, policed: Policed, hist
     assert {entry.kind for entry in entries[:20]} == {"invoke"}
 
 
-def test_real_objects_are_deleted(cluster: Cluster, policed: Policed, history: HistoryWriter) -> None:
+def test_real_objects_are_deleted(cluster: Cluster, policy_server: PolicyServer, history: HistoryWriter) -> None:
     """What was really created is deleted again as soon as it is there, each once, and nothing else is."""
     asked(cluster, history, 50)
-    assert policed.created[:5]
-    assert set(policed.created[:5]) <= set(policed.deleted) <= set(policed.created)
-    assert len(set(policed.deleted)) == len(policed.deleted)
+    assert policy_server.created[:5]
+    assert set(policy_server.created[:5]) <= set(policy_server.deleted) <= set(policy_server.created)
+    assert len(set(policy_server.deleted)) == len(policy_server.deleted)
 
 
-def test_what_could_not_be_deleted_is_deleted_later(cluster: Cluster, policed: Policed, history: HistoryWriter) -> None:
+def test_what_could_not_be_deleted_is_deleted_later(
+    cluster: Cluster, policy_server: PolicyServer, history: HistoryWriter
+) -> None:
     """A delete that fails is tried again behind later questions, a few at a time."""
-    policed.deletes = False
+    policy_server.deletes = False
     probe = admission_canary(cluster, history, rate=50, questions=QUESTIONS)
     probe.start()
     for _ in Deadline.after(20, "creates").attempts(0.01, 0.05):
-        if len(policed.created) > 5:
+        if len(policy_server.created) > 5:
             break
-    policed.deletes = True
+    policy_server.deletes = True
     for _ in Deadline.after(20, "deletes").attempts(0.01, 0.05):
-        if set(policed.created[:5]) <= set(policed.deleted):
+        if set(policy_server.created[:5]) <= set(policy_server.deleted):
             break
     probe.stop()
-    assert set(policed.created[:5]) <= set(policed.deleted)
+    assert set(policy_server.created[:5]) <= set(policy_server.deleted)
 
 
-def test_settles_when_what_was_asked_is_answered(cluster: Cluster, policed: Policed, history: HistoryWriter) -> None:
+def test_settles_when_what_was_asked_is_answered(
+    cluster: Cluster, policy_server: PolicyServer, history: HistoryWriter
+) -> None:
     """Settling waits for the answers to all earlier questions, and tells when they do not come."""
     release = threading.Event()
 
     def silent(_path: str, _item: Any) -> None:
         release.wait(30)
 
-    policed.answers = silent
+    policy_server.answers = silent
     probe = admission_canary(cluster, history, rate=20, questions=QUESTIONS)
     probe.start()
     for _ in Deadline.after(30, "a question").attempts(0.01, 0.05):

@@ -12,7 +12,7 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.harness.policies import Question, deny_pods, deny_pods_by_cel, mutate_pods, mutate_templates
 from chaos_harness.harness.probes.admission import FORBIDDEN
 from chaos_harness.harness.probes.answers import ask
-from tests.fakes.policed import Policed
+from tests.fakes.policy_server import PolicyServer
 
 MUTABLE = mutate_pods().questions[0]
 VIOLATING, COMPLIANT = deny_pods().questions
@@ -25,8 +25,8 @@ BOUND = "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'gatekeeper-x' with 
 
 
 @pytest.fixture
-def cluster(policed: Policed, tmp_path: Path) -> Iterator[Cluster]:
-    with policed.cluster(tmp_path) as cluster:
+def cluster(policy_server: PolicyServer, tmp_path: Path) -> Iterator[Cluster]:
+    with policy_server.cluster(tmp_path) as cluster:
         yield cluster
 
 
@@ -86,10 +86,10 @@ def api(cluster: Cluster) -> Iterator[ApiClient]:
     ],
 )
 def test_refusals(
-    api: ApiClient, policed: Policed, question: Question, status: int, said: str, kind: str, outcome: str
+    api: ApiClient, policy_server: PolicyServer, question: Question, status: int, said: str, kind: str, outcome: str
 ) -> None:
     """A denial counts for the policy that it names; a call that failed is no denial; the rest says nothing."""
-    policed.answers = lambda *_: (status, {"message": said})
+    policy_server.answers = lambda *_: (status, {"message": said})
     answer = ask(api, question, "x")
     assert (answer.kind, answer.outcome) == (kind, outcome)
     assert answer.said == f"{status} {said}"[:404]
@@ -104,39 +104,41 @@ def test_refusals(
         (COMPLIANT, "ok", "admitted"),
     ],
 )
-def test_admitted_as_it_was(api: ApiClient, policed: Policed, question: Question, kind: str, outcome: str) -> None:
+def test_admitted_as_it_was(
+    api: ApiClient, policy_server: PolicyServer, question: Question, kind: str, outcome: str
+) -> None:
     """What is admitted without a policy's doing is right only if the policy demands nothing."""
-    policed.answers = lambda _, item: (201, item)
+    policy_server.answers = lambda _, item: (201, item)
     answer = ask(api, question, "x")
     assert (answer.kind, answer.outcome) == (kind, outcome)
 
 
 @pytest.mark.parametrize("question", [MUTABLE, mutate_templates().questions[0]])
-def test_mutated(api: ApiClient, policed: Policed, question: Question) -> None:
+def test_mutated(api: ApiClient, policy_server: PolicyServer, question: Question) -> None:
     """A pod, or a pod template, that carries the level is mutated."""
-    policed.objects = {name: {"metadata": {"name": name}} for name in ("chaos-pods", "chaos-templates")}
+    policy_server.objects = {name: {"metadata": {"name": name}} for name in ("chaos-pods", "chaos-templates")}
     answer = ask(api, question, "x")
     assert (answer.kind, answer.outcome, answer.uid) == ("ok", "mutated", "new")
 
 
-def test_dry_run_creates_nothing(api: ApiClient, policed: Policed) -> None:
+def test_dry_run_creates_nothing(api: ApiClient, policy_server: PolicyServer) -> None:
     """A question that is asked by a real create is asked by a dry run if one says so."""
     ask(api, MUTABLE, "trial", dry_run=True)
-    assert policed.created == []
+    assert policy_server.created == []
     ask(api, MUTABLE, "real")
-    assert policed.created == ["real"]
+    assert policy_server.created == ["real"]
 
 
-def test_no_server(policed: Policed, tmp_path: Path) -> None:
+def test_no_server(policy_server: PolicyServer, tmp_path: Path) -> None:
     """An API server that is away leaves open what a policy does."""
-    with policed.cluster(tmp_path) as cluster:
+    with policy_server.cluster(tmp_path) as cluster:
         pass
     with cluster.client() as api:
         answer = ask(api, MUTABLE, "x")
     assert (answer.kind, answer.outcome) == ("info", "refused")
 
 
-def test_slow_server(api: ApiClient, policed: Policed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_server(api: ApiClient, policy_server: PolicyServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that does not come in time is told from one that is refused."""
     monkeypatch.setattr("chaos_harness.harness.probes.answers.TIMEOUT", (1.0, 0.05))
 
@@ -144,6 +146,6 @@ def test_slow_server(api: ApiClient, policed: Policed, monkeypatch: pytest.Monke
         threading.Event().wait(0.3)
         return 201, item
 
-    policed.answers = slow
+    policy_server.answers = slow
     answer = ask(api, MUTABLE, "x")
     assert (answer.kind, answer.outcome) == ("info", "timed out")

@@ -8,7 +8,7 @@ import pytest
 
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.harness.history.vocabulary import REQUEST, REQUESTS
-from tests.fakes.audited import MUTATION, VALIDATION, AuditLog, event
+from tests.fakes.audit_log import MUTATION, VALIDATION, AuditLog, event
 from tests.fakes.world import World
 
 DENIED = 'admission webhook "validation.gatekeeper.sh" denied the request: [chaos-rego] it violates'

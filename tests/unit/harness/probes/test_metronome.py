@@ -9,7 +9,7 @@ from chaos_harness.harness.checks.fail_open import fail_open_window
 from chaos_harness.harness.history import HistoryWriter, read
 from chaos_harness.harness.probes import metronome
 from chaos_harness.harness.probes.metronome import METRONOME, keep_time
-from tests.fakes.asked import Asked
+from tests.fakes.canary_histories import CanaryHistory
 
 
 def ticks(folder: Path, monkeypatch: pytest.MonkeyPatch, *moments: float) -> list[float]:
@@ -63,7 +63,7 @@ def test_it_asks_like_any_probe(tmp_path: Path) -> None:
 
 def test_what_is_lost_while_the_machine_starves_is_nobodys_fault() -> None:
     """A time-out in such a moment is not counted, however short it is; what is lost half a minute later is."""
-    history = Asked().asks(0, 100).fault(10, 11, 60, name="restart").ask(19.5, "fail", took=1.0)
+    history = CanaryHistory().asks(0, 100).fault(10, 11, 60, name="restart").ask(19.5, "fail", took=1.0)
     history.add(21, "info", "metronome", "late", {"seconds": 3.9})
     check = fail_open_window(0, fault="restart")
     verdict = check(history.written())

@@ -14,7 +14,7 @@ from chaos_harness.clusters.machine.process import Completed
 from chaos_harness.harness.history import HistoryWriter, read
 from chaos_harness.harness.history.vocabulary import AUDIT, READ, numbered
 from chaos_harness.harness.probes.fail_open import follow_fail_open
-from tests.fakes.audited import AuditLog, event
+from tests.fakes.audit_log import AuditLog, event
 from tests.fakes.world import World
 
 
@@ -138,7 +138,7 @@ def test_each_control_plane_by_itself(
     history = HistoryWriter(tmp_path / "both.jsonl")
     probe = follow_fail_open(cluster, history, every=600)
     probe.start()
-    probe.first(Deadline.after(20, "a sign of life"))
+    probe.wait_for_beat(Deadline.after(20, "a sign of life"))
     probe.stop()
     readings = {(entry.process, entry.kind) for entry in read(history.path).entries if entry.f == READ}
     assert readings == {(numbered(AUDIT, nodes[0]), "info"), (numbered(AUDIT, nodes[1]), "ok"), ("fail open", "info")}

@@ -25,13 +25,13 @@ from chaos_harness.harness.probes.objects import (
     WEBHOOKS,
     WORKLOAD,
     WORKLOAD_EVENTS,
-    WatchedList,
+    ListWatch,
     _value,
     constraints,
     watch_objects,
 )
 from chaos_harness.harness.probes.running import Probes
-from chaos_harness.harness.redaction import REDACTED, recorded
+from chaos_harness.harness.redaction import REDACTED, redact_object
 from tests.fakes.api_handler import Order
 from tests.fakes.api_server import PATH, FakeApiServer
 from tests.fakes.world import World
@@ -49,7 +49,7 @@ def seen(history: HistoryWriter, probe: Probe, f: str, often: int = 1) -> list[E
     return entries
 
 
-def object_as_written(watched: WatchedList, **fields: Any) -> Any:
+def object_as_written(watched: ListWatch, **fields: Any) -> Any:
     """Return what a watch writes of an object."""
     value = _value(Change("ADDED", {"kind": "X", **fields}, "7"), watched)
     return value["object"] if value else None
@@ -93,7 +93,7 @@ def test_kind_that_is_not_served(cluster: Cluster, history: HistoryWriter) -> No
     """A kind that nobody serves is a gap because of 404, and its probe lives, however long that lasts."""
     (probe,) = watch_objects(cluster, history, constraints("ChaosLabels"))
     probe.start()
-    probe.first(Deadline.after(60, "a sign of life"))
+    probe.wait_for_beat(Deadline.after(60, "a sign of life"))
     assert [entry.value["why"] for entry in seen(history, probe, "GAP")] == ["404"]
     first = probe._beat
     for _ in Deadline.after(60, "one more beat").attempts():
@@ -166,7 +166,7 @@ def test_objects_are_cleaned_about_as_fast_as_they_are_written() -> None:
             work(pod)
         return time.process_time() - began
 
-    assert min(seconds(recorded) for _ in range(3)) < 25 * min(seconds(json.dumps) for _ in range(3))
+    assert min(seconds(redact_object) for _ in range(3)) < 25 * min(seconds(json.dumps) for _ in range(3))
 
 
 def test_workload_is_what_lives_in_namespaces_of_chaos() -> None:
@@ -223,7 +223,7 @@ def test_templates_are_written_without_rego() -> None:
 def probe(server: FakeApiServer, history: HistoryWriter) -> Iterator[Probe]:
     """Give a running probe of the pods of a server, which has seen a first list."""
     cluster: Any = SimpleNamespace(client=server.client)
-    (probe,) = watch_objects(cluster, history, [WatchedList("pods", PATH)])
+    (probe,) = watch_objects(cluster, history, [ListWatch("pods", PATH)])
     probe.start()
     seen(history, probe, "LISTED")
     server.wait_for_stream()
@@ -269,13 +269,13 @@ def test_what_a_gap_hides(
         server.delete(name)
     seen(history, probe, "LISTED" if missed else "RESUMED", 2 if missed else 1)
     probe.settle(Deadline.after(60, "a sign"))
-    recorded = read(history.path, so_far=True)
-    coverage = Coverage(recorded)
-    follow(recorded, coverage)
-    begun = next(entry.at for entry in recorded.entries if entry.f == "LISTED")
+    written = read(history.path, so_far=True)
+    coverage = Coverage(written)
+    follow(written, coverage)
+    begun = next(entry.at for entry in written.entries if entry.f == "LISTED")
     assert coverage.unseen([probe.name], begun, coverage.end)
     assert bool(coverage.unknown([probe.name], begun, coverage.end)) == missed
-    created = [entry.value["object"]["metadata"]["name"] for entry in recorded.entries if entry.f == "ADDED"]
+    created = [entry.value["object"]["metadata"]["name"] for entry in written.entries if entry.f == "ADDED"]
     assert created == ([] if missed else ["a", "b"])
 
 
@@ -283,7 +283,7 @@ def test_all_settle_at_once(server: FakeApiServer, history: HistoryWriter) -> No
     """Ten watches settle in about the time of one."""
     cluster: Any = SimpleNamespace(client=server.client)
     probes = Probes(history)
-    probes.start(*watch_objects(cluster, history, [WatchedList(str(number), PATH) for number in range(10)]))
+    probes.start(*watch_objects(cluster, history, [ListWatch(str(number), PATH) for number in range(10)]))
     began = time.monotonic()
     probes.give_signs()
     assert time.monotonic() - began < 10

@@ -15,8 +15,8 @@ from chaos_harness.harness.errors import ProbeBroken
 from chaos_harness.harness.history import Entry, HistoryWriter, read
 from chaos_harness.harness.probes import Probe
 from chaos_harness.harness.probes.admission import admission_canary
+from chaos_harness.harness.probes.registry_log import follow_registry
 from chaos_harness.harness.probes.replicas import ask_replicas
-from chaos_harness.harness.probes.requests import follow_registry
 from tests.fakes.world import World
 
 
@@ -43,16 +43,16 @@ def entries(history: HistoryWriter, process: str, kind: str = "") -> list[Entry]
     return [entry for entry in mine if kind in ("", entry.kind)]
 
 
-def test_healthy() -> None:
+def test_a_probe_that_beats_is_healthy() -> None:
     """A probe that beats is healthy, gives a first sign of life, and ends when it is told to."""
     probe = Probe("p", _beats)
     probe.start()
-    probe.first(Deadline.after(5, "a beat"))
-    probe.healthy()
+    probe.wait_for_beat(Deadline.after(5, "a beat"))
+    probe.require_healthy()
     probe.stop()
 
 
-def test_dead() -> None:
+def test_a_probe_that_died_says_why() -> None:
     """A probe whose thread died is broken, with the reason, when it is asked and when it is stopped."""
 
     def dies(probe: Probe) -> None:
@@ -62,7 +62,7 @@ def test_dead() -> None:
     probe = Probe("p", dies)
     probe.start()
     soon(lambda: not probe._thread.is_alive())
-    for ask in (probe.healthy, probe.stop, lambda: probe.first(Deadline.after(1, "a beat"))):
+    for ask in (probe.require_healthy, probe.stop, lambda: probe.wait_for_beat(Deadline.after(1, "a beat"))):
         with pytest.raises(ProbeBroken, match="bad luck"):
             ask()
 
@@ -73,19 +73,19 @@ def test_ended_by_itself() -> None:
     probe.start()
     soon(lambda: not probe._thread.is_alive())
     with pytest.raises(ProbeBroken, match="probe p returned before it was stopped"):
-        probe.healthy()
+        probe.require_healthy()
 
 
-def test_late() -> None:
+def test_a_probe_that_is_silent_for_too_long_is_broken() -> None:
     """A probe without a sign of life for too long is broken; once it is stopped it need not beat any more."""
     probe = Probe("p", _says_nothing, late_after=0.05)
     probe.start()
     with pytest.raises(ProbeBroken, match="nothing"):
-        probe.first(Deadline.after(0.1, "a beat"))
+        probe.wait_for_beat(Deadline.after(0.1, "a beat"))
     with pytest.raises(ProbeBroken, match="sign of life"):
-        probe.healthy()
+        probe.require_healthy()
     probe.stop()
-    probe.healthy()
+    probe.require_healthy()
 
 
 def test_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,12 +98,12 @@ def test_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
     probe = Probe("p", stays)
     probe.start()
-    with pytest.raises(ProbeBroken, match="still asking"):
+    with pytest.raises(ProbeBroken, match="still running"):
         probe.stop()
     release.set()
 
 
-def test_fixed_schedule() -> None:
+def test_moments_are_evenly_spaced_though_one_was_late() -> None:
     """The moments of an open loop are evenly spaced, also when the asker was late once."""
     moments: list[float] = []
     hindrance = threading.Event()
@@ -121,7 +121,7 @@ def test_fixed_schedule() -> None:
     assert gaps == {0.02}
 
 
-def test_settles(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settling_waits_for_a_round_that_begins_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     """Settling waits for a round that begins afterwards, and not for the one under way."""
     rounds: list[str] = []
     go_on = threading.Semaphore(0)
@@ -177,7 +177,9 @@ def test_dies_while_it_settles() -> None:
         probe.settle(Deadline.after(5, "a round"))
 
 
-def test_canary(cluster: Cluster, world: World, history: HistoryWriter) -> None:
+def test_the_canary_fails_when_gatekeeper_cannot_be_called(
+    cluster: Cluster, world: World, history: HistoryWriter
+) -> None:
     """The canary is ok while Gatekeeper denies what it must, and fails when it cannot be called."""
     probe = admission_canary(cluster, history, rate=50)
     probe.start()
@@ -186,7 +188,8 @@ def test_canary(cluster: Cluster, world: World, history: HistoryWriter) -> None:
     soon(lambda: entries(history, "canary", "fail"))
     probe.stop()
     value = entries(history, "canary", "fail")[0].value
-    assert (value["policy"], value["said"]) == ("check ignore label", "500 failed calling webhook")
+    assert value["policy"] == "check ignore label"
+    assert value["said"] == "500 failed calling webhook"
 
 
 def test_canary_without_an_answer(tmp_path: Path, world: World, history: HistoryWriter) -> None:
@@ -201,7 +204,7 @@ def test_canary_without_an_answer(tmp_path: Path, world: World, history: History
     assert not entries(history, "canary", "fail")
 
 
-def test_replicas(cluster: Cluster, world: World, history: HistoryWriter) -> None:
+def test_each_replica_is_asked_by_itself(cluster: Cluster, world: World, history: HistoryWriter) -> None:
     """Each webhook pod is asked by itself, and its uid stands beside its answer."""
     world.pod("a", "w-worker")
     world.pod("b", "w-worker2", container="c2")
@@ -214,14 +217,14 @@ def test_replicas(cluster: Cluster, world: World, history: HistoryWriter) -> Non
     assert entries(history, "replica a", "ok")[0].value["uid"] == "uid-a"
 
 
-def test_requests(cluster: Cluster, world: World, history: HistoryWriter) -> None:
+def test_each_request_is_in_the_history_once(cluster: Cluster, world: World, history: HistoryWriter) -> None:
     """Each request that the registry logs stands in the history once, also when it is read again."""
     assert cluster.registry
     probe = follow_registry(cluster.registry, history, every=0.02)
     probe.start()
-    world._curl("w-worker", ["http://registry/v2/"])
+    world.ask_registry(world.containers["w-worker"], stdin=world.header)
     soon(lambda: len(entries(history, "registry", "ok")) > 3)
-    world._curl("w-worker", ["http://registry/v2/"])
+    world.ask_registry(world.containers["w-worker"], stdin=world.header)
     soon(lambda: len(entries(history, "registry", "info")) == 2)
     read_now = len(entries(history, "registry", "ok"))
     soon(lambda: len(entries(history, "registry", "ok")) > read_now + 2)
@@ -241,7 +244,7 @@ def test_requests_of_others(cluster: Cluster, world: World, history: HistoryWrit
     path = "/v2/openpolicyagent/gatekeeper/manifests/v3.23.1"
     for remote, status in ((cluster.registry.gateway, 404), ("10.0.0.2", 401)):
         world.log.append(f'{now} {remote} - - [now] "GET {path} HTTP/1.1" {status} 0 "" "curl"')
-    world._curl("w-worker", ["http://registry/v2/"])
+    world.ask_registry(world.containers["w-worker"], stdin=world.header)
     soon(lambda: entries(history, "registry", "info"))
     probe.stop()
     assert [entry.value["path"] for entry in entries(history, "registry", "info")] == ["/v2/"]
@@ -252,10 +255,10 @@ def test_requests_cannot_be_read(
 ) -> None:
     """A log that cannot be read is told; it is not taken for a log without requests."""
 
-    def fails(_: list[str]) -> object:
+    def fails(*_: object) -> object:
         raise CommandFailed("no such container")
 
-    monkeypatch.setattr(world, "answer", fails)
+    monkeypatch.setattr(world, "docker", fails)
     assert cluster.registry
     probe = follow_registry(cluster.registry, history, every=0.02)
     probe.start()

@@ -12,22 +12,24 @@ from chaos_harness.harness.policies import deny_pods, deny_pods_by_cel, mutate_p
 from chaos_harness.harness.probes.admission import FORBIDDEN
 from chaos_harness.harness.probes.replicas import ask_replicas
 from chaos_harness.harness.probes.reviews import LABEL, reviews
-from tests.fakes.policed import Policed
+from tests.fakes.policy_server import PolicyServer
 
 POLICIES = (mutate_pods(), mutate_templates(), deny_pods(), deny_pods_by_cel())
 QUESTIONS = (FORBIDDEN, *(question for policy in POLICIES for question in policy.questions))
 
 
 @pytest.fixture
-def policed() -> Policed:
-    policed = Policed()
-    policed.objects = {name: {"metadata": {"name": name}} for name in ("chaos-pods", "chaos-templates", "chaos-rego")}
-    return policed
+def policy_server() -> PolicyServer:
+    policy_server = PolicyServer()
+    policy_server.objects = {
+        name: {"metadata": {"name": name}} for name in ("chaos-pods", "chaos-templates", "chaos-rego")
+    }
+    return policy_server
 
 
 @pytest.fixture
-def cluster(policed: Policed, tmp_path: Path) -> Iterator[Cluster]:
-    with policed.cluster(tmp_path) as cluster:
+def cluster(policy_server: PolicyServer, tmp_path: Path) -> Iterator[Cluster]:
+    with policy_server.cluster(tmp_path) as cluster:
         yield cluster
 
 
@@ -95,10 +97,10 @@ def test_each_round_asks_for_the_label_and_one_more(cluster: Cluster, history: H
 
 
 def test_a_replica_without_its_policies_is_told_apart(
-    cluster: Cluster, policed: Policed, history: HistoryWriter
+    cluster: Cluster, policy_server: PolicyServer, history: HistoryWriter
 ) -> None:
     """One that denies the label and neither mutates nor denies what violates a policy fails, and only it does."""
-    policed.lax = {"b"}
+    policy_server.lax = {"b"}
     failed = [entry for entry in asked(cluster, history, 6) if entry.kind == "fail"]
     assert {(entry.process, entry.f, entry.value["said"]) for entry in failed} == {
         ("replica b", "review mutate pods", "allowed"),

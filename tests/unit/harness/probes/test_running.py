@@ -28,7 +28,7 @@ def test_all_are_stopped(history: HistoryWriter) -> None:
     probes, one, two = Probes(history), Probe("one", asks), Probe("two", asks)
     probes.start(one, two)
     assert probes.names == ["one", "two"]
-    probes.healthy()
+    probes.require_healthy()
     probes.settle()
     probes.stop()
     probes.settle()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.harness.probes.schedstat import SCRIPT, Starvation, Starving, parse
+from chaos_harness.harness.probes.schedstat import SCRIPT, Starvation, StarvationDetector, parse
 
 Threads = dict[int, tuple[float, float]]
 _TIMES = 10
@@ -25,7 +25,7 @@ def line(at: float, threads: Threads, *, name: str = "manager", pid: int = 812, 
 
 def starved(*lines: str) -> list[Starvation | None]:
     """Return what is told of each line."""
-    starving = Starving()
+    starving = StarvationDetector()
     return [starving.take(parse(text)) for text in lines]
 
 

@@ -15,7 +15,7 @@ from chaos_harness.harness.history import HistoryWriter, read
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.probes import Probe, starving
 from chaos_harness.harness.probes.starving import watch_starving
-from tests.fakes.asked import Asked
+from tests.fakes.canary_histories import CanaryHistory
 
 _QUIET = "AT 1.00 P manager 8 0 8 1000000000 1000000000 10"
 _STARVED = "AT 2.00 P manager 8 0 8 1001000000 1900000000 20"
@@ -59,7 +59,7 @@ def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list
                 if sum(1 for _ in read(history.path, so_far=True).entries) >= count:
                     break
             probe.settle(Deadline.after(20, "another round"))
-            probe.healthy()
+            probe.require_healthy()
         finally:
             probe.stop()
             history.close()
@@ -94,7 +94,7 @@ def test_a_quiet_node_is_told_of_once(watch: Callable[..., list[Entry]]) -> None
     [
         (None, "the engine does not tell whose it is"),
         ("echo 'container n is not running'; exit 1", "container n is not running"),
-        ("exit 1", "what was to tell who starves has ended"),
+        ("exit 1", "the script on the node has ended"),
         (
             "while read -r; do echo 'AT 1.00 P manager 8 0'; done",
             _UNCOUNTED,
@@ -135,14 +135,14 @@ def test_it_is_no_error_to_be_stopped_before_anything_is_told(tmp_path: Path) ->
     history = HistoryWriter(tmp_path / "history.jsonl")
     probe: Probe = watch_starving(Nodes(n=["sleep 600"]), history)  # type: ignore[arg-type]  # all that it asks of a cluster
     probe.start()
-    probe.first(Deadline.after(10, "a sign of life"))
+    probe.wait_for_beat(Deadline.after(10, "a sign of life"))
     probe.stop()
     history.close()
 
 
 def test_what_is_lost_while_webhooks_starve_is_nobodys_fault() -> None:
     """A time-out in such a moment is not counted; what is lost half a minute later is."""
-    asked = Asked().asks(0, 100).fault(10, 11, 60, name="restart").ask(19.5, "fail", took=1.0)
+    asked = CanaryHistory().asks(0, 100).fault(10, 11, 60, name="restart").ask(19.5, "fail", took=1.0)
     value = {"seconds": 3.9, "who": ["manager"], "ran": 0.02, "waited": 3.1}
     asked.add(21, "info", "metronome w-worker", "late", value)
     check = fail_open_window(0, fault="restart")

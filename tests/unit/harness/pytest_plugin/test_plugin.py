@@ -9,7 +9,8 @@ import pytest
 
 from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.deadline import Deadline
-from tests.fakes.plugged import Plugged
+from tests.fakes.session_folder import SessionFolder
+from tests.thorough import thorough
 
 MANIFEST = """
 import pytest
@@ -24,11 +25,11 @@ OPEN = "def test_open(cluster): pass\n"
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Plugged:
-    return Plugged(tmp_path)
+def bench(tmp_path: Path) -> SessionFolder:
+    return SessionFolder(tmp_path)
 
 
-def test_one_cluster_a_file(bench: Plugged) -> None:
+def test_one_cluster_a_file(bench: SessionFolder) -> None:
     """Each file's tests share one cluster of the file's shape, which is removed after the last of them."""
     bench.write(manifest=MANIFEST, open=OPEN)
     status, output = bench.run()
@@ -44,7 +45,7 @@ def test_one_cluster_a_file(bench: Plugged) -> None:
     assert list((bench.folder / "state/chaos-harness/runs").iterdir()) == []
 
 
-def test_bad_options(bench: Plugged) -> None:
+def test_bad_options(bench: SessionFolder) -> None:
     """All problems of the options are told at once, as a usage error, and no cluster is touched."""
     bench.write(open=OPEN)
     status, output = bench.run("--gatekeeper", "v9.9.9", "--workers", "99", "--install", "magic", "--times", "0")
@@ -57,7 +58,7 @@ def test_bad_options(bench: Plugged) -> None:
     assert bench.did() == []
 
 
-def test_bad_shapes(bench: Plugged) -> None:
+def test_bad_shapes(bench: SessionFolder) -> None:
     """All problems of all files' shapes are told at once, as a usage error, and no cluster is touched."""
     bench.write(
         a=MANIFEST,
@@ -74,7 +75,7 @@ def test_bad_shapes(bench: Plugged) -> None:
     assert bench.did() == []
 
 
-def test_bad_shapes_under_xdist(bench: Plugged) -> None:
+def test_bad_shapes_under_xdist(bench: SessionFolder) -> None:
     """Under xdist the same problems are told and no cluster is touched."""
     bench.write(b="import pytest\n@pytest.mark.shape(wokers=2)\ndef test_b(cluster): pass\n")
     status, output = bench.run(*XDIST)
@@ -83,7 +84,7 @@ def test_bad_shapes_under_xdist(bench: Plugged) -> None:
     assert bench.did() == []
 
 
-def test_options_fill_what_is_open(bench: Plugged) -> None:
+def test_options_fill_what_is_open(bench: SessionFolder) -> None:
     """An option decides what a file leaves open, and deselects the tests that say otherwise."""
     bench.write(manifest=MANIFEST, chart=CHART, open=OPEN)
     status, output = bench.run("--install", "chart", "--gatekeeper", "v3.20.1")
@@ -92,7 +93,7 @@ def test_options_fill_what_is_open(bench: Plugged) -> None:
     assert {line for line in bench.did() if "create" in line} == {f"create 1cp2w-k{_DEFAULT}-g3.20.1-chart keep=False"}
 
 
-def test_a_minor_is_enough(bench: Plugged) -> None:
+def test_a_minor_is_enough(bench: SessionFolder) -> None:
     """An option that names a minor, and a marker that does, mean the same as the full version."""
     version = "@pytest.mark.shape(gatekeeper={!r})\ndef test_{}(cluster): pass\n"
     minor, full, other = (version.format(*named) for named in (("3.20", "a"), ("v3.20.1", "b"), ("3.23", "c")))
@@ -105,7 +106,7 @@ def test_a_minor_is_enough(bench: Plugged) -> None:
     assert bench.did()[0] == f"create 1cp2w-k{patch[1:]}-g3.20.1-manifest keep=False"
 
 
-def test_extended(bench: Plugged) -> None:
+def test_extended(bench: SessionFolder) -> None:
     """What is extended runs only when somebody selects, and touches no cluster otherwise."""
     bench.write(more="import pytest\ndef test_short(): pass\n@pytest.mark.extended\ndef test_long(cluster): pass\n")
     assert "1 passed, 1 deselected" in bench.run()[1]
@@ -114,14 +115,14 @@ def test_extended(bench: Plugged) -> None:
     assert bench.did()
 
 
-def test_nothing_left(bench: Plugged) -> None:
+def test_nothing_left(bench: SessionFolder) -> None:
     """If no test is left, that is no success."""
     bench.write(manifest=MANIFEST)
     status, _ = bench.run("--install", "chart")
     assert status == 5
 
 
-def test_seed(bench: Plugged) -> None:
+def test_seed(bench: SessionFolder) -> None:
     """The seed is told: the one that is given, else a new one."""
     bench.write(nothing="def test_nothing(): pass\n")
     assert "chaos: --seed 7\n" in bench.run("--seed", "7")[1]
@@ -140,7 +141,7 @@ def test_seed(bench: Plugged) -> None:
     ],
     ids=["never", "failed", "passed", "always", "xdist"],
 )
-def test_keep(bench: Plugged, keep: str, body: str, workers: tuple[str, ...], *, kept: bool) -> None:
+def test_keep(bench: SessionFolder, keep: str, body: str, workers: tuple[str, ...], *, kept: bool) -> None:
     """A cluster that is to be kept is, and the commands that use and remove it are told."""
     bench.write(one=f"def test_one(cluster): {body}\n")
     _, output = bench.run("--keep", keep, *workers)
@@ -150,7 +151,8 @@ def test_keep(bench: Plugged, keep: str, body: str, workers: tuple[str, ...], *,
     assert any((bench.folder / "state/chaos-harness/runs").iterdir()) == kept
 
 
-def test_sigterm(bench: Plugged) -> None:
+@thorough
+def test_sigterm(bench: SessionFolder) -> None:
     """SIGTERM is an orderly stop with fixtures torn down and the status of an interruption; a second is ignored."""
     bench.write(
         slow="from chaos_harness.clusters.deadline import Deadline\n"
@@ -183,7 +185,7 @@ HIDDEN = {
 
 
 @pytest.mark.parametrize("where", HIDDEN)
-def test_an_error_after_an_interrupt_does_not_hide_it(bench: Plugged, where: str) -> None:
+def test_an_error_after_an_interrupt_does_not_hide_it(bench: SessionFolder, where: str) -> None:
     """A run that is told to stop stops, though what it was at fails to end: the next test does not begin."""
     bench.write(
         hidden="import pytest\nfrom chaos_harness.harness.errors import ProbeBroken\n"
@@ -195,7 +197,7 @@ def test_an_error_after_an_interrupt_does_not_hide_it(bench: Plugged, where: str
     assert [line.split()[0] for line in bench.did()] == ["create", "delete"]
 
 
-def test_xdist(bench: Plugged) -> None:
+def test_xdist(bench: SessionFolder) -> None:
     """Workers of xdist have clusters of their own, one a file."""
     bench.write(manifest=MANIFEST, chart=CHART)
     status, output = bench.run(*XDIST)
@@ -218,7 +220,7 @@ def test_cell(tried, cell, record_property):
 """
 
 
-def test_times(bench: Plugged) -> None:
+def test_times(bench: SessionFolder) -> None:
     """Each experiment is made anew as often as asked, on one cluster, each time with a seed of its own."""
     bench.write(tried=TRIED)
     status, output = bench.run("--times", "3", "--seed", "7")
@@ -240,7 +242,7 @@ from tests.fakes.world import World
 from chaos_harness.harness.experiment import lifecycle
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
+def chaos_cluster(tmp_path_factory):
     world = World()
     world.pod("a", "w-worker")
     world.ignored = set({ignored})
@@ -258,7 +260,7 @@ def test_cut(experiment):
 """
 
 
-def test_record(bench: Plugged) -> None:
+def test_record(bench: SessionFolder) -> None:
     """A test's experiment leaves its record in the reports, and its history where it was asked to."""
     bench.write(cut=EXPERIMENT.replace("{ignored}", "[]"))
     status, output = bench.run("--seed", "7", "--histories", "told")
@@ -269,10 +271,24 @@ def test_record(bench: Plugged) -> None:
     assert Path(record["history"]).is_relative_to(bench.folder / "told")
 
 
-def test_no_op_is_not_green(bench: Plugged) -> None:
+def test_no_op_is_not_green(bench: SessionFolder) -> None:
     """A scenario whose fault is a no-op does not pass; its record is left all the same."""
     bench.write(cut=EXPERIMENT.replace("{ignored}", '["stop"]'))
     status, output = bench.run()
     assert status == 1
     assert "FaultNotApplied" in output
     assert [line for line in bench.did() if "chaos-record" in line]
+
+
+def test_fixtures_of_the_same_names(bench: SessionFolder) -> None:
+    """A repository's own `engine` and `cluster` hide only our short names: experiments are on our cluster."""
+    bench.write(
+        manifest="import pytest\n"
+        "@pytest.fixture\ndef engine(): return 'V8'\n"
+        "@pytest.fixture\ndef cluster(): return 'of grapes'\n"
+        'def test_theirs(engine, cluster): assert (engine, cluster) == ("V8", "of grapes")\n'
+        "def test_ours(experiments, chaos_cluster): assert experiments('x').cluster is chaos_cluster\n"
+    )
+    status, output = bench.run()
+    assert status == 0, output
+    assert len(bench.did()) == 2

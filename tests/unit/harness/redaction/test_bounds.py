@@ -10,9 +10,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chaos_harness.harness.redaction import REDACTED, recorded, redact
+from chaos_harness.harness.redaction import REDACTED, redact, redact_object
 from tests.fakes.secrets import KINDS
-from tests.thorough import examples
+from tests.thorough import examples, sampled
 
 _PIECES = (
     *("password", "token", "secret: x", "password: Winter 26", "kind: Secret", "data", 'a"b', "it's", "\\", "\n"),
@@ -78,7 +78,7 @@ _HOSTILE: dict[str, Callable[[int], str]] = {
 }
 
 
-@pytest.mark.parametrize("kind", _HOSTILE)
+@pytest.mark.parametrize("kind", sampled(list(_HOSTILE), 10))
 def test_time_grows_with_the_text_and_not_faster(kind: str) -> None:
     """Eight times the text takes far less than the 64 times that a quadratic redactor would need."""
 
@@ -160,10 +160,10 @@ def test_any_text_is_redacted_once(text: str) -> None:
 def test_any_object_is_recorded(value: Any) -> None:
     """What is recorded of an object is JSON as before, and stays as it is when it is recorded again."""
     before = json.dumps(value)
-    clean = recorded(value)
+    clean = redact_object(value)
 
     assert json.dumps(value) == before
-    assert _settled(recorded, clean)
+    assert _settled(redact_object, clean)
     json.dumps(clean)
 
 
@@ -193,7 +193,7 @@ def test_no_kind_survives_in_an_object(kind: str) -> None:
     """Whatever text stands somewhere in an object that is recorded, its secret is gone."""
     text, planted = KINDS[kind]
 
-    assert planted not in json.dumps(recorded({"metadata": {"annotations": {"a": text}}, "said": [text]}))
+    assert planted not in json.dumps(redact_object({"metadata": {"annotations": {"a": text}}, "said": [text]}))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -16,8 +16,8 @@ from chaos_harness.clusters.pool import capacity
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.run import cluster_provider
-from chaos_harness.harness.run.cluster_provider import Supply
-from chaos_harness.harness.run.context import Session
+from chaos_harness.harness.run.cluster_provider import ClusterProvider
+from chaos_harness.harness.run.context import RunContext
 from chaos_harness.harness.undo.journal import Journal, Undo
 from tests.fakes.engine import FakeEngine
 
@@ -50,36 +50,36 @@ class FakePool:
 
 
 @pytest.fixture
-def session(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Session:
+def session(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> RunContext:
     FakePool.did, FakePool.why, FakePool.error = [], [], None
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setattr(cluster_provider, "Pool", FakePool)
     monkeypatch.setattr(capacity, "processor_refusal", lambda: "busy")
-    return Session(1, "never", None, {}, tmp_path, Progress.quiet(), pool=True)
+    return RunContext(1, "never", None, {}, tmp_path, Progress.quiet(), pool=True)
 
 
 def use(
-    session: Session, during: Callable[[Cluster], object] = lambda _: None, upcoming: Shape | None = None
-) -> Supply:
-    supply = Supply(session, FakeEngine(), lambda _: None)  # type: ignore[arg-type, return-value]  # no images needed
+    session: RunContext, during: Callable[[Cluster], object] = lambda _: None, upcoming: Shape | None = None
+) -> ClusterProvider:
+    supply = ClusterProvider(session, FakeEngine(), lambda _: None)  # type: ignore[arg-type, return-value]  # no images needed
     with supply.cluster(Shape(), lambda: 0, upcoming) as cluster:
         during(cluster)
     return supply
 
 
-def test_a_session_with_a_pool_leases_and_returns(session: Session) -> None:
+def test_a_session_with_a_pool_leases_and_returns(session: RunContext) -> None:
     """Nothing is made or removed by the session itself, and nothing is told."""
     use(session)
     assert (FakePool.did, session.remarks) == (["get manifest", "back"], [])
 
 
-def test_a_session_that_keeps_clusters_uses_no_pool(session: Session) -> None:
+def test_a_session_that_keeps_clusters_uses_no_pool(session: RunContext) -> None:
     """What stands in the pool goes back or goes away; a kept one is its user's."""
     session.keep = "on-failure"
-    assert not session.pooled
+    assert not session.uses_pool
 
 
-def test_what_differed_is_told(session: Session) -> None:
+def test_what_differed_is_told(session: RunContext) -> None:
     """The end of the run says why a cluster was thrown away."""
     FakePool.why = ["changed: nodes c-worker", "new: configmaps x"]
     use(session)
@@ -90,7 +90,7 @@ def test_what_differed_is_told(session: Session) -> None:
     ]
 
 
-def test_what_was_not_undone_keeps_a_cluster_out_of_the_pool(session: Session) -> None:
+def test_what_was_not_undone_keeps_a_cluster_out_of_the_pool(session: RunContext) -> None:
     """The journal knows; nobody else gets such a cluster."""
 
     def harm(cluster: Cluster) -> None:
@@ -102,13 +102,15 @@ def test_what_was_not_undone_keeps_a_cluster_out_of_the_pool(session: Session) -
     assert FakePool.did[-1] == "back not undone: containers.resume(node='n')"
 
 
-def test_a_journal_that_cannot_be_read_keeps_a_cluster_out_of_the_pool(session: Session) -> None:
+def test_a_journal_that_cannot_be_read_keeps_a_cluster_out_of_the_pool(session: RunContext) -> None:
     """What is not known to be healed is not healed, and the cluster is given back all the same."""
     use(session, lambda cluster: (cluster.directory / JOURNAL).mkdir())
     assert "Is a directory" in FakePool.did[-1]
 
 
-def test_an_interrupt_does_not_keep_a_cluster_from_the_pool(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_does_not_keep_a_cluster_from_the_pool(
+    session: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Ctrl-C while a cluster is given back is raised afterwards."""
     FakePool.why = ["changed"]
 
@@ -123,7 +125,7 @@ def test_an_interrupt_does_not_keep_a_cluster_from_the_pool(session: Session, mo
     assert FakePool.did[-1] == "back"
 
 
-def test_a_journal_with_everything_undone_goes(session: Session) -> None:
+def test_a_journal_with_everything_undone_goes(session: RunContext) -> None:
     """The next scenario's evidence begins with its own."""
 
     def harm(cluster: Cluster) -> None:
@@ -138,7 +140,7 @@ def test_a_journal_with_everything_undone_goes(session: Session) -> None:
 
 
 def test_the_next_shape_is_made_ahead_on_an_idle_machine_only(
-    session: Session, monkeypatch: pytest.MonkeyPatch
+    session: RunContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A scenario that measures does not share its cores."""
     use(session, upcoming=_NEXT).close()
@@ -149,7 +151,7 @@ def test_the_next_shape_is_made_ahead_on_an_idle_machine_only(
 
 
 def test_a_cluster_that_could_not_be_made_ahead_is_told_and_no_more(
-    session: Session, monkeypatch: pytest.MonkeyPatch
+    session: RunContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next file makes its own."""
     monkeypatch.setattr(capacity, "processor_refusal", lambda: None)
@@ -158,7 +160,7 @@ def test_a_cluster_that_could_not_be_made_ahead_is_told_and_no_more(
     assert session.remarks == ["no cluster could be made ahead: no space"]
 
 
-def test_the_upcoming_shape_is_that_of_the_next_file(session: Session) -> None:
+def test_the_upcoming_shape_is_that_of_the_next_file(session: RunContext) -> None:
     """In the order in which files were collected; the last one has none."""
     session.shapes = {Path("a"): Shape(), Path("b"): _NEXT}
-    assert [session.upcoming(Path(name)) for name in ("a", "b", "c")] == [_NEXT, None, None]
+    assert [session.next_shape(Path(name)) for name in ("a", "b", "c")] == [_NEXT, None, None]

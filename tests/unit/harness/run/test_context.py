@@ -16,7 +16,7 @@ from chaos_harness.clusters.machine.paths import runtime_dir
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.run import context
-from chaos_harness.harness.run.context import Session
+from chaos_harness.harness.run.context import RunContext
 from tests.fakes.engine import FakeEngine
 
 
@@ -33,8 +33,8 @@ def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeEngine:
     return engine
 
 
-def begun(tmp_path: Path) -> Session:
-    return Session(1, "never", None, {}, tmp_path, Progress.quiet())
+def begun(tmp_path: Path) -> RunContext:
+    return RunContext(1, "never", None, {}, tmp_path, Progress.quiet())
 
 
 def lives(engine: FakeEngine) -> list[tuple[str, float]]:
@@ -60,7 +60,7 @@ def test_a_kept_cluster_has_a_claim_of_its_own_life(engine: FakeEngine, tmp_path
     session.keep_cluster(Cluster("c", Shape(), engine, tmp_path, "c", None, session.owner.run, tmp_path))
     session.close()
     assert lives(engine) == [(session.owner.run, KEPT_SECONDS)]
-    assert "it stays for 30 days at most" in session.parting
+    assert "it stays for 30 days at most" in session.closing_lines
     assert runtime_dir("runs").joinpath(session.owner.run).is_dir()
 
 
@@ -75,7 +75,7 @@ def test_garbage_that_stays_keeps_no_run_from_beginning(
     monkeypatch.setattr(context, "collect_garbage", refuse)
     session = begun(tmp_path)
     assert session.connect() is engine
-    assert session.parting == ["garbage is left:", "x"]
+    assert session.closing_lines == ["garbage is left:", "x"]
     session.close()
 
 

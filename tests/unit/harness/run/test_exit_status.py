@@ -17,19 +17,20 @@ from chaos_harness.harness.errors import (
     PreparationFailed,
     ProbeBroken,
 )
-from chaos_harness.harness.run.exit_status import TRACEBACK, status
+from chaos_harness.harness.run.exit_status import TRACEBACK, run_command
+from tests.thorough import thorough
 
 _ROOT = Path(__file__).parents[4]
 _PROGRAM = """
 import sys
-from chaos_harness.harness.run.exit_status import status
+from chaos_harness.harness.run.exit_status import run_command
 
 def work():
     for number in range(5000):
         sys.stdout.write(f"✓ line {number}\\n")
     return 3
 
-sys.exit(status(work))
+sys.exit(run_command(work))
 """
 
 
@@ -140,7 +141,7 @@ def test_each_end_has_an_answer(
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.chdir(_ROOT)
-    assert status(work) == expected
+    assert run_command(work) == expected
     stderr = capsys.readouterr().err
     assert sentence in stderr
     assert stderr.startswith("error: ")
@@ -150,10 +151,11 @@ def test_each_end_has_an_answer(
 def test_a_fault_of_ours_can_be_seen_whole(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Whoever reports it can have all calls."""
     monkeypatch.setenv(TRACEBACK, "1")
-    assert status(_raises(ValueError("odd"))) == 1
+    assert run_command(_raises(ValueError("odd"))) == 1
     assert "Traceback" in capsys.readouterr().err
 
 
+@thorough
 def test_a_state_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     """A verb on a machine whose state directory cannot be written to says which variable to set."""
     environment = {**os.environ, "XDG_STATE_HOME": "/dev/null/state", "CHAOS_ENGINE": "system"}

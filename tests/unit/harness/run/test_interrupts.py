@@ -3,7 +3,7 @@
 import pytest
 
 from chaos_harness.harness.errors import ProbeBroken, UndoFailed
-from chaos_harness.harness.run.interrupts import interrupted
+from chaos_harness.harness.run.interrupts import hides_interrupt
 
 
 def _raised(*errors: BaseException) -> BaseException:
@@ -35,17 +35,17 @@ def _fail_to_end(first: BaseException, then: BaseException) -> None:
 )
 def test_hidden(errors: list[BaseException]) -> None:
     """Errors of the healing do not hide the interrupt that it followed."""
-    assert interrupted(_raised(*errors))
+    assert hides_interrupt(_raised(*errors))
 
 
 @pytest.mark.parametrize("errors", [[ProbeBroken("late")], [OSError("full"), UndoFailed("gone")], [SystemExit(1)]])
 def test_none(errors: list[BaseException]) -> None:
     """What nobody interrupted is no interrupt, however many errors came one after the other."""
-    assert not interrupted(_raised(*errors))
+    assert not hides_interrupt(_raised(*errors))
 
 
 def test_circle() -> None:
     """Errors that are each other's cause are gone through once."""
     one, other = ProbeBroken("late"), UndoFailed("gone")
     one.__cause__, other.__cause__ = other, one
-    assert not interrupted(one)
+    assert not hides_interrupt(one)

@@ -12,7 +12,7 @@ from chaos_harness.clusters.garbage import Owner
 from chaos_harness.clusters.images import Images
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
-from chaos_harness.harness.run.kept_logs import kept
+from chaos_harness.harness.run.kept_logs import keep_logs
 from tests.fakes.engine import FakeEngine
 
 
@@ -37,7 +37,7 @@ def _mode(path: Path) -> int:
 def test_what_is_kept_is_clean(tmp_path: Path) -> None:
     """Variables of nodes, logs and static pods lose their secrets; what is no text stays, no link is followed."""
     _export(tmp_path / "raw")
-    folder, missing = kept(tmp_path / "logs").keep(tmp_path / "raw", "w")
+    folder, missing = keep_logs(tmp_path / "logs").keep(tmp_path / "raw", "w")
 
     assert (folder, missing) == (tmp_path / "logs" / "w", [])
     assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) == [
@@ -56,7 +56,7 @@ def test_what_cannot_be_written_keeps_nothing_else_from_being_kept(tmp_path: Pat
     """A file that the disk does not take is told, and the others are there."""
     _export(tmp_path / "raw")
     (tmp_path / "logs" / "w" / "kubelet.log").mkdir(parents=True)
-    folder, (missing,) = kept(tmp_path / "logs").keep(tmp_path / "raw", "w")
+    folder, (missing,) = keep_logs(tmp_path / "logs").keep(tmp_path / "raw", "w")
 
     assert missing.startswith("kubelet.log: ")
     assert (folder / "nodes" / "inspect.json").is_file()
@@ -82,7 +82,13 @@ def test_raw_logs_are_in_a_private_folder_that_goes(tmp_path: Path, monkeypatch:
     shape = Shape(gatekeeper=None, registry=False)
     with pytest.raises(ClusterUnavailable, match=f"logs: {logs}"):
         create(
-            FakeEngine(), Images("n", None, None, None), shape, owner, owner.claim(), Progress.quiet(), logs=kept(logs)
+            FakeEngine(),
+            Images("n", None, None, None),
+            shape,
+            owner,
+            owner.claim(),
+            Progress.quiet(),
+            logs=keep_logs(logs),
         )
     assert not raw[0].exists()
     assert "w kubelet[1]" in _content(logs)

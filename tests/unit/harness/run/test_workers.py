@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chaos_harness.clusters.shape import Shape
-from chaos_harness.harness.run.workers import at_once, bearable
+from chaos_harness.harness.run.workers import count_clusters, count_fitting
 from tests.forked import session
 
 _PLENTY = {"free_mib": 64_000, "cores": 32, "inotify_instances": 8192}
@@ -28,12 +28,12 @@ _PLENTY = {"free_mib": 64_000, "cores": 32, "inotify_instances": 8192}
 )
 def test_the_scarcest_thing_decides(scarce: dict[str, int | None], expected: int) -> None:
     """Memory, cores, inotify instances, and how many nodes kind can boot; one cluster is tried in any case."""
-    assert bearable(Shape(), **{**_PLENTY, **scarce}) == expected  # type: ignore[arg-type]  # None for one of them
+    assert count_fitting(Shape(), **{**_PLENTY, **scarce}) == expected  # type: ignore[arg-type]  # None for one of them
 
 
 def test_this_machine_bears_at_least_one() -> None:
     """What is read of this machine makes sense."""
-    assert 1 <= at_once(Shape()) <= 4
+    assert 1 <= count_clusters(Shape()) <= 4
 
 
 @pytest.mark.parametrize("workers", ["2", "auto"])
@@ -55,6 +55,6 @@ def test_the_tests_of_a_file_stay_together(tmp_path: Path, workers: str) -> None
         ["-p", "chaos_harness.harness.pytest_plugin.plugin", "-n", workers, str(tmp_path)], tmp_path, environment, 120
     )
     assert status == 0, output
-    expected = at_once(Shape()) if workers == "auto" else 2
+    expected = count_clusters(Shape()) if workers == "auto" else 2
     assert f"created: {expected}/{expected} worker" in output
     assert sorted(path.name[0] for path in tmp_path.glob("[ab]-*")) == ["a", "b"]

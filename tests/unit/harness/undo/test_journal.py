@@ -245,7 +245,7 @@ def test_a_writer_that_is_dead_keeps_nobody_from_writing(written: Journal, path:
 
 
 def test_a_disk_that_does_not_keep(written: Journal, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An entry that cannot be put on the disk is none, and the error is the one that is promised."""
+    """An entry that cannot be put on the disk is none, and the error is the one that is pending_with."""
     written.record(noted(1))
     monkeypatch.setattr(os, "fsync", _refuse)
     with pytest.raises(HarnessError, match="Input/output error"):
@@ -279,8 +279,8 @@ def test_promised(written: Journal, path: Path) -> None:
     first, second = written.record(noted(1)), written.record(noted(2))
     written.done(first)
     again = Journal(path)
-    assert written.promised("test_journal.note") == again.promised("test_journal.note") == {second: noted(2)}
-    assert again.promised("test_journal.fail") == {}
+    assert written.pending_with("test_journal.note") == again.pending_with("test_journal.note") == {second: noted(2)}
+    assert again.pending_with("test_journal.fail") == {}
     again.close()
 
 

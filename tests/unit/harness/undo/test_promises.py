@@ -12,10 +12,10 @@ from chaos_harness.clusters.machine.process import Completed
 from chaos_harness.harness.errors import CommandFailed, DeadlineExceeded, HarnessError, UndoFailed
 from chaos_harness.harness.undo import journal
 from chaos_harness.harness.undo.actions import undo
-from chaos_harness.harness.undo.commands import in_container, undo_by_kubectl
+from chaos_harness.harness.undo.commands import run_in_container, undo_by_kubectl
 from chaos_harness.harness.undo.journal import Journal
-from chaos_harness.harness.undo.promises import Undos, merged
-from tests.fakes.world import WorldEngine
+from chaos_harness.harness.undo.promises import Undos, merge_patches
+from tests.fakes.world import World, WorldEngine
 
 _GONE = Completed("", "Error response from daemon: No such container: x", 1)
 _STOPPED = Completed("", "Error response from daemon: container 0a1b is not running", 1)
@@ -57,7 +57,7 @@ def opened(tmp_path: Path) -> Any:
 
 @pytest.fixture
 def engine() -> Engine:
-    return WorldEngine()
+    return WorldEngine(world=World())
 
 
 class Setting:
@@ -183,12 +183,12 @@ def test_a_harm_that_two_do_is_taken_back_by_the_last(opened: Journal, engine: E
 
 def test_merged() -> None:
     """Two merge patches as one: maps are merged, the rest is replaced, and what is taken out stays named."""
-    assert merged({"a": {"b": 1, "c": None}, "d": [1]}, {"a": {"b": None}, "d": [2]}) == {
+    assert merge_patches({"a": {"b": 1, "c": None}, "d": [1]}, {"a": {"b": None}, "d": [2]}) == {
         "a": {"b": None, "c": None},
         "d": [2],
     }
-    assert merged({"a": {"b": 1}}, {"a": None}) == {"a": None}
-    assert merged({"a": None}, {"a": {"b": 1}}) == {"a": {"b": 1}}
+    assert merge_patches({"a": {"b": 1}}, {"a": None}) == {"a": None}
+    assert merge_patches({"a": None}, {"a": {"b": 1}}) == {"a": {"b": 1}}
 
 
 @pytest.mark.parametrize(
@@ -206,17 +206,17 @@ def test_an_undo_says_what_ends_its_harm(
     """A stopped container has no packet filter any more, but it has its files."""
     answering(monkeypatch, x=answer)
     if healed:
-        assert in_container(engine, "x", "true", ended_by=ended_by) is None
+        assert run_in_container(engine, "x", "true", ended_by=ended_by) is None
     else:
         with pytest.raises(CommandFailed, match=r"what was done is still in it; .* start x`, then `nox -s gc`"):
-            in_container(engine, "x", "true", ended_by=ended_by)
+            run_in_container(engine, "x", "true", ended_by=ended_by)
 
 
 def test_what_a_program_says_is_not_what_the_engine_says(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """A command in a container that speaks of something that "is not running" ran."""
     said = Completed("", "systemctl: container runtime is not running\nno such container", 1)
     answering(monkeypatch, x=said)
-    assert in_container(engine, "x", "true", ended_by="stop") is said
+    assert run_in_container(engine, "x", "true", ended_by="stop") is said
 
 
 @pytest.mark.parametrize(

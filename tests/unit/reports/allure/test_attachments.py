@@ -16,6 +16,7 @@ from chaos_harness.reports.allure.attachments import (
 )
 from chaos_harness.reports.picture.read_history import read_story
 from tests.fakes.histories import HistoryBuilder
+from tests.thorough import thorough
 
 
 def test_very_large_history_is_cut_and_said_to_be(tmp_path: Path) -> None:
@@ -139,6 +140,7 @@ def test_workers_share_a_budget() -> None:
     assert Budget.of_one(4)._left * 4 == Budget.of_one(1)._left == 256 * 1024 * 1024
 
 
+@thorough
 def test_five_thousand_tests_stay_within_the_budget() -> None:
     """However many tests a run has, what they attach is bounded, and each one says so."""
     budget, total, notes = Budget(10_000_000), 0, 0

@@ -83,4 +83,4 @@ def test_what_nobody_can_read_is_no_error(tmp_path: Path) -> None:
     path.write_text('{"token": "planted", "a": ' + "[" * 100_000 + "]" * 100_000 + "}", encoding="utf-8")
 
     assert redact_results(tmp_path) == ["a-result.json"]
-    assert "taken out whole" in json.loads(path.read_text(encoding="utf-8"))
+    assert "removed as a whole" in json.loads(path.read_text(encoding="utf-8"))

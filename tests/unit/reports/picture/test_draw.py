@@ -17,6 +17,7 @@ from chaos_harness.reports.picture.lanes import Axis
 from chaos_harness.reports.picture.read_history import read_story
 from chaos_harness.reports.picture.story import QuestionLabel, Story
 from tests.fakes.histories import STARTED, HistoryBuilder
+from tests.thorough import thorough
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _CLAIM = ClaimRecord("pods serve", "holds", "violated", None, "3 requests lost", [], {}, 50.5)
@@ -67,6 +68,7 @@ def test_lone_lost_request_is_seen_behind_many_unanswered() -> None:
     assert float((mark.get("d") or "")[1:].partition(" ")[0]) == pytest.approx(Axis(0, 90.01).x(90), abs=0.1)
 
 
+@thorough
 def test_many_kinds_of_lost_requests_make_a_small_picture() -> None:
     """Ten questions that all lose more than is kept make no large picture, and each of them shows where it lost."""
     history = HistoryBuilder()
@@ -200,6 +202,7 @@ class _Many:
             yield Entry(2 * number + 1, kind, process, "create", {"said": "no"}, at, STARTED + at)
 
 
+@thorough
 def test_many_operations_make_a_small_picture() -> None:
     """Far more questions than are kept are counted, every one of them, and drawn in less than a megabyte."""
     story = read_story(History(Header(1, "r", STARTED, "0"), _Many(100_000, one_of=5)))
@@ -211,6 +214,7 @@ def test_many_operations_make_a_small_picture() -> None:
     assert "18,000 lost requests are drawn as areas" in drawn
 
 
+@thorough
 def test_memory_does_not_grow_with_the_history() -> None:
     """Four times the questions need no more memory, once as many are lost as are kept one by one."""
     peaks = []

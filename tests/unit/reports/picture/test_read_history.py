@@ -29,6 +29,18 @@ def test_fault_that_was_not_proved_or_healed_says_so() -> None:
     assert (band.proved, band.ended) == (None, None)
 
 
+def test_fault_that_is_undone_and_does_not_heal() -> None:
+    """It lasts on in the story, which tells that it was undone, and what was said instead of the proof."""
+    name = {"name": "cut registry"}
+    history = HistoryBuilder().fault(1, 2, None).add(8, "invoke", "fault 1", "heal", name)
+    history.add(9, "ok", "fault 1", "undone", {**name, "within": 5})
+    story = read_story(history.add(14, "fail", "fault 1", "not healed", {**name, "said": "it is away"}).recorded())
+
+    (band,) = story.faults
+    assert (band.healing, band.ended, band.heal_proof) == (8, None, "")
+    assert [link.what for link in story.chain][-2:] == ["undone: cut registry", "not healed: cut registry: it is away"]
+
+
 def test_a_one_shot_fault_is_known_by_its_value() -> None:
     """Its injection says so, whether it is healed or not; only older histories are known by what healed it."""
     name = {"name": "kill"}

@@ -20,12 +20,12 @@ _ROOT = Path(__file__).parents[4]
 _TABLE = _ROOT / "scenarios/truth.json"
 _ID = "leases_renewed(60)"
 _SHAPE: dict[str, Any] = {"kubernetes": "v1.36.4", "gatekeeper": "v3.23.1", "install": "manifest"}
-_GIVEN = GivenVerdict("run 1", "a/history.jsonl", "holds", today(_ID), "0123456789ab", 20.0, 10.0)
 _ROW = TruthRow("scenarios/test_a.py::test_x[row]", _ID, "leases are renewed", **_SHAPE, expected="holds")
 
 
 def given(outcome: str = "holds", number: int = 1, **changes: Any) -> GivenVerdict:
-    return replace(_GIVEN, outcome=outcome, run=f"run {number}", **changes)
+    todays = GivenVerdict("run 1", "a/history.jsonl", "holds", today(_ID), "0123456789ab", 20.0, 10.0)
+    return replace(todays, outcome=outcome, run=f"run {number}", **changes)
 
 
 def row(*verdicts: GivenVerdict, **changes: Any) -> TruthRow:

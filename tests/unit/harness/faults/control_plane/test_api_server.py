@@ -1,8 +1,8 @@
 """API server fault, in a world of our own: it proves that it bit and that it is healed, and a no-op is found out."""
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,10 +10,13 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.machine.process import Completed
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.harness.errors import BadScenario, FaultNotApplied
+from chaos_harness.harness.faults.control_plane.api_server import _KILL_AND_ASK as KILL_AND_ASK
 from chaos_harness.harness.faults.control_plane.api_server import CRASHED, restart_api_server
 from chaos_harness.harness.history import read
 from chaos_harness.harness.history.vocabulary import HARM
 from tests.fakes.bench import Bench
+from tests.fakes.docker import Container
+from tests.fakes.grammar import Call
 from tests.fakes.world import World
 
 NODE = "w-control-plane"
@@ -30,20 +33,19 @@ class ControlPlane(World):
         self.ready = "ok"
         self.nodes: list[str] = []
 
-    def _crictl(self, node: str, argv: list[str]) -> Completed:
-        self.nodes.append(node)
-        if argv[1] == "inspect":
-            return Completed(json.dumps({"info": {"pid": 99}}), "", 0)
+    def processes(self, container: Container) -> Mapping[str, dict[str, Any]]:
+        self.nodes.append(container.name)
         labels = {"io.kubernetes.pod.name": f"kube-apiserver-{NODE}", "io.kubernetes.pod.uid": "hash"}
-        containers = [{"id": self.serving, "metadata": {"attempt": 1}, "labels": labels}] if self.serving else []
-        return Completed(json.dumps({"containers": containers}), "", 0)
+        process = {"uid": "hash", "pid": 99, "running": True, "name": "kube-apiserver", "attempt": 1, "labels": labels}
+        return {self.serving: process} if self.serving else {}
 
-    def _curl(self, node: str, argv: list[str]) -> Completed:
-        assert argv[-1].endswith("/readyz")
+    def curl(self, container: Container, call: Call, stdin: str | None) -> Completed:
+        assert call.words[0].endswith("/readyz")
         return Completed(self.ready, "", 0)
 
-    def _kill(self, node: str, argv: list[str]) -> Completed:
-        assert argv[-1] == "99"
+    def script(self, container: Container, script: str, words: Sequence[str]) -> Completed:
+        assert script == KILL_AND_ASK
+        assert list(words) == ["kill", "99"]
         if not self.refuses:
             return Completed("livez was asked 100 times, curl's last status is 0\n", "", 2)
         self.serving = "b2" if self.restarts else None
@@ -61,7 +63,7 @@ def cluster(world: ControlPlane, tmp_path: Path) -> Iterator[Cluster]:
         yield cluster
 
 
-def test_restarts(bench: Bench, world: ControlPlane) -> None:
+def test_a_restart_is_proved_and_healed(bench: Bench, world: ControlPlane) -> None:
     """A killed API server is proved by a refused connection and a new container, its health by readyz."""
     fault = restart_api_server()
     bench.inject(fault)
@@ -91,10 +93,11 @@ def test_tells_what_it_ends(bench: Bench) -> None:
     bench.inject(restart_api_server())
     (harm,) = [entry for entry in read(bench.history.path).entries if entry.process == HARM]
     pod = {"pod": f"kube-apiserver-{NODE}", "uid": "hash", "node": NODE, "containers": ["a1"], "owner": ""}
-    assert (harm.f, harm.value) == (CRASHED, pod)
+    assert harm.f == CRASHED
+    assert harm.value == pod
 
 
-def test_no_op(bench: Bench, world: ControlPlane) -> None:
+def test_a_kill_that_ends_no_connection_is_not_applied(bench: Bench, world: ControlPlane) -> None:
     """A kill after which connections are still taken is not applied."""
     world.refuses = False
     fault = restart_api_server()
@@ -104,7 +107,7 @@ def test_no_op(bench: Bench, world: ControlPlane) -> None:
     assert "container a1 runs" in bench.healed(fault)
 
 
-def test_not_ended(bench: Bench, world: ControlPlane) -> None:
+def test_a_container_that_runs_on_was_not_killed(bench: Bench, world: ControlPlane) -> None:
     """A container that still runs was not killed, whatever became of a connection."""
     fault = restart_api_server()
     bench.inject(fault)
@@ -119,18 +122,18 @@ def test_not_started_again(bench: Bench, world: ControlPlane) -> None:
     fault = restart_api_server()
     bench.inject(fault)
     assert "container a1 has ended" in bench.observed(fault, 0.3)
-    with pytest.raises(FaultNotApplied, match="it said nothing, for no container ran"):
+    with pytest.raises(FaultNotApplied, match="it said nothing: no container ran"):
         bench.healed(fault, 0.3)
 
 
-def test_not_there(bench: Bench, world: ControlPlane) -> None:
+def test_a_node_without_an_api_server_has_none_to_kill(bench: Bench, world: ControlPlane) -> None:
     """A node without an API server has none to kill."""
     world.serving = None
     with pytest.raises(FaultNotApplied, match="it does not"):
         bench.inject(restart_api_server())
 
 
-def test_not_ready(bench: Bench, world: ControlPlane) -> None:
+def test_an_api_server_that_is_not_ready_is_not_healed(bench: Bench, world: ControlPlane) -> None:
     """It is healed when readyz says so, and not before."""
     fault = restart_api_server()
     bench.inject(fault)

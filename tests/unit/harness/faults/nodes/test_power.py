@@ -15,12 +15,12 @@ from chaos_harness.harness.faults.nodes.isolate import cut_off_node
 from chaos_harness.harness.faults.nodes.power import kill_node, pause_node, reboot_node, resume, start, stop_node
 from chaos_harness.harness.history import read
 from tests.fakes.bench import Bench
-from tests.fakes.lossy import NODE, LossyWorld
+from tests.fakes.node_world import NODE, NodeWorld
 
 
 @pytest.fixture
-def world() -> LossyWorld:
-    return LossyWorld.inhabited()
+def world() -> NodeWorld:
+    return NodeWorld.inhabited()
 
 
 LASTING: dict[str, tuple[Callable[[str], Fault], str, str]] = {
@@ -51,7 +51,7 @@ def test_proves_and_heals(bench: Bench, name: str) -> None:
     assert [(entry.f, entry.value) for entry in harm] == [(how, {"node": NODE})]
 
 
-def test_a_lease_renewed_since(bench: Bench, world: LossyWorld) -> None:
+def test_a_lease_renewed_since(bench: Bench, world: NodeWorld) -> None:
     """A node whose container is down but whose lease is renewed all the same is not lost."""
     fault = kill_node(NODE)
     bench.inject(fault)
@@ -61,7 +61,7 @@ def test_a_lease_renewed_since(bench: Bench, world: LossyWorld) -> None:
 
 
 @pytest.mark.parametrize("name", ["kill", "pause", "cut"])
-def test_stale_ready(bench: Bench, world: LossyWorld, name: str) -> None:
+def test_a_node_that_says_ready_from_before_is_not_back(bench: Bench, world: NodeWorld, name: str) -> None:
     """A node that says Ready from before, and whose kubelet is not heard since, is not back."""
     fault = LASTING[name][0](NODE)
     bench.inject(fault)
@@ -72,7 +72,7 @@ def test_stale_ready(bench: Bench, world: LossyWorld, name: str) -> None:
         bench.healed(fault, 0.3)
 
 
-def test_a_webhook_keeps_leases_from_being_renewed(bench: Bench, world: LossyWorld) -> None:
+def test_a_webhook_keeps_leases_from_being_renewed(bench: Bench, world: NodeWorld) -> None:
     """A restarted node that has reported Ready is back, though webhooks that nobody answers for deny its lease."""
     fault = kill_node(NODE)
     bench.inject(fault)
@@ -84,7 +84,7 @@ def test_a_webhook_keeps_leases_from_being_renewed(bench: Bench, world: LossyWor
         bench.healed(fault, 0.3)
 
 
-def test_ready_from_before_the_restart(bench: Bench, world: LossyWorld) -> None:
+def test_ready_from_before_the_restart(bench: Bench, world: NodeWorld) -> None:
     """A kubelet that was restarted and renews its lease is not back before it has reported Ready anew."""
     fault = kill_node(NODE)
     bench.inject(fault)
@@ -95,7 +95,7 @@ def test_ready_from_before_the_restart(bench: Bench, world: LossyWorld) -> None:
 
 
 @pytest.mark.parametrize("change", [{"ready": "Unknown"}, {"taints": ["node.kubernetes.io/unreachable"]}])
-def test_not_yet_ready(bench: Bench, world: LossyWorld, change: dict[str, object]) -> None:
+def test_not_yet_ready(bench: Bench, world: NodeWorld, change: dict[str, object]) -> None:
     """A node that is heard again but is not Ready, or still tainted as lost, is not back."""
     fault = pause_node(NODE)
     bench.inject(fault)
@@ -105,7 +105,7 @@ def test_not_yet_ready(bench: Bench, world: LossyWorld, change: dict[str, object
         bench.healed(fault, 0.3)
 
 
-def test_packets_must_be_dropped(bench: Bench, world: LossyWorld) -> None:
+def test_packets_must_be_dropped(bench: Bench, world: NodeWorld) -> None:
     """Rules that no packet has met prove no cut."""
     world.packets = 0
     fault = cut_off_node(NODE)
@@ -114,7 +114,7 @@ def test_packets_must_be_dropped(bench: Bench, world: LossyWorld) -> None:
         bench.observed(fault, 0.5)
 
 
-def test_a_node_that_is_reached_is_not_cut_off(bench: Bench, world: LossyWorld) -> None:
+def test_a_node_that_is_reached_is_not_cut_off(bench: Bench, world: NodeWorld) -> None:
     """A kubelet that answers a control plane is reached, whatever its lease says."""
     world.leaky = True
     fault = cut_off_node(NODE)
@@ -123,36 +123,51 @@ def test_a_node_that_is_reached_is_not_cut_off(bench: Bench, world: LossyWorld) 
         bench.observed(fault, 0.5)
 
 
-def test_a_busy_node_is_frozen_at_last(bench: Bench, world: LossyWorld) -> None:
-    """A node that cannot be frozen at once is tried again; another refusal is told."""
+def test_a_busy_node_is_frozen_at_last(bench: Bench, world: NodeWorld) -> None:
+    """A node that cannot be frozen at once is tried again."""
     world.stubborn = 2
     bench.inject(pause_node(NODE))
     assert world.state(NODE) == "paused"
-    world.gone = {NODE}
-    with pytest.raises(CommandFailed, match="No such container"):
+
+
+def test_a_node_that_cannot_be_killed(bench: Bench, world: NodeWorld) -> None:
+    """What the engine says when it refuses for another reason than being busy is told."""
+    docker = world.docker
+    refused = Completed("", "Error response from daemon: permission denied", 1)
+    world.docker = lambda words, stdin=None: refused if words[0] == "kill" else docker(words, stdin)  # type: ignore[method-assign]
+    with pytest.raises(CommandFailed, match="permission denied"):
         bench.inject(kill_node(NODE))
 
 
 def test_a_node_with_frozen_pods_dies_at_last(
-    bench: Bench, world: LossyWorld, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    bench: Bench, world: NodeWorld, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """What runc has just frozen in a node keeps it from dying: it is thawed, and the node ends."""
 
     def thaw(directories: Iterable[Path]) -> None:
-        assert list(directories) == [tmp_path / f"id-{NODE}"]
+        assert list(directories) == [tmp_path / world.containers[NODE].id]
         world.held.clear()
-        world.states[NODE] = "exited"
+        world.containers[NODE].status = "exited"
 
     world.held = {NODE}
     monkeypatch.setattr(retry, "cgroups_of", lambda container: [tmp_path / container])
     monkeypatch.setattr(retry, "thaw", thaw)
     bench.inject(kill_node(NODE))
     assert world.state(NODE) == "exited"
-    with pytest.raises(CommandFailed, match="is not running"):
-        bench.inject(kill_node(NODE))
 
 
-def test_reboots(bench: Bench, world: LossyWorld) -> None:
+@pytest.mark.parametrize(("fault", "status"), [(kill_node, "exited"), (pause_node, "exited"), (pause_node, "paused")])
+def test_what_docker_would_refuse_is_refused_before(
+    bench: Bench, world: NodeWorld, fault: Callable[[str], Fault], status: str
+) -> None:
+    """A node that does not run can be neither killed nor paused: that is told before an undo is promised."""
+    world.containers[NODE].status = status
+    with pytest.raises(FaultNotApplied, match=f"expected w-worker to be running, it is {status}"):
+        bench.inject(fault(NODE))
+    assert bench.pending() == []
+
+
+def test_a_reboot_is_proved_by_a_new_start(bench: Bench, world: NodeWorld) -> None:
     """A reboot is proved by a new start of the container and a kubelet that is heard since."""
     fault = reboot_node(NODE)
     bench.inject(fault)
@@ -163,20 +178,20 @@ def test_reboots(bench: Bench, world: LossyWorld) -> None:
     assert bench.pending() == []
 
 
-def test_keeps_its_address(bench: Bench, world: LossyWorld) -> None:
+def test_keeps_its_address(bench: Bench, world: NodeWorld) -> None:
     """A node is started with the address it had, which the engine would give to another one."""
     fault = kill_node(NODE)
     bench.inject(fault)
     bench.heal(fault)
     assert "network connect --ip 10.0.0.3 w w-worker" in world.asked
-    world.addresses[NODE] = "10.0.0.77"
+    world.containers[NODE].address = "10.0.0.77"
     with pytest.raises(FaultNotApplied, match=r"10\.0\.0\.3 again"):
         bench.healed(fault)
 
 
-def test_address_is_fixed_once(bench: Bench, world: LossyWorld) -> None:
+def test_address_is_fixed_once(bench: Bench, world: NodeWorld) -> None:
     """A node whose address is fixed already is just started."""
-    world.addresses[NODE] = "10.0.0.3"
+    world.containers[NODE].fixed = "10.0.0.3"
     fault = stop_node(NODE)
     bench.inject(fault)
     bench.heal(fault)
@@ -184,12 +199,12 @@ def test_address_is_fixed_once(bench: Bench, world: LossyWorld) -> None:
 
 
 @pytest.mark.parametrize(("action", "verb"), [(start, "start"), (resume, "unpause")])
-def test_an_engine_that_refuses(cluster: Cluster, world: LossyWorld, action: Callable[..., None], verb: str) -> None:
+def test_an_engine_that_refuses(cluster: Cluster, world: NodeWorld, action: Callable[..., None], verb: str) -> None:
     """An undo that the engine refuses is an error, so that it stays in the journal."""
-    world.states[NODE] = "exited"
-    answer = world.answer
+    world.containers[NODE].status = "exited"
+    docker = world.docker
     refused = Completed("", "Error response from daemon: no space left on device", 1)
-    world.answer = lambda words: refused if words[0] == verb else answer(words)  # type: ignore[method-assign]
+    world.docker = lambda words, stdin=None: refused if words[0] == verb else docker(words, stdin)  # type: ignore[method-assign]
     place = {"network": "w", "address": "10.0.0.3"} if verb == "start" else {}
     with pytest.raises(CommandFailed, match="no space left"):
         action(cluster.engine, node=NODE, **place)
@@ -197,7 +212,9 @@ def test_an_engine_that_refuses(cluster: Cluster, world: LossyWorld, action: Cal
 
 @pytest.mark.parametrize("make", [row[0] for row in LASTING.values()] + [reboot_node])
 @pytest.mark.parametrize(("node", "message"), [("nobody", "has no node"), ("w-control-plane", "only control plane")])
-def test_bad_victims(bench: Bench, make: Callable[[str], Fault], node: str, message: str) -> None:
+def test_nodes_that_must_not_be_lost_are_refused(
+    bench: Bench, make: Callable[[str], Fault], node: str, message: str
+) -> None:
     """A node that is not there, and the only one that could tell that it is lost, are refused before any harm."""
     with pytest.raises(BadScenario, match=message):
         bench.inject(make(node))

@@ -1,6 +1,5 @@
 """Edits: fields are changed, proved, and put back as they were, also after a crash."""
 
-import json
 from typing import Any
 
 import pytest
@@ -42,10 +41,10 @@ class Objects:
             self.spec = _merge({"spec": self.spec}, body)["spec"]
         return self.request(api, "GET", path)
 
-    def kubectl(self, _node: str, words: list[str]) -> Completed:
-        assert words[3:7] == ["patch", "Deployment.v1.apps", "d", "--namespace"]
-        self.merge(None, "", json.loads(words[-1]))
-        return Completed("", "", 0)
+    def by_kubectl(self, path: str, patch: Any) -> bool:
+        assert path == "/apis/apps/v1/namespaces/n/deployments/d"
+        self.merge(None, "", patch)
+        return True
 
 
 @pytest.fixture
@@ -54,11 +53,12 @@ def objects(monkeypatch: pytest.MonkeyPatch) -> Objects:
     monkeypatch.setattr(edit, "request", objects.request)
     monkeypatch.setattr(edit, "merge_patch", objects.merge)
     monkeypatch.setattr(edit, "find_path", lambda *_: "/apis/apps/v1/deployments")
-    monkeypatch.setattr(World, "_kubectl", objects.kubectl)
+    monkeypatch.setattr(World, "find", lambda *_: {})
+    monkeypatch.setattr(World, "merge", lambda _, path, patch: objects.by_kubectl(path, patch))
     return objects
 
 
-def test_life(objects: Objects, bench: Bench) -> None:
+def test_an_edit_is_proved_and_put_back(objects: Objects, bench: Bench) -> None:
     """What the patch says is so, and after healing everything is as it was; the undo was written before."""
     before = dict(objects.spec)
     fault = edit_object("Deployment", "d", _PATCH, namespace="n")
@@ -77,7 +77,7 @@ def test_life(objects: Objects, bench: Bench) -> None:
     assert "in version 8" in bench.healed(fault)
 
 
-def test_no_op(objects: Objects, bench: Bench) -> None:
+def test_an_edit_that_was_taken_back_is_not_applied(objects: Objects, bench: Bench) -> None:
     """An edit that somebody took back is no fault, and the message says what the object has."""
     before = dict(objects.spec)
     fault = edit_object("Deployment", "d", _PATCH, namespace="n")
@@ -88,7 +88,7 @@ def test_no_op(objects: Objects, bench: Bench) -> None:
         bench.observed(fault)
 
 
-def test_gone(objects: Objects, bench: Bench) -> None:
+def test_an_object_that_is_gone_is_healed_but_not_observed(objects: Objects, bench: Bench) -> None:
     """An object that is gone meanwhile is healed, but was not observed."""
     fault = edit_object("Deployment", "d", _PATCH, namespace="n")
     bench.inject(fault)
@@ -111,9 +111,10 @@ def test_gone(objects: Objects, bench: Bench) -> None:
 def test_after_a_crash(monkeypatch: pytest.MonkeyPatch, said: str | None, raises: bool) -> None:
     """The undo succeeds where nothing is left to restore, and says what else kept it from being done."""
     world = World()
-    world.gone = {"w"} if said is None else set()
-    monkeypatch.setattr(world, "_kubectl", lambda *_: Completed("", said or "", 1))
-    where = {"control_plane": "w", "resource": "K.v1.g", "name": "d", "namespace": ""}
+    if said is None:
+        del world.containers["w-control-plane"]
+    monkeypatch.setattr(world.kubectl, "run", lambda *_: Completed("", said or "", 1))
+    where = {"control_plane": "w-control-plane", "resource": "K.v1.g", "name": "d", "namespace": ""}
     if raises:
         with pytest.raises(CommandFailed, match="connection refused"):
             restore(WorldEngine(world=world), **where, patch={})
@@ -149,7 +150,7 @@ def test_a_reference_must_stand_for_a_name(objects: Objects, bench: Bench) -> No
 
 
 @pytest.mark.parametrize(("kind", "patch"), [("Deployment", {}), ("Secret", _PATCH)])
-def test_nonsense(kind: str, patch: dict[str, Any]) -> None:
+def test_empty_patches_and_secrets_are_refused(kind: str, patch: dict[str, Any]) -> None:
     """An empty patch, and one of a Secret, whose values would stand in the journal, are refused."""
     with pytest.raises(BadScenario, match="expected a patch, and of no Secret"):
         edit_object(kind, "d", patch)

@@ -12,6 +12,8 @@ from chaos_harness.harness.errors import CommandFailed, FaultNotApplied
 from chaos_harness.harness.faults.webhook import empty_certificate
 from chaos_harness.harness.faults.webhook.empty_certificate import blank_certificate, refill
 from tests.fakes.bench import Bench
+from tests.fakes.grammar import Call
+from tests.fakes.kubectl import Kubectl
 from tests.fakes.world import World, WorldEngine
 
 _FULL = {"ca.crt": "Y2E=", "tls.crt": "Y3J0", "tls.key": "cGxhbnRlZA=="}
@@ -35,8 +37,8 @@ class Secrets:
         self.data = self.filled
         return self.request(api, "GET", path)
 
-    def kubectl(self, _node: str, words: list[str]) -> Completed:
-        if "get" in words:
+    def kubectl(self, call: Call) -> Completed:
+        if call.verb == "get":
             return Completed(json.dumps({"data": self.data}), "", 0)
         self.restarted += 1
         self.data = dict(_FULL)
@@ -48,7 +50,7 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> Secrets:
     secrets = Secrets()
     monkeypatch.setattr(empty_certificate, "request", secrets.request)
     monkeypatch.setattr(empty_certificate, "merge_patch", secrets.merge)
-    monkeypatch.setattr(World, "_kubectl", secrets.kubectl)
+    monkeypatch.setattr(Kubectl, "run", lambda _, call, __: secrets.kubectl(call))
     monkeypatch.setattr("chaos_harness.harness.faults.webhook.call._ask", lambda _: secrets.said)
     return secrets
 
@@ -67,7 +69,9 @@ def on(tmp_path: Path) -> Callable[[Callable[[Bench], None]], None]:
 
 
 @pytest.mark.parametrize("filled", [None, {**_FULL, "ca.crt": "b3RoZXI="}])
-def test_life(secrets: Secrets, on: Callable[..., None], tmp_path: Path, filled: dict[str, str] | None) -> None:
+def test_an_emptied_secret_is_proved_and_filled_again(
+    secrets: Secrets, on: Callable[..., None], tmp_path: Path, filled: dict[str, str] | None
+) -> None:
     """It is proved whether or not Gatekeeper has filled it meanwhile, and in the end there is a certificate."""
     secrets.filled = filled
 
@@ -102,7 +106,7 @@ def test_webhooks_that_are_trusted_on(secrets: Secrets, on: Callable[..., None])
     on(work)
 
 
-def test_not_healed(secrets: Secrets, on: Callable[..., None]) -> None:
+def test_a_secret_that_stays_empty_is_not_healed(secrets: Secrets, on: Callable[..., None]) -> None:
     """A Secret that stays empty is not healed."""
 
     def work(bench: Bench) -> None:
@@ -121,8 +125,9 @@ def test_not_healed(secrets: Secrets, on: Callable[..., None]) -> None:
 def test_after_a_crash(monkeypatch: pytest.MonkeyPatch, said: str | None, raises: bool) -> None:
     """The undo succeeds where there is nothing to undo it on, and says what kept it from being done."""
     world = World()
-    world.gone = {"w-control-plane"} if said is None else set()
-    monkeypatch.setattr(world, "_kubectl", lambda *_: Completed("", said or "", 1))
+    if said is None:
+        del world.containers["w-control-plane"]
+    monkeypatch.setattr(world.kubectl, "run", lambda *_: Completed("", said or "", 1))
     if raises:
         with pytest.raises(CommandFailed, match="connection refused"):
             refill(WorldEngine(world=world), control_plane="w-control-plane")

@@ -20,13 +20,13 @@ class _Linked(World):
     caught = 7
     stays_cut = ""
 
-    def answer(self, words: list[str]) -> Completed:
+    def docker(self, words: list[str], stdin: str | None = None) -> Completed:
         """Answer, and count what was caught meanwhile."""
-        done = super().answer(words)
-        rules = self.rules.get(_PLANE, [])
+        done = super().docker(words, stdin)
+        rules = self.containers[_PLANE].rules
         self.denies = not rules and not self.stays_cut
         self.uncalled = self.stays_cut or "failed calling webhook"
-        self.rules[_PLANE] = [(rule, count + self.caught) for rule, count in rules]
+        rules[:] = [(rule, count + self.caught) for rule, count in rules]
         return done
 
 
@@ -46,14 +46,14 @@ def bench(world: _Linked, tmp_path: Path) -> Iterator[Bench]:
 
 
 @pytest.mark.parametrize(("how", "target"), [("drop", "-j DROP"), ("reject", "-j REJECT --reject-with tcp-reset")])
-def test_life(bench: Bench, world: _Linked, how: str, target: str) -> None:
+def test_a_cut_is_promised_proved_and_healed(bench: Bench, world: _Linked, how: str, target: str) -> None:
     """The undo stands in the journal before the rule; packets and the API server prove it; healed, no rule is left."""
     fault = cut_webhook(how)  # type: ignore[arg-type]
     bench.inject(fault)
     (undo,) = bench.pending()
     assert undo.action == "registry.drop_no_more"
     assert undo.arguments["node"] == _PLANE
-    ((rule, _),) = world.rules[_PLANE]
+    ((rule, _),) = world.containers[_PLANE].rules
     assert rule.endswith(target)
     assert "--dport 8443" in rule
 
@@ -62,18 +62,18 @@ def test_life(bench: Bench, world: _Linked, how: str, target: str) -> None:
     assert "failed calling webhook" in proof
 
     bench.heal(fault)
-    assert world.rules[_PLANE] == []
+    assert world.containers[_PLANE].rules == []
     assert bench.pending() == []
     assert bench.healed(fault) == f"the rules are gone from {_PLANE}; the API server says: denied"
 
 
-def test_no_packets(bench: Bench, world: _Linked) -> None:
+def test_a_rule_that_counts_no_packets_proves_nothing(bench: Bench, world: _Linked) -> None:
     """That webhooks cannot be called proves nothing if the rule has caught no packet."""
     fault = cut_webhook()
     bench.inject(fault)
     world.caught = 0
-    rule, _ = world.rules[_PLANE][0]
-    world.rules[_PLANE] = [(rule, 0)]
+    rule, _ = world.containers[_PLANE].rules[0]
+    world.containers[_PLANE].rules = [(rule, 0)]
 
     with pytest.raises(FaultNotApplied, match=r"expected rules .* that count packets"):
         bench.observed(fault)
@@ -91,7 +91,7 @@ def test_not_healed_while_nobody_can_be_called(bench: Bench, world: _Linked) -> 
     assert "no endpoints available" in bench.healed(fault)
 
 
-def test_not_healed(bench: Bench, world: _Linked) -> None:
+def test_a_rule_that_is_still_there_is_not_healed(bench: Bench, world: _Linked) -> None:
     """A rule that is still there is not healed."""
     fault = cut_webhook()
     bench.inject(fault)
@@ -100,7 +100,7 @@ def test_not_healed(bench: Bench, world: _Linked) -> None:
         bench.healed(fault, 0.5)
 
 
-def test_nonsense() -> None:
+def test_unknown_ways_to_cut_are_refused() -> None:
     """Another way than the two is refused before a cluster is touched."""
     with pytest.raises(BadScenario, match="expected 'drop' or 'reject'"):
         cut_webhook("delay")  # type: ignore[arg-type]

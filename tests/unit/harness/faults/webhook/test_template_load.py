@@ -7,10 +7,12 @@ import pytest
 from chaos_harness.clusters.machine.process import Completed
 from chaos_harness.harness.errors import BadScenario, CommandFailed, FaultNotApplied
 from chaos_harness.harness.faults.webhook import template_load
-from chaos_harness.harness.faults.webhook.template_load import crowd_templates, disperse, filler
+from chaos_harness.harness.faults.webhook.template_load import crowd_templates, delete_templates, filler
 from chaos_harness.harness.policies.generation_rules import generates
 from chaos_harness.harness.undo import journal
 from tests.fakes.bench import Bench
+from tests.fakes.grammar import Call
+from tests.fakes.kubectl import Kubectl
 from tests.fakes.world import World, WorldEngine
 
 
@@ -40,8 +42,8 @@ class Templates:
             ]
         }
 
-    def kubectl(self, _node: str, words: list[str]) -> Completed:
-        assert "--selector" in words
+    def kubectl(self, call: Call) -> Completed:
+        assert "--selector" in call.options
         if not self.said:
             self.there = []
         return Completed("", self.said, int(bool(self.said)))
@@ -52,17 +54,17 @@ def templates(monkeypatch: pytest.MonkeyPatch) -> Templates:
     templates = Templates()
     monkeypatch.setattr(template_load, "apply", templates.apply)
     monkeypatch.setattr(template_load, "request", templates.request)
-    monkeypatch.setattr(World, "_kubectl", templates.kubectl)
+    monkeypatch.setattr(Kubectl, "run", lambda _, call, __: templates.kubectl(call))
     return templates
 
 
-def test_life(templates: Templates, bench: Bench) -> None:
+def test_a_crowd_is_promised_proved_and_dispersed(templates: Templates, bench: Bench) -> None:
     """All come, how many are still to be compiled is told, and all go; the undo was written before."""
     fault = crowd_templates(5, rules=2)
     bench.inject(fault)
     assert len(bench.pending()) == 1
     templates.compiled = 2
-    assert bench.observed(fault) == "5 templates are there, 3 still to be compiled by some pod"
+    assert bench.observed(fault) == "5 templates exist, 3 still to be compiled by some pod"
 
     with pytest.raises(FaultNotApplied, match="chaosfiller0, chaosfiller1"):
         bench.healed(fault)
@@ -79,7 +81,7 @@ def test_nobody_compiles(templates: Templates, bench: Bench) -> None:
         bench.observed(fault, 0.3)
 
 
-def test_no_op(templates: Templates, bench: Bench) -> None:
+def test_a_crowd_that_did_not_come_is_not_applied(templates: Templates, bench: Bench) -> None:
     """A crowd of which some did not come is no crowd."""
     templates.most = 4
     fault = crowd_templates(5)
@@ -94,10 +96,10 @@ def test_after_a_crash(templates: Templates, bench: Bench) -> None:
     journal.replay(bench.journal.path, bench.cluster.engine)
     assert templates.there == []
     templates.said = 'error: the server doesn\'t have a resource type "constrainttemplates"'
-    disperse(WorldEngine(), control_plane="w", label="a")
+    delete_templates(WorldEngine(world=World()), control_plane="w-control-plane", label="a")
     templates.said = "connection refused"
     with pytest.raises(CommandFailed, match="connection refused"):
-        disperse(WorldEngine(), control_plane="w", label="a")
+        delete_templates(WorldEngine(world=World()), control_plane="w-control-plane", label="a")
 
 
 def test_fillers_ask_for_nothing() -> None:
@@ -109,7 +111,7 @@ def test_fillers_ask_for_nothing() -> None:
 
 
 @pytest.mark.parametrize(("count", "rules"), [(0, 1), (301, 1), (1, 0), (1, 301)])
-def test_nonsense(count: int, rules: int) -> None:
+def test_crowds_of_no_size_are_refused(count: int, rules: int) -> None:
     """None, or more than a cluster is meant to take, is refused before anything is touched."""
     with pytest.raises(BadScenario, match="expected 1 to 300 of each"):
         crowd_templates(count, rules=rules)

@@ -11,7 +11,7 @@ from tests.fakes.bench import Bench
 from tests.fakes.world import World
 
 
-def test_kills(bench: Bench, world: World) -> None:
+def test_a_kill_is_proved_by_node_and_kubelet(bench: Bench, world: World) -> None:
     """Killed containers are proved by the node and by the kubelet; the history has who was killed when."""
     world.pod("a", "w-worker")
     fault = kill_containers("a")
@@ -38,14 +38,14 @@ def test_kill_by_selector(bench: Bench, world: World) -> None:
     """A selector chooses the pods; the API server is asked for them."""
     world.pod("a", "w-worker")
     bench.inject(kill_containers(selector="app=a"))
-    assert not world.containers["c1"]["running"]
+    assert not world.pod_containers["c1"]["running"]
 
 
 @pytest.mark.parametrize(
     ("pods", "selector", "message"),
     [((), "", "either names"), (("a",), "b=c", "either names"), (("nobody",), "", "no pod gatekeeper-system/nobody")],
 )
-def test_bad_kill(bench: Bench, pods: tuple[str, ...], selector: str, message: str) -> None:
+def test_kills_of_nobody_are_refused(bench: Bench, pods: tuple[str, ...], selector: str, message: str) -> None:
     """Nobody, both ways at once, and a pod that does not exist are refused."""
     with pytest.raises(BadScenario, match=message):
         bench.inject(kill_containers(*pods, selector=selector))
@@ -54,7 +54,7 @@ def test_bad_kill(bench: Bench, pods: tuple[str, ...], selector: str, message: s
 def test_kill_of_what_restarts(bench: Bench, world: World) -> None:
     """A pod whose container the node does not have any more is not killed: it restarts by itself."""
     world.pod("a", "w-worker")
-    world.containers["c1"]["running"] = False
+    world.pod_containers["c1"]["running"] = False
     with pytest.raises(FaultNotApplied, match="restarting by itself"):
         bench.inject(kill_containers("a"))
 
@@ -67,7 +67,7 @@ def _replacing(world: World, node: str) -> None:
     world.on_delete = on_delete
 
 
-def test_reschedules(bench: Bench, world: World) -> None:
+def test_a_rescheduled_pod_is_proved_by_its_replacement(bench: Bench, world: World) -> None:
     """A deleted pod is proved by the one that replaces it elsewhere; its node takes pods again afterwards."""
     world.pod("a", "w-worker")
     _replacing(world, "w-worker2")

@@ -1,6 +1,6 @@
 """Faults that replace webhook pods, in a world of our own: each proves that it bit, and half a harm is found out."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,16 +18,16 @@ from chaos_harness.harness.history import read
 from chaos_harness.harness.undo import journal
 from chaos_harness.harness.undo.journal import Undo
 from tests.fakes.bench import Bench
-from tests.fakes.replaced import Replaced
+from tests.fakes.rollout_server import RolloutServer
 
 
 @pytest.fixture
-def world() -> Replaced:
-    return Replaced()
+def world() -> RolloutServer:
+    return RolloutServer()
 
 
 @pytest.fixture
-def cluster(world: Replaced, tmp_path: Path) -> Iterator[Cluster]:
+def cluster(world: RolloutServer, tmp_path: Path) -> Iterator[Cluster]:
     with world.cluster(tmp_path) as cluster:
         yield cluster
 
@@ -37,7 +37,7 @@ def cluster(world: Replaced, tmp_path: Path) -> Iterator[Cluster]:
     [(restart_rollout(), "rolled out"), (delete_replicas(), "deleted"), (evict_replicas(), "evicted")],
     ids=lambda argument: getattr(argument, "name", argument),
 )
-def test_replaces(bench: Bench, world: Replaced, fault: Fault, how: str) -> None:
+def test_all_replicas_are_replaced(bench: Bench, world: RolloutServer, fault: Fault, how: str) -> None:
     """All replicas go and others come; the history has who was harmed, and there is nothing to undo."""
     bench.inject(fault)
     proof = bench.observed(fault)
@@ -48,7 +48,7 @@ def test_replaces(bench: Bench, world: Replaced, fault: Fault, how: str) -> None
     assert [(entry.f, entry.value["pod"]) for entry in harm] == [(how, "a"), (how, "b")]
 
 
-def test_half_a_deletion_is_none(bench: Bench, world: Replaced) -> None:
+def test_half_a_deletion_is_none(bench: Bench, world: RolloutServer) -> None:
     """If one of the replicas stays, not all of them were deleted."""
     world.stays = "b"
     fault = delete_replicas()
@@ -57,7 +57,7 @@ def test_half_a_deletion_is_none(bench: Bench, world: Replaced) -> None:
         bench.observed(fault, 0.3)
 
 
-def test_eviction_waits_for_the_budget(bench: Bench, world: Replaced) -> None:
+def test_eviction_waits_for_the_budget(bench: Bench, world: RolloutServer) -> None:
     """A budget that refuses is asked again, and how often is told."""
     world.refusals = 2
     fault = evict_replicas()
@@ -65,7 +65,7 @@ def test_eviction_waits_for_the_budget(bench: Bench, world: Replaced) -> None:
     assert bench.observed(fault).startswith("the disruption budget refused 2 times; ")
 
 
-def test_budget_that_never_lets_go(bench: Bench, world: Replaced, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_budget_that_never_lets_go(bench: Bench, world: RolloutServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A budget that refuses for too long makes the fault not applied, in its words."""
     monkeypatch.setattr("chaos_harness.harness.faults.workloads.rollouts._EVICT_SECONDS", 0.2)
     world.refusals = 1000
@@ -73,7 +73,31 @@ def test_budget_that_never_lets_go(bench: Bench, world: Replaced, monkeypatch: p
         bench.inject(evict_replicas())
 
 
-def test_scales(bench: Bench, world: Replaced) -> None:
+def test_eviction_is_sent_again_when_there_was_no_answer(bench: Bench, world: RolloutServer) -> None:
+    """A request without an answer was done or not: it is sent again, and the budget has refused nothing."""
+    world.silences["POST"] = 2
+    fault = evict_replicas()
+    bench.inject(fault)
+    assert world.silences["POST"] == 0
+    assert bench.observed(fault).startswith("the disruption budget refused 0 times; ")
+
+
+@pytest.mark.parametrize(
+    ("fault", "verb"),
+    [(restart_rollout, "PATCH"), (delete_replicas, "DELETE"), (evict_replicas, "POST"), (scale_to_zero, "PATCH")]
+    + [(fault, "GET") for fault in (restart_rollout, delete_replicas, evict_replicas, scale_to_zero)],
+)
+def test_api_server_that_does_not_answer(
+    bench: Bench, world: RolloutServer, monkeypatch: pytest.MonkeyPatch, fault: Callable[[], Fault], verb: str
+) -> None:
+    """A fault that needs an API server which does not answer is not applied, and says which request it was."""
+    monkeypatch.setattr("chaos_harness.harness.faults.workloads.rollouts._EVICT_SECONDS", 0.2)
+    world.silences[verb] = 1000
+    with pytest.raises(FaultNotApplied, match=f"{verb} .*no answer"):
+        bench.inject(fault())
+
+
+def test_scales(bench: Bench, world: RolloutServer) -> None:
     """No replica is left, and as many as before are wanted afterwards."""
     fault = scale_to_zero()
     bench.inject(fault)
@@ -87,7 +111,7 @@ def test_scales(bench: Bench, world: Replaced) -> None:
     assert bench.pending() == []
 
 
-def test_a_journal_of_an_earlier_version_is_replayed(bench: Bench, world: Replaced) -> None:
+def test_a_journal_of_an_earlier_version_is_replayed(bench: Bench, world: RolloutServer) -> None:
     """What was scaled by another version, whose undo had a name of its own, is scaled back."""
     world.replicas = 0
     bench.journal.record(Undo("rollouts.scale", {"control_plane": bench.cluster.control_planes[0], "replicas": 2}))

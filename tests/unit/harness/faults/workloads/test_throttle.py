@@ -1,6 +1,6 @@
 """Throttle, in a world of our own: the limit is written, proved, given back, and a no-op is found out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -8,9 +8,11 @@ import pytest
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.machine.process import Completed
 from chaos_harness.harness.errors import BadScenario, FaultNotApplied, UndoFailed
+from chaos_harness.harness.faults.workloads.throttle import _BURN as BURN
 from chaos_harness.harness.faults.workloads.throttle import throttle
 from chaos_harness.harness.undo import journal
 from tests.fakes.bench import Bench
+from tests.fakes.docker import Container
 from tests.fakes.world import World
 
 V1, V2 = "/cgroup/cpu/pod/cpu.cfs_quota_us", "/cgroup/pod/cpu.max"
@@ -25,19 +27,23 @@ class Cgroups(World):
         self.files = {V1: "-1"}
         self.held, self.periods = 2, 3
 
-    def _kill(self, node: str, argv: list[str]) -> Completed:
-        """Answer bash and cat."""
-        if argv[0] == "cat":
-            content = self.files.get(argv[1])
-            return Completed(f"{content}\n", "", 0) if content else Completed("", "No such file or directory", 1)
-        if argv[3] == "limit":
-            (file,) = self.files
-            return Completed(f"{file}\n{self.files[file]}\n", "", 0)
-        if argv[3] == "burn":
+    @property
+    def files(self) -> dict[str, str]:
+        """What limits the one container, and to what."""
+        return self.containers["w-worker"].files
+
+    @files.setter
+    def files(self, files: dict[str, str]) -> None:
+        self.containers["w-worker"].files = files
+
+    def limiting_file(self, container: Container) -> str:
+        (file,) = container.files
+        return file
+
+    def script(self, container: Container, script: str, words: Sequence[str]) -> Completed:
+        if script == BURN:
             return Completed(f"{self.held} {self.periods}\n", "", 0)
-        if argv[4] in self.files:
-            self.files[argv[4]] = argv[5]
-        return Completed("", "", 0)
+        return super().script(container, script, words)
 
 
 @pytest.fixture
@@ -56,13 +62,13 @@ def cluster(world: Cgroups, tmp_path: Path) -> Iterator[Cluster]:
 @pytest.mark.parametrize(
     ("file", "before", "limit"), [(V1, "-1", "10000"), (V2, "max 100000", "10000 100000")], ids=["v1", "v2"]
 )
-def test_throttles(bench: Bench, world: Cgroups, file: str, before: str, limit: str) -> None:
+def test_a_limit_is_set_proved_and_given_back(bench: Bench, world: Cgroups, file: str, before: str, limit: str) -> None:
     """The kernel's limit is what was asked for, the kernel counts by it, and afterwards it is as before."""
     world.files = {file: before}
     fault = throttle(SELECTOR, 0.1)
     bench.inject(fault)
     assert world.files == {file: limit}
-    assert bench.observed(fault) == f"{file} on w-worker says {limit}; held back in 2 of 3 periods"
+    assert bench.observed(fault) == f"{file} on w-worker says {limit}; throttled in 2 of 3 periods"
     assert [undo.arguments["limit"] for undo in bench.pending()] == [before]
     bench.heal(fault)
     assert world.files == {file: before}
@@ -75,18 +81,18 @@ def test_no_op(bench: Bench, world: Cgroups) -> None:
     fault = throttle(SELECTOR, 0.1)
     bench.inject(fault)
     world.held, world.periods = 0, 90000
-    with pytest.raises(FaultNotApplied, match="it did in none of 90000 periods"):
+    with pytest.raises(FaultNotApplied, match="it did so in none of 90000 periods"):
         bench.observed(fault, 0.3)
     world.files[V1] = "-1"
     with pytest.raises(FaultNotApplied, match="to say 10000, it says -1"):
         bench.observed(fault, 0.3)
 
 
-def test_not_healed(bench: Bench, world: Cgroups) -> None:
+def test_a_limit_that_stays_is_not_healed(bench: Bench, world: Cgroups) -> None:
     """A limit that is still there is not healed."""
     fault = throttle(SELECTOR, 0.1)
     bench.inject(fault)
-    with pytest.raises(FaultNotApplied, match="to say -1 again, it says 10000"):
+    with pytest.raises(FaultNotApplied, match=r"throttle still in effect: .* to be -1, it is 10000"):
         bench.healed(fault)
 
 
@@ -100,7 +106,7 @@ def test_undone_after_a_crash(bench: Bench, world: Cgroups, cluster: Cluster) ->
     assert journal.replay(bench.journal.path, cluster.engine)
     world.files[V1] = "-1"
     bench.inject(throttle(SELECTOR, 0.1))
-    world.gone.add("w-worker")
+    del world.containers["w-worker"]
     assert journal.replay(bench.journal.path, cluster.engine)
 
 
@@ -108,7 +114,7 @@ def test_limit_that_cannot_be_given_back(bench: Bench, world: Cgroups, monkeypat
     """An undo that fails says so, and stays in the journal."""
     fault = throttle(SELECTOR, 0.1)
     bench.inject(fault)
-    monkeypatch.setattr(Cgroups, "_kill", lambda *_: Completed("", "Permission denied", 1))
+    monkeypatch.setattr(Cgroups, "script", lambda *_: Completed("", "Permission denied", 1))
     with pytest.raises(UndoFailed, match="Permission denied"):
         bench.heal(fault)
     assert len(bench.pending()) == 1

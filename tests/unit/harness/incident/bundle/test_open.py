@@ -17,8 +17,8 @@ import pytest
 
 from chaos_harness.clusters.machine.scratch import remove_abandoned
 from chaos_harness.harness.errors import BadScenario, HarnessError
-from chaos_harness.harness.incident.bundle.files import packed
-from chaos_harness.harness.incident.bundle.open import opened
+from chaos_harness.harness.incident.bundle.files import open_files
+from chaos_harness.harness.incident.bundle.open import open_bundle
 from chaos_harness.harness.incident.bundle.write import MANIFEST
 from tests.fakes.incidents import bundled
 
@@ -35,7 +35,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _refused(path: Path) -> str:
-    with pytest.raises(BadScenario) as error, opened(path):
+    with pytest.raises(BadScenario) as error, open_bundle(path):
         pytest.fail("it was opened")
     assert len(error.value.problems) == 1
     return str(error.value)
@@ -69,7 +69,7 @@ def test_whole(tmp_path: Path, place: Path) -> None:
     folder = bundled(tmp_path)
 
     for path in (folder, folder.with_suffix(".zip")):
-        with opened(path) as (manifest, root):
+        with open_bundle(path) as (manifest, root):
             assert (root / manifest.incident).read_text(encoding="utf-8").startswith("schema: 1")
     assert list(place.iterdir()) == []
 
@@ -83,11 +83,11 @@ def test_what_a_killed_reader_unpacked_goes_with_gc(
     folder = bundled(tmp_path)
     killed = os.fork()
     if not killed:
-        with opened(folder):
+        with open_bundle(folder):
             os._exit(9)
     os.waitpid(killed, 0)
     (leftover,) = place.iterdir()
-    with opened(folder) as (_, root):
+    with open_bundle(folder) as (_, root):
         assert remove_abandoned() == [f"folder {leftover}"]
         assert list(place.iterdir()) == [root]
 
@@ -142,7 +142,7 @@ def test_half(tmp_path: Path, place: Path) -> None:
     ("schema", "remedy"),
     [
         (2, "newer than this harness: `git pull`, then `nox -s recheck -- "),
-        (0, "no version ever wrote that, so it was changed: live it again by `nox -s repro -- "),
+        (0, "no version ever wrote that, so it was changed: replay it by `nox -s repro -- "),
         ("1", "no version ever wrote that"),
         (None, "no version ever wrote that"),
     ],
@@ -215,7 +215,7 @@ def test_only_what_is_named_is_there(tmp_path: Path, zipped: bool) -> None:
     (folder / "runs/2/history.jsonl").write_text("{}\n")
     (folder / "link").symlink_to("/etc/passwd")
 
-    with opened(_zip(folder) if zipped else folder) as (manifest, root):
+    with open_bundle(_zip(folder) if zipped else folder) as (manifest, root):
         there = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file() or path.is_symlink()}
         assert there == set(manifest.files)
 
@@ -238,7 +238,7 @@ def test_no_more_is_read_than_is_wanted(tmp_path: Path, zipped: bool) -> None:
     """However long a file is, and whatever it says of itself, no byte is read beyond what is asked for."""
     folder = bundled(tmp_path)
     (folder / "large").write_bytes(b"x" * 5_000_000)
-    with packed(_zip(folder, method=zipfile.ZIP_DEFLATED) if zipped else folder) as source:
+    with open_files(_zip(folder, method=zipfile.ZIP_DEFLATED) if zipped else folder) as source:
         assert source.size("large") == 5_000_000
         assert sum(map(len, source.pieces("large", 3_000_001))) == 3_000_001
 
@@ -252,7 +252,7 @@ def test_a_flipped_bit(tmp_path: Path) -> None:
         broken = bytearray(whole)
         broken[position] ^= 1 << position % 8
         path.write_bytes(broken)
-        with contextlib.suppress(BadScenario), opened(path):
+        with contextlib.suppress(BadScenario), open_bundle(path):
             kept += 1
     assert kept < 50
 
@@ -281,7 +281,7 @@ def test_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "set TMPDIR to a larger disk" in refused
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
-    with pytest.raises(HarnessError, match="set TMPDIR to one that you may write to"), opened(folder):
+    with pytest.raises(HarnessError, match="set TMPDIR to one that you may write to"), open_bundle(folder):
         pytest.fail("it was opened")
 
 
@@ -293,7 +293,7 @@ def test_a_disk_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(Path, "mkdir", full)
-    with pytest.raises(HarnessError, match="cannot be written: No space left") as error, opened(folder):
+    with pytest.raises(HarnessError, match="cannot be written: No space left") as error, open_bundle(folder):
         pytest.fail("it was opened")
     assert not isinstance(error.value, BadScenario)
 

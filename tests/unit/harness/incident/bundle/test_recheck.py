@@ -32,9 +32,9 @@ def test_lines(tmp_path: Path) -> None:
     folder = bundled(tmp_path)
     text = "\n".join(report(folder, *recheck(folder)))
 
-    assert f"with seed 7 on Gatekeeper v3.23.1 (manifest), Kubernetes {known_versions.DEFAULT_KUBERNETES}" in text
+    assert f", seed 7, on Gatekeeper v3.23.1 (manifest), Kubernetes {known_versions.DEFAULT_KUBERNETES}" in text
     assert " ✓ runs/1: the registry answers nothing during cut registry: violated (expected violated)" in text
-    assert "1 verdicts given again, none changed" in text
+    assert "1 claims judged again, none changed" in text
 
 
 def test_a_version_that_was_replaced(tmp_path: Path) -> None:

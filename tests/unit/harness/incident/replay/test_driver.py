@@ -18,7 +18,7 @@ from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.experiment.trigger import Trigger
 from chaos_harness.harness.history import HistoryWriter, read
 from chaos_harness.harness.incident.replay import driver
-from chaos_harness.harness.incident.replay.driver import relive
+from chaos_harness.harness.incident.replay.driver import replay_incident
 from chaos_harness.harness.policies import Policy
 from chaos_harness.harness.probes import Probe
 from chaos_harness.harness.probes.objects import WEBHOOKS
@@ -97,7 +97,7 @@ def live(cluster: Cluster, tmp_path: Path) -> Callable[..., Experiment]:
     def live(**changes: Any) -> Experiment:
         experiment = Experiment(cluster, tmp_path / "try", name="a try", seed=7, probes=no_probes)
         with experiment:
-            relive(incident(tmp_path, **changes), experiment)
+            replay_incident(incident(tmp_path, **changes), experiment)
         return experiment
 
     return live
@@ -118,12 +118,28 @@ def moments(experiment: Experiment, f: str) -> list[float]:
     return [entry.at for entry in entries if entry.process.startswith("fault ") and entry.f == f]
 
 
+def test_how_long_a_step_may_take_to_heal(live: Callable[..., Experiment]) -> None:
+    """The file says it, of what lasts and of a blow; else the fault does."""
+    steps = [hold("a", at=0, lasts=0.1, heals_within="7s"), hold("b", at=0, heals_within=8), hold("c", at=0)]
+    experiment = live(faults=steps, lasts=0.2)
+
+    entries = read(experiment.history.path).entries
+    assert {entry.value["name"]: entry.value["within"] for entry in entries if entry.f == "undone"} == {
+        "a": 7.0,
+        "b": 8.0,
+        "c": 120.0,
+    }
+    assert {claim.id for claim in experiment.record.claims} == {"heals(7, a)", "heals(8, b)", "heals(120, c)"}
+
+
 def test_a_step_that_lasts(live: Callable[..., Experiment]) -> None:
     """A step that lasts is proved at its begin and at its end, and healed then; recovery is waited for."""
     experiment = live(faults=[CUT], recovery="10s")
     cut = "cut registry"
 
-    assert faults(experiment) == [(cut, event) for event in ("inject", "observed", "observed", "heal", "healed")]
+    assert faults(experiment) == [
+        (cut, event) for event in ("inject", "observed", "observed", "heal", "undone", "healed")
+    ]
     assert moments(experiment, "heal")[0] - moments(experiment, "observed")[0] >= 0.3
     assert experiment.record.phases[-1].name == "recovered"
 
@@ -133,9 +149,9 @@ def test_a_blow_is_healed_at_the_end(live: Callable[..., Experiment], world: Wor
     blow = {"fault": "remove_image", "at": 0, "with": {"image": "$gatekeeper-image", "nodes": ["$worker"]}}
     experiment = live(faults=[blow], lasts=1.5)
 
-    assert [f for _, f in faults(experiment)] == ["inject", "observed", "heal", "healed"]
+    assert [f for _, f in faults(experiment)] == ["inject", "observed", "heal", "undone", "healed"]
     assert moments(experiment, "heal")[0] - moments(experiment, "inject")[0] >= 0.5
-    assert world.images["w-worker"] == {IMAGE}
+    assert world.containers["w-worker"].images == {IMAGE}
 
 
 def test_steps_overlap(live: Callable[..., Experiment]) -> None:
@@ -161,7 +177,7 @@ def test_again_and_again(live: Callable[..., Experiment]) -> None:
     """A timeline that repeats is gone through anew when all of the turn before is healed."""
     experiment = live(faults=[hold("a", at=0.1, lasts=0.1)], repeat=3)
 
-    assert [f for _, f in faults(experiment)] == ["inject", "observed", "observed", "heal", "healed"] * 3
+    assert [f for _, f in faults(experiment)] == ["inject", "observed", "observed", "heal", "undone", "healed"] * 3
 
 
 def test_a_budget_is_that_of_all_turns(live: Callable[..., Experiment]) -> None:

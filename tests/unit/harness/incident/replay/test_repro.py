@@ -8,7 +8,7 @@ import pytest
 
 from chaos_harness.clusters import known_versions
 from chaos_harness.harness.incident.bundle.write import Replay
-from chaos_harness.harness.incident.replay.repro import again, report, score
+from chaos_harness.harness.incident.replay.repro import replay_command, report, score
 from tests.fakes.incidents import incident, lived
 
 Seen = Literal["reproduced", "not reproduced", "inconclusive", "broken"]
@@ -64,7 +64,7 @@ def test_again_in_full(tmp_path: Path) -> None:
     loaded = incident(tmp_path, shape={"gatekeeper": "3.20", "kubernetes": "1.35"})
     version = known_versions.resolve_version("1.35", known_versions.KUBERNETES)
 
-    assert f" --gatekeeper v3.20.1 --kubernetes {version} " in again(loaded, 7)
+    assert f" --gatekeeper v3.20.1 --kubernetes {version} " in replay_command(loaded, 7)
 
 
 def test_again(tmp_path: Path) -> None:
@@ -72,4 +72,6 @@ def test_again(tmp_path: Path) -> None:
     loaded = incident(tmp_path, shape={"gatekeeper": "v3.20.1", "workers": 1})
 
     version = known_versions.DEFAULT_KUBERNETES
-    assert again(loaded, 7) == f"nox -s repro -- {loaded.path} --kubernetes {version} --install manifest --seed 7"
+    assert (
+        replay_command(loaded, 7) == f"nox -s repro -- {loaded.path} --kubernetes {version} --install manifest --seed 7"
+    )

@@ -19,18 +19,20 @@ from chaos_harness.harness.errors import (
     CheckBroken,
     ClusterUnavailable,
     DeadlineExceeded,
+    FaultNotApplied,
     Inconclusive,
     PolicyRejected,
     PreparationFailed,
     ProbeBroken,
 )
 from chaos_harness.harness.experiment.lifecycle import Experiment
-from chaos_harness.harness.incident.bundle.write import Reason
+from chaos_harness.harness.incident.bundle.recheck import recheck
+from chaos_harness.harness.incident.bundle.write import Reason, write
 from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.incident.replay import logs
 from chaos_harness.harness.incident.replay import runner as module
 from chaos_harness.harness.incident.replay.runner import Runner
-from chaos_harness.harness.run.context import Session
+from chaos_harness.harness.run.context import RunContext
 from tests.fakes.incidents import incident
 from tests.fakes.world import World
 
@@ -51,12 +53,12 @@ class Bench:
         self.cluster = self._open.__enter__()
         monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
         self.connected = 0
-        monkeypatch.setattr(Session, "connect", lambda _: self._connect())
+        monkeypatch.setattr(RunContext, "connect", lambda _: self._connect())
         monkeypatch.setattr(images, "ensure", lambda *_: None)
         monkeypatch.setattr(create, "create", self._create)
         monkeypatch.setattr(create, "delete", lambda _: self.did.append("delete"))
         monkeypatch.setattr(module, "restart_gatekeeper", lambda *_: self._do("restart"))
-        monkeypatch.setattr(module, "relive", self._relive)
+        monkeypatch.setattr(module, "replay_incident", self._relive)
         monkeypatch.setattr(logs, "collect", lambda *_: ["logs of w-worker: none"])
         defaults = Experiment.__init__.__kwdefaults__
         assert defaults
@@ -67,7 +69,7 @@ class Bench:
 
     @contextmanager
     def runner(self, keep: Any = "never", *, fresh: bool = False, pool: bool = False) -> Iterator[Runner]:
-        session = Session(7, keep, None, {}, self.folder / "h", self.progress, pool=pool)
+        session = RunContext(7, keep, None, {}, self.folder / "h", self.progress, pool=pool)
         with Runner(session, self.folder / "work", fresh=fresh).open() as runner:
             yield runner
 
@@ -159,6 +161,46 @@ def test_a_run_that_breaks(bench: Bench, error: Exception, reason: Reason) -> No
     assert (broken.reason, broken.error) == (reason, f"{type(error).__name__}: {error}")
     assert whole.reason is None
     assert (directory / "history.jsonl").is_file()
+
+
+class _Staying:
+    """A fault that is undone and does not heal."""
+
+    name = "break it"
+    healed_within = 0.1
+
+    def inject(self, _injection: object) -> None:
+        """Do nothing that would have to be undone."""
+
+    def observed(self, _cluster: object, _deadline: object) -> str:
+        return "it is broken"
+
+    def healed(self, _cluster: object, _deadline: object) -> str:
+        raise FaultNotApplied("it is away")
+
+
+def test_a_fault_that_does_not_heal_breaks_no_run(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is judged, as a claim that is not the file's, in the bundle too; the next run has a cluster of its own."""
+
+    def live(_loaded: LoadedIncident, experiment: Experiment) -> None:
+        with experiment.fault(_Staying()):
+            pass
+
+    monkeypatch.setattr(module, "relive", live)
+    with bench.runner() as runner:
+        runs = [runner.run(bench.loaded, 7) for _ in range(2)]
+
+    assert bench.did == ["create", "delete", "create", "delete"]
+    assert [(run.error, run.seen) for run, _ in runs] == [("", "inconclusive")] * 2
+    assert [(one.id, one.outcome, one.implied) for one in runs[0][0].verdicts[1:]] == [
+        ("heals(0.1, break it)", "violated", True)
+    ]
+    write(bench.folder / "bundle", bench.loaded, seed=7, runs=runs, environment={}, images={})
+    _, _, compared = recheck(bench.folder / "bundle")
+    assert [(claim.changed, claim.now and claim.now.implied) for claim in compared] == [
+        (False, False),
+        (False, True),
+    ] * 2
 
 
 def test_no_cluster(bench: Bench) -> None:

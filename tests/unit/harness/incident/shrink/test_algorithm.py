@@ -122,7 +122,7 @@ def test_all_parts_at_once_are_not_tried() -> None:
     shrunk = Shrinker(["a"], lambda left_out: None if left_out else True).run()
 
     assert shrunk.kept == ["a"]
-    assert shrunk.findings[0].words({"a": "that"}) == "without that: cannot be lived or judged: needed"
+    assert shrunk.findings[0].words({"a": "that"}) == "without that: cannot be run or judged: needed"
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from chaos_harness.harness.errors import BadScenario, Inconclusive
 from chaos_harness.harness.incident.bundle.write import Reason, Replay
 from chaos_harness.harness.incident.load import LoadedIncident, load
 from chaos_harness.harness.incident.shrink.ledger import Ledger
-from chaos_harness.harness.incident.shrink.parts import Part, durations, structure, without
-from chaos_harness.harness.incident.shrink.session import Shrinking
+from chaos_harness.harness.incident.shrink.parts import Part, durations, remove_parts, structure
+from chaos_harness.harness.incident.shrink.session import ShrinkSession
 from tests.fakes.incidents import incident
 
 _NAMESPACE = {"object": {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a"}}}
@@ -54,8 +54,8 @@ class Runs:
         return Replay(directory="runs/1", seen="reproduced" if seen else "not reproduced", seconds=60.0)
 
 
-def _shrinking(loaded: LoadedIncident, runs: Runs, path: Path, budget: float = 1e6) -> Shrinking:
-    return Shrinking(loaded, Ledger(path, loaded, 7, 0.95), runs.live, budget, 0.95)
+def _shrinking(loaded: LoadedIncident, runs: Runs, path: Path, budget: float = 1e6) -> ShrinkSession:
+    return ShrinkSession(loaded, Ledger(path, loaded, 7, 0.95), runs.live, budget, 0.95)
 
 
 def test_parts(loaded: LoadedIncident) -> None:
@@ -98,7 +98,7 @@ def test_times_of_what_is_left(tmp_path: Path) -> None:
         kept = any(step.at == 50 for step in candidate.incident.faults)
         return Replay(directory="runs/1", seen="reproduced" if kept else "not reproduced", seconds=1.0)
 
-    shrinking = Shrinking(loaded, Ledger(tmp_path / "ledger.jsonl", loaded, 7, 0.95), live, 1e6, 0.95)
+    shrinking = ShrinkSession(loaded, Ledger(tmp_path / "ledger.jsonl", loaded, 7, 0.95), live, 1e6, 0.95)
     _, (_, times) = shrinking.run()
 
     halves = {f"{time}/half/{halving}" for time in ("timeline/1", "step/2/at", "step/2/lasts") for halving in (1, 2)}
@@ -107,7 +107,7 @@ def test_times_of_what_is_left(tmp_path: Path) -> None:
 
 def test_without(loaded: LoadedIncident) -> None:
     """What is left is an incident, in which steps begin when they would have begun."""
-    smaller = without(
+    smaller = remove_parts(
         loaded, frozenset({Part("step", 1), Part("object", 1), Part("probe", 1), Part("turn", 2), Part("worker", 2)})
     )
 
@@ -118,7 +118,7 @@ def test_without(loaded: LoadedIncident) -> None:
     ]
     assert (len(smaller.workload), len(smaller.incident.workload), smaller.incident.probes) == (1, 1, [])
     assert (smaller.shape.workers, smaller.incident.repeat) == (2, 1)
-    assert without(loaded, frozenset(structure(loaded))) is None
+    assert remove_parts(loaded, frozenset(structure(loaded))) is None
 
 
 def test_smallest(loaded: LoadedIncident, tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_smallest(loaded: LoadedIncident, tmp_path: Path) -> None:
     assert "# without step 1 (cut_registry): reproduced 0 of" in text
     assert "the chance that a part is missing without which it is seen a quarter as often is at most" in text
     assert lines[0].startswith("a: 2 of 9 parts are left after")
-    assert lines[-1] == f"live it again: nox -s repro -- {tmp_path}/small/a.yaml"
+    assert lines[-1] == f"replay it:     nox -s repro -- {tmp_path}/small/a.yaml"
 
 
 def test_resumed(loaded: LoadedIncident, tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ def test_broken_runs(
         seen: Literal["broken", "reproduced"] = "broken" if reason else "reproduced"
         return Replay(directory="runs/1", seen=seen, seconds=1.0, error=error, reason=reason)
 
-    shrinking = Shrinking(loaded, Ledger(path, loaded, 7, 0.95), live, 1e6, 0.95)
+    shrinking = ShrinkSession(loaded, Ledger(path, loaded, 7, 0.95), live, 1e6, 0.95)
 
     assert shrinking._attempt(frozenset({"probe/1"})) is outcome
     assert len(path.read_text(encoding="utf-8").splitlines()) == 1 + (outcome is not None)

@@ -1,4 +1,4 @@
-"""Lives: what stands in the table of faults and kills, and a harness that lives, is killed, and is replayed."""
+"""Crashes: what stands in the table of faults and kills, and a harness that lives, is killed, and is replayed."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -15,9 +15,9 @@ from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.undo import journal
 from chaos_harness.harness.undo.journal import Journal
-from chaos_harness.harness.undo.objects import put
 from chaos_harness.harness.undo.promises import Undos
-from tests.fakes.harmed import Harmed, KilledError
+from chaos_harness.harness.undo.put_object import put
+from tests.fakes.crash_world import CrashWorld, KilledError
 from tests.fakes.world import IMAGE
 
 __all__ = ["EDIT", "LASTING", "NODE", "ROWS", "Run", "Stopped"]
@@ -88,7 +88,7 @@ def _put(cluster: Cluster, opened: Journal) -> Iterator[None]:
 class Run:
     """One life of the harness on a world that outlives it."""
 
-    def __init__(self, world: Harmed, cluster: Cluster, folder: Path) -> None:
+    def __init__(self, world: CrashWorld, cluster: Cluster, folder: Path) -> None:
         self.world = world
         self.cluster = cluster
         self.journal = Journal(folder / "journal.jsonl")
@@ -96,6 +96,8 @@ class Run:
         self.before = world.state()
         self.injected: dict[Any, Callable[[], object]] = {}
         """What was injected, and how it is healed."""
+        self.injections: dict[Any, Injection] = {}
+        """By which injection a fault was."""
 
     def inject(self, name: str, /, **values: Any) -> Any:
         """Inject what a row of the table is about, or the same with other values; return the fault, if it is one."""
@@ -103,7 +105,7 @@ class Run:
         if maker in entries("fault"):
             fault = entries("fault")[maker].make(values)
             injection = Injection(self.cluster, self.journal, self.history)
-            self.injected[fault] = injection.heal
+            self.injected[fault], self.injections[fault] = injection.heal, injection
             fault.inject(injection)
             return fault
         make = _put if maker == "put" else entries("preparation")[maker].make(values).make

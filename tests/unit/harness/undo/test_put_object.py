@@ -11,38 +11,38 @@ from chaos_harness.harness.errors import BadScenario, CommandFailed, Preparation
 from chaos_harness.harness.policies import GROUND, mutate_pods
 from chaos_harness.harness.undo import journal
 from chaos_harness.harness.undo.journal import Journal
-from chaos_harness.harness.undo.objects import delete, put
 from chaos_harness.harness.undo.promises import Undos
-from tests.fakes.policed import Policed
+from chaos_harness.harness.undo.put_object import delete, put
+from tests.fakes.policy_server import PolicyServer
 
 ASSIGN = mutate_pods().objects[0]
 
 
 @pytest.fixture
-def world(policed: Policed) -> Policed:
-    return policed
+def world(policy_server: PolicyServer) -> PolicyServer:
+    return policy_server
 
 
 def soon() -> Deadline:
     return Deadline.after(5, "the object")
 
 
-def test_a_crash_leaves_nothing(cluster: Cluster, policed: Policed, undo: Journal) -> None:
+def test_a_crash_leaves_nothing(cluster: Cluster, policy_server: PolicyServer, undo: Journal) -> None:
     """The journal alone takes away what was put, newest first."""
     for item in (*GROUND, ASSIGN):
         put(cluster, Undos(cluster.engine, undo), item, soon())
-    assert len(policed.objects) == 3
+    assert len(policy_server.objects) == 3
     journal.replay(undo.path, cluster.engine)
-    assert policed.objects == {}
-    assert [line.split()[1:3] for line in policed.ran] == [
+    assert policy_server.objects == {}
+    assert [line.split()[1:3] for line in policy_server.ran] == [
         ["Assign.v1.mutations.gatekeeper.sh", "chaos-pods"],
         ["ServiceAccount", "canary"],
         ["Namespace", "chaos-canary"],
     ]
-    assert "--namespace chaos-canary" in policed.ran[1]
+    assert "--namespace chaos-canary" in policy_server.ran[1]
 
 
-def test_promise_before_the_deed(cluster: Cluster, policed: Policed, undo: Journal) -> None:
+def test_promise_before_the_deed(cluster: Cluster, policy_server: PolicyServer, undo: Journal) -> None:
     """When an object reaches the cluster, its undo is on the disk."""
     seen = []
 
@@ -50,7 +50,7 @@ def test_promise_before_the_deed(cluster: Cluster, policed: Policed, undo: Journ
         seen.append(len(journal.pending(undo.path)))
         return 200, item
 
-    policed.apply = taking  # type: ignore[method-assign]  # looks at the disk in the moment of the deed
+    policy_server.apply = taking  # type: ignore[method-assign]  # looks at the disk in the moment of the deed
     put(cluster, Undos(cluster.engine, undo), ASSIGN, soon())
     assert seen == [1]
 
@@ -66,19 +66,21 @@ def test_promise_before_the_deed(cluster: Cluster, policed: Policed, undo: Journ
     ],
 )
 def test_names_that_are_options_or_paths(
-    cluster: Cluster, policed: Policed, undo: Journal, place: dict[str, Any], name: str
+    cluster: Cluster, policy_server: PolicyServer, undo: Journal, place: dict[str, Any], name: str
 ) -> None:
     """They are refused before anything is promised or put."""
     item = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "x"}} | place
     with pytest.raises(BadScenario, match=rf"{name}: expected .*, found "):
         put(cluster, Undos(cluster.engine, undo), item, soon())
     assert journal.pending(undo.path) == []
-    assert policed.objects == {}
+    assert policy_server.objects == {}
 
 
-def test_unknown_kind(cluster: Cluster, policed: Policed, undo: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_kind(
+    cluster: Cluster, policy_server: PolicyServer, undo: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A kind that the server does not know by the end of the patience is told as it is."""
-    monkeypatch.setattr("chaos_harness.harness.undo.objects._REFUSED_SECONDS", 2.0)
+    monkeypatch.setattr("chaos_harness.harness.undo.put_object._REFUSED_SECONDS", 2.0)
     unheard = {"apiVersion": "v1", "kind": "Unheard", "metadata": {"name": "x"}}
     with pytest.raises(PreparationFailed, match=r"Unheard x: expected.*no kind Unheard in v1"):
         put(cluster, Undos(cluster.engine, undo), unheard, soon())

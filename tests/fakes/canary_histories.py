@@ -1,4 +1,4 @@
-"""Asked: histories of a canary by hand, answer by answer, with what an experiment and the watches would add."""
+"""Canary histories by hand, answer by answer, with what an experiment and the watches would add."""
 
 from dataclasses import replace
 from typing import Any, Self
@@ -7,7 +7,7 @@ from chaos_harness.harness.history import SCHEMA, Header, History, Kind
 from chaos_harness.harness.policies import LEVEL
 from tests.fakes.histories import STARTED, HistoryBuilder
 
-__all__ = ["Asked"]
+__all__ = ["CanaryHistory"]
 
 _OUTCOMES = {
     ("mutate pods", "ok"): "mutated",
@@ -20,7 +20,7 @@ _OUTCOMES = {
 _ASKED = {"mutate pods": "create mutable pod"}
 
 
-class Asked(HistoryBuilder):
+class CanaryHistory(HistoryBuilder):
     """A history in which questions are numbered in the order of their moments."""
 
     def __init__(self) -> None:

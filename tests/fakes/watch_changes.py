@@ -1,4 +1,4 @@
-"""Seen: what tests ask of the changes that a watch has seen."""
+"""Watch changes: what tests ask of the changes that a watch has seen."""
 
 import threading
 from collections.abc import Callable, Iterator

@@ -1,19 +1,19 @@
-"""Decided: histories by hand in which the audit log of an API server tells how each question was decided."""
+"""Audit histories by hand: the audit log of an API server tells how each question of a canary was decided."""
 
 from typing import Any, Self
 
 from chaos_harness.harness.history import Kind
 from chaos_harness.harness.history.vocabulary import WATCH_CANARIES
-from tests.fakes.asked import Asked
-from tests.fakes.audited import MUTATION
+from tests.fakes.audit_log import MUTATION
+from tests.fakes.canary_histories import CanaryHistory
 from tests.fakes.histories import STARTED
 
-__all__ = ["CLOSED", "SLOW", "Decided"]
+__all__ = ["CLOSED", "SLOW", "AuditHistory"]
 
 SLOW, CLOSED = "context deadline exceeded", "connect: connection refused"
 
 
-class Decided(Asked):
+class AuditHistory(CanaryHistory):
     """A history in which questions have ids, which are "q" and their number; what is decided is copied 1.5 s later."""
 
     def __init__(self) -> None:

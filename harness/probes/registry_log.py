@@ -1,4 +1,4 @@
-"""Requests: a probe that copies what the registry logs into the history."""
+"""Registry log: copies the registry's log into the history."""
 
 from datetime import UTC, datetime
 from functools import partial
@@ -15,9 +15,8 @@ __all__ = ["REGISTRY", "follow_registry"]
 def follow_registry(registry: Registry, history: HistoryWriter, *, every: float = 2.0) -> Probe:
     """Return a probe that reads the registry's log every `every` seconds, also while the registry is stopped.
 
-    Each request is an entry `info request` whose value has `time` (unix seconds by the engine's clock:
-    when it was answered), `method`, `path`, `status` and `remote`. After it comes `ok read`: up to this
-    moment the log is copied.
+    Each request is an entry `info request` with `time` (unix seconds by the engine's clock, when it was answered),
+    `method`, `path`, `status` and `remote`. `ok read` follows: up to this moment the log is copied.
     """
     return Probe("registry log", partial(_follow, registry, history, every), late_after=30.0, settles="last")
 

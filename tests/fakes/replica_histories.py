@@ -1,4 +1,4 @@
-"""Podded: histories of today's schema by hand, in which pods, their Service and its replicas are seen all the time."""
+"""Replica histories of today's schema by hand: pods, their Service and its replicas are seen all the time."""
 
 from dataclasses import replace
 from typing import Self
@@ -7,12 +7,12 @@ from chaos_harness.harness.history import Header, History, Kind
 from chaos_harness.harness.history.vocabulary import WATCH_EVENTS, WATCH_PODS, WATCH_SLICES
 from tests.fakes.histories import STARTED, HistoryBuilder
 
-__all__ = ["LISTS", "Podded", "cut", "killed", "killed_and_back", "killed_for_good"]
+__all__ = ["LISTS", "ReplicaHistory", "cut", "killed", "killed_and_back", "killed_for_good"]
 
 LISTS = (WATCH_PODS, WATCH_SLICES, WATCH_EVENTS)
 
 
-class Podded(HistoryBuilder):
+class ReplicaHistory(HistoryBuilder):
     """A history of schema 2; what is watched gives a sign of life each second."""
 
     def recorded(self, *, truncated: bool = False, ended: bool = True) -> History:
@@ -65,24 +65,26 @@ class Podded(HistoryBuilder):
         return self
 
 
-def cut(heal: float | None = 80.0, end: int = 95) -> Podded:
+def cut(heal: float | None = 80.0, end: int = 95) -> ReplicaHistory:
     """Return a cut from 10 to 80 s, with all that has to be seen seen all the time."""
-    return Podded().fault(9, 10, heal).watched(0, end)
+    return ReplicaHistory().fault(9, 10, heal).watched(0, end)
 
 
-def killed(history: Podded | None = None) -> Podded:
+def killed(history: ReplicaHistory | None = None) -> ReplicaHistory:
     """Return a webhook pod that is killed at 15 s, in a cut if no other history is given."""
     history = (history or cut()).pod(1, "a").rotation(1, "a", "b").asked(2, 15, "a").blow(15, "killed", "a")
     return history.pod(15.5, "a", ready=False, container="").rotation(15.6, "b").event(16, "Pulling", "a")
 
 
-def killed_and_back(ready: float, container: str = "c2", history: Podded | None = None, until: float = 95) -> Podded:
+def killed_and_back(
+    ready: float, container: str = "c2", history: ReplicaHistory | None = None, until: float = 95
+) -> ReplicaHistory:
     """Return one that serves again a second after it is Ready, and goes on with it."""
     history = killed(history).pod(ready - 5, "a", ready=False, container=container).pod(ready, "a", container=container)
     return history.rotation(ready + 0.5, "a", "b").asked(ready + 0.6, until, "a")
 
 
-def killed_for_good(history: Podded | None = None) -> Podded:
+def killed_for_good(history: ReplicaHistory | None = None) -> ReplicaHistory:
     """Return one that then waits for its image."""
     history = killed(history).event(17, "Failed", "a", "no such host")
     history.pod(17, "a", ready=False, container="", waiting="ErrImagePull")

@@ -1,4 +1,4 @@
-"""Plugged: real pytest sessions in processes of their own, in which only making and removing clusters is pretended."""
+"""Session folder: real pytest sessions in processes of their own; only making and removing clusters is pretended."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.forked import session
 
-__all__ = ["Plugged"]
+__all__ = ["SessionFolder"]
 
 
 _CONFTEST = """
@@ -20,7 +20,7 @@ from chaos_harness.clusters.creation import create
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.registry.login import Login
 from chaos_harness.clusters.registry.container import Registry
-from chaos_harness.harness.run.context import Session
+from chaos_harness.harness.run.context import RunContext
 from tests.fakes.world import World, WorldEngine
 
 pytest_plugins = ["chaos_harness.harness.pytest_plugin.plugin"]
@@ -45,7 +45,7 @@ def pretend_delete(cluster):
 
 create.create, create.delete = pretend_create, pretend_delete
 images.ensure = lambda engine, shapes, progress: None
-Session.connect = lambda session: WorldEngine(world=World())
+RunContext.connect = lambda session: WorldEngine(world=World())
 
 def pytest_runtest_logreport(report):
     for name, value in report.user_properties:
@@ -54,7 +54,7 @@ def pytest_runtest_logreport(report):
 """
 
 
-class Plugged:
+class SessionFolder:
     """A folder of tests, and what became of them."""
 
     def __init__(self, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Audited: the audit log of an API server by hand, line by line as it writes them, and what is read of it."""
+"""Audit log: that of an API server by hand, line by line as it writes them, and what is read of it."""
 
 import json
 import subprocess

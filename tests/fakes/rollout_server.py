@@ -1,42 +1,47 @@
-"""Replaced: an API server in memory whose webhook pods, when they are told to go, go, and are replaced."""
+"""Rollout server: an API server in memory whose webhook pods, when they are told to go, go, and are replaced."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from chaos_harness.clusters.cluster import Cluster
-from chaos_harness.clusters.machine.process import Completed
 from tests.fakes.credentials import kubeconfig
 from tests.fakes.served import served
 from tests.fakes.world import World, WorldEngine
 
-__all__ = ["Replaced"]
+__all__ = ["RolloutServer"]
 
 _NAMESPACE = "/apis/apps/v1/namespaces/gatekeeper-system"
 
 
-class Replaced:
-    """`stays` is a pod that is never replaced; `refusals` is how often a disruption budget says no."""
+class RolloutServer:
+    """`stays` is a pod that is never replaced; `refusals` is how often a disruption budget says no.
+
+    `silences` has how many requests of a verb ("POST") get no answer.
+    """
 
     def __init__(self) -> None:
         self.pods = [_pod(name) for name in ("a", "b")]
         self.replicas = 2
         self.stays = ""
         self.refusals = 0
+        self.silences: dict[str, int] = {}
 
     @contextmanager
     def cluster(self, directory: Path) -> Iterator[Cluster]:
         """Give the cluster, with its API served on loopback; `kubectl patch` on its node is done."""
-        path, world = directory / "kubeconfig", World()
-        world.answer = self._scale  # type: ignore[method-assign]  # the one command that faults on rollouts use
+        path, world = directory / "kubeconfig", _Scaled(self)
         with served(self) as host:
             path.write_text(json.dumps(kubeconfig(host)), encoding="utf-8")
             yield Cluster("w", world.shape, WorldEngine(world=world), path, "w", None, "run", directory)
 
     def answer(self, verb: str, path: str, body: Any, query: str) -> tuple[int, Any]:
-        """Answer one request."""
+        """Answer one request, or break its connection."""
+        if self.silences.get(verb):
+            self.silences[verb] -= 1
+            raise ConnectionError
         if verb == "POST" and self.refusals:
             self.refusals -= 1
             return 429, {"message": "Cannot evict pod as it would violate the pod's disruption budget."}
@@ -70,9 +75,18 @@ class Replaced:
             for pod in list(self.pods):
                 self.replace(pod["metadata"]["name"])
 
-    def _scale(self, words: list[str]) -> Completed:
-        self.replicas = json.loads(words[-1])["spec"]["replicas"]
-        return Completed("", "", 0)
+
+class _Scaled(World):
+    """The world of one Deployment, behind kubectl."""
+
+    def __init__(self, rollouts: RolloutServer) -> None:
+        super().__init__()
+        self._rollouts = rollouts
+
+    def merge(self, path: str, patch: Mapping[str, Any]) -> bool:
+        assert path == f"{_NAMESPACE}/deployments/gatekeeper-controller-manager"
+        self._rollouts.replicas = patch["spec"]["replicas"]
+        return True
 
 
 def _pod(name: str) -> dict[str, Any]:

@@ -1,16 +1,18 @@
-"""Lossy: a world whose nodes have kubelets, leases and pods, so that they can be lost and come back."""
+"""Node world: a world whose nodes have kubelets, leases and pods, so that they can be lost and come back."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import count
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 from chaos_harness.clusters.machine.process import Completed
 from chaos_harness.harness.policies import LEVEL
+from tests.fakes.docker import Container
+from tests.fakes.grammar import refuse
 from tests.fakes.world import Api, World
 
-__all__ = ["NODE", "LossyWorld"]
+__all__ = ["NODE", "NodeWorld"]
 
 NODE = "w-worker"
 """The node that tests lose."""
@@ -19,12 +21,11 @@ _KINDS = {
     "/api/v1": ("Namespace",),
     "/apis/apps/v1": ("Deployment", "StatefulSet", "DaemonSet"),
 }
-_DONE = Completed("", "", 0)
 _LEASE_SECONDS = 0.4
 """A kubelet's lease is due at every fourth of it; here it renews it whenever somebody looks."""
 
 
-class LossyWorld(World):
+class NodeWorld(World):
     """Nodes that run, stand still or are down; `missing` Node objects are unknown to the API server.
 
     `deaf` nodes are such whose kubelet does not come back; `closed`: webhooks let nobody write leases; `leaky`: rules
@@ -36,8 +37,6 @@ class LossyWorld(World):
     def __init__(self) -> None:
         super().__init__()
         self.handler = _Api
-        self.states: dict[str, str] = {}
-        self.addresses: dict[str, str] = {}
         self.missing: set[str] = set()
         self.deaf: set[str] = set()
         self.created: list[dict[str, Any]] = []
@@ -59,7 +58,6 @@ class LossyWorld(World):
         self._ticks = count(1)
         self._heard: dict[str, int] = {}
         self._reported: dict[str, int] = {}
-        self._started: dict[str, int] = {}
 
     @classmethod
     def inhabited(cls) -> Self:
@@ -70,7 +68,7 @@ class LossyWorld(World):
 
     def state(self, node: str) -> str:
         """Return the state of a node's container."""
-        return self.states.get(node, "running")
+        return self.containers[node].status
 
     def node(self, name: str) -> dict[str, Any] | None:
         """Return the Node object."""
@@ -95,54 +93,58 @@ class LossyWorld(World):
         self._beat(name)
         return {"spec": {"renewTime": str(self._heard.get(name, 0)), "leaseDurationSeconds": _LEASE_SECONDS}}
 
-    def answer(self, words: list[str]) -> Completed:
-        """Do what a docker command asks of a node's container."""
-        node = words[-1]
-        if words[0] == "exec" and "patch" in words:
-            self.set_webhooks(json.loads(words[-1]))
-            return _DONE
-        if words[0] == "exec" and "delete" in words:
+    def find(self, path: str) -> dict[str, Any] | None:
+        """Return a Node object or a namespace that is there, a webhook configuration, or what else there is."""
+        name = path.rpartition("/")[2]
+        if path == f"/api/v1/nodes/{name}" and name in self.missing:
+            return None
+        if path == f"/api/v1/namespaces/{name}":
+            return self.applied.get(name)
+        if path.endswith("-webhook-configuration"):
+            return {"metadata": {"name": name}}
+        return super().find(path)
+
+    def create(self, path: str, made: dict[str, Any]) -> None:
+        self.missing.discard(made["metadata"]["name"])
+        super().create(path, made)
+
+    def merge(self, path: str, patch: Mapping[str, Any]) -> bool:
+        if path.endswith("-webhook-configuration"):
+            self.set_webhooks(patch)
+            return bool(patch)
+        return super().merge(path, patch)
+
+    def delete(self, path: str) -> None:
+        """Delete an object; with a namespace goes all that was applied in it."""
+        if path.startswith("/api/v1/namespaces/") and path.rpartition("/")[2] in self.applied:
             self.applied.clear()
-            return _DONE
-        if words[0] == "exec" and "create" in words:
-            self.missing.clear()
-            return _DONE
-        if "restart" in words and "systemctl" in words:
-            self._reported[words[1]] = next(self._ticks)
-        if words[0] == "exec" or not node.startswith("w-worker"):
-            return super().answer(words)
-        self.asked.append(" ".join(words))
-        return _DONE if self.ignored & set(words) else self._do(words, node)
+            return
+        super().delete(path)
 
-    def _do(self, words: list[str], node: str) -> Completed:
-        if node in self.gone:
-            return Completed("", f"Error: No such container: {node}", 1)
-        states = {"kill": "exited", "stop": "exited", "pause": "paused", "unpause": "running", "start": "running"}
-        if words[0] == "inspect":
-            return Completed(f"id-{node}" if "--format" in words else json.dumps([self._inspected(node)]), "", 0)
-        if words[:2] == ["network", "connect"]:
-            self.addresses[node] = words[words.index("--ip") + 1]
-        if words[0] == "unpause" and self.state(node) != "paused":
-            return Completed("", f"Error response from daemon: Container {node} is not paused", 1)
-        if words[0] in ("start", "restart"):
-            self._started[node] = next(self._ticks)
-            self._reported[node] = next(self._ticks)
-        if words[0] == "pause" and self.stubborn:
+    def start(self, container: Container) -> None:
+        super().start(container)
+        self._reported[container.name] = next(self._ticks)
+
+    def restart_kubelet(self, container: Container) -> None:
+        self._reported[container.name] = next(self._ticks)
+
+    def freeze(self, container: Container) -> None:
+        """Pause a container, unless it is too busy."""
+        if self.stubborn:
             self.stubborn -= 1
-            return Completed("", "Error response from daemon: OCI runtime pause failed: unable to freeze", 1)
-        if words[0] == "kill" and (why := self._immortal(node)):
-            return Completed("", f"Error response from daemon: Cannot kill container: {node}: {why}", 1)
-        self.states[node] = states.get(words[0], self.state(node))
-        return _DONE
+            refuse(1, "Error response from daemon: OCI runtime pause failed: unable to freeze")
+        super().freeze(container)
 
-    def _immortal(self, node: str) -> str:
-        if node in self.held:
-            return "tried to kill container, but did not receive an exit event"
-        return f"Container {node} is not running" if self.state(node) == "exited" else ""
+    def kill(self, container: Container) -> None:
+        """Kill a container, unless something in it is frozen."""
+        if container.name in self.held:
+            said = "tried to kill container, but did not receive an exit event"
+            refuse(1, f"Error response from daemon: Cannot kill container: {container.name}: {said}")
+        super().kill(container)
 
-    def set_webhooks(self, patch: dict[str, Any]) -> None:
+    def set_webhooks(self, patch: Mapping[str, Any]) -> None:
         """Merge a patch of a webhook configuration."""
-        for webhook in patch["webhooks"]:
+        for webhook in patch.get("webhooks", ()):
             self.webhooks[webhook["name"]] |= {name: value for name, value in webhook.items() if name != "name"}
 
     def workload(self) -> Iterator[dict[str, Any]]:
@@ -176,39 +178,28 @@ class LossyWorld(World):
         self.applied[item["metadata"]["name"]] = item
 
     def _beat(self, name: str) -> None:
-        alive = self.state(name) == "running" and not self.rules.get(name) and name not in self.deaf
-        if alive:
+        container = self.containers[name]
+        if container.status == "running" and not container.rules and name not in self.deaf:
             self._heard[name] = next(self._ticks)
         self._meet(name, "POSTROUTING")
 
-    def _curl(self, node: str, argv: list[str]) -> Completed:
-        """Answer for a kubelet; the packets that do not reach it are the only ones that are sent to its node."""
-        name = urlsplit(argv[-1]).hostname or ""
-        if not name.startswith("w-worker"):
-            return super()._curl(node, argv)
-        if self.rules.get(name) and not self.leaky:
+    def ask_kubelet(self, container: Container, name: str) -> Completed:
+        """Let a kubelet answer; the packets that do not reach it are the only ones that are sent to its node."""
+        if self.containers[name].rules and not self.leaky:
             self._meet(name, "PREROUTING")
             return Completed("", "curl: (28) Connection timed out", 28)
-        return Completed("Unauthorized", "", 0)
+        return super().ask_kubelet(container, name)
 
     def _meet(self, name: str, chain: str) -> None:
-        rules = self.rules.get(name, [])
-        self.rules[name] = [(rule, count + self.packets * rule.startswith(chain)) for rule, count in rules]
-
-    def _inspected(self, node: str) -> dict[str, Any]:
-        address = self.addresses.get(node, "10.0.0.3")
-        network: dict[str, Any] = {"IPAddress": address if self.state(node) != "exited" else "", "IPAMConfig": None}
-        if node in self.addresses:
-            network["IPAMConfig"] = {"IPv4Address": address}
-        state = {"Status": self.state(node), "ExitCode": 137, "StartedAt": str(self._started.get(node, 0))}
-        return {"State": state, "NetworkSettings": {"Networks": {self.name: network}}}
+        rules = self.containers[name].rules
+        rules[:] = [(rule, met + self.packets * rule.startswith(chain)) for rule, met in rules]
 
 
 class _Api(Api):
     """The API of nodes, leases and evictions; the rest is the world's."""
 
     def do_GET(self) -> None:  # noqa: N802 - the name in the base class
-        url, world = urlsplit(self.path), self.lossy
+        url, world = urlsplit(self.path), self.node_world
         name = url.path.rpartition("/")[2]
         if url.path in _KINDS:
             self.answer(200, {"resources": [{"kind": kind, "name": f"{kind.lower()}s"} for kind in _KINDS[url.path]]})
@@ -231,24 +222,24 @@ class _Api(Api):
     def do_PATCH(self) -> None:  # noqa: N802 - the name in the base class
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if "/leases/" in self.path:
-            said = "failed calling webhook: no endpoints" if self.lossy.closed else "ok"
-            self.answer(500 if self.lossy.closed else 200, {"message": said})
+            said = "failed calling webhook: no endpoints" if self.node_world.closed else "ok"
+            self.answer(500 if self.node_world.closed else 200, {"message": said})
             return
         if "webhooks" in body:
-            self.lossy.set_webhooks(body)
+            self.node_world.set_webhooks(body)
         else:
-            self.lossy.admit(body)
+            self.node_world.admit(body)
         self.answer(200, {})
 
     def do_DELETE(self) -> None:  # noqa: N802 - the name in the base class
         path = urlsplit(self.path).path
         if "/pods/" in path:
-            if self.lossy.begotten.pop(path.rpartition("/")[2], None):
+            if self.node_world.begotten.pop(path.rpartition("/")[2], None):
                 self.answer(200, {})
             else:
                 super().do_DELETE()
             return
-        self.lossy.missing.add(path.rpartition("/")[2])
+        self.node_world.missing.add(path.rpartition("/")[2])
         self.answer(200, {})
 
     def do_POST(self) -> None:  # noqa: N802 - the name in the base class
@@ -256,7 +247,7 @@ class _Api(Api):
             super().do_POST()
             return
         self.rfile.read(int(self.headers["Content-Length"]))
-        world, name = self.lossy, self.path.split("/")[-2]
+        world, name = self.node_world, self.path.split("/")[-2]
         if world.budget:
             world.budget -= 1
             self.answer(429, {"message": "Cannot evict pod as it would violate the pod's disruption budget."})
@@ -266,7 +257,7 @@ class _Api(Api):
         self.answer(201, {})
 
     @property
-    def lossy(self) -> LossyWorld:
+    def node_world(self) -> NodeWorld:
         world = self.server.world
-        assert isinstance(world, LossyWorld)
+        assert isinstance(world, NodeWorld)
         return world

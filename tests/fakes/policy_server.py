@@ -1,4 +1,4 @@
-"""Policed: an API server in memory that takes objects and enforces the harness's policies as Gatekeeper would."""
+"""Policy server: an API server in memory that takes objects and enforces the harness's policies as Gatekeeper would."""
 
 import json
 from base64 import b64encode
@@ -14,7 +14,7 @@ from tests.fakes.credentials import kubeconfig
 from tests.fakes.served import served
 from tests.fakes.world import World, WorldEngine
 
-__all__ = ["Policed"]
+__all__ = ["PolicyServer"]
 
 Object = dict[str, Any]
 
@@ -32,7 +32,7 @@ _POLICY = "ValidatingAdmissionPolicy 'gatekeeper-x' with binding 'gatekeeper-cha
 _FORBIDDEN = 'admission webhook "check-ignore-label.gatekeeper.sh" denied the request'
 
 
-class Policed:
+class PolicyServer:
     """What was applied, by its URL; `replicas` are the webhook pods that say they enforce it.
 
     `refused` are names of objects that are refused, with what is said of them, `broken` of those that
@@ -54,9 +54,9 @@ class Policed:
 
     @contextmanager
     def cluster(self, directory: Path) -> Iterator[Cluster]:
-        """Give the cluster, with its API served on loopback; `kubectl delete` on its node is remembered in `ran`."""
-        path, world = directory / "kubeconfig", World()
-        engine = _Engine(world=world, policed=self)
+        """Give the cluster, with its API served on loopback; what `kubectl` deletes is remembered in `ran`."""
+        path, world = directory / "kubeconfig", _World(self)
+        engine = WorldEngine(world=world)
         with served(self) as host:
             path.write_text(json.dumps(kubeconfig(host)), encoding="utf-8")
             yield Cluster("w", world.shape, engine, path, "w", None, "run", directory)
@@ -143,17 +143,14 @@ class Policed:
         return 201, item
 
 
-class _Engine(WorldEngine):
-    policed: Policed
+class _World(World):
+    """The nodes of such a cluster, on which kubectl deletes."""
 
-    def __init__(self, *, world: World, policed: Policed) -> None:
-        super().__init__(world=world)
-        object.__setattr__(self, "policed", policed)
+    def __init__(self, policy_server: PolicyServer) -> None:
+        super().__init__()
+        self._policy_server = policy_server
+        self.objects = policy_server.objects
 
-    def run(self, argv: Any, *_: Any, **__: Any) -> Completed:
-        """Remember a `kubectl delete`, and do it."""
-        self.policed.ran.append(" ".join(str(word) for word in argv[5:]))
-        name = str(argv[7])
-        for path in [path for path in self.policed.objects if path.rpartition("/")[2] == name]:
-            del self.policed.objects[path]
-        return Completed("", "", 0)
+    def docker(self, words: list[str], stdin: str | None = None) -> Completed:
+        self._policy_server.ran.append(" ".join(words[5:]))
+        return super().docker(words, stdin)

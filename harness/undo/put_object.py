@@ -1,4 +1,4 @@
-"""Objects: what an experiment puts into a cluster for a while, each with the undo that takes it away again."""
+"""Put object: applies an object for the duration of an experiment, with the undo that deletes it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,14 +10,14 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, BadScenario, PreparationFailed
 from chaos_harness.harness.undo.actions import undo
-from chaos_harness.harness.undo.commands import planes, undo_by_kubectl
+from chaos_harness.harness.undo.commands import control_plane_arguments, undo_by_kubectl
 from chaos_harness.harness.undo.promises import Undos
 
 __all__ = ["delete", "put"]
 
 _PATIENCE_SECONDS = 400.0
-"""A namespace goes when its last pod has gone, and on a busy node, or one just started, kubelets take their time. Nor
-does it go without kube-controller-manager, which a lost lease may cost a back-off of five minutes."""
+"""A namespace goes after its last pod, and kubelets of busy or just started nodes are slow. It also needs
+kube-controller-manager, which may be in a back-off of five minutes after it lost its lease."""
 
 _REFUSED_SECONDS = 10.0
 
@@ -26,18 +26,18 @@ _REFUSED_SECONDS = 10.0
 def delete(
     engine: Engine, *, control_plane: str, resource: str, name: str, namespace: str = "", others: Sequence[str] = ()
 ) -> None:
-    """Delete an object and wait until it is gone; one that is not there, or of a kind that is not there, is gone."""
+    """Delete an object and wait until it is gone; an object, or kind, that does not exist counts as gone."""
     where = ("--namespace", namespace) if namespace else ()
     words = ("delete", resource, name, *where, "--ignore-not-found", f"--timeout={_PATIENCE_SECONDS:.0f}s")
     undo_by_kubectl(engine, control_plane, others, *words, seconds=_PATIENCE_SECONDS + 10)
 
 
 def put(cluster: Cluster, undos: Undos, item: Mapping[str, Any], deadline: Deadline) -> None:
-    """Apply one object, after the promise to take it away again.
+    """Apply one object, after the undo that deletes it is journaled.
 
-    Tries for a while: a kind may be too new to be known, a webhook may have to be told of it first. Raises
-    PreparationFailed with what was said if it is refused all that time; DeadlineExceeded; and BadScenario, before
-    anything is done, if it has a name that would be an option or a path.
+    Retries for 10 s, because the kind may be too new for the API server, or the object for a webhook. Raises
+    PreparationFailed with the refusal if it is refused all the time; DeadlineExceeded; and BadScenario, before anything
+    is done, for a name that would be an option or a path.
     """
     problems = [f"{item['kind']} {'.'.join(place)}: {words}" for place, words in object_names.manifest_problems(item)]
     if problems:
@@ -52,7 +52,7 @@ def put(cluster: Cluster, undos: Undos, item: Mapping[str, Any], deadline: Deadl
         resource=f"{kind}.{number}.{group}" if group else kind,
         name=name,
         **place,
-        **planes(cluster),
+        **control_plane_arguments(cluster),
     )
     refused = unheard = ""
     part = deadline.within(_REFUSED_SECONDS, f"{kind} {name} to be applied")

@@ -1,10 +1,10 @@
-"""Harmed: a cluster of three control planes in memory, on which every fault can be done, cut off, and undone."""
+"""Crash world: a cluster of three control planes in memory, on which every fault can be done, cut off, and undone."""
 
 import copy
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -12,16 +12,15 @@ from urllib.parse import urlsplit
 from kubernetes.client import ApiClient, Configuration
 
 from chaos_harness.clusters.cluster import Cluster
-from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.engine import Engine, HostQuirks
-from chaos_harness.clusters.errors import CommandFailed
 from chaos_harness.clusters.machine.process import Completed
 from chaos_harness.clusters.registry.container import Registry
 from chaos_harness.clusters.registry.login import Login
 from chaos_harness.clusters.shape import Shape
-from tests.fakes.world import IMAGE
+from chaos_harness.harness.faults.control_plane.api_server import _KILL_AND_ASK as KILL_AND_ASK
+from tests.fakes.docker import DONE, Container, FakeDockerEngine
+from tests.fakes.nodes import IMAGE, FakeNodes
 
-__all__ = ["CGROUP", "CONFIG_MAP", "DEPLOYMENT", "Harmed", "KilledError"]
+__all__ = ["CGROUP", "CONFIG_MAP", "DEPLOYMENT", "CrashWorld", "KilledError"]
 
 DEPLOYMENT = "/apis/apps/v1/namespaces/gatekeeper-system/deployments/gatekeeper-controller-manager"
 CONFIG_MAP = "/api/v1/namespaces/n/configmaps/c"
@@ -31,9 +30,7 @@ _PODS = "/api/v1/namespaces/gatekeeper-system/pods"
 _TEMPLATES = "/apis/templates.gatekeeper.sh/v1/constrainttemplates"
 _WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/"
 _DATA = {"ca.crt": "Y2E=", "tls.crt": "Y3J0"}
-_KINDS = {"deployments": "Deployment"}
 _CORE = [{"kind": "ConfigMap", "name": "configmaps"}, {"kind": "Namespace", "name": "namespaces"}]
-_DONE = Completed("", "", 0)
 
 
 class KilledError(BaseException):
@@ -44,26 +41,19 @@ class _IgnoredError(Exception):
     """A change is not made."""
 
 
-class Harmed:
+class CrashWorld(FakeNodes):
     """`left` is how many changes are made until the harness is killed, before the next one or, `late`, just after.
 
     One that is `lazy` takes every command, says that it is done, and changes nothing.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.shape = Shape(control_planes=3, workers=2)
         planes = ["w-control-plane", "w-control-plane2", "w-control-plane3"]
-        self.containers: dict[str, dict[str, Any]] = {
-            name: {
-                "status": "running",
-                "address": f"10.0.0.{number}",
-                "files": [],
-                "rules": [],
-                "images": [IMAGE],
-                "limits": {CGROUP: "-1"},
-            }
-            for number, name in enumerate([*planes, "w-worker", "w-worker2", "w-registry"], start=2)
-        }
+        for number, name in enumerate([*planes, "w-worker", "w-worker2", "w-registry"], start=2):
+            files = {CGROUP: "-1"}
+            self.containers[name] = Container(name, address=f"10.0.0.{number}", images={IMAGE}, files=files)
         self.objects: dict[str, dict[str, Any]] = {
             DEPLOYMENT: _object("Deployment", DEPLOYMENT, {"spec": {"replicas": 3}}, version="apps/v1"),
             CONFIG_MAP: _object("ConfigMap", CONFIG_MAP, {"data": {"a": "1", "b": "2"}}),
@@ -84,8 +74,9 @@ class Harmed:
 
     def cluster(self, directory: Path) -> Cluster:
         """Return the cluster, which needs nothing of the directory."""
-        engine = _Engine(world=self)
+        engine = FakeDockerEngine(world=self)
         login = Login.make(directory)
+        self.header = f'header = "Authorization: {login.authorization}"\n'
         registry = Registry.at(engine, "w-registry", port=1, address="10.0.0.7", gateway="10.0.0.1", login=login)
         return _Cluster("w", self.shape, engine, directory / "none", "w", registry, "run", directory, self)
 
@@ -94,17 +85,15 @@ class Harmed:
         objects = copy.deepcopy(self.objects)
         for object_ in objects.values():
             object_["metadata"].pop("uid", None)  # what is made anew has another one
-        return copy.deepcopy(self.containers), objects
+        containers = [replace(container, starts=0, fixed="") for container in self.containers.values()]
+        return copy.deepcopy(containers), objects
 
-    def stop(self, name: str) -> None:
-        """Stop a container: what was in the kernel is gone, what was in files is not."""
-        self.containers[name] |= {"status": "exited", "rules": [], "limits": {CGROUP: "-1"}}
-
-    def start(self, name: str) -> None:
-        self.containers[name]["status"] = "running"
+    def stop(self, container: Container) -> None:
+        super().stop(container)
+        container.files[CGROUP] = "-1"
 
     @contextmanager
-    def _changing(self) -> Iterator[None]:
+    def changing(self) -> Iterator[None]:
         """Make a change, if the harness lives to see it."""
         if self.lazy:
             raise _IgnoredError
@@ -119,122 +108,57 @@ class Harmed:
         if self.left is not None:
             self.left -= 1
 
-    def docker(self, words: list[str], stdin: str | None) -> Completed:
+    def docker(self, words: list[str], stdin: str | None = None) -> Completed:
         """Do what a docker command asks."""
         self.asked += 1
         try:
-            return self._docker(words, stdin)
+            return super().docker(words, stdin)
         except _IgnoredError:
-            return _DONE
+            return DONE
 
-    def _docker(self, words: list[str], stdin: str | None) -> Completed:
-        verb, name = words[0], words[-1]
-        if verb == "exec":
-            words = [word for word in words if word != "--interactive"]
-            return self._exec(words[1], words[2:], stdin)
-        container = self.containers.get(name)
-        if container is None:
-            return Completed("", f"Error response from daemon: No such container: {name}", 1)
-        if verb == "inspect" and "--format" in words:
-            return Completed(container["status"], "", 0)
-        if verb == "inspect":
-            return Completed(json.dumps([self._inspected(container)]), "", 0)
-        return self._do(words, name, container)
+    def script(self, container: Container, script: str, words: Sequence[str]) -> Completed:
+        if script == KILL_AND_ASK:
+            with self.changing():
+                return DONE
+        return super().script(container, script, words)
 
-    def _do(self, words: list[str], name: str, container: dict[str, Any]) -> Completed:
-        verb = words[0]
-        if verb == "unpause" and container["status"] != "paused":
-            return Completed("", f"Error response from daemon: Container {name} is not paused", 1)
-        with self._changing():
-            if verb in ("stop", "kill", "restart"):
-                self.stop(name)
-            elif verb in ("pause", "unpause"):
-                container["status"] = "paused" if verb == "pause" else "running"
-            elif verb == "start":
-                self.start(name)
-            elif words[:2] == ["network", "connect"]:
-                container["address"] = words[words.index("--ip") + 1]
-            else:
-                container["address"] = ""
-        if verb == "restart":
-            with self._changing():
-                self.start(name)
-        return _DONE
+    def limiting_file(self, container: Container) -> str:
+        return CGROUP
 
-    def _exec(self, name: str, argv: list[str], stdin: str | None) -> Completed:
-        argv = argv[3:] if argv[0] == "timeout" else argv
-        container = self.containers.get(name)
-        if container is None:
-            return Completed("", f"Error response from daemon: No such container: {name}", 1)
-        if container["status"] != "running":
-            what = "is not running" if container["status"] == "exited" else "is paused"
-            return Completed("", f"Error response from daemon: Container {name} {what}", 1)
-        if argv[0] == "kubectl":
-            return self._kubectl(argv[3:], stdin)
-        if argv[0] == "crictl":
-            return self._crictl(container, argv)
-        return self._shell(container, argv)
+    def processes(self, container: Container) -> Mapping[str, dict[str, Any]]:
+        labels = {"io.kubernetes.pod.name": "p", "io.kubernetes.pod.uid": "uid"}
+        pod = next((pod for pod in self.pods if pod["spec"]["nodeName"] == container.name), None)
+        process = {"pid": 7, "running": True, "labels": labels}
+        if pod is None:
+            return {"c": {**process, "name": "kube-apiserver", "uid": ""}}
+        return {"c": {**process, "uid": pod["metadata"]["uid"]}}
 
-    def _shell(self, container: dict[str, Any], argv: list[str]) -> Completed:
-        if argv[:2] == ["bash", "-c"] and argv[3] == "limit":
-            return Completed(f"{CGROUP}\n{container['limits'][CGROUP]}\n", "", 0)
-        if argv[0] == "cat":
-            return Completed(container["limits"][argv[1]], "", 0)
-        if argv[0] == "curl":
-            return Completed("200", "", 0)
-        if argv[0] == "iptables" and argv[3] == "-nvxL":
-            return Completed("".join(f"7 420 {' '.join(rule)}\n" for rule in container["rules"]), "", 0)
-        if argv[0] == "iptables" and argv[3] == "-D" and argv[4:] not in container["rules"]:
-            return Completed("", "iptables: Bad rule (does a matching rule exist in that chain?).", 1)
-        with self._changing():
-            if argv[0] == "iptables":
-                (container["rules"].append if argv[3] == "-I" else container["rules"].remove)(argv[4:])
-            elif argv[0] == "touch":
-                container["files"] = [argv[-1]]
-            elif argv[0] == "rm":
-                container["files"] = []
-            elif argv[:2] == ["bash", "-c"] and argv[3] == "write":
-                container["limits"][argv[4]] = argv[5]
-        return _DONE
+    def end_process(self, container: Container, pid: str) -> bool:
+        return pid == "7"
 
-    def _crictl(self, container: dict[str, Any], argv: list[str]) -> Completed:
-        if argv[1] == "images":
-            return Completed(json.dumps({"images": [{"repoTags": container["images"]}]}), "", 0)
-        if argv[1] == "inspecti":
-            return Completed("", "", int(argv[-1] not in container["images"]))
-        if argv[1] == "ps":
-            return Completed(json.dumps({"containers": [{"id": "c", "metadata": {"attempt": 0}}]}), "", 0)
-        if argv[1] == "inspect":
-            running = {"status": {"state": "CONTAINER_RUNNING"}, "info": {"pid": 7}}
-            return Completed(json.dumps(running), "", 0)
-        with self._changing():
-            container["images"] = [argv[-1]] if argv[1] == "pull" else []
-        return _DONE
+    def find(self, path: str) -> dict[str, Any] | None:
+        return self.objects.get(path)
 
-    def _kubectl(self, argv: list[str], stdin: str | None) -> Completed:
-        if argv[:2] == ["--namespace", "gatekeeper-system"]:
-            argv = argv[2:]
-        if argv[0] == "get":
-            return Completed(json.dumps(self.objects[_SECRET]), "", 0)
-        if argv[0] == "create" and self._named("Node", json.loads(stdin or "")["metadata"]["name"]):
-            return Completed("", "Error from server (AlreadyExists): nodes exists", 1)
-        with self._changing():
-            if argv[0] == "create":
-                node = json.loads(stdin or "")
-                self.objects[f"/api/v1/nodes/{node['metadata']['name']}"] = node
-            elif argv[0] == "rollout":
+    def listed(self, path: str) -> Sequence[dict[str, Any]]:
+        return [object_ for at, object_ in self.objects.items() if at.startswith(f"{path}/")]
+
+    def create(self, path: str, made: dict[str, Any]) -> None:
+        with self.changing():
+            self.objects[path] = made
+
+    def merge(self, path: str, patch: Mapping[str, Any]) -> bool:
+        """Merge a patch; a Deployment that is rolled out anew fills the Secret, as Gatekeeper does."""
+        before = copy.deepcopy(self.objects[path])
+        with self.changing():
+            if "template" in patch.get("spec", {}):
                 self.objects[_SECRET]["data"] = dict(_DATA)
-            elif argv[0] in ("cordon", "uncordon"):
-                self._named("Node", argv[1])[0]["spec"].update(unschedulable=True)
-                if argv[0] == "uncordon":
-                    self._named("Node", argv[1])[0]["spec"].pop("unschedulable")
-            elif argv[0] == "patch":
-                kind = _KINDS.get(resource := argv[1].partition(".")[0], resource)
-                _merge(self._named(kind, argv[2])[0], json.loads(argv[-1]))
-            elif argv[0] == "delete":
-                doomed = _TEMPLATES if argv[1] == "constrainttemplates" else f"/api/v1/namespaces/{argv[2]}"
-                self.objects = {path: object_ for path, object_ in self.objects.items() if not path.startswith(doomed)}
-        return _DONE
+            else:
+                _merge(self.objects[path], patch)
+        return self.objects[path] != before
+
+    def delete(self, path: str) -> None:
+        with self.changing():
+            del self.objects[path]
 
     def serve(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         """Answer a request to the API server."""
@@ -249,7 +173,7 @@ class Harmed:
             return self._get(path)
         if path == "/api/v1/namespaces":
             return 403, {"message": "denied"}
-        with self._changing():
+        with self.changing():
             if method == "DELETE":
                 self.objects.pop(path, None)
             elif method == "PATCH" and path not in self.objects:
@@ -282,15 +206,6 @@ class Harmed:
         object_ = copy.deepcopy(self.objects.get(path))
         return (200, object_) if object_ else (404, {"message": "not found"})
 
-    def _named(self, kind: str, name: str) -> list[dict[str, Any]]:
-        of_kind = (object_ for object_ in self.objects.values() if object_["kind"] == kind)
-        return [object_ for object_ in of_kind if object_["metadata"]["name"] == name]
-
-    def _inspected(self, container: Mapping[str, Any]) -> dict[str, Any]:
-        network = {"IPAddress": container["address"] if container["status"] != "exited" else "", "IPAMConfig": None}
-        state = {"Status": container["status"], "StartedAt": "1"}
-        return {"State": state, "NetworkSettings": {"Networks": {"w": network}}}
-
     def _pod(self, name: str) -> dict[str, Any]:
         metadata = {"name": name, "uid": f"uid-{name}", "namespace": "gatekeeper-system", "resourceVersion": "1"}
         status = {"containerID": "containerd://c", "restartCount": 0, "state": {"running": {}}}
@@ -299,26 +214,8 @@ class Harmed:
 
 
 @dataclass(frozen=True)
-class _Engine(Engine):
-    host: str = "unix:///nowhere/docker.sock"
-    private: bool = True
-    version: str = "20.10.24"
-    quirks: HostQuirks = field(default_factory=HostQuirks)
-    cli: str = "docker"
-    world: Harmed = field(default_factory=Harmed)
-
-    def run(
-        self, argv: Sequence[str | Path], deadline: Deadline, *, check: bool = True, stdin: Any = None, **_: Any
-    ) -> Completed:
-        done = self.world.docker([str(word) for word in argv], stdin)
-        if check and done.returncode:
-            raise CommandFailed(f"`docker {' '.join(map(str, argv))}`: {done.stderr}")
-        return done
-
-
-@dataclass(frozen=True)
 class _Cluster(Cluster):
-    world: Harmed = field(default_factory=Harmed)
+    world: CrashWorld = field(default_factory=CrashWorld)
 
     def client(self, *, connections: int = 4) -> ApiClient:
         return _Api(self.world)
@@ -327,7 +224,7 @@ class _Cluster(Cluster):
 class _Api(ApiClient):
     """An API client whose server is the world, in the thread of who asks, so that he can be killed there."""
 
-    def __init__(self, world: Harmed) -> None:
+    def __init__(self, world: CrashWorld) -> None:
         super().__init__(Configuration(host="http://w"))
         self._world = world
         self.rest_client.pool_manager = cast("Any", _Pool(world))
@@ -340,7 +237,7 @@ class _Api(ApiClient):
 class _Pool:
     """The connections of who watches: he gets a list, and then learns that no version is kept."""
 
-    def __init__(self, world: Harmed) -> None:
+    def __init__(self, world: CrashWorld) -> None:
         self._world = world
 
     def request(self, method: str, url: str, **_: Any) -> "_Answer":

@@ -1,4 +1,4 @@
-"""Another: how a command is run in a PID namespace of its own, as another user who reads what this one's tests need."""
+"""Other user: how a command runs in a PID namespace of its own, as somebody who may read what this one's tests need."""
 
 import stat
 import subprocess

@@ -1,0 +1,116 @@
+"""Heals: the check that the cluster comes back once a fault is undone, which every lasting fault claims by itself."""
+
+from collections.abc import Collection
+from functools import reduce
+from math import inf
+from operator import and_
+
+from chaos_harness.harness.checks import Check, identified
+from chaos_harness.harness.checks.rule import bounded
+from chaos_harness.harness.history import History
+from chaos_harness.harness.history.coverage import Coverage
+from chaos_harness.harness.history.faults import Faults, FaultSpan, Names, listed
+from chaos_harness.harness.history.following import follow
+from chaos_harness.harness.history.spans import Spans, when_passed
+from chaos_harness.harness.history.undone import Undone
+from chaos_harness.harness.verdict import Verdict
+
+__all__ = ["heals", "implied"]
+
+
+@identified
+def heals(seconds: float, *, fault: Names) -> Check:
+    """Return the check that `fault` is proved to be healed within `seconds` after all that takes it back was done.
+
+    Of several faults, or one that was repeated, all are. Seconds in which this machine was starved, or another fault
+    lasted, violate nothing. Where nothing tells when its undos were done, they may have been when they began. The
+    figure `heal_seconds` is how long the slowest one took. Violated: the proof came later, or was asked for in vain for
+    longer. Inconclusive: the fault was not proved, or not undone, or is one-shot; nobody asked for long enough; lines
+    are missing before the end of it, in which may stand that it was starved, or that there was another fault.
+    """
+    names = listed(fault)
+
+    def check(recorded: History) -> Verdict:
+        history = _Taken(recorded)
+        name, faults = " and ".join(names), history.faults.named(*names)
+        if not faults:
+            return Verdict("inconclusive", f"there was no {name}")
+        verdict = reduce(and_, (history.judge(one, seconds) for one in faults))
+        figures = {"heal_seconds": max(took)} if (took := history.took(faults)) else {}
+        by_id = set(names) == {one.id for one in faults}
+        if verdict.outcome == "holds" and not (history.coverage.ended or by_id):
+            return Verdict("inconclusive", f"the history has no end: {name} may have been repeated")
+        return Verdict(verdict.outcome, verdict.summary, verdict.evidence, figures, verdict.at)
+
+    check.__name__ = f"{' and '.join(names)} heals within {seconds:g} s after it is undone"
+    return Check(check)
+
+
+def implied(recorded: History, named: Collection[str] = ()) -> list[Check]:
+    """Return what a history claims by itself: each lasting fault that was proved and undone heals in the time it has.
+
+    `named` are the names, or ids, of faults of which somebody claims that otherwise: nothing is added of those. Faults
+    of one name are one claim, if all of them were undone and have the same time; else each is named by its id.
+    """
+    history = _Taken(recorded)
+    claims = []
+    for name in dict.fromkeys(fault.name for fault in history.faults.all):
+        faults = history.faults.named(name)
+        open_ones = [fault for fault in faults if history.lasts(fault) and not {fault.name, fault.id} & set(named)]
+        times = {history.undone.of(fault).within for fault in open_ones}
+        if len(open_ones) == len(faults) and len(times) == 1:
+            claims.append(heals(times.pop(), fault=name))
+        else:
+            claims += [heals(history.undone.of(fault).within, fault=fault.id) for fault in open_ones]
+    return claims
+
+
+class _Taken:
+    """A history, read for how its faults were taken back."""
+
+    def __init__(self, recorded: History) -> None:
+        self.coverage, self.faults, self.undone = Coverage(recorded), Faults(), Undone()
+        follow(recorded, self.faults, self.undone, self.coverage)
+
+    def lasts(self, fault: FaultSpan) -> bool:
+        """Whether a fault was proved, is no blow, and was undone."""
+        return fault.proved is not None and not fault.one_shot and self.undone.of(fault).done is not None
+
+    def took(self, faults: Collection[FaultSpan]) -> list[float]:
+        """Return how many seconds healing took of those faults of which that is known."""
+        taken = [(self.undone.of(fault).done, fault.healed) for fault in faults]
+        return [round(healed - done, 3) for done, healed in taken if done is not None and healed is not None]
+
+    def judge(self, fault: FaultSpan, seconds: float) -> Verdict:
+        """Return the verdict on one fault."""
+        name, undoing = fault.name, self.undone.of(fault)
+        if fault.one_shot:
+            return Verdict("inconclusive", f"{name} is one-shot: it has nothing to heal")
+        if fault.proved is None:
+            return Verdict("inconclusive", f"{name} was not proved")
+        begin = undoing.began if undoing.done is None else undoing.done
+        if begin is None or (undoing.done is None and fault.healed is None):
+            return Verdict("inconclusive", f"{name} was not undone")
+        end = fault.healed if fault.healed is not None else undoing.given_up
+        if end is None:
+            return Verdict("inconclusive", f"{name} is not healed, and nothing tells for how long that was asked")
+        lost, others = self.coverage.lost.within(0.0, end), self._others(fault, begin, end)
+        excused = self.coverage.blind | Spans.of(other.harm for other in others)
+        certain = 0.0 if lost or undoing.done is None else end - begin - excused.within(begin, end).total
+        worst = inf if fault.healed is None else end - begin
+        outcome = bounded(certain, worst, seconds)
+        since = "its undos began" if undoing.done is None else "it was undone"
+        words = f"{name} is {'not ' if fault.healed is None else ''}healed {end - begin:.1f} s after {since}"
+        evidence = (fault.heal_proof or undoing.said,)
+        if outcome != "inconclusive":
+            at = when_passed(begin, seconds, excused) if outcome == "violated" else None
+            return Verdict(outcome, words, evidence, at=at)
+        starved = self.coverage.blind.within(begin, end)
+        why = f"lines are missing from {lost}" if lost else f"{seconds:g} s are allowed"
+        why += f", and {' and '.join(other.name for other in others)} was there, too" if others else ""
+        why += f", and this machine was starved from {starved}" if starved and not lost else ""
+        return Verdict("inconclusive", f"{words}: {why}", evidence)
+
+    def _others(self, fault: FaultSpan, begin: float, end: float) -> list[FaultSpan]:
+        """Return the other faults that may have kept the cluster from coming back between two moments."""
+        return [other for other in self.faults.all if other != fault and Spans.of([other.harm]).within(begin, end)]

@@ -1,0 +1,88 @@
+"""Healing: takes one fault back and waits for the proof that it is healed; claims, at the end, that all of them are."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import ApiRefused, ApiUnreachable, CommandFailed, DeadlineExceeded
+from chaos_harness.harness.checks.heals import heals, implied
+from chaos_harness.harness.errors import FaultNotApplied, HarnessError, InvariantViolated
+from chaos_harness.harness.experiment.record import ClaimRecord, Record
+from chaos_harness.harness.faults import ONE_SHOT, Fault
+from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.history import HistoryWriter, read
+from chaos_harness.harness.history.vocabulary import HEAL, HEALED, NOT_HEALED, UNDONE
+from chaos_harness.harness.judging import faults_of, judge_of
+from chaos_harness.harness.verdict import Claim
+
+__all__ = ["claim_healing", "take_back"]
+
+_HEALED_SECONDS = 120.0
+"""How long a fault that does not say it (`healed_within`) may take to be healed."""
+
+_PATIENCE = 1.25
+"""How much longer than it may take it is asked for: seconds in which this machine was starved do not count."""
+
+_ANSWERS = (FaultNotApplied, DeadlineExceeded, ApiRefused, ApiUnreachable)
+"""What the cluster itself says by not being healed; anything else keeps us from asking, and is ours."""
+
+
+def take_back(
+    fault: Fault, injection: Injection, history: HistoryWriter, process: str, within: float | None, *, proved: bool
+) -> tuple[bool, str]:
+    """Take a fault back; return whether it is proved to be healed, and what proves it, or what was said last instead.
+
+    All of it is written to the history, with the seconds `within` which it is claimed to heal; None: those that the
+    fault says. It is asked again until then, and a quarter longer. Raises UndoFailed if it cannot be taken back, and
+    whatever keeps us from asking; FaultNotApplied for one that was not `proved`, and does not heal at once: that says
+    nothing of the product.
+    """
+    name = {"name": fault.name}
+    history.append("invoke", process, HEAL, name)
+    injection.heal()
+    proof, said = ONE_SHOT.value, ""
+    if fault.healed is not ONE_SHOT:
+        given = getattr(fault, "healed_within", _HEALED_SECONDS) if within is None else within
+        history.append("ok", process, UNDONE, {**name, "within": given})
+        deadline = Deadline.after(given * _PATIENCE, f"{fault.name} to be healed")
+        if proved:
+            proof, said = _asked(fault.healed, injection.cluster, deadline)
+        else:
+            proof = fault.healed(injection.cluster, deadline)
+    if not proof:
+        history.append("fail", process, NOT_HEALED, {**name, "said": said})
+        return False, said
+    history.append("ok", process, HEALED, {**name, "proof": proof})
+    return True, proof
+
+
+def _asked(prove: Callable[[Cluster, Deadline], str], cluster: Cluster, deadline: Deadline) -> tuple[str, str]:
+    """Return what proves that a fault is healed; or "", and what is said instead."""
+    last: HarnessError | None = None
+    for _ in deadline.attempts(first=0.5, most=5.0):
+        try:
+            return prove(cluster, deadline), ""
+        except (*_ANSWERS, CommandFailed) as error:
+            if last is None or not isinstance(error, DeadlineExceeded):  # which only says that no time is left to ask
+                last = error
+    if last is not None and not isinstance(last, _ANSWERS):
+        raise last
+    return "", str(last)
+
+
+def claim_healing(
+    history: HistoryWriter, record: Record, claimed: Iterable[str]
+) -> Iterator[HarnessError | InvariantViolated]:
+    """Claim of each lasting fault of a finished history that it heals; yield what is raised for those that do not.
+
+    Not of those of which one of the claims `claimed`, by their ids, says so. Each verdict is told in `record`.
+    """
+    recorded = read(history.path)
+    for check in implied(recorded, faults_of(heals.__name__, claimed)):
+        claim = Claim(check)
+        verdict = check(recorded)
+        record.claims.append(ClaimRecord.of(claim, verdict, history.end, judge_of(check)))
+        try:
+            claim.accept(verdict)
+        except (HarnessError, InvariantViolated) as error:
+            yield error

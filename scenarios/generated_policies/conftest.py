@@ -1,0 +1,19 @@
+"""Fixtures of the generated-policy scenarios: what the options of races say."""
+
+import pytest
+
+__all__ = ["race_mode", "repetitions"]
+
+
+@pytest.fixture(scope="session")
+def repetitions(pytestconfig: pytest.Config) -> int:
+    """Return how often a race is run in its experiment (--repetitions)."""
+    times: int = pytestconfig.option.repetitions
+    return times
+
+
+@pytest.fixture(scope="session")
+def race_mode(pytestconfig: pytest.Config) -> str:
+    """Return when a race is run (--race): "trigger", at the moment that counts, or "burst", at once."""
+    mode: str = pytestconfig.option.race
+    return mode
