@@ -77,7 +77,7 @@ def truth(session: nox.Session) -> None:
             f"no verdicts.jsonl in {', '.join(none)}; `ls reports/out/*/verdicts.jsonl` shows the runs there are"
         )
     runs = Path("reports", "out", f"truth-{time.strftime('%Y%m%d-%H%M%S')}")
-    names = ("python", "-m", "chaos_harness.clusters.versions", "gatekeeper", *chosen.versions)
+    names = ("python", "-m", "chaos_harness.clusters.known_versions", "gatekeeper", *chosen.versions)
     version_runs = [runs / version for version in dict.fromkeys((session.run(*names, silent=True) or "").split())]
     for run in version_runs:
         options = ["--gatekeeper", run.name, "--times", chosen.times, "--alluredir", str(run / "results")]

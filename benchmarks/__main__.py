@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from benchmarks.cluster_creation import ClusterCreation
 from benchmarks.detection import Detection
 from benchmarks.findings import Findings
 from benchmarks.histories import Histories
-from benchmarks.making import ClusterCreation
 from benchmarks.overhead import Overhead
 from benchmarks.peer import Peer
 from benchmarks.samples import Benchmark, OnCluster
 from benchmarks.suites import CHOSEN, Suites
-from benchmarks.watched import WatchLoad
+from benchmarks.watch_load import WatchLoad
 from chaos_harness.clusters import images
 from chaos_harness.clusters.garbage import collect_garbage
 from chaos_harness.clusters.shape import Shape

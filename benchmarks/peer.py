@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.killed import kill_ours, kill_while_cordoned, list_cordoned, uncordon
+from benchmarks.kill import kill_ours, kill_while_cordoned, list_cordoned, uncordon
 from benchmarks.samples import Limit, Ratio, Samples, time_block
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from chaos_harness.clusters import versions
+from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine, find, packages
@@ -195,8 +195,8 @@ def tools() -> list[Finding]:
     for name, wanted, words in (
         ("go", None, ["version"]),
         ("docker", None, ["--version"]),
-        ("kind", versions.KIND, ["version"]),
-        ("helm", versions.HELM, ["version", "--short"]),
+        ("kind", known_versions.KIND, ["version"]),
+        ("helm", known_versions.HELM, ["version", "--short"]),
     ):
         path = shutil.which(name)
         if path is None:

@@ -12,7 +12,7 @@ from pydantic import (
     ValidationInfo,
 )
 
-from chaos_harness.clusters import versions
+from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.errors import BadScenario
 from chaos_harness.clusters.terminal.escape import escape_controls
 
@@ -33,7 +33,7 @@ def _text(version: object) -> object:
     """Refuse a version that YAML or Python parsed as a number."""
     if isinstance(version, int | float):
         raise ValueError(  # noqa: TRY004 - pydantic makes no problem of a TypeError
-            f'expected a version in quotes, such as "{versions.DEFAULT_MINOR}": as a number, 1.40 is 1.4'
+            f'expected a version in quotes, such as "{known_versions.DEFAULT_MINOR}": as a number, 1.40 is 1.4'
         )
     return version
 
@@ -46,20 +46,20 @@ def _number(value: object) -> object:
 
 
 def _kubernetes(version: str, info: ValidationInfo) -> str:
-    return _known("Kubernetes", version, versions.KUBERNETES, info)
+    return _known("Kubernetes", version, known_versions.KUBERNETES, info)
 
 
 def _gatekeeper(version: str, info: ValidationInfo) -> str:
-    return _known("Gatekeeper", version, versions.GATEKEEPER, info)
+    return _known("Gatekeeper", version, known_versions.GATEKEEPER, info)
 
 
 def _known(product: str, version: str, there: tuple[str, ...], info: ValidationInfo) -> str:
     """Return the full version for a version that may be given in part."""
-    full = versions.resolve_version(version, there)
-    if full is None and info.context == RECORDED and versions.GIVEN.fullmatch(version):
+    full = known_versions.resolve_version(version, there)
+    if full is None and info.context == RECORDED and known_versions.GIVEN.fullmatch(version):
         return version
     if full is None:
-        raise ValueError(versions.refusal_message(product, version, there))
+        raise ValueError(known_versions.refusal_message(product, version, there))
     return full
 
 
@@ -82,8 +82,8 @@ class Shape(BaseModel):
 
     control_planes: Annotated[Literal[1, 3], BeforeValidator(_number)] = 1
     workers: Annotated[int, Field(ge=0, le=6)] = 2
-    kubernetes: _Kubernetes = versions.DEFAULT_KUBERNETES
-    gatekeeper: _Gatekeeper | None = versions.DEFAULT_GATEKEEPER
+    kubernetes: _Kubernetes = known_versions.DEFAULT_KUBERNETES
+    gatekeeper: _Gatekeeper | None = known_versions.DEFAULT_GATEKEEPER
     install: Install = "manifest"
     registry: bool = True
     certificate: Certificate = "prepared"

@@ -11,7 +11,7 @@ from itertools import product
 from pathlib import Path
 
 from chaos_harness.clusters import engine as engines
-from chaos_harness.clusters import garbage, images, versions
+from chaos_harness.clusters import garbage, images, known_versions
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine, claims, host_changes
 from chaos_harness.clusters.engine.inventory import RUN, EngineObject, inventory
@@ -53,8 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     gc.set_defaults(verb=_gc)
     ready = verbs.add_parser("images", help="prepare the images of clusters in advance")
     for product_, known, default in (
-        ("kubernetes", versions.KUBERNETES, versions.DEFAULT_KUBERNETES),
-        ("gatekeeper", versions.GATEKEEPER, versions.DEFAULT_GATEKEEPER),
+        ("kubernetes", known_versions.KUBERNETES, known_versions.DEFAULT_KUBERNETES),
+        ("gatekeeper", known_versions.GATEKEEPER, known_versions.DEFAULT_GATEKEEPER),
     ):
         choice = f"of {', '.join(known)}, or a minor: its newest"
         ready.add_argument(f"--{product_}", nargs="+", default=[default], metavar="V", help=choice)

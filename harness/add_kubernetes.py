@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chaos_harness.clusters import versions
+from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed, ImageUnavailable
@@ -78,7 +78,11 @@ def add(request: Request, progress: Progress, *, root: Path = _ROOT, compose: Co
     if problems:
         raise BadScenario(problems)
     version = _full(request.version)
-    replaced = versions.resolve_version(request.replace, versions.recipes(root / _RECIPES)) if request.replace else None
+    replaced = (
+        known_versions.resolve_version(request.replace, known_versions.recipes(root / _RECIPES))
+        if request.replace
+        else None
+    )
     with tempfile.TemporaryDirectory(prefix="chaos-harness-adding-") as folder:
         stage = Path(folder)
         _copy(root, stage)
@@ -107,7 +111,7 @@ def add(request: Request, progress: Progress, *, root: Path = _ROOT, compose: Co
 
 def list_versions(there: Sequence[str]) -> str:
     """Return the available versions as the README lists them."""
-    default = versions.resolve_version(versions.DEFAULT_MINOR, there)
+    default = known_versions.resolve_version(known_versions.DEFAULT_MINOR, there)
     return ", ".join(f"{version} (default)" if version == default else version for version in there)
 
 
@@ -120,7 +124,7 @@ def _problems(request: Request, root: Path) -> list[str]:
     missing = [str(name) for name in (_RECIPES, _LOCK, _SCHEMA, _README) if not (root / name).exists()]
     if missing:
         return [f"{root} is no checkout of the project: {', '.join(missing)} is missing; type it in a clone of it"]
-    there, locked = versions.recipes(root / _RECIPES), read_lock(root / _LOCK)
+    there, locked = known_versions.recipes(root / _RECIPES), read_lock(root / _LOCK)
     problems = [*_of_version(request, there), *_of_digest(request, locked), *_of_replaced(request, there)]
     if shutil.which("go") is None:
         problems.append(
@@ -135,7 +139,7 @@ def _problems(request: Request, root: Path) -> list[str]:
 
 def _of_version(request: Request, there: Sequence[str]) -> Iterator[str]:
     version = _full(request.version)
-    if not versions.FULL.fullmatch(version):
+    if not known_versions.FULL.fullmatch(version):
         yield f"version {request.version!r}: expected a full one, such as v1.36.5; there are {', '.join(there)}"
     elif version in there:
         build = f"`{command_line('images --')} --kubernetes {version}`"
@@ -155,15 +159,15 @@ def _of_digest(request: Request, locked: Mapping[str, str]) -> Iterator[str]:
 def _of_replaced(request: Request, there: Sequence[str]) -> Iterator[str]:
     if request.replace is None:
         return
-    replaced = versions.resolve_version(request.replace, there)
+    replaced = known_versions.resolve_version(request.replace, there)
     if replaced is None:
         yield f"--replace {request.replace}: there is no recipe of it; there are {', '.join(there)}"
         return
     left = [version for version in (*there, _full(request.version)) if version != replaced]
-    if not versions.resolve_version(versions.DEFAULT_MINOR, filter(versions.FULL.fullmatch, left)):
+    if not known_versions.resolve_version(known_versions.DEFAULT_MINOR, filter(known_versions.FULL.fullmatch, left)):
         yield (
-            f"--replace {request.replace}: nothing of the default minor {versions.DEFAULT_MINOR} would be left; "
-            "change DEFAULT_MINOR in clusters/versions.py first"
+            f"--replace {request.replace}: nothing of the default minor {known_versions.DEFAULT_MINOR} would be left; "
+            "change DEFAULT_MINOR in clusters/known_versions.py first"
         )
 
 
@@ -190,7 +194,7 @@ def _compose(compose: Compose, version: str, stage: Path) -> None:
 def _write_listed(stage: Path) -> None:
     """Write the list of versions into the README."""
     text = (stage / _README).read_text(encoding="utf-8")
-    line = f"Kubernetes {list_versions(versions.recipes(stage / _RECIPES))};"
+    line = f"Kubernetes {list_versions(known_versions.recipes(stage / _RECIPES))};"
     (stage / _README).write_text(_LISTED.sub(line, text), encoding="utf-8")
 
 

@@ -9,7 +9,7 @@ from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.errors import HarnessError
 from chaos_harness.reports.allure import killed_runs
 from chaos_harness.reports.allure.categories import viewer_command
-from chaos_harness.reports.html import allure_cli, generate, serving
+from chaos_harness.reports.html import allure_cli, generate, server
 
 __all__ = ["main"]
 
@@ -39,13 +39,13 @@ def main(arguments: list[str]) -> int:
         _say(f"no HTML report: {error}")
         if (run / _RESULTS).is_dir():
             _say(
-                f"results: {named / _RESULTS}; to read them where npm and Python packages can be had, "
+                f"results: {named / _RESULTS}; to read them on a machine that can install npm and Python packages, "
                 f"copy {named} there and type, in a checkout of this: {viewer_command(Path(run.name))}"
             )
         return 1
     _say(f"report: {named / 'report' / index.name}")
     if options.serve:
-        serving.serve(index.parent, options.port, _say)
+        server.serve(index.parent, options.port, _say)
     return 0
 
 

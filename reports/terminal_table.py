@@ -11,9 +11,9 @@ import pytest
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.experiment.record import ClaimRecord, Record
 from chaos_harness.harness.redaction import redact
-from chaos_harness.reports import blame
+from chaos_harness.reports import failure_origin
 from chaos_harness.reports.allure.categories import viewer_command
-from chaos_harness.reports.blame import FailureOrigin, origin_of
+from chaos_harness.reports.failure_origin import FailureOrigin, origin_of
 from chaos_harness.reports.records import read_record, reason_of
 
 __all__ = ["pytest_addoption", "pytest_configure"]
@@ -36,7 +36,7 @@ _ORIGINS: dict[FailureOrigin, tuple[str, str]] = {
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option that makes the quality gate decide the exit status."""
     help_text = (
-        "end with 1 also if a figure is worse than in earlier runs beyond noise; for a machine that does nothing else"
+        "exit with 1, too, if a figure is worse than in earlier runs beyond noise; for a machine that does nothing else"
     )
     parser.getgroup("chaos").addoption("--fail-on-regression", action="store_true", help=help_text)
 
@@ -45,7 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Show the table in the process with the terminal; workers only add the origin of failures to their reports."""
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Summary(), "chaos-summary")
-    config.pluginmanager.register(blame, "chaos-blame")
+    config.pluginmanager.register(failure_origin, "chaos-failure-origin")
 
 
 @dataclass
@@ -55,20 +55,20 @@ class _Test:
     seconds: float = 0.0
     outcome: str = "passed"
     message: str = ""
-    blame: FailureOrigin = "harness"
+    origin: FailureOrigin = "harness"
     record: Record | None = None
 
     def add(self, report: pytest.TestReport) -> None:
         self.seconds += report.duration
         self.record = read_record(report.user_properties) or self.record
         if report.outcome != "passed" and self.outcome == "passed":
-            self.outcome, self.message, self.blame = report.outcome, reason_of(report), origin_of(report)
+            self.outcome, self.message, self.origin = report.outcome, reason_of(report), origin_of(report)
 
     @property
     def verdict(self) -> tuple[str, str]:
         """The mark and the word for a test without a deciding claim."""
         if self.outcome == "failed":
-            return _ORIGINS[self.blame]
+            return _ORIGINS[self.origin]
         return ("✓", "passed") if self.outcome == "passed" else ("-", "skipped")
 
 

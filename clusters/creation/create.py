@@ -14,9 +14,9 @@ from chaos_harness.clusters.garbage import Owner
 from chaos_harness.clusters.images import Images
 from chaos_harness.clusters.kind.cli import KindCli
 from chaos_harness.clusters.kind.logs import LogKeeper, likely_cause
-from chaos_harness.clusters.machine.interrupts import defer_interrupts
 from chaos_harness.clusters.machine.removal import remove_folder
 from chaos_harness.clusters.machine.scratch import hold_folder
+from chaos_harness.clusters.machine.signals import defer_interrupts
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.escape import first_line
 from chaos_harness.clusters.terminal.progress import Progress

@@ -12,7 +12,7 @@ from typing import IO, Any
 import docker
 
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.engine import claims, guard, packages, private, pushing, user_engine
+from chaos_harness.clusters.engine import claims, guard, packages, private_engine, pushing, user_engine
 from chaos_harness.clusters.engine.dialogue import Dialogue, start_dialogue
 from chaos_harness.clusters.engine.host_quirks import HostQuirks
 from chaos_harness.clusters.engine.layout import Layout
@@ -153,7 +153,7 @@ def connect(
         claims.hold(answered[0], owner)
 
     try:
-        private.start(layout, progress or Progress.quiet(), adopt)
+        private_engine.start(layout, progress or Progress.quiet(), adopt)
     except EngineUnavailable as error:
         if users:
             raise EngineUnavailable(
@@ -173,7 +173,7 @@ def find(choice: str | None = None, layout: Layout | None = None) -> Engine | No
         return _system(users)
     if word != "private" and users.silent:
         raise EngineUnavailable(f"your Docker engine at {users.host} cannot be used: {users.problem}")
-    return _private(layout) if word != "system" and private.answers_in_time(layout) else None
+    return _private(layout) if word != "system" and private_engine.answers_in_time(layout) else None
 
 
 def stop_private(
@@ -189,8 +189,8 @@ def stop_private(
     `used`, if it runs but does not answer.
     """
     layout = layout or Layout.default()
-    busy = None if used is None else lambda: private.answers_in_time(layout) and used(_private(layout))
-    return private.stop(layout, progress or Progress.quiet(), busy)
+    busy = None if used is None else lambda: private_engine.answers_in_time(layout) and used(_private(layout))
+    return private_engine.stop(layout, progress or Progress.quiet(), busy)
 
 
 @functools.cache

@@ -4,7 +4,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from chaos_harness.clusters import versions
+from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.images.golang import GO_SOURCES, Program, build, download
 from chaos_harness.clusters.images.store import Artefact, digest, require_disk
@@ -36,8 +36,8 @@ _TOOLS = Program(
         "./cmd/registry",
     ),
     variables={
-        "helm.sh/helm/v3/internal/version.version": versions.HELM,
-        "sigs.k8s.io/cri-tools/pkg/version.Version": versions.CRICTL,
+        "helm.sh/helm/v3/internal/version.version": known_versions.HELM,
+        "sigs.k8s.io/cri-tools/pkg/version.Version": known_versions.CRICTL,
     },
     tags=("no_aufs", "no_btrfs", "no_devmapper", "no_zfs"),
 )
@@ -153,7 +153,9 @@ def kind_source() -> Path:
 
     Raises ImageUnavailable.
     """
-    return download("sigs.k8s.io/kind", versions.KIND, Deadline.after(_SECONDS, f"the source of kind {versions.KIND}"))
+    return download(
+        "sigs.k8s.io/kind", known_versions.KIND, Deadline.after(_SECONDS, f"the source of kind {known_versions.KIND}")
+    )
 
 
 def _build(

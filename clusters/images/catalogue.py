@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from chaos_harness.clusters import versions
+from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.images import binaries, node, store
@@ -107,7 +107,7 @@ def gatekeeper(version: str) -> ImageEntry:
 
 def gatekeeper_crds(version: str) -> ImageEntry:
     """Return the image of the chart's hook jobs: kubectl, and the chart's custom resource definitions."""
-    kubernetes, source = binaries.kubernetes(versions.DEFAULT_KUBERNETES), binaries.gatekeeper_source(version)
+    kubernetes, source = binaries.kubernetes(known_versions.DEFAULT_KUBERNETES), binaries.gatekeeper_source(version)
     stem, key = f"{NAME}/gatekeeper-crds:{version}-", digest(_FORMAT, kubernetes.key)
 
     def build(engine: Engine, progress: Progress) -> None:
@@ -158,8 +158,8 @@ def balancer() -> ImageEntry:
 def everything() -> list[ImageEntry]:
     """Return every image that any shape can need."""
     return [
-        *(node_image(version) for version in versions.KUBERNETES),
-        *(make(version) for version in versions.GATEKEEPER for make in (gatekeeper, gatekeeper_crds)),
+        *(node_image(version) for version in known_versions.KUBERNETES),
+        *(make(version) for version in known_versions.GATEKEEPER for make in (gatekeeper, gatekeeper_crds)),
         registry(),
         balancer(),
     ]

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.images.golang import GO_STEADY, checksum_database, download
+from chaos_harness.clusters.known_versions import RECIPES
 from chaos_harness.clusters.machine.process import run
-from chaos_harness.clusters.versions import RECIPES
 
 __all__ = ["compose", "go_mod"]
 

@@ -7,7 +7,7 @@ import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from chaos_harness.clusters import versions
+from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.errors import BadScenario, HarnessError
@@ -77,7 +77,7 @@ def load(engine: Engine, path: Path, progress: Progress) -> list[str]:
     is trusted by its name. Raises BadScenario if the file is cut off, was changed, or was written by another version.
     """
     deadline = Deadline.after(_SECONDS, f"the engine to load {path}")
-    known = {artefact.folder.name for artefact in _artefacts(versions.GATEKEEPER)}
+    known = {artefact.folder.name for artefact in _artefacts(known_versions.GATEKEEPER)}
     with progress.step(f"load {path}"), store.scratch_folder("load") as scratch:
         index = ready_set.unpack(path, scratch)
         engine.run(["load", "--quiet", "--input", scratch / ready_set.IMAGES], deadline)

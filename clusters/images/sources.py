@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from chaos_harness.clusters import versions
+from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.images import binaries
 from chaos_harness.clusters.images.store import Artefact
@@ -16,9 +16,9 @@ from chaos_harness.clusters.terminal.progress import Progress
 __all__ = ["artefact", "gatekeeper_source", "prepare_sources", "tool"]
 
 _WANTED = {
-    "kind": (("version",), versions.KIND),
-    "helm": (("version", "--short"), versions.HELM),
-    "kubectl": (("version", "--client"), versions.DEFAULT_KUBERNETES),
+    "kind": (("version",), known_versions.KIND),
+    "helm": (("version", "--short"), known_versions.HELM),
+    "kubectl": (("version", "--client"), known_versions.DEFAULT_KUBERNETES),
 }
 
 
@@ -55,7 +55,7 @@ def prepare_sources(shapes: Sequence[Shape], progress: Progress) -> None:
 
 def artefact(name: str) -> Artefact:
     """Return the artefact that contains the binary of kind, helm or kubectl."""
-    return binaries.kubernetes(versions.DEFAULT_KUBERNETES) if name == "kubectl" else binaries.tools()
+    return binaries.kubernetes(known_versions.DEFAULT_KUBERNETES) if name == "kubectl" else binaries.tools()
 
 
 def gatekeeper_source(version: str, progress: Progress | None = None) -> Path:

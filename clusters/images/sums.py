@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from chaos_harness.clusters import versions
+from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import HarnessError
 from chaos_harness.clusters.images.golang import SUMS, checksum_database
@@ -32,7 +32,7 @@ def write(path: Path = SUMS) -> None:
     environment = checksum_database(GATEKEEPER, deadline)
     lines = []
     with tempfile.TemporaryDirectory() as nowhere:
-        for version in versions.GATEKEEPER:
+        for version in known_versions.GATEKEEPER:
             command = ["go", "mod", "download", "-json", f"{GATEKEEPER}@{version}"]
             facts = json.loads(run(command, deadline, env=environment, cwd=Path(nowhere)).stdout)
             lines += [f"{GATEKEEPER} {version} {facts['Sum']}", f"{GATEKEEPER} {version}/go.mod {facts['GoModSum']}"]

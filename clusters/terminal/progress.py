@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from chaos_harness.clusters.terminal.escape import escape_controls
-from chaos_harness.clusters.terminal.streams import LossyStream
+from chaos_harness.clusters.terminal.lossy_stream import LossyStream
 
 __all__ = ["Progress", "ProgressStep"]
 

@@ -23,7 +23,7 @@ from chaos_harness.clusters.watching.changes import (
 from chaos_harness.clusters.watching.proofs import Proofs
 from chaos_harness.clusters.watching.streaming import OPEN, StreamBroken, stream_lines
 
-__all__ = ["NOT_SERVED", "Timing", "WatchPosition"]
+__all__ = ["Timing", "WatchPosition"]
 
 NOT_SERVED = "404"
 """`Change.why` if the API server does not serve the list, for example because its definition was deleted."""

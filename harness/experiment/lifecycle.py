@@ -17,7 +17,7 @@ from chaos_harness.clusters.errors import DeadlineExceeded
 from chaos_harness.clusters.garbage import JOURNAL
 from chaos_harness.clusters.gatekeeper.install import REPOSITORY
 from chaos_harness.clusters.gatekeeper.readiness import wait_until_serving
-from chaos_harness.clusters.machine.interrupts import announce_cleanup, defer_interrupts, exit_uninterrupted
+from chaos_harness.clusters.machine.signals import announce_cleanup, defer_interrupts, exit_uninterrupted
 from chaos_harness.clusters.machine.try_all import CleanupStack, note_besides, raise_first
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness import private

@@ -7,7 +7,7 @@ from typing import Any
 
 from kubernetes.client import ApiClient
 
-from chaos_harness.clusters.api import names as names_of
+from chaos_harness.clusters.api import object_names as names_of
 from chaos_harness.clusters.api.rest import request
 from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, BadScenario, FaultNotApplied
 

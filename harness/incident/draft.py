@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from chaos_harness.clusters import versions
+from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.api.readonly import ReadOnlyCluster
 from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER, DEPLOYMENTS, NAMESPACE
 from chaos_harness.clusters.terminal.escape import escape_controls
@@ -68,8 +68,11 @@ def _draft(cluster: ReadOnlyCluster, now: datetime) -> str:
     policies, left_out = _choose_policies(_policies(cluster))
     comments = [
         f"drafted {now.isoformat(timespec='minutes')} from a cluster that was only read",
-        f"Kubernetes {kubernetes}{_near(kubernetes, versions.KUBERNETES)}",
-        f"Gatekeeper {gatekeeper}{_near(gatekeeper, versions.GATEKEEPER)}, installed by {chart or 'its manifest'}",
+        f"Kubernetes {kubernetes}{_near(kubernetes, known_versions.KUBERNETES)}",
+        (
+            f"Gatekeeper {gatekeeper}{_near(gatekeeper, known_versions.GATEKEEPER)}, "
+            f"installed by {chart or 'its manifest'}"
+        ),
         f"{len(nodes)} nodes, {len(workers)} of them workers",
         *_deployed(deployments),
         *_webhooks(cluster),
@@ -77,8 +80,8 @@ def _draft(cluster: ReadOnlyCluster, now: datetime) -> str:
         *(f"left out, because no incident can hold it: {name}" for name in left_out),
     ]
     shape: Object = {"workers": max(1, min(3, len(workers))), "install": "chart" if chart else "manifest"}
-    shape |= {"gatekeeper": gatekeeper} if gatekeeper in versions.GATEKEEPER else {}
-    shape |= {"kubernetes": kubernetes} if kubernetes in versions.KUBERNETES else {}
+    shape |= {"gatekeeper": gatekeeper} if gatekeeper in known_versions.GATEKEEPER else {}
+    shape |= {"kubernetes": kubernetes} if kubernetes in known_versions.KUBERNETES else {}
     body: Object = {
         "schema": 1,
         "title": "What went wrong, in one sentence",

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from chaos_harness.clusters.api import names
+from chaos_harness.clusters.api import object_names
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.yaml_source import Location, YamlSource, read
 
@@ -115,7 +115,7 @@ def problems_of_manifest(manifest: Any) -> Iterator[tuple[Location, str]]:
             yield (), f"an object needs the field {name}"
     if not isinstance(metadata.get("namespace", ""), str):
         yield ("metadata", "namespace"), f"expected a namespace's name, found {str(metadata['namespace'])[:80]!r}"
-    yield from names.manifest_problems(manifest)
+    yield from object_names.manifest_problems(manifest)
     if str(manifest.get("kind")).endswith("List") and isinstance(manifest.get("items"), list):
         yield ("items",), "the objects of a List are applied one by one: write each as a document, behind a line of ---"
 

@@ -1,6 +1,6 @@
 """Skeleton: an incident file to start with, whose comments list what it may contain."""
 
-from chaos_harness.clusters import versions
+from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.checkout import command_line
 from chaos_harness.harness.catalogue import KINDS, Kind, entries
 from chaos_harness.harness.incident.references import SYNTAX
@@ -70,10 +70,10 @@ def skeleton(name: str) -> str:
         chaos=command_line("chaos"),
         syntax=SYNTAX,
         watches=", ".join(names()),
-        gatekeeper=versions.DEFAULT_GATEKEEPER,
-        kubernetes=versions.DEFAULT_KUBERNETES,
-        known_gatekeeper=", ".join(versions.GATEKEEPER),
-        known_kubernetes=", ".join(versions.KUBERNETES),
+        gatekeeper=known_versions.DEFAULT_GATEKEEPER,
+        kubernetes=known_versions.DEFAULT_KUBERNETES,
+        known_gatekeeper=", ".join(known_versions.GATEKEEPER),
+        known_kubernetes=", ".join(known_versions.KUBERNETES),
     )
     return head + "".join(_listed(kind) for kind in KINDS)
 

@@ -18,11 +18,11 @@ from chaos_harness.clusters import images
 from chaos_harness.clusters.checkout import OPTION, OUT
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.engine import CHOICES, Engine
-from chaos_harness.clusters.machine import interrupts
+from chaos_harness.clusters.machine import signals
 from chaos_harness.clusters.machine.try_all import CleanupStack
 from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.lossy_stream import LossyStream, open_copy
 from chaos_harness.clusters.terminal.progress import Progress
-from chaos_harness.clusters.terminal.streams import LossyStream, open_copy
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.experiment.record import PROPERTY, Record
@@ -113,7 +113,7 @@ def pytest_configure(config: pytest.Config) -> None:
         progress=Progress(stream),
         pool=option.pool,
     )
-    config.add_cleanup(interrupts.install_handlers(stream.fileno()))
+    config.add_cleanup(signals.install_handlers(stream.fileno()))
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -12,7 +12,7 @@ from chaos_harness.clusters.errors import HarnessError
 from chaos_harness.clusters.garbage import JOURNAL
 from chaos_harness.clusters.images import Images
 from chaos_harness.clusters.machine.background import BackgroundTask
-from chaos_harness.clusters.machine.interrupts import announce_cleanup, defer_interrupts
+from chaos_harness.clusters.machine.signals import announce_cleanup, defer_interrupts
 from chaos_harness.clusters.pool import Pool, capacity
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress

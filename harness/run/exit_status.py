@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TextIO
 
 from chaos_harness.clusters.checkout import command_line
-from chaos_harness.clusters.machine import interrupts
+from chaos_harness.clusters.machine import signals
 from chaos_harness.clusters.terminal.escape import escape_controls, first_line
-from chaos_harness.clusters.terminal.streams import LossyStream
+from chaos_harness.clusters.terminal.lossy_stream import LossyStream
 from chaos_harness.harness.errors import BadScenario, ChaosError
 from chaos_harness.harness.run.interrupts import hides_interrupt
 
@@ -35,7 +35,7 @@ def run_command(work: Callable[[], int]) -> int:
     stdout, stderr = sys.stdout, sys.stderr
     output, complaints = LossyStream(stdout or _nowhere()), LossyStream(stderr or _nowhere())
     sys.stdout, sys.stderr = output.as_text(), complaints.as_text()
-    restore = interrupts.install_handlers()
+    restore = signals.install_handlers()
     try:
         exit_status = _run(work)
         output.flush()

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.machine.interrupts import defer_interrupts
+from chaos_harness.clusters.machine.signals import defer_interrupts
 
 __all__ = ["wait_for_workers"]
 

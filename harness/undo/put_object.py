@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chaos_harness.clusters.api import names
+from chaos_harness.clusters.api import object_names
 from chaos_harness.clusters.api.rest import apply
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
@@ -39,7 +39,7 @@ def put(cluster: Cluster, undos: Undos, item: Mapping[str, Any], deadline: Deadl
     PreparationFailed with the refusal if it is refused all the time; DeadlineExceeded; and BadScenario, before anything
     is done, for a name that would be an option or a path.
     """
-    problems = [f"{item['kind']} {'.'.join(place)}: {words}" for place, words in names.manifest_problems(item)]
+    problems = [f"{item['kind']} {'.'.join(place)}: {words}" for place, words in object_names.manifest_problems(item)]
     if problems:
         raise BadScenario(problems)
     metadata = item["metadata"]

@@ -14,8 +14,8 @@ from chaos_harness.harness.experiment.record import Record
 from chaos_harness.harness.history import read
 from chaos_harness.harness.redaction import redact
 from chaos_harness.reports.picture.draw import draw_timeline, find_close_up
-from chaos_harness.reports.picture.model import Story
 from chaos_harness.reports.picture.read_history import read_story
+from chaos_harness.reports.picture.story import Story
 
 __all__ = ["AllureAttachment", "Budget", "Files", "attach_file", "draw_pictures", "load_story"]
 
@@ -64,7 +64,7 @@ class Budget:
         """Return the share of one of the `workers` that make a run together."""
         return cls(_MOST_OF_RUN // workers)
 
-    def within(self, offered: list[AllureAttachment], record: Record) -> list[AllureAttachment]:
+    def select(self, offered: list[AllureAttachment], record: Record) -> list[AllureAttachment]:
         """Return the attachments that fit for a record, in the order given, and one that says where the rest is."""
         matters = any(not claim.as_expected for claim in record.claims)
         chosen, left_out = [], []

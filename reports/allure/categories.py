@@ -32,7 +32,7 @@ CONFIGURATION = "allurerc.json"
 """Allure 3's configuration, beside the results."""
 
 NO_LONGER_REPRODUCES = "[chaos: known-defect-gone]"
-"""Line that `marked` adds to a message, for tools that have nothing but messages."""
+"""Line that `mark_known_defect` adds to a message, for tools that have nothing but messages."""
 
 # Any character is [\s\S], and the ends are marked: Allure 2 matches whole messages with Java, Allure 3
 # searches with JavaScript, and neither knows the other's flags. The four exclude each other.

@@ -12,26 +12,26 @@ _allure = pluggy.HookimplMarker("allure")
 
 
 class DiskErrorGuard:
-    """Catches errors of everything that is written for a report; `trouble` describes the first one."""
+    """Catches errors of everything that is written for a report; `first_error` describes the first one."""
 
     def __init__(self, results: Path) -> None:
-        self.trouble = ""
+        self.first_error = ""
         self._results = results
 
     @contextmanager
-    def safely(self) -> Iterator[None]:
+    def catch_errors(self) -> Iterator[None]:
         """Run the block; an error of the disk is noted, not raised."""
         try:
             yield
         except OSError as error:
             where = error.filename or self._results
             said = f"the report is not complete: {where}: {error.strerror}; see `df {self._results}`"
-            self.trouble = self.trouble or said
+            self.first_error = self.first_error or said
 
     @_allure(wrapper=True)
     def report_result(self) -> Generator[None, None, None]:
         """Write a result, unless the disk fails."""
-        with self.safely():
+        with self.catch_errors():
             yield
 
     # allure_commons calls each of these when it writes something; what is to be done is the same.

@@ -59,7 +59,7 @@ def _add(results: Path, history: Path) -> None:
         start, stop = recorded.header.started, recorded.header.started + story.end
         attached.insert(0, AllureAttachment("timeline", draw_timeline(story, name).encode(), "image/svg+xml", "svg"))
     except (ChaosError, KeyError, TypeError, ValueError) as error:
-        message += f" Its history cannot be told: {error}"
+        message += f" Its history cannot be read: {error}"
     _write(
         results,
         str(history),

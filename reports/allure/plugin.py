@@ -24,7 +24,7 @@ from chaos_harness.reports.allure.disk_errors import DiskErrorGuard
 from chaos_harness.reports.allure.results import ResultWriter
 from chaos_harness.reports.allure.sweep import redact_results
 from chaos_harness.reports.picture import summary_text
-from chaos_harness.reports.picture.model import Story
+from chaos_harness.reports.picture.story import Story
 from chaos_harness.reports.records import read_record
 
 __all__ = ["pytest_configure"]
@@ -100,7 +100,7 @@ class _Renderer:
 
     def pytest_sessionfinish(self) -> None:
         if hasattr(self._config, "workeroutput"):
-            self._config.workeroutput[_TROUBLE] = self._guard.trouble
+            self._config.workeroutput[_TROUBLE] = self._guard.first_error
 
     def _told(self, record: Record, item: pytest.Item, result: TestResult) -> list[AllureAttachment]:
         """Put the summary with the picture at the top of the result; return what is to be attached."""
@@ -114,7 +114,7 @@ class _Renderer:
             summary_text.shorten_message(details.message, record.claims), record.claims
         )
         result.descriptionHtml = summary_text.render_page(record, story, item.nodeid, fact=fact, picture=picture)
-        return self._budget.within([*drawn, *self._files.of(record)], record)
+        return self._budget.select([*drawn, *self._files.of(record)], record)
 
     def _story(self, record: Record) -> Story | None:
         """Return the story of the record; tests that share an experiment share it, and it is read once."""
@@ -138,7 +138,7 @@ class _Conductor:
         self._worse: list[str] = []
 
     def pytest_sessionstart(self) -> None:
-        with self._guard.safely():
+        with self._guard.catch_errors():
             categories.write_categories(self._results)
             if self._run:
                 run_directory.record_start(self._run)
@@ -150,7 +150,7 @@ class _Conductor:
 
     @pytest.hookimpl(optionalhook=True)  # only with xdist
     def pytest_testnodedown(self, node: Any) -> None:
-        self._guard.trouble = self._guard.trouble or getattr(node, "workeroutput", {}).get(_TROUBLE, "")
+        self._guard.first_error = self._guard.first_error or getattr(node, "workeroutput", {}).get(_TROUBLE, "")
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self._note(nodeid)
@@ -168,7 +168,7 @@ class _Conductor:
             self._tell(f"{report.nodeid}: cannot be collected", report.longreprtext)
 
     def pytest_internalerror(self, excrepr: Any) -> None:
-        self._tell("pytest broke down", str(excrepr))
+        self._tell("pytest had an internal error", str(excrepr))
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         self._tell(f"interrupted: {excinfo.exconly()}", str(excinfo.getrepr(style="short")))
@@ -181,13 +181,13 @@ class _Conductor:
 
     @pytest.hookimpl(wrapper=True, trylast=True)  # around JUnit XML, before the summary is told
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
-        with self._guard.safely(), junit.write_when_clean(session.config.stash.get(xml_key, None), self._records):
+        with self._guard.catch_errors(), junit.write_when_clean(session.config.stash.get(xml_key, None), self._records):
             yield
-        with self._guard.safely():
+        with self._guard.catch_errors():
             self._finish(exitstatus, session)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        for words in filter(None, [self._guard.trouble, *self._worse]):
+        for words in filter(None, [self._guard.first_error, *self._worse]):
             terminalreporter.write_line(escape_controls(words), red=True)
 
     def _finish(self, exitstatus: int, session: pytest.Session) -> None:
@@ -206,7 +206,7 @@ class _Conductor:
 
     def _note(self, nodeid: str, history: str = "") -> None:
         if self._run:
-            with self._guard.safely():
+            with self._guard.catch_errors():
                 run_directory.record_test(self._run, nodeid, history)
 
     def _tell(self, message: str, trace: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from chaos_harness.clusters.machine.paths import cache_dir, remove_write_access, require_trusted
 from chaos_harness.clusters.machine.removal import try_remove_folder
 from chaos_harness.harness.errors import HarnessError
-from chaos_harness.reports.html.calling import run_program
+from chaos_harness.reports.html.programs import run_program
 
 __all__ = ["allure_command", "cache_folder"]
 

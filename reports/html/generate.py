@@ -13,7 +13,7 @@ from chaos_harness.clusters.machine.removal import remove_folder
 from chaos_harness.harness import private
 from chaos_harness.harness.errors import HarnessError
 from chaos_harness.reports.allure.categories import CONFIGURATION
-from chaos_harness.reports.html.calling import run_program
+from chaos_harness.reports.html.programs import run_program
 from chaos_harness.reports.trends import quality_gate
 
 __all__ = ["POLICY", "block_requests", "generate", "require_results"]
@@ -92,7 +92,7 @@ def block_requests(page: str) -> str:
     foreign = _FOREIGN.search(outside)
     if foreign or "Content-Security-Policy" not in page:
         what = foreign.group() if foreign else "no <head>"
-        raise HarnessError(f"expected a page that asks nobody, found {what[:200]}: this Allure is not the pinned one")
+        raise HarnessError(f"expected a page without requests, found {what[:200]}: this Allure is not the pinned one")
     return page
 
 

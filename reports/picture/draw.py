@@ -6,14 +6,14 @@ from chaos_harness.harness.experiment.record import ClaimRecord
 from chaos_harness.reports.picture import svg
 from chaos_harness.reports.picture.colours import PATTERNS, style
 from chaos_harness.reports.picture.lanes import LEFT, RIGHT, WIDTH, Axis, Lanes
-from chaos_harness.reports.picture.model import Story
 from chaos_harness.reports.picture.states import Lifeline, Sort
+from chaos_harness.reports.picture.story import Story
 
 __all__ = ["draw_timeline", "find_close_up"]
 
 _MOST_FAULTS, _MOST_QUESTIONS, _MOST_KINDS, _MOST_WORDS = 10, 10, 8, 26
 _GROUPS: tuple[tuple[tuple[Sort, ...], int, str], ...] = (
-    (("webhook", "gatekeeper", "workload"), 24, "Pods; thin line: answers of the webhook pod, asked by itself"),
+    (("webhook", "gatekeeper", "workload"), 24, "Pods; thin line: answers of the webhook pod, asked directly"),
     (("node",), 8, "Nodes, as their status says"),
     (("lease",), 8, "Leases"),
 )

@@ -8,8 +8,8 @@ from chaos_harness.harness.experiment.record import ClaimRecord
 from chaos_harness.reports.picture import svg
 from chaos_harness.reports.picture.colours import STATES
 from chaos_harness.reports.picture.counts import Bins, Tally
-from chaos_harness.reports.picture.model import Band, Mark, QuestionLabel
 from chaos_harness.reports.picture.states import Lifeline
+from chaos_harness.reports.picture.story import Band, Mark, QuestionLabel
 
 __all__ = ["LEFT", "RIGHT", "WIDTH", "Axis", "Lanes"]
 
@@ -269,7 +269,7 @@ def _fault_note(band: Band) -> str:
     if band.proved is None:
         return f"from {band.begun:.1f} s, never proved"
     if band.one_shot:
-        return f"a blow, proved {band.proved:.1f} s"
+        return f"one-shot, proved {band.proved:.1f} s"
     ended = "never healed" if band.ended is None else f"healed {band.ended:.1f} s"
     return f"proved {band.proved:.1f} s, {ended}"
 

@@ -7,8 +7,8 @@ from chaos_harness.harness.history import Entry, History
 from chaos_harness.harness.history import vocabulary as v
 from chaos_harness.harness.history.faults import FaultSpan
 from chaos_harness.reports.picture.counts import RequestOutcome, Tally
-from chaos_harness.reports.picture.model import Band, ChainLink, Mark, QuestionLabel, Story
 from chaos_harness.reports.picture.states import Lifeline, Sort, lease_state, node_state, pod_state
+from chaos_harness.reports.picture.story import Band, ChainLink, Mark, QuestionLabel, Story
 
 __all__ = ["read_story"]
 

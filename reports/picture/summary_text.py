@@ -9,7 +9,7 @@ from chaos_harness.clusters.checkout import OPTION, command_line
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.experiment.record import ClaimRecord, Record
 from chaos_harness.harness.redaction import redact
-from chaos_harness.reports.picture.model import ChainLink, Story
+from chaos_harness.reports.picture.story import ChainLink, Story
 from chaos_harness.reports.picture.svg import shortened
 
 __all__ = ["render_page", "reproduction_command", "shorten_message", "summarise"]
@@ -41,7 +41,7 @@ def render_page(record: Record, story: Story | None, nodeid: str, *, fact: str =
     if story is not None:
         parts.append(_chain(story))
     parts += [_phases(record), _figures(record.claims)]
-    parts.append(f"<p>The same again:</p><pre>{_html(reproduction_command(record, nodeid))}</pre>")
+    parts.append(f"<p>Run it again:</p><pre>{_html(reproduction_command(record, nodeid))}</pre>")
     return "\n".join(filter(None, parts))
 
 
@@ -130,7 +130,7 @@ def _verdicts(claims: Sequence[ClaimRecord]) -> str:
 
 def _verdict(claim: ClaimRecord) -> str:
     if claim.outcome == "inconclusive":
-        return f"nothing can be said on “{claim.name}”"
+        return f"“{claim.name}” is inconclusive"
     if claim.expected == "violated":
         return f"“{claim.name}” holds though it is known to be violated ({claim.issue or 'no issue'})"
     return f"“{claim.name}” is violated"

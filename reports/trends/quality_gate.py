@@ -97,7 +97,7 @@ def _claims(records: Mapping[str, Record], outcomes: Mapping[str, str]) -> GateR
     unmet = {name for name, record in records.items() if any(not claim.as_expected for claim in record.claims)}
     broken = sum(outcome == "failed" and name not in unmet for name, outcome in outcomes.items())
     said = f"{met} of {len(claims)} claims came out as expected"
-    said += f"; {broken} of {len(outcomes)} tests broke beside their claims" if broken else ""
+    said += f"; {broken} of {len(outcomes)} tests broke besides their claims" if broken else ""
     good = met == len(claims) and not broken and bool(outcomes)
     return GateRule("claims come out as expected", good, said if outcomes else "no test ran", len(claims), met)
 

@@ -55,8 +55,8 @@ def last_line(table: Table) -> str:
     total = sum_counts(table.counts())
     words = [
         f"{total.decided} verdicts on {total.seen} histories",
-        f"{total.as_predicted} as predicted, {total.otherwise} otherwise",
-        f"{total.came_out('inconclusive')} inconclusive",
+        f"{total.as_predicted} as predicted, {total.unexpected} otherwise",
+        f"{total.count_outcome('inconclusive')} inconclusive",
         f"truth known of {total.known}: {total.false_alarms} false alarms, {total.missed} missed",
         f"{total.earlier} histories judged by other checks than today's only" if total.earlier else "",
         f"{table.broken} tests broken" if table.broken else "",
@@ -81,15 +81,15 @@ def _numbers(count: TruthCount) -> list[str]:
     counts = (
         len(count.rows),
         count.seen,
-        *(count.came_out(outcome) for outcome in _OUTCOMES),
-        *(count.as_predicted, count.otherwise, count.known, count.false_alarms, count.missed),
+        *(count.count_outcome(outcome) for outcome in _OUTCOMES),
+        *(count.as_predicted, count.unexpected, count.known, count.false_alarms, count.missed),
     )
     return [str(number) for number in counts]
 
 
 def _row_cells(row: TruthRow, count: TruthCount) -> list[str]:
     issue = (row.issue or "").rpartition("/")[2]
-    again = [count.came_out(outcome, again=True) for outcome in _OUTCOMES]
+    again = [count.count_outcome(outcome, again=True) for outcome in _OUTCOMES]
     seconds = [verdict.seconds for _, verdict in count.verdicts]
     return [
         _safe(_scenario(row.test)),
@@ -97,9 +97,9 @@ def _row_cells(row: TruthRow, count: TruthCount) -> list[str]:
         f"{row.kubernetes} {row.gatekeeper} {row.install}",
         " ".join(filter(None, (row.expected, _safe(issue), f"({_WORDS[row.known]})" if row.known else ""))),
         str(count.seen),
-        *(str(count.came_out(outcome)) for outcome in _OUTCOMES),
+        *(str(count.count_outcome(outcome)) for outcome in _OUTCOMES),
         " ".join(map(str, again)) if any(again) else "-",
-        wilson(count.came_out("violated"), count.decided).percent() if count.decided else "-",
+        wilson(count.count_outcome("violated"), count.decided).percent() if count.decided else "-",
         f"{median(seconds):.0f} s ({min(seconds):.0f} to {max(seconds):.0f})" if seconds else "-",
         str(count.earlier or "-"),
     ]

@@ -94,14 +94,14 @@ class TruthCount:
         """Return what counts of the rows of both."""
         return TruthCount(self.rows + other.rows, self.verdicts + other.verdicts, self.histories | other.histories)
 
-    def came_out(self, outcome: str, *, again: bool | None = None) -> int:
+    def count_outcome(self, outcome: str, *, again: bool | None = None) -> int:
         """Return how many verdicts came out like this; of those that were given again (True), at once (False)."""
         return sum(verdict.outcome == outcome and again in (None, verdict.again) for _, verdict in self.verdicts)
 
     @property
     def decided(self) -> int:
         """How many verdicts say something."""
-        return self.came_out(_HELD) + self.came_out(_VIOLATED)
+        return self.count_outcome(_HELD) + self.count_outcome(_VIOLATED)
 
     @property
     def seen(self) -> int:
@@ -119,7 +119,7 @@ class TruthCount:
         return sum(verdict.outcome == row.expected and not verdict.surprise for row, verdict in self.verdicts)
 
     @property
-    def otherwise(self) -> int:
+    def unexpected(self) -> int:
         """How many verdicts say the opposite, or name another defect."""
         return self.decided - self.as_predicted
 
@@ -246,7 +246,7 @@ def read_table(path: Path) -> Table:
         words = escape_controls(problem["msg"], most=_SHORT)
         raise BadScenario(f"{path}: expected a table's JSON, found at {where}: {words}") from error
     if written.schema != _SCHEMA:
-        raise BadScenario(f"{path}: expected a table of schema {_SCHEMA}, found {written.schema}: count its runs anew")
+        raise BadScenario(f"{path}: expected a table of schema {_SCHEMA}, found {written.schema}: count its runs again")
     return Table(written.rows, written.judges)
 
 

@@ -13,7 +13,7 @@ from threading import Event
 
 import pytest
 
-from chaos_harness.clusters import versions
+from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
@@ -117,7 +117,7 @@ def test_every_node_of_the_shape_is_ready(cluster: Cluster) -> None:
         for condition in node["status"]["conditions"]
         if (condition["type"], condition["status"]) == ("Ready", "True")
     }
-    assert ready == dict.fromkeys(cluster.nodes(), versions.DEFAULT_KUBERNETES)
+    assert ready == dict.fromkeys(cluster.nodes(), known_versions.DEFAULT_KUBERNETES)
 
 
 def test_everything_made_carries_the_run(cluster: Cluster) -> None:

@@ -20,7 +20,7 @@ from chaos_harness.clusters.engine import (
     connect,
     find,
     firewall,
-    private,
+    private_engine,
     processes,
     stop_private,
 )
@@ -154,7 +154,7 @@ def test_networks_do_not_reach_each_other(engine: Engine, layout: Layout) -> Non
 
     firewall.remove(layout.chain)
     assert (reached("neighbour"), reached("other")) == (True, True)
-    private.start(layout, Progress.quiet())
+    private_engine.start(layout, Progress.quiet())
     assert (reached("neighbour"), reached("other")) == (True, False)
     assert run(["curl", "--silent", "--max-time", "10", f"http://{port}/"], _soon("an answer")).stdout == "served"
     counters = run(["iptables", "-w", "30", "-nvxL", layout.chain], _soon("counters")).stdout.splitlines()[2:5]
@@ -243,9 +243,9 @@ def test_a_killed_engine_comes_back_clean(engine: Engine, layout: Layout, progra
 
 def test_a_daemon_that_stalls_is_not_ended(engine: Engine, layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that runs but does not answer may carry live runs: nobody replaces it, until it is ended on purpose."""
-    monkeypatch.setattr(private, "_BUSY_SECONDS", 2)
-    monkeypatch.setattr(private, "_START_SECONDS", 2)
-    monkeypatch.setattr(private, "_PING_SECONDS", 1)
+    monkeypatch.setattr(private_engine, "_BUSY_SECONDS", 2)
+    monkeypatch.setattr(private_engine, "_START_SECONDS", 2)
+    monkeypatch.setattr(private_engine, "_PING_SECONDS", 1)
     (stalled,) = processes.find(layout, "dockerd")
     os.kill(stalled.pid, signal.SIGSTOP)
     for look in (lambda: connect("private", layout=layout), lambda: stop_private(layout=layout, used=lambda _: False)):

@@ -16,7 +16,7 @@ from chaos_harness.clusters.engine import (
     firewall,
     host_changes,
     limits,
-    private,
+    private_engine,
     processes,
     stop_private,
 )
@@ -99,5 +99,5 @@ def test_another_cache_adopts_the_engine_as_it_is(layout: Layout, tmp_path: Path
     rules = _machine()["rules"]
     other = replace(layout, data=tmp_path)
     (tmp_path / "address-pool").write_text(firewall.POOLS[-1])
-    private.start(other, Progress.quiet())
+    private_engine.start(other, Progress.quiet())
     assert _machine()["rules"] == rules

@@ -115,7 +115,7 @@ def test_no_cache_of_another_recipe_is_believed() -> None:
         text = path.read_text(encoding="utf-8")
         assert re.findall(r"^ *restore-keys:", text, re.MULTILINE) == []
         keys = re.findall(r"^ *key: (.*)$", text, re.MULTILINE)
-        assert all("hashFiles('clusters/images/**', 'clusters/versions.py')" in key for key in keys)
+        assert all("hashFiles('clusters/images/**', 'clusters/known_versions.py')" in key for key in keys)
         assert len(keys) == text.count("actions/cache@")
 
 
@@ -168,7 +168,7 @@ def _told(place: Path) -> str:
 def _python(place: Path) -> None:
     """Put a python there that tells its arguments and fails."""
     python = place / "bin" / "python"
-    versions = f'if [[ "$2" = chaos_harness.clusters.versions ]]; then exec {sys.executable} "$@"; fi\n'
+    versions = f'if [[ "$2" = chaos_harness.clusters.known_versions ]]; then exec {sys.executable} "$@"; fi\n'
     python.write_text(f'#!/bin/bash\n{versions}echo "$*" >> made\nexit 7\n', encoding="utf-8")
     python.chmod(0o755)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from kubernetes.client import ApiClient
 
-from chaos_harness.clusters.api import names
+from chaos_harness.clusters.api import object_names
 from chaos_harness.clusters.api.rest import find_path, merge_patch, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
@@ -32,7 +32,7 @@ def edit_object(kind: str, name: str, patch: dict[str, Any], *, namespace: str =
     """
     if not patch or kind == "Secret":
         raise BadScenario(f"edit_object({kind!r}, {name!r}): expected a patch, and of no Secret")
-    names.require_names(kind=kind, namespace=namespace, **({} if name.startswith("$") else {"name": name}))
+    object_names.require_names(kind=kind, namespace=namespace, **({} if name.startswith("$") else {"name": name}))
     return _Edit(kind, name, patch, namespace)
 
 
@@ -87,7 +87,7 @@ class _Edit:
         self._undo: RegisteredUndo | None = None
 
     def inject(self, injection: Injection) -> None:
-        names.require_names(name=self._object)
+        object_names.require_names(name=self._object)
         with injection.cluster.client() as api, require_answers(self.name):
             self._undo = edit(injection.cluster, injection.undos, api, self._path(api), self._patch)
 

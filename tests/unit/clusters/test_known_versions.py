@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaos_harness.clusters import versions
+from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.errors import BadScenario
 from chaos_harness.clusters.shape import RECORDED, Shape
 
@@ -28,13 +28,16 @@ def test_recipes_are_the_versions(tmp_path: Path) -> None:
     _recipe(tmp_path, "vendor")
     (tmp_path / "v1.37.0").touch()
 
-    assert versions.recipes(tmp_path) == ("v1.9.3", "v1.35.8", "v1.35.10")
+    assert known_versions.recipes(tmp_path) == ("v1.9.3", "v1.35.8", "v1.35.10")
 
 
 def test_default_is_the_newest_of_its_minor() -> None:
     """Whatever recipes there are, the default is one of them, of the default minor."""
-    assert versions.resolve_version(versions.DEFAULT_MINOR, versions.KUBERNETES) == versions.DEFAULT_KUBERNETES
-    assert versions.DEFAULT_GATEKEEPER in versions.GATEKEEPER
+    assert (
+        known_versions.resolve_version(known_versions.DEFAULT_MINOR, known_versions.KUBERNETES)
+        == known_versions.DEFAULT_KUBERNETES
+    )
+    assert known_versions.DEFAULT_GATEKEEPER in known_versions.GATEKEEPER
 
 
 @pytest.mark.parametrize(
@@ -56,13 +59,15 @@ def test_default_is_the_newest_of_its_minor() -> None:
 )
 def test_a_part_of_a_version(words: str, full: str | None) -> None:
     """The v and the patch may be left out, which means the newest patch by number; a prefix of digits means nothing."""
-    assert versions.resolve_version(words, THERE) == full
+    assert known_versions.resolve_version(words, THERE) == full
 
 
 @given(st.sampled_from(THERE))
 def test_a_full_version_means_itself(version: str) -> None:
     """With or without the v, and whichever others there are."""
-    assert versions.resolve_version(version, THERE) == versions.resolve_version(version[1:], THERE) == version
+    assert (
+        known_versions.resolve_version(version, THERE) == known_versions.resolve_version(version[1:], THERE) == version
+    )
 
 
 @pytest.mark.parametrize(
@@ -76,7 +81,7 @@ def test_a_full_version_means_itself(version: str) -> None:
 )
 def test_what_there_is_and_what_to_type(product: str, words: str, end: str) -> None:
     """A refusal tells what there is, and the command that brings more, where there is one."""
-    refusal = versions.refusal_message(product, words, THERE)
+    refusal = known_versions.refusal_message(product, words, THERE)
 
     assert refusal.startswith(f"{product} {words} has no recipe; there are v1.9.3, ")
     assert refusal.endswith(end)
@@ -84,7 +89,7 @@ def test_what_there_is_and_what_to_type(product: str, words: str, end: str) -> N
 
 def test_a_shape_has_versions_in_full() -> None:
     """Slug, record and comparison are those of the full version, whatever of it was given."""
-    newest = versions.resolve_version("1.35", versions.KUBERNETES)
+    newest = known_versions.resolve_version("1.35", known_versions.KUBERNETES)
     shapes = [Shape.parse({"kubernetes": word, "gatekeeper": "3.20"}) for word in ("1.35", "v1.35", newest)]
 
     assert [shape.kubernetes for shape in shapes] == [newest] * 3

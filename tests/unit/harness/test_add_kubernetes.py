@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos_harness.clusters import versions
+from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.errors import CommandFailed, HarnessError, ImageUnavailable
 from chaos_harness.clusters.images.resolve import read_lock
 from chaos_harness.clusters.terminal.progress import Progress
@@ -75,7 +75,7 @@ def test_the_readme_lists_what_there_is() -> None:
     """The one line of the README that names the versions names all of them, and the default."""
     readme = (_ROOT / "README.md").read_text(encoding="utf-8")
 
-    assert f"\nKubernetes {list_versions(versions.KUBERNETES)}; Gatekeeper " in readme
+    assert f"\nKubernetes {list_versions(known_versions.KUBERNETES)}; Gatekeeper " in readme
 
 
 @thorough
@@ -84,9 +84,9 @@ def test_a_version_becomes_known(code: Path) -> None:
     lines = _add(code)
     readme = (code / "README.md").read_text(encoding="utf-8")
 
-    assert versions.recipes(code / _RECIPES) == tuple(sorted({*versions.KUBERNETES, _NEW}, key=_by_number))
+    assert known_versions.recipes(code / _RECIPES) == tuple(sorted({*known_versions.KUBERNETES, _NEW}, key=_by_number))
     assert read_lock(code / _LOCK) == read_lock() | {f"node/{_NEW}": f"docker.io/kindest/node@{_DIGEST}"}
-    assert f"{versions.DEFAULT_KUBERNETES}, {_NEW} (default), " in readme
+    assert f"{known_versions.DEFAULT_KUBERNETES}, {_NEW} (default), " in readme
     schema = json.loads((code / _SCHEMA).read_text(encoding="utf-8"))
     assert schema["$defs"]["Shape"]["properties"]["kubernetes"]["default"] == _NEW
     assert lines[0] == f"wrote {_RECIPES}/{_NEW}"
@@ -96,8 +96,8 @@ def test_a_version_becomes_known(code: Path) -> None:
 @thorough
 def test_a_version_is_replaced(code: Path) -> None:
     """Of the old one neither recipe nor digest nor mention is left, and nothing else changes."""
-    old, before = versions.DEFAULT_KUBERNETES, _files(code)
-    lines = _add(code, version=_NEW[1:], replace=versions.DEFAULT_MINOR)
+    old, before = known_versions.DEFAULT_KUBERNETES, _files(code)
+    lines = _add(code, version=_NEW[1:], replace=known_versions.DEFAULT_MINOR)
     after = _files(code)
 
     assert f"removed {_RECIPES}/{old} and its entry in the lock" in lines
@@ -115,15 +115,18 @@ def test_a_version_is_replaced(code: Path) -> None:
         (Request("1.36", _DIGEST), ["version '1.36': expected a full one, such as v1.36.5; there are v1."]),
         (Request("v1.36.5-rc.0", _DIGEST), ["version 'v1.36.5-rc.0': expected a full one"]),
         (Request("../v1.36.5", _DIGEST), ["version '../v1.36.5': expected a full one"]),
-        (Request(versions.DEFAULT_KUBERNETES, _DIGEST), [f"{versions.DEFAULT_KUBERNETES} is there already"]),
+        (
+            Request(known_versions.DEFAULT_KUBERNETES, _DIGEST),
+            [f"{known_versions.DEFAULT_KUBERNETES} is there already"],
+        ),
         (Request(_NEW, "sha256:12"), ["digest 'sha256:12': expected sha256: and 64 digits"]),
         (Request(_NEW, "d" * 64), ["expected sha256: and 64 digits"]),
         (Request(_NEW, _DIGEST.upper()), ["expected sha256: and 64 digits"]),
         (Request(_NEW, next(iter(read_lock().values())).partition("@")[2]), ["is that of node/v"]),
         (Request(_NEW, _DIGEST, "v1.2.3"), ["--replace v1.2.3: there is no recipe of it; there are v1."]),
         (
-            Request("v1.99.0", _DIGEST, versions.DEFAULT_KUBERNETES),
-            [f"nothing of the default minor {versions.DEFAULT_MINOR} would be left"],
+            Request("v1.99.0", _DIGEST, known_versions.DEFAULT_KUBERNETES),
+            [f"nothing of the default minor {known_versions.DEFAULT_MINOR} would be left"],
         ),
         (
             Request("new", "none", "old"),
@@ -213,7 +216,7 @@ def test_an_interrupt_halfway_takes_back_all(
     monkeypatch.setattr(add_kubernetes, name, _failing(times, getattr(add_kubernetes, name)))
 
     with pytest.raises(KeyboardInterrupt):
-        _add(root, replace=versions.DEFAULT_KUBERNETES)
+        _add(root, replace=known_versions.DEFAULT_KUBERNETES)
     assert _files(root) == before
 
 

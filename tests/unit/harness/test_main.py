@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos_harness.clusters import engine, garbage, versions
+from chaos_harness.clusters import engine, garbage, known_versions
 from chaos_harness.clusters.engine import host_changes
 from chaos_harness.clusters.engine.inventory import RUN, EngineObject, RemovableKind
 from chaos_harness.clusters.errors import EngineUnavailable
@@ -50,8 +50,8 @@ def test_unknown_versions_are_all_named_at_once(capsys: pytest.CaptureFixture[st
 
     assert status == 2
     assert stderr.count("v1.2.3 has no recipe") == stderr.count("v9.9.9 has no recipe") == 1
-    assert versions.DEFAULT_KUBERNETES in stderr
-    assert versions.DEFAULT_GATEKEEPER in stderr
+    assert known_versions.DEFAULT_KUBERNETES in stderr
+    assert known_versions.DEFAULT_GATEKEEPER in stderr
 
 
 def test_minors_are_images_of_their_newest(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -64,7 +64,7 @@ def test_minors_are_images_of_their_newest(monkeypatch: pytest.MonkeyPatch, caps
 
     monkeypatch.setattr(engine, "connect", lambda **_: FakeEngine())
     monkeypatch.setattr("chaos_harness.clusters.images.ensure", ensure)
-    newest = versions.resolve_version("1.35", versions.KUBERNETES)
+    newest = known_versions.resolve_version("1.35", known_versions.KUBERNETES)
 
     assert command.main(["images", "--kubernetes", "1.35", f"{newest}", "--gatekeeper", "3.20"]) == 0
     assert capsys.readouterr().err == ""

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from chaos_harness.clusters import versions
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.creation import create as creation
 from chaos_harness.clusters.creation.builder import ClusterBuilder, _ready_nodes
@@ -26,6 +25,7 @@ from chaos_harness.clusters.errors import (
 from chaos_harness.clusters.garbage import Owner
 from chaos_harness.clusters.images import Images
 from chaos_harness.clusters.kind.logs import LogKeeper
+from chaos_harness.clusters.known_versions import DEFAULT_KUBERNETES
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 from tests.fakes.engine import FakeEngine
@@ -55,7 +55,7 @@ def test_a_cluster_comes_up_by_these_actions() -> None:
     """The list of actions of the default shape, in order."""
     assert titles(Shape()) == [
         "create the network",
-        f"start to create the nodes with kind (1 control plane, 2 workers, Kubernetes {versions.DEFAULT_KUBERNETES})",
+        f"start to create the nodes with kind (1 control plane, 2 workers, Kubernetes {DEFAULT_KUBERNETES})",
         "start the registry",
         "push Gatekeeper to the registry",
         "wait for the API server",

@@ -1,4 +1,4 @@
-"""Tests of clusters.engine.private: how daemons are started, with programs of the test's in their place."""
+"""Tests of clusters.engine.private_engine: how daemons are started, with programs of the test's in their place."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.engine import cleanup, firewall, host_changes, limits, packages, private, processes
+from chaos_harness.clusters.engine import cleanup, firewall, host_changes, limits, packages, private_engine, processes
 from chaos_harness.clusters.engine.layout import Layout
 from chaos_harness.clusters.errors import EngineUnavailable, HarnessError
 
@@ -37,7 +37,7 @@ def dockerd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _launch(layout: Layout) -> None:
-    private._launch(layout, "dockerd", "--config-file", layout.run / "told", Deadline.after(60, "the fake"))
+    private_engine._launch(layout, "dockerd", "--config-file", layout.run / "told", Deadline.after(60, "the fake"))
 
 
 def test_a_daemon_gets_nothing_of_the_environment_but_what_it_needs(
@@ -55,7 +55,7 @@ def test_a_daemon_gets_nothing_of_the_environment_but_what_it_needs(
     assert environment["PATH"] == packages.SEARCH_PATH
     assert environment["https_proxy"] == "http://proxy:3128"
     assert environment["SSL_CERT_FILE"] == "/etc/ssl/ours.pem"
-    kept = {name for name in os.environ if private._KEPT_ENVIRONMENT.fullmatch(name)}
+    kept = {name for name in os.environ if private_engine._KEPT_ENVIRONMENT.fullmatch(name)}
     assert set(environment) - {"PATH", "PWD", "OLDPWD", "SHLVL", "_"} == kept
 
 
@@ -73,7 +73,7 @@ def test_a_daemon_that_ends_at_once_is_told_with_its_log(layout: Layout, dockerd
     dockerd.write_text("#!/bin/sh\necho no such disk\nexit 1\n")
     _launch(layout)
     with pytest.raises(EngineUnavailable, match="no such disk"):
-        private._wait(layout, "dockerd", Deadline.after(60, "the fake to answer"))
+        private_engine._wait(layout, "dockerd", Deadline.after(60, "the fake to answer"))
 
 
 def test_another_cache_adopts_the_engines_own_range(layout: Layout, tmp_path: Path) -> None:
@@ -83,12 +83,12 @@ def test_another_cache_adopts_the_engines_own_range(layout: Layout, tmp_path: Pa
     other = Layout("chaos-unit", tmp_path / "other", layout.run)
     other.data.mkdir()
     (other.data / "address-pool").write_text(firewall.POOLS[1])
-    assert private._pool(other) == firewall.POOLS[1]
+    assert private_engine._pool(other) == firewall.POOLS[1]
     argv = processes.recording_command(layout, "dockerd", [sys.executable, "-c", "print('up', flush=True); input()"])
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout
         process.stdout.readline()
-        assert private._pool(other) == firewall.POOLS[0]
+        assert private_engine._pool(other) == firewall.POOLS[0]
         process.kill()
 
 
@@ -100,10 +100,10 @@ def test_the_engines_directories_are_roots_alone(
     monkeypatch.setattr(host_changes, "put_back", put_back.append)
     monkeypatch.setattr(cleanup, "clear", lambda _: None)
     monkeypatch.setattr(limits, "record_settings", lambda _: None)
-    monkeypatch.setattr(private, "_daemon_config", lambda *_: {})
-    monkeypatch.setattr(private, "_launch", lambda *_: layout.run.joinpath("none").unlink())
+    monkeypatch.setattr(private_engine, "_daemon_config", lambda *_: {})
+    monkeypatch.setattr(private_engine, "_launch", lambda *_: layout.run.joinpath("none").unlink())
     with pytest.raises(FileNotFoundError):
-        private._start(layout)
+        private_engine._start(layout)
     assert [stat.S_IMODE(directory.stat().st_mode) for directory in (layout.data, layout.cli_config)] == [0o700, 0o700]
     assert put_back == [layout]
 
@@ -114,4 +114,4 @@ def test_an_engines_data_that_another_user_made_is_refused(layout: Layout, monke
     monkeypatch.setattr(cleanup, "clear", lambda _: None)
     os.chown(layout.data, 65534, 65534)
     with pytest.raises(HarnessError, match=rf"{layout.data}: .* found one of user 65534, .*`rm -rf "):
-        private._start(layout)
+        private_engine._start(layout)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from chaos_harness.clusters import versions
+from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.errors import BadScenario, HarnessError, ImageUnavailable
 from chaos_harness.clusters.images import Images, binaries, export
 from chaos_harness.clusters.images.ready_set import read_index, unpack
@@ -28,7 +28,7 @@ from chaos_harness.harness import __main__ as command
 from tests.fakes.engine import FakeEngine
 from tests.fakes.ready_sets import IMAGE, archive, images, index, ready_set
 
-_KNOWN = binaries.gatekeeper_source(versions.DEFAULT_GATEKEEPER).folder.name
+_KNOWN = binaries.gatekeeper_source(known_versions.DEFAULT_GATEKEEPER).folder.name
 _FILE = f"artefacts/{_KNOWN}/deploy/gatekeeper.yaml"
 
 

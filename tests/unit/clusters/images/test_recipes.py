@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos_harness.clusters import versions
+from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import BadScenario, ImageUnavailable
 from chaos_harness.clusters.images import binaries, catalogue, entries, golang, sources, sums
@@ -23,7 +23,7 @@ from chaos_harness.clusters.terminal.progress import Progress, ProgressStep
 
 def test_every_kubernetes_version_has_a_verified_lock() -> None:
     """Each version has a committed go.mod that requires just it, and a go.sum beside it."""
-    for version in versions.KUBERNETES:
+    for version in known_versions.KUBERNETES:
         folder = GO_SOURCES / "kubernetes" / version
         assert f"\tk8s.io/kubernetes {version}\n" in (folder / "go.mod").read_text()
         assert f"k8s.io/kubernetes {version} h1:" in (folder / "go.sum").read_text()
@@ -53,8 +53,8 @@ def test_a_shape_needs_only_its_own_images() -> None:
 
 def test_names_change_with_versions_only() -> None:
     """Two versions have two names, one version has one, whatever else the shape says."""
-    names = {catalogue.node_image(version).name for version in versions.KUBERNETES}
-    assert len(names) == len(versions.KUBERNETES)
+    names = {catalogue.node_image(version).name for version in known_versions.KUBERNETES}
+    assert len(names) == len(known_versions.KUBERNETES)
     assert entries(Shape(workers=1))["node"].name == entries(Shape(workers=3))["node"].name
 
 
@@ -73,15 +73,15 @@ def test_the_committed_lock_is_pinned_by_digest() -> None:
 def test_every_node_may_be_pulled() -> None:
     """Each version's node has a digest of its own in the lock, of the repository where kind publishes it."""
     lock = read_lock()
-    locked = [lock[catalogue.node_image(version).lock] for version in versions.KUBERNETES]
+    locked = [lock[catalogue.node_image(version).lock] for version in known_versions.KUBERNETES]
     assert {reference.partition("@")[0] for reference in locked} == {"docker.io/kindest/node"}
-    assert len(set(locked)) == len(versions.KUBERNETES)
+    assert len(set(locked)) == len(known_versions.KUBERNETES)
 
 
 def test_what_is_pulled_has_another_name_than_what_is_built() -> None:
     """A name belongs to one content: of nodes by version and digest, and of what has no version by the digest."""
-    node, registry = catalogue.node_image(versions.DEFAULT_KUBERNETES), catalogue.registry()
-    stem = f"chaos-harness/node:{versions.DEFAULT_KUBERNETES}-"
+    node, registry = catalogue.node_image(known_versions.DEFAULT_KUBERNETES), catalogue.registry()
+    stem = f"chaos-harness/node:{known_versions.DEFAULT_KUBERNETES}-"
     assert node.name.startswith(stem)
     assert node.pulled(f"docker.io/kindest/node@sha256:{'0123456789ab':0<64}") == f"{stem}0123456789ab"
     assert registry.pulled(f"registry@sha256:{'f' * 64}") == f"chaos-harness/registry:{'f' * 12}"
@@ -132,9 +132,9 @@ def test_a_checksum_that_does_not_match_is_named(tmp_path: Path) -> None:
 def test_every_module_that_is_downloaded_has_a_committed_sum() -> None:
     """Of each version of Gatekeeper, of kind and of Kubernetes it is known beforehand what it must contain."""
     modules = [
-        *((sums.GATEKEEPER, version) for version in versions.GATEKEEPER),
-        *(("k8s.io/kubernetes", version) for version in versions.KUBERNETES),
-        ("sigs.k8s.io/kind", versions.KIND),
+        *((sums.GATEKEEPER, version) for version in known_versions.GATEKEEPER),
+        *(("k8s.io/kubernetes", version) for version in known_versions.KUBERNETES),
+        ("sigs.k8s.io/kind", known_versions.KIND),
     ]
     forms = [re.sub(r"[\w+/]{43}=", "SUM", committed_sums(module, version)) for module, version in modules]
     assert forms == [f"{module} {version} h1:SUM\n{module} {version}/go.mod h1:SUM\n" for module, version in modules]
@@ -228,8 +228,8 @@ def test_upstream_names_the_versions_that_there_are() -> None:
         Shape.parse({"kubernetes": "v1.1.1", "gatekeeper": "v9.9.9", "colour": "red", "workers": 99})
     message = str(refused.value)
     assert len(refused.value.problems) == 4
-    assert versions.DEFAULT_KUBERNETES in message
-    assert versions.DEFAULT_GATEKEEPER in message
+    assert known_versions.DEFAULT_KUBERNETES in message
+    assert known_versions.DEFAULT_GATEKEEPER in message
     assert "no such field 'colour'" in message
 
 
@@ -237,9 +237,9 @@ def test_the_tools_are_linked_with_their_versions() -> None:
     """Helm and crictl carry the version that versions.py names."""
     module = (GO_SOURCES / "tools" / "go.mod").read_text()
     for name, version in (
-        ("helm.sh/helm/v3", versions.HELM),
-        ("sigs.k8s.io/kind", versions.KIND),
-        ("sigs.k8s.io/cri-tools", versions.CRICTL),
+        ("helm.sh/helm/v3", known_versions.HELM),
+        ("sigs.k8s.io/kind", known_versions.KIND),
+        ("sigs.k8s.io/cri-tools", known_versions.CRICTL),
     ):
         assert f"\t{name} {version}\n" in module
     assert binaries.tools().name == "tools"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chaos_harness.clusters.cluster import Cluster
-from chaos_harness.clusters.machine.interrupts import defer_interrupts
+from chaos_harness.clusters.machine.signals import defer_interrupts
 from chaos_harness.harness import jsonl
 from chaos_harness.harness.errors import HarnessError, UndoFailed
 from chaos_harness.harness.experiment.lifecycle import Experiment

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chaos_harness.clusters import versions
+from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.errors import BadScenario
@@ -112,7 +112,7 @@ def test_what_is_told() -> None:
     """Versions without a recipe, webhooks, arguments and what failed in the last hour stand in the comments."""
     text = _draft()
 
-    assert f"# Kubernetes v1.30.9 (there is no recipe for it; there are {versions.KUBERNETES[0]}" in text
+    assert f"# Kubernetes v1.30.9 (there is no recipe for it; there are {known_versions.KUBERNETES[0]}" in text
     assert "# Gatekeeper v3.20.1, installed by its manifest" in text
     assert "# 6 nodes, 5 of them workers" in text
     assert (

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from chaos_harness.clusters import versions
+from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.shape import RECORDED
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.load import LoadedIncident, load
@@ -45,7 +45,7 @@ def test_an_incident(tmp_path: Path) -> None:
     assert loaded.name == "a"
     assert (loaded.incident.faults[0].at, loaded.incident.faults[0].lasts) == (2.0, 60.0)
     assert (loaded.incident.budget, loaded.incident.recovery, loaded.incident.seed) == (900.0, 300.0, None)
-    assert loaded.shape.slug == f"1cp2w-k{versions.DEFAULT_KUBERNETES[1:]}-g3.23.1-manifest"
+    assert loaded.shape.slug == f"1cp2w-k{known_versions.DEFAULT_KUBERNETES[1:]}-g3.23.1-manifest"
 
 
 def test_what_is_asked_for_counts_more(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_minor_is_enough(tmp_path: Path) -> None:
     loaded = _load(tmp_path, {"kubernetes": "1.35"}, shape={"gatekeeper": "3.20"})
 
     assert loaded.shape.gatekeeper == loaded.incident.shape.gatekeeper == "v3.20.1"
-    assert loaded.shape.kubernetes == versions.resolve_version("1.35", versions.KUBERNETES)
+    assert loaded.shape.kubernetes == known_versions.resolve_version("1.35", known_versions.KUBERNETES)
 
 
 def test_a_version_without_quotes(tmp_path: Path) -> None:

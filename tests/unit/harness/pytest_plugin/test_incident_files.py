@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos_harness.clusters import versions
+from chaos_harness.clusters import known_versions
 from tests.fakes.incidents import incident
 from tests.fakes.session_folder import SessionFolder
 from tests.thorough import thorough
@@ -37,7 +37,7 @@ def test_its_shape(bench: SessionFolder, workers: tuple[str, ...]) -> None:
     """The test gets a cluster of the file's shape; what the file leaves open, an option decides."""
     bench.run("--gatekeeper", "v3.20.1", *workers)
 
-    assert bench.did()[0] == f"create 1cp1w-k{versions.DEFAULT_KUBERNETES[1:]}-g3.20.1-chart keep=False"
+    assert bench.did()[0] == f"create 1cp1w-k{known_versions.DEFAULT_KUBERNETES[1:]}-g3.20.1-chart keep=False"
 
 
 def test_deselected(bench: SessionFolder) -> None:

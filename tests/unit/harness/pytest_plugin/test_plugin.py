@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos_harness.clusters import versions
+from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.deadline import Deadline
 from tests.fakes.session_folder import SessionFolder
 from tests.thorough import thorough
@@ -20,7 +20,7 @@ def test_two(cluster): pass
 """
 CHART = MANIFEST.replace("manifest", "chart")
 XDIST = ("-p", "xdist", "-n", "2")
-_DEFAULT = versions.DEFAULT_KUBERNETES[1:]
+_DEFAULT = known_versions.DEFAULT_KUBERNETES[1:]
 OPEN = "def test_open(cluster): pass\n"
 
 
@@ -101,7 +101,7 @@ def test_a_minor_is_enough(bench: SessionFolder) -> None:
     status, output = bench.run("--gatekeeper", "v3.20", "--kubernetes", "1.35")
     assert status == 0, output
     assert "2 passed, 1 deselected" in output
-    patch = versions.resolve_version("1.35", versions.KUBERNETES)
+    patch = known_versions.resolve_version("1.35", known_versions.KUBERNETES)
     assert patch
     assert bench.did()[0] == f"create 1cp2w-k{patch[1:]}-g3.20.1-manifest keep=False"
 

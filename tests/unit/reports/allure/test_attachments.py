@@ -105,7 +105,7 @@ def test_run_attaches_no_more_than_its_budget(tmp_path: Path) -> None:
     attached = [
         [
             attachment.name
-            for attachment in budget.within([_some("picture", 200, letter), _some("log", 125, letter * 2)], record)
+            for attachment in budget.select([_some("picture", 200, letter), _some("log", 125, letter * 2)], record)
         ]
         for letter, record in (("a", fine), ("b", fine), ("c", odd), ("d", odd))
     ]
@@ -115,7 +115,7 @@ def test_run_attaches_no_more_than_its_budget(tmp_path: Path) -> None:
 
 def test_what_was_left_out_is_named_with_its_place() -> None:
     """The reader is told what there would have been, and where it lies."""
-    (note,) = Budget(10).within([_some("history.gz", 123_456)], _of("violated"))
+    (note,) = Budget(10).select([_some("history.gz", 123_456)], _of("violated"))
 
     assert note.body == (
         b"The run has attached enough; what was left out here lies in /run/experiments/x:\nhistory.gz, 123,456 bytes\n"
@@ -126,7 +126,7 @@ def test_what_tests_share_is_attached_to_the_first_and_where_it_matters() -> Non
     """The others of an experiment say to which test it is attached; what is small is there each time."""
     budget, shared = Budget(1_000_000), [_some("history", 40_000), _some("journal", 9)]
 
-    first, second, odd = (budget.within(shared, _of(outcome)) for outcome in ("holds", "holds", "violated"))
+    first, second, odd = (budget.select(shared, _of(outcome)) for outcome in ("holds", "holds", "violated"))
 
     assert [[attachment.name for attachment in attachments] for attachments in (first, second, odd)] == [
         ["history", "journal"],
@@ -146,7 +146,7 @@ def test_five_thousand_tests_stay_within_the_budget() -> None:
     """However many tests a run has, what they attach is bounded, and each one says so."""
     budget, total, notes = Budget(10_000_000), 0, 0
     for number in range(5_000):
-        for attachment in budget.within([_some("history.gz", 40_000, f"{number:08}"[-8:])], _of("holds")):
+        for attachment in budget.select([_some("history.gz", 40_000, f"{number:08}"[-8:])], _of("holds")):
             total += len(attachment.body)
             notes += attachment.name == "left out"
 

@@ -26,11 +26,11 @@ def test_first_trouble_is_kept_and_others_go_on(tmp_path: Path) -> None:
     """What the disk does not take is told in words once; what is no trouble of the disk is still raised."""
     guard = DiskErrorGuard(tmp_path)
     for name in ("first", "second"):
-        with guard.safely():
+        with guard.catch_errors():
             (tmp_path / name / "nowhere").write_text("x")
 
-    assert guard.trouble.startswith(f"the report is not complete: {tmp_path}/first/nowhere: No such file")
-    with pytest.raises(ValueError, match="x"), guard.safely():
+    assert guard.first_error.startswith(f"the report is not complete: {tmp_path}/first/nowhere: No such file")
+    with pytest.raises(ValueError, match="x"), guard.catch_errors():
         raise ValueError("x")
 
 

@@ -74,12 +74,12 @@ def test_rescuing_again_adds_nothing(killed: Path) -> None:
 
 
 def test_broken_history_does_not_hinder_the_rest(killed: Path) -> None:
-    """An experiment whose history cannot be told is still named, with the reason."""
+    """An experiment whose history cannot be read is still named, with the reason."""
     (killed / "experiments/r/open/history.jsonl").write_text("{}\n", encoding="utf-8")
     rescue(killed)
     (result,) = _load(killed, "*-result.json")
 
-    assert "cannot be told" in result["statusDetails"]["message"]
+    assert "cannot be read" in result["statusDetails"]["message"]
 
 
 def test_run_that_ended_or_goes_on_is_left_alone(tmp_path: Path) -> None:

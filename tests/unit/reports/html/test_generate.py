@@ -15,7 +15,7 @@ import pytest
 from chaos_harness.harness.errors import HarnessError
 from chaos_harness.reports import __main__ as verbs
 from chaos_harness.reports.allure import categories, killed_runs
-from chaos_harness.reports.html import allure_cli, generate, serving
+from chaos_harness.reports.html import allure_cli, generate, server
 from chaos_harness.reports.trends import quality_gate
 
 _PAGE = """<!DOCTYPE html><html><head><meta charset="utf-8"></head><body>
@@ -98,7 +98,7 @@ report = pathlib.Path(configuration["output"])
 )
 def test_page_that_would_ask_somebody_is_refused(planted: str) -> None:
     """Whatever another version of Allure may load from elsewhere is an error, not a request."""
-    with pytest.raises(HarnessError, match="expected a page that asks nobody, found"):
+    with pytest.raises(HarnessError, match="expected a page without requests, found"):
         generate.block_requests(_PAGE.replace("<body>", f"<body>{planted}"))
 
 
@@ -162,7 +162,7 @@ def test_a_run_that_was_carried_elsewhere_is_shown_there(
     shutil.rmtree(run)
     monkeypatch.setattr(allure_cli, "allure_command", lambda _say: _allure(tmp_path))
     shown: list[Path] = []
-    monkeypatch.setattr(serving, "serve", lambda place, *_: shown.append(place))
+    monkeypatch.setattr(server, "serve", lambda place, *_: shown.append(place))
 
     nox, session, name, end, *arguments = shlex.split(categories.viewer_command(carried / named))
     assert [nox, session, name, end] == ["nox", "-s", "report", "--"]

@@ -14,8 +14,8 @@ from chaos_harness.harness.history import Entry, Header, History, HistoryWriter,
 from chaos_harness.reports.picture.counts import MOST_LOST
 from chaos_harness.reports.picture.draw import draw_timeline, find_close_up
 from chaos_harness.reports.picture.lanes import Axis
-from chaos_harness.reports.picture.model import QuestionLabel, Story
 from chaos_harness.reports.picture.read_history import read_story
+from chaos_harness.reports.picture.story import QuestionLabel, Story
 from tests.fakes.histories import STARTED, HistoryBuilder
 from tests.thorough import thorough
 

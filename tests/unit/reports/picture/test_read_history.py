@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from chaos_harness.reports.picture.model import QuestionLabel
 from chaos_harness.reports.picture.read_history import read_story
+from chaos_harness.reports.picture.story import QuestionLabel
 from tests.fakes.histories import STARTED, HistoryBuilder
 
 

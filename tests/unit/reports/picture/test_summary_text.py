@@ -48,7 +48,7 @@ def test_sentence_says_what_was_done_what_was_lost_and_what_broke() -> None:
         ({"outcome": "holds"}, "1 of 1 claims came out as expected."),
         ({"expected": "violated", "issue": "a/gatekeeper#1"}, "known upstream defect gatekeeper#1 reproduces."),
         ({"outcome": "holds", "expected": "violated", "issue": "g#1"}, "holds though it is known to be violated (g#1)"),
-        ({"outcome": "inconclusive"}, "nothing can be said on “pods serve”"),
+        ({"outcome": "inconclusive"}, "“pods serve” is inconclusive"),
     ],
 )
 def test_each_way_a_claim_can_come_out_has_its_words(changes: dict[str, str], words: str) -> None:

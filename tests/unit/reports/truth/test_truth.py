@@ -82,7 +82,11 @@ def test_what_is_judged_again_stands_apart() -> None:
     """Of a history that was judged again by today's checks the later verdict counts, in a column of its own."""
     truth = merge_rows([row(given("violated", judge="other"), given("holds", again=True), given("holds", 2))])
     (count,) = truth.counts()
-    assert (count.came_out("holds"), count.came_out("holds", again=True), count.came_out("violated")) == (2, 1, 0)
+    assert (
+        count.count_outcome("holds"),
+        count.count_outcome("holds", again=True),
+        count.count_outcome("violated"),
+    ) == (2, 1, 0)
     assert (count.seen, count.earlier) == (2, 0)
     assert "| 2 | 2 | 0 | 0 | 1 0 0 |" in by_claim(truth)
 
@@ -90,7 +94,7 @@ def test_what_is_judged_again_stands_apart() -> None:
 def test_a_history_counts_once_per_claim() -> None:
     """What was judged at once by today's checks is not counted again when the same history is judged again."""
     (count,) = merge_rows([row(given(), given("violated", again=True))]).counts()
-    assert (count.came_out("holds"), count.came_out("violated")) == (1, 0)
+    assert (count.count_outcome("holds"), count.count_outcome("violated")) == (1, 0)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +115,7 @@ def test_truth_and_prediction_are_told_apart(
 ) -> None:
     """A verdict is a false alarm, or a miss, only where the truth is known; elsewhere a prediction was wrong."""
     (count,) = merge_rows([row(given(outcome, **changes), expected=expected, known=known)]).counts()
-    assert (count.as_predicted, count.otherwise, count.known, count.false_alarms, count.missed) == counts
+    assert (count.as_predicted, count.unexpected, count.known, count.false_alarms, count.missed) == counts
 
 
 def test_histories_and_verdicts_are_both_counted() -> None:

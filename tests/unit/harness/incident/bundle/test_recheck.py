@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos_harness.clusters import versions
+from chaos_harness.clusters import known_versions
 from chaos_harness.harness.catalogue import entries
 from chaos_harness.harness.checks import Check
 from chaos_harness.harness.errors import BadScenario
@@ -32,7 +32,7 @@ def test_lines(tmp_path: Path) -> None:
     folder = bundled(tmp_path)
     text = "\n".join(report(folder, *recheck(folder)))
 
-    assert f", seed 7, on Gatekeeper v3.23.1 (manifest), Kubernetes {versions.DEFAULT_KUBERNETES}" in text
+    assert f", seed 7, on Gatekeeper v3.23.1 (manifest), Kubernetes {known_versions.DEFAULT_KUBERNETES}" in text
     assert " ✓ runs/1: the registry answers nothing during cut registry: violated (expected violated)" in text
     assert "1 claims judged again, none changed" in text
 
@@ -42,7 +42,7 @@ def test_a_version_that_was_replaced(tmp_path: Path) -> None:
     folder = bundled(tmp_path)
     manifest = folder / MANIFEST
     text = manifest.read_text(encoding="utf-8")
-    manifest.write_text(text.replace(versions.DEFAULT_KUBERNETES, "v1.30.1"), encoding="utf-8")
+    manifest.write_text(text.replace(known_versions.DEFAULT_KUBERNETES, "v1.30.1"), encoding="utf-8")
 
     rechecked = recheck(folder)
     assert "Kubernetes v1.30.1" in "\n".join(report(folder, *rechecked))

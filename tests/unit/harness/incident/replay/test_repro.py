@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from chaos_harness.clusters import versions
+from chaos_harness.clusters import known_versions
 from chaos_harness.harness.incident.bundle.write import Replay
 from chaos_harness.harness.incident.replay.repro import replay_command, report, score
 from tests.fakes.incidents import incident, lived
@@ -35,7 +35,7 @@ def test_report(tmp_path: Path) -> None:
     broken = Replay(directory="runs/2", seen="broken", seconds=3.0, error="ProbeBroken: late\nand more")
     text = "\n".join(report(loaded, [run, broken], 7, Path("out/bundle.zip")))
 
-    version = versions.DEFAULT_KUBERNETES
+    version = known_versions.DEFAULT_KUBERNETES
     assert f"a: A registry that was cut answers\nGatekeeper v3.23.1 by its manifest, Kubernetes {version}" in text
     assert (
         "run 1: reproduced, 62 s\n  ✓ the registry answers nothing during cut registry: violated (as expected)" in text
@@ -62,7 +62,7 @@ def test_surprises_are_explained(tmp_path: Path) -> None:
 def test_again_in_full(tmp_path: Path) -> None:
     """Where the file leaves the patch open the command names it: elsewhere another one may be the newest."""
     loaded = incident(tmp_path, shape={"gatekeeper": "3.20", "kubernetes": "1.35"})
-    version = versions.resolve_version("1.35", versions.KUBERNETES)
+    version = known_versions.resolve_version("1.35", known_versions.KUBERNETES)
 
     assert f" --gatekeeper v3.20.1 --kubernetes {version} " in replay_command(loaded, 7)
 
@@ -71,7 +71,7 @@ def test_again(tmp_path: Path) -> None:
     """The command names what the file leaves open, and the seed, so that a colleague does the same."""
     loaded = incident(tmp_path, shape={"gatekeeper": "v3.20.1", "workers": 1})
 
-    version = versions.DEFAULT_KUBERNETES
+    version = known_versions.DEFAULT_KUBERNETES
     assert (
         replay_command(loaded, 7) == f"nox -s repro -- {loaded.path} --kubernetes {version} --install manifest --seed 7"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos_harness.reports.html.serving import start_server
+from chaos_harness.reports.html.server import start_server
 
 
 @pytest.fixture

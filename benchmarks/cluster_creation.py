@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from benchmarks.plain import plain_cluster
+from benchmarks.manual_cluster import plain_cluster
 from benchmarks.samples import Limit, Ratio, Samples, time_block
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
@@ -84,5 +84,5 @@ class ClusterCreation:
         with time_block(self.lease):
             leased = pool.lease(self.shape, self.images)
             if leased is None:
-                raise ClusterUnavailable(f"{cluster.name} was not to be had from the pool again")
+                raise ClusterUnavailable(f"{cluster.name} could not be leased from the pool again")
         return leased

@@ -1,4 +1,4 @@
-"""Blame: whose failure a test's is, by the error that it raised, told on its report."""
+"""Failure origin: whether the product, the harness or neither is to blame for a failure, by the error raised."""
 
 from collections.abc import Generator
 from typing import Any, Literal
@@ -11,13 +11,13 @@ __all__ = ["FailureOrigin", "origin_of", "pytest_runtest_makereport"]
 
 FailureOrigin = Literal["product", "inconclusive", "harness"]
 
-_NAME = "chaos_blame"
-"""Attribute of a report, which xdist carries to the controller: it must be JSON."""
+_NAME = "chaos_failure_origin"
+"""Attribute of a report; it must be JSON, since xdist sends it to the controller."""
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(call: pytest.CallInfo[Any]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Tell on the report of each phase that raised whose failure it is."""
+    """Store the origin on the report of each phase that raised."""
     report = yield
     if call.excinfo is not None:
         setattr(report, _NAME, _origin_of_error(call.excinfo.value))
@@ -25,7 +25,7 @@ def pytest_runtest_makereport(call: pytest.CallInfo[Any]) -> Generator[None, pyt
 
 
 def origin_of(report: pytest.TestReport) -> FailureOrigin:
-    """Return whose failure a report tells of; one that no error was raised for, such as a crash, is the harness's."""
+    """Return the origin of a report's failure; without an error, as after a crash, it is the harness."""
     blame: FailureOrigin = getattr(report, _NAME, "harness")
     return blame
 

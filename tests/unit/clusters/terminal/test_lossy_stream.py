@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from chaos_harness.clusters.terminal.lossy_stream import LossyStream, open_copy
 from chaos_harness.clusters.terminal.progress import Progress
-from chaos_harness.clusters.terminal.streams import LossyStream, open_copy
 
 
 def _pipe() -> LossyStream:
@@ -68,7 +68,7 @@ def test_a_copy_of_a_closed_descriptor_leads_nowhere() -> None:
     """A run whose standard error was closed has somewhere to tell."""
     program = (
         "import os; os.close(2)\n"
-        "from chaos_harness.clusters.terminal.streams import open_copy\n"
+        "from chaos_harness.clusters.terminal.lossy_stream import open_copy\n"
         "s = open_copy(2); s.write('x'); s.flush()\n"
         "print(s.lost)"
     )

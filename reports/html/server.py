@@ -1,4 +1,4 @@
-"""Serving: shows a report to this machine's browser, and to nobody who only borrows it."""
+"""Server: serves a report to this machine's browser, and to nobody else."""
 
 import functools
 from collections.abc import Callable
@@ -33,10 +33,10 @@ def start_server(place: Path, port: int) -> ThreadingHTTPServer:
 
 
 class _Report(SimpleHTTPRequestHandler):
-    """Answers who asks for this machine by its own name, with what lies below the directory."""
+    """Serves files below the directory to requests that use this machine's own name."""
 
     def send_head(self) -> Any:
-        """Answer a request, or refuse it: a page elsewhere may let a name of its own point to this machine."""
+        """Answer a request, or refuse it: a page elsewhere may point a name of its own at this machine."""
         _, port = cast("tuple[str, int]", self.server.server_address)
         if self.headers.get("Host", "") not in {f"{name}:{port}" for name in ("127.0.0.1", "localhost")}:
             self.send_error(HTTPStatus.MISDIRECTED_REQUEST, "this report is served to 127.0.0.1 only")
@@ -47,7 +47,7 @@ class _Report(SimpleHTTPRequestHandler):
         return super().send_head()
 
     def end_headers(self) -> None:
-        """Send what a browser may do: the page has a policy of its own, an attachment may do nothing."""
+        """Send the browser's restrictions: the page has a policy of its own, an attachment may do nothing."""
         for name, value in _HEADERS.items():
             self.send_header(name, value)
         if Path(self.path.partition("?")[0].partition("#")[0]).parent.name == "attachments":
@@ -55,16 +55,16 @@ class _Report(SimpleHTTPRequestHandler):
         super().end_headers()
 
     def list_directory(self, path: Any) -> BinaryIO | None:  # type: ignore[override]
-        """Tell of no directory what is in it: a report has a page."""
+        """Refuse to list a directory: a report has a page."""
         del path
         self.send_error(HTTPStatus.NOT_FOUND)
         return None
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing of requests: the reader is at the browser."""
+        """Log nothing about requests: the reader is at the browser."""
 
     def _within(self) -> bool:
-        """Whether what is asked for lies in the directory, also behind links."""
+        """Whether the requested file is in the directory, links resolved."""
         try:
             return Path(self.translate_path(self.path)).resolve().is_relative_to(self.directory)
         except (OSError, ValueError, RuntimeError):

@@ -1,4 +1,4 @@
-"""Calling: runs a program of a report's, and says in one line what it said when it fails."""
+"""Programs: runs a program for the report, and reports its output in one line if it fails."""
 
 import os
 import subprocess
@@ -17,8 +17,8 @@ def run_program(
 ) -> None:
     """Run a command in a directory, with `extra` in its environment.
 
-    Raises HarnessError, which begins with `lack` (what cannot be had without it), if it cannot be run, does not end in
-    so many seconds, or ends with another status than 0.
+    Raises HarnessError, which begins with `lack` (what is missing without it), if it cannot be run, does not end within
+    `seconds`, or exits with a status other than 0.
     """
     try:
         done = subprocess.run(

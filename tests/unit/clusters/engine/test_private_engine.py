@@ -19,7 +19,7 @@ from chaos_harness.clusters.engine import (
     firewall,
     limits,
     packages,
-    private,
+    private_engine,
     processes,
     user_engine,
 )
@@ -36,12 +36,12 @@ _ELSEWHERE = """
 import sys
 from pathlib import Path
 from chaos_harness.clusters import engine
-from chaos_harness.clusters.engine import Layout, cleanup, firewall, packages, private, user_engine
+from chaos_harness.clusters.engine import Layout, cleanup, firewall, packages, private_engine, user_engine
 from chaos_harness.clusters.errors import EngineUnavailable
 
 did, layout = [], Layout("chaos-unit", Path(sys.argv[1], "data"), Path(sys.argv[1], "run"))
-cleanup.clear = packages.install_missing = private._start = firewall.allow = lambda *_: did.append("harm")
-private._BUSY_SECONDS = private._START_SECONDS = private._PING_SECONDS = 0.2
+cleanup.clear = packages.install_missing = private_engine._start = firewall.allow = lambda *_: did.append("harm")
+private_engine._BUSY_SECONDS = private_engine._START_SECONDS = private_engine._PING_SECONDS = 0.2
 for act in (
     lambda: engine.connect("private", layout=layout),
     lambda: engine.find("private", layout),
@@ -90,11 +90,11 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Machine
     machine = Machine(Layout("chaos-unit", tmp_path / "data", tmp_path / "run"))
     monkeypatch.setattr(processes, "find", machine.find)
     monkeypatch.setattr(processes, "end", machine.does("end"))
-    monkeypatch.setattr(private, "answers", lambda _: len(machine.running) > 1 and machine.answer)
-    monkeypatch.setattr(private, "_start", machine.launch)
-    monkeypatch.setattr(private, "_pool", lambda _: "10.0.0.0/16")
-    monkeypatch.setattr(private, "_BUSY_SECONDS", 0.2)
-    monkeypatch.setattr(private, "_START_SECONDS", 0.2)
+    monkeypatch.setattr(private_engine, "answers", lambda _: len(machine.running) > 1 and machine.answer)
+    monkeypatch.setattr(private_engine, "_start", machine.launch)
+    monkeypatch.setattr(private_engine, "_pool", lambda _: "10.0.0.0/16")
+    monkeypatch.setattr(private_engine, "_BUSY_SECONDS", 0.2)
+    monkeypatch.setattr(private_engine, "_START_SECONDS", 0.2)
     monkeypatch.setattr(cleanup, "clear", machine.does("clear"))
     monkeypatch.setattr(packages, "install_missing", lambda _: None)
     for module, name in ((firewall, "allow"), (limits, "raise_limits"), (limits, "restore")):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from chaos_harness.harness.errors import HarnessError
-from chaos_harness.reports.html.calling import run_program
+from chaos_harness.reports.html.programs import run_program
 
 
 def test_program_runs_where_and_with_what_it_is_told(tmp_path: Path) -> None:

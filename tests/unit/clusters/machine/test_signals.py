@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from chaos_harness.clusters.machine import interrupts
-from chaos_harness.clusters.machine.interrupts import announce_cleanup, defer_interrupts, exit_uninterrupted
+from chaos_harness.clusters.machine import signals
+from chaos_harness.clusters.machine.signals import announce_cleanup, defer_interrupts, exit_uninterrupted
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -27,7 +27,7 @@ def messages(tmp_path: Path) -> Iterator[Path]:
     """Give the file that interrupts are told in, while they are installed."""
     path = tmp_path / "told"
     with path.open("wb") as file:
-        restore = interrupts.install_handlers(file.fileno())
+        restore = signals.install_handlers(file.fileno())
         yield path
         restore()
 
@@ -104,7 +104,7 @@ def test_a_context_is_left_to_its_end(messages: Path) -> None:
                 send()
 
     for interrupted in (False, True):
-        restore = interrupts.install_handlers()
+        restore = signals.install_handlers()
         with pytest.raises(KeyboardInterrupt):
             prepare(interrupted=interrupted)
         restore()
@@ -115,7 +115,7 @@ def test_what_is_ignored_stays_ignored(messages: Path) -> None:
     """`nohup` has a run go on when the terminal closes."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        restore = interrupts.install_handlers()
+        restore = signals.install_handlers()
         with defer_interrupts("heal", 5.0):
             send(signal.SIGHUP)
         send(signal.SIGHUP)
@@ -130,7 +130,7 @@ def test_another_thread_is_left_alone() -> None:
     done = []
 
     def work() -> None:
-        restore = interrupts.install_handlers()
+        restore = signals.install_handlers()
         with announce_cleanup("heal", 1.0), defer_interrupts("heal", 1.0):
             done.append("healed")
         restore()
