@@ -77,7 +77,7 @@ def _describe_os_error(error: OSError) -> str:
     """Return what the operating system refused, and the command that helps."""
     said = error.strerror or str(error)
     if error.filename is None:
-        return f"{said}{_where(error)}; `{typed('doctor')}` reports what this machine lacks"
+        return f"{said}{_where(error)}; `{command_line('doctor')}` reports what this machine lacks"
     path = Path(os.fsdecode(error.filename)).absolute()
     if error.errno in _FULL:
         return f"{path}: {said}: free some space, `df {path.parent}` shows how much there is; then type it again"

@@ -221,7 +221,7 @@ def test_what_a_program_says_is_not_what_the_engine_says(engine: Engine, monkeyp
 
 def test_a_program_that_is_not_there_is_told(engine: Engine) -> None:
     """Docker says so on stdout, and yet it stands in the reason why an undo failed."""
-    done = in_container(engine, "w-worker", "frobnicate", "--all", ended_by="stop")
+    done = run_in_container(engine, "w-worker", "frobnicate", "--all", ended_by="stop")
     assert done is not None
     assert 'exec: "frobnicate": executable file not found' in done.stderr
 
