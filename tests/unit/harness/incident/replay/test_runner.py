@@ -186,7 +186,7 @@ def test_a_fault_that_does_not_heal_breaks_no_run(bench: Bench, monkeypatch: pyt
         with experiment.fault(_Staying()):
             pass
 
-    monkeypatch.setattr(module, "relive", live)
+    monkeypatch.setattr(module, "replay_incident", live)
     with bench.runner() as runner:
         runs = [runner.run(bench.loaded, 7) for _ in range(2)]
 
