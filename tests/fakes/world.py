@@ -237,14 +237,21 @@ class Api(BaseHTTPRequestHandler):
         if self.path.startswith(_NUMBERS):
             version = {"uid": "uid-number", "resourceVersion": str(patch["spec"]["leaseTransitions"])}
             self.server.world.numbers = [{**patch, "metadata": {**patch["metadata"], **version}}]
-        else:
+        elif self.path.startswith(f"{_DEPLOYMENTS}/{self.server.world.deployment()['metadata']['name']}"):
             self.server.world.roll_out(patch["spec"]["template"])
+        else:
+            self.answer(404, {"message": f"not found: {self.path}"})
+            return
         self.answer(200, {})
 
     def do_DELETE(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if not self.path.startswith(_NUMBERS):
-            self.server.world.on_delete(urlsplit(self.path).path.rpartition("/")[2])
+        place, _, name = urlsplit(self.path).path.rpartition("/")
+        if place == _PODS and name in self.server.world.pods:
+            self.server.world.on_delete(name)
+        elif place != _NUMBERS:
+            self.answer(404, {"message": f"not found: {self.path}"})
+            return
         self.answer(200, {})
 
     def do_POST(self) -> None:
@@ -252,6 +259,8 @@ class Api(BaseHTTPRequestHandler):
         denies = self.server.world.denies
         if "/proxy/" in self.path:
             self.answer(200, {"response": {"allowed": not denies}})
+        elif urlsplit(self.path).path != "/api/v1/namespaces":
+            self.answer(404, {"message": f"not found: {self.path}"})
         elif denies:
             said = 'admission webhook "check-ignore-label.gatekeeper.sh" denied the request'
             self.answer(403, {"message": said})

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from chaos_harness.clusters.api.rest import request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.errors import ApiRefused
 from chaos_harness.clusters.machine.process import Completed
 from tests.fakes.commands import INVENTORY, NODES, Command
 from tests.fakes.crash_world import CrashWorld
@@ -83,3 +86,11 @@ def test_the_fake_engine_answers_as_recorded(tried: str) -> None:
         return Completed(done.stdout.replace("id-chaos-none", "0" * 64), done.stderr, done.returncode)
 
     assert _otherwise(docker, INVENTORY[tried], names_of_run("r"), _RECORDED["inventory"][tried]) == []
+
+
+@pytest.mark.parametrize("verb", ["POST", "PATCH", "DELETE"])
+def test_a_world_knows_what_it_has(cluster: Cluster, verb: str) -> None:
+    """Its API takes no change of what is not there."""
+    with cluster.client() as api, pytest.raises(ApiRefused) as refused:
+        request(api, verb, "/api/v1/namespaces/gatekeeper-system/pods/nobody", body={})
+    assert refused.value.status == 404
