@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from tests.syntax import children, statements
+from tests.syntax import children, statements, without_collection
 
 __all__ = ["Reading", "readings"]
 
@@ -66,13 +66,14 @@ def readings(sources: Mapping[str, str]) -> list[Reading]:
     what stands in it, matched, searched, or compared with words. What one function gives to another is a message if
     its parameter has such a name, or is annotated as an error or as such a class.
     """
-    trees = {path: ast.parse(source) for path, source in sources.items()}
-    worded = _EXCEPTIONS | {name for tree in trees.values() for name in _worded_classes(tree)}
-    return [
-        Reading(path, node.lineno, ast.get_source_segment(sources[path], node) or "")
-        for path, tree in trees.items()
-        for node in sorted(_Follower(tree, worded).expressions(), key=lambda node: node.lineno)
-    ]
+    with without_collection():
+        trees = {path: ast.parse(source) for path, source in sources.items()}
+        worded = _EXCEPTIONS | {name for tree in trees.values() for name in _worded_classes(tree)}
+        return [
+            Reading(path, node.lineno, ast.get_source_segment(sources[path], node) or "")
+            for path, tree in trees.items()
+            for node in sorted(_Follower(tree, worded).expressions(), key=lambda node: node.lineno)
+        ]
 
 
 def _worded_classes(tree: ast.Module) -> Iterator[str]:
