@@ -29,6 +29,7 @@ ADMINISTRATOR, NOBODY = "kubernetes-admin", "nobody"
 
 _START_SECONDS = 60.0
 _STARTS = 3
+_LOG_TAIL = 2000
 _NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 _FIRST = (
     *(f"/registry/namespaces/{name}" for name in _NAMESPACES),
@@ -161,7 +162,7 @@ class ApiServer:
     def logs(self) -> str:
         """Return the ends of both logs."""
         logs = [self._folder / name for name in ("etcd.log", "kube-apiserver.log")]
-        return "\n".join(f"{log}:\n{log.read_text(errors='replace')[-3000:]}" for log in logs if log.exists())
+        return "\n".join(f"{log}:\n{log.read_text(errors='replace')[-_LOG_TAIL:]}" for log in logs if log.exists())
 
     def _start(self) -> None:
         began = time.monotonic()
@@ -175,7 +176,16 @@ class ApiServer:
             "--initial-cluster": f"default={peer}",
         }
         options = [f"{name}={url}" for name, url in urls.items()]
-        self._begin("etcd", [self._binaries.etcd, f"--data-dir={self._folder / 'etcd'}", "--unsafe-no-fsync", *options])
+        self._begin(
+            "etcd",
+            [
+                self._binaries.etcd,
+                f"--data-dir={self._folder / 'etcd'}",
+                "--unsafe-no-fsync",
+                "--log-level=error",
+                *options,
+            ],
+        )
         self._start_apiserver()
         self._before = self._first_keys()
         self.start_seconds = time.monotonic() - began
