@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from kubernetes.client import ApiClient
 
@@ -18,9 +18,19 @@ from chaos_harness.harness.undo.actions import undo
 from chaos_harness.harness.undo.commands import planes, undo_by_kubectl
 from chaos_harness.harness.undo.promises import Promise, Undos
 
-__all__ = ["edit", "edit_object", "restore"]
+__all__ = ["Edited", "edit", "edit_object", "restore"]
 
 _NOT_FOUND = 404
+
+
+class Edited(NamedTuple):
+    """An edit that was made: the promise to take it back, and the fields of the patch as the API server took them.
+
+    It may have completed them, as the containers of a list, or given back the default of one that was taken out.
+    """
+
+    promise: Promise
+    taken: Mapping[str, Any]
 
 
 def edit_object(kind: str, name: str, patch: dict[str, Any], *, namespace: str = "") -> Fault:
@@ -52,11 +62,11 @@ def restore(
     undo_by_kubectl(engine, control_plane, others, *words)
 
 
-def edit(cluster: Cluster, undos: Undos, api: ApiClient, path: str, patch: Mapping[str, Any]) -> Promise:
+def edit(cluster: Cluster, undos: Undos, api: ApiClient, path: str, patch: Mapping[str, Any]) -> Edited:
     """Merge `patch` into the object at `path`, after the promise to put its fields back to what they were.
 
-    That is what they were before the first of all edits of the object that are not healed yet; it is returned, as a
-    patch. Raises ApiRefused, ApiUnreachable.
+    That is what they were before the first of all edits of the object that are not healed yet. Raises ApiRefused,
+    ApiUnreachable.
     """
     edited = request(api, "GET", path)
     metadata, (group, _, version) = edited["metadata"], edited["apiVersion"].rpartition("/")
@@ -68,10 +78,9 @@ def edit(cluster: Cluster, undos: Undos, api: ApiClient, path: str, patch: Mappi
     unharmed = edited
     for other in undos.standing(restore, **place):
         unharmed = _applied(unharmed, other.arguments["patch"])
-    before = _inverse(patch, unharmed)
+    before = _fields(patch, unharmed)
     promise = undos.register(restore, harm={"patch": dict(patch)}, patch=before, **place, **planes(cluster))
-    merge(api, path, patch)
-    return promise
+    return Edited(promise, _fields(patch, merge(api, path, patch)))
 
 
 class _Edit:
@@ -81,19 +90,27 @@ class _Edit:
         self._object = name
         self._patch = patch
         self._namespace = namespace
-        self._promise: Promise | None = None
+        self._edited: Edited | None = None
 
     def inject(self, injection: Injection) -> None:
         names.require(name=self._object)
         with injection.cluster.client() as api:
-            self._promise = edit(injection.cluster, injection.undos, api, self._path(api), self._patch)
+            self._edited = edit(injection.cluster, injection.undos, api, self._path(api), self._patch)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
-        return self._expect(cluster, self._patch, deadline)
+        if self._edited is None:
+            raise FaultNotApplied(f"{self._kind} {self._object} was not edited")
+        promise, taken = self._edited
+        if ignored := _ignored(self._patch, promise.given["patch"], taken):
+            raise FaultNotApplied(
+                f"expected the API server to take {self._patch}, it left {ignored} of {self._kind} {self._object} as "
+                f"they were; see `kubectl explain {self._kind}`"
+            )
+        return self._expect(cluster, taken, deadline)
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         try:
-            return self._expect(cluster, self._promise.given["patch"] if self._promise else {}, deadline)
+            return self._expect(cluster, self._edited.promise.given["patch"] if self._edited else {}, deadline)
         except ApiRefused as error:
             if error.status == _NOT_FOUND:
                 return f"{self._kind} {self._object} is gone"
@@ -107,7 +124,7 @@ class _Edit:
         if not _has(edited, wanted):
             where = f"--namespace {self._namespace} " if self._namespace else ""
             raise FaultNotApplied(
-                f"expected {self._kind} {self._object} to have {wanted}, it has {_inverse(wanted, edited)}; "
+                f"expected {self._kind} {self._object} to have {wanted}, it has {_fields(wanted, edited)}; "
                 f"see `kubectl get {where}{self._kind} {self._object} -o yaml`"
             )
         version = edited["metadata"]["resourceVersion"]
@@ -119,14 +136,30 @@ class _Edit:
         return f"{root}{scope}/{plural}/{self._object}"
 
 
-def _inverse(patch: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the patch that puts the fields of another one back to what they are now."""
+def _fields(patch: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that a patch names as they are now: the patch that puts them back to that."""
     return {
-        name: _inverse(value, current[name])
+        name: _fields(value, current[name])
         if isinstance(value, dict) and isinstance(current.get(name), dict)
         else current.get(name)
         for name, value in patch.items()
     }
+
+
+def _ignored(patch: Mapping[str, Any], before: Any, taken: Any) -> dict[str, Any]:
+    """Return the fields that are neither as the patch wants them nor other than before, as one that the kind has not.
+
+    Another value than the wanted one is the server's own: it completes lists and gives back defaults.
+    """
+    ignored = {}
+    for name, wanted in patch.items():
+        was, now = (fields.get(name) if isinstance(fields, Mapping) else None for fields in (before, taken))
+        if isinstance(wanted, dict) and isinstance(now, dict):
+            if part := _ignored(wanted, was, now):
+                ignored[name] = part
+        elif now == was != wanted:
+            ignored[name] = now
+    return ignored
 
 
 def _applied(current: Any, patch: Any) -> Any:

@@ -132,7 +132,8 @@ class _ScaleDown:
             targets = find_pods(api, NAMESPACE, (), _WEBHOOKS)
             for target in targets:
                 injection.note_harm(DELETED, target)
-            self._promise = edit(injection.cluster, injection.undos, api, _DEPLOYMENT, {"spec": {"replicas": 0}})
+            patch = {"spec": {"replicas": 0}}
+            self._promise = edit(injection.cluster, injection.undos, api, _DEPLOYMENT, patch).promise
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         try:

@@ -84,7 +84,7 @@ def test_a_kind_that_is_served_a_little_later(server: ApiServer, api: ApiClient)
 
 def test_a_kind_that_does_not_come(api: ApiClient) -> None:
     """What is not served within the deadline is a 404 that names it, whether its group is there or not."""
-    with pytest.raises(ApiRefused, match="no kind Widget in example.com/v1"):
+    with pytest.raises(ApiRefused, match=r"no kind Widget in example\.com/v1"):
         apply(api, [_WIDGET], soon(0.2))
     with pytest.raises(ApiRefused, match="no kind Pood in v1"):
         apply(api, [{"apiVersion": "v1", "kind": "Pood", "metadata": {"name": "d"}}], soon(0.2))
@@ -126,7 +126,7 @@ def test_a_refusal_is_an_error(
 def test_who_may_not_is_refused(server: ApiServer) -> None:
     """A user without a role is told whose right is missing, and gets what a role allows."""
     with server.client(NOBODY) as api:
-        with pytest.raises(ApiRefused, match='403 .*User "nobody" cannot list resource "configmaps"'):
+        with pytest.raises(ApiRefused, match=r'403 .*User "nobody" cannot list resource "configmaps"'):
             request(api, "GET", _MAPS)
         assert request(api, "GET", "/version")
 
@@ -185,5 +185,5 @@ def test_merging(api: ApiClient) -> None:
     change = {"spec": {"containers": [{"name": "b", "image": "new"}]}}
     after = merge(api, f"{pods}/p", change, strategic=True)["spec"]["containers"]
     assert {container["name"]: container["image"] for container in after} == {"a": "old", "b": "new"}
-    with pytest.raises(ApiRefused, match="422 .*Forbidden"):
+    with pytest.raises(ApiRefused, match=r"422 .*Forbidden"):
         merge(api, f"{pods}/p", change)
