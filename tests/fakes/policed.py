@@ -45,11 +45,8 @@ class Policed:
         self.refused: dict[str, str] = {}
         self.broken: dict[str, str] = {}
         self.behind: set[str] = set()
-        self.deleted: list[str] = []
-        self.created: list[str] = []
         self.ran: list[str] = []
         self.answers: Callable[[str, Object], tuple[int, Object] | None] = lambda *_: None
-        self.deletes = True
         self.lax: set[str] = set()
 
     @contextmanager
@@ -67,15 +64,10 @@ class Policed:
             return self.apply(path, body)
         if "/proxy/v1/" in path:
             return 200, {"response": self.review(path, body["request"])}
-        if verb == "POST":
-            status, item = self.create(path, body)
-            if status == 201 and "dryRun" not in query:
-                self.created.append(item["metadata"]["name"])
-            return status, item
-        if verb == "DELETE":
-            if self.deletes:
-                self.deleted.append(path.rpartition("/")[2])
-            return (200 if self.deletes else 500), {}
+        if verb == "POST" and "dryRun" in query:
+            return self.create(path, body)
+        if verb != "GET":
+            return 405, {"message": f"{verb} {path}: the server does not allow this method on the requested resource"}
         if path.count("/") in (2, 3):
             return 200, {"resources": [{"kind": kind, "name": name} for kind, name in _KINDS.items()]}
         metadata = {"resourceVersion": "1"}
