@@ -175,7 +175,8 @@ class ApiServer:
             "--initial-advertise-peer-urls": peer,
             "--initial-cluster": f"default={peer}",
         }
-        options = [f"{name}={url}" for name, url in urls.items()]
+        # as kubeadm sets it: by it the versions of quiet lists grow
+        options = ["--watch-progress-notify-interval=5s", *(f"{name}={url}" for name, url in urls.items())]
         self._begin(
             "etcd",
             [
