@@ -31,7 +31,7 @@ class RestServer:
         """Return status and body of one request, the query left out."""
         if verb != "GET":
             self.changes.append((verb, path, body))
-        answer = self.answers.get(f"{verb} {path}", self.answers.get(path) if verb == "GET" else {})
+        answer = self.answers.get(f"{verb} {path}", self.answers.get(path) if verb == "GET" else None)
         answer = answer() if callable(answer) else answer
         if isinstance(answer, tuple):
             return answer

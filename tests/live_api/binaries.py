@@ -1,4 +1,4 @@
-"""Binaries: kube-apiserver, etcd and kubectl of the default Kubernetes version, built here or out of a node image."""
+"""Binaries: what a control plane of the default Kubernetes version runs, built here or out of a node image."""
 
 import contextlib
 import os
@@ -28,17 +28,17 @@ _SECONDS = 600.0
 _CONTENT = "/var/lib/containerd/io.containerd.content.v1.content/blobs/sha256"
 """Where containerd keeps the packed layers of the images that a node image brings."""
 
-_PROGRAMS: Final = ("kube-apiserver", "etcd")
+_PROGRAMS: Final = ("kube-apiserver", "kube-controller-manager", "etcd")
 _ALL = "kubernetes"
 _PLACE = "usr/local/bin"
-_FORMAT = 1
 
 
 @dataclass(frozen=True)
 class Binaries:
-    """Where the three programs lie. The one binary of a build is any of them, by the name it is called by."""
+    """Where the programs lie. The one binary of a build is any of Kubernetes, by the name it is called by."""
 
     apiserver: Path
+    controllers: Path
     etcd: Path
     kubectl: Path
 
@@ -51,7 +51,8 @@ def here() -> Binaries:
     kubernetes, tools = binaries.kubernetes(DEFAULT_KUBERNETES), binaries.tools()
     if kubernetes.folder.is_dir() and tools.folder.is_dir():
         folder = trusted(kubernetes.folder)
-        return Binaries(folder / "kubernetes", trusted(tools.folder) / "etcd", folder / "kubectl")
+        everything = folder / "kubernetes"
+        return Binaries(everything, everything, trusted(tools.folder) / "etcd", folder / "kubectl")
     engine = find()
     entry, lock = catalogue.node_image(DEFAULT_KUBERNETES), read_lock()
     names = [*([entry.pulled(lock[entry.lock])] if entry.lock in lock else []), entry.name]
@@ -82,7 +83,7 @@ def extract(engine: Engine, image: str) -> Artefact:
         if missing:
             raise ImageUnavailable(f"node image {image}: expected {', '.join(missing)} in {_CONTENT}, found none")
 
-    return Artefact(f"control-plane-{DEFAULT_KUBERNETES}", digest(_FORMAT, image), make)
+    return Artefact(f"control-plane-{DEFAULT_KUBERNETES}", digest(_PROGRAMS, image), make)
 
 
 @contextlib.contextmanager

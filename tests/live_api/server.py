@@ -30,6 +30,8 @@ ADMINISTRATOR, NOBODY = "kubernetes-admin", "nobody"
 _START_SECONDS = 60.0
 _STARTS = 3
 _LOG_TAIL = 2000
+_LOGS = ("etcd.log", "kube-apiserver.log", "kube-controller-manager.log")
+_CONTROLLERS = ("deployment", "disruption", "garbage-collector", "namespace", "replicaset")
 _NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 _FIRST = (
     *(f"/registry/namespaces/{name}" for name in _NAMESPACES),
@@ -49,7 +51,8 @@ UNCACHED = "secrets"
 class ApiServer:
     """One server, from `started` on; `reset` takes back whatever was written since.
 
-    No controllers run and there are no nodes: nothing but a test makes pods of Deployments, or ends a namespace.
+    There are no nodes, and no controllers run but within `controllers`: without, nothing but a test makes pods of
+    Deployments, or ends a namespace.
     """
 
     def __init__(self, binaries: Binaries, folder: Path, stack: ExitStack) -> None:
@@ -116,6 +119,20 @@ class ApiServer:
         configuration.proxy = None
         return ApiClient(configuration)
 
+    @contextmanager
+    def controllers(self) -> Iterator[None]:
+        """Run kube-controller-manager during the block: what makes pods, counts budgets, and ends what is deleted."""
+        options = {
+            "kubeconfig": write_kubeconfig(self._folder / "controllers.conf", self.kubeconfig()),
+            "controllers": ",".join(f"{name}-controller" for name in _CONTROLLERS),
+            "leader-elect": "false",
+            "secure-port": "0",
+        }
+        words = [f"--{name}={value}" for name, value in options.items()]
+        with ExitStack() as stack:
+            self._begin("kube-controller-manager", [self._folder / "kube-controller-manager", *words], stack)
+            yield
+
     def freeze(self) -> None:
         """Become half-open: the kernel takes connections and requests, and nobody answers."""
         self._signal(signal.SIGSTOP)
@@ -160,8 +177,8 @@ class ApiServer:
             self._before[key] = self._put(key, self._before[key][1]), self._before[key][1]
 
     def logs(self) -> str:
-        """Return the ends of both logs."""
-        logs = [self._folder / name for name in ("etcd.log", "kube-apiserver.log")]
+        """Return the ends of all logs."""
+        logs = [self._folder / name for name in _LOGS]
         return "\n".join(f"{log}:\n{log.read_text(errors='replace')[-_LOG_TAIL:]}" for log in logs if log.exists())
 
     def _start(self) -> None:
@@ -177,16 +194,8 @@ class ApiServer:
         }
         # as kubeadm sets it: by it the versions of quiet lists grow
         options = ["--watch-progress-notify-interval=5s", *(f"{name}={url}" for name, url in urls.items())]
-        self._begin(
-            "etcd",
-            [
-                self._binaries.etcd,
-                f"--data-dir={self._folder / 'etcd'}",
-                "--unsafe-no-fsync",
-                "--log-level=error",
-                *options,
-            ],
-        )
+        words = [self._binaries.etcd, f"--data-dir={self._folder / 'etcd'}", "--unsafe-no-fsync", "--log-level=error"]
+        self._begin("etcd", [*words, *options], self._stack)
         self._start_apiserver()
         self._before = self._first_keys()
         self.start_seconds = time.monotonic() - began
@@ -195,6 +204,7 @@ class ApiServer:
         """Write the files that kube-apiserver is told of."""
         folder = self._folder
         (folder / "kube-apiserver").symlink_to(self._binaries.apiserver)
+        (folder / "kube-controller-manager").symlink_to(self._binaries.controllers)
         (policy,) = AUDIT_FILES.values()
         (folder / "audit.yaml").write_text(policy, encoding="utf-8")
         groups = {ADMINISTRATOR: "system:masters", NOBODY: ""}
@@ -225,13 +235,13 @@ class ApiServer:
             "watch-cache-sizes": f"{UNCACHED}#0",
         }
         words = [f"--{name}={value}" for name, value in options.items()]
-        self._process = self._begin("kube-apiserver", [folder / "kube-apiserver", *words])
+        self._process = self._begin("kube-apiserver", [folder / "kube-apiserver", *words], self._stack)
         self._wait(self._process)
 
-    def _begin(self, name: str, words: Sequence[str | Path]) -> subprocess.Popen[bytes]:
-        log = self._stack.enter_context((self._folder / f"{name}.log").open("ab"))
-        process = self._stack.enter_context(begun([str(word) for word in words], subprocess.DEVNULL, log, log))
-        self._stack.callback(_end, process)  # a shutdown with grace waits for open watches
+    def _begin(self, name: str, words: Sequence[str | Path], stack: ExitStack) -> subprocess.Popen[bytes]:
+        log = stack.enter_context((self._folder / f"{name}.log").open("ab"))
+        process = stack.enter_context(begun([str(word) for word in words], subprocess.DEVNULL, log, log))
+        stack.callback(_end, process)  # a shutdown with grace waits for open watches
         return process
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:

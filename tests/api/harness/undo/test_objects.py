@@ -15,7 +15,6 @@ from chaos_harness.harness.undo.journal import Journal
 from chaos_harness.harness.undo.objects import delete, put
 from chaos_harness.harness.undo.promises import Undos
 from tests.live_api.cluster import KubectlEngine
-from tests.live_api.controllers import ending_namespaces
 from tests.live_api.gatekeeper import install_kinds
 from tests.live_api.server import ApiServer
 
@@ -47,7 +46,7 @@ def test_a_crash_leaves_nothing(
         put(cluster, Undos(cluster.engine, undo), part, soon())
     assert names(api, ASSIGNS) == ["chaos-pods"]
     assert names(api, "/api/v1/namespaces/chaos-canary/serviceaccounts") == ["canary"]
-    with ending_namespaces(server):
+    with server.controllers():
         undone = journal.replay(undo.path, cluster.engine)
     assert [words[1:3] for words in engine.ran] == [
         ["Assign.v1.mutations.gatekeeper.sh", "chaos-pods"],
