@@ -8,8 +8,9 @@ import pytest
 import urllib3
 from kubernetes.client import ApiClient, Configuration
 
-from chaos_harness.clusters.api.rest import request
-from chaos_harness.clusters.errors import ApiRefused, ApiUnreachable
+from chaos_harness.clusters.api.rest import listed, read, request
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import ApiRefused, ApiUnreachable, DeadlineExceeded
 from tests.fakes.rest_server import RestServer, rest_server
 
 
@@ -74,3 +75,24 @@ def test_message(server: RestServer, api: ApiClient, body: bytes, begin: str) ->
     assert error.value.message.startswith(begin)
     assert error.value.brief == error.value.message[:400]
     assert error.value.cause == f"410 {error.value.brief}"
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_what_is_only_read_is_asked_for_again(server: RestServer, api: ApiClient, status: int) -> None:
+    """A server that cannot answer yet, and says so, can a little later; one that never can is told with its words."""
+    answers = [status, status, {"items": [{}]}]
+    server.answers["/api/v1/pods"] = lambda: answers.pop(0)
+    assert listed(api, "/api/v1/pods", "items", Deadline.after(20, "the pods")) == [{}]
+    server.answers["/api/v1/pods"] = (status, {"message": "storage is (re)initializing"})
+    with pytest.raises(DeadlineExceeded, match=rf"the pods; last seen: GET /api/v1/pods: {status} storage is"):
+        read(api, "/api/v1/pods", Deadline.after(0.2, "the pods"))
+    with pytest.raises(ApiRefused, match="storage is"):
+        listed(api, "/api/v1/pods", "items")
+
+
+def test_another_refusal_of_a_read_stays(server: RestServer, api: ApiClient) -> None:
+    """It is not asked for again."""
+    answers = [500]
+    server.answers["/api/v1/pods"] = lambda: answers.pop(0)
+    with pytest.raises(ApiRefused, match="500 "):
+        read(api, "/api/v1/pods", Deadline.after(20, "the pods"))
