@@ -62,6 +62,7 @@ class Webhook:
         name: str = "",
         port: int = 0,
         authority: bytes = b"",
+        seconds: int = 10,
     ) -> None:
         """Have the API server ask it of what is created in the namespace of canaries, and of namespaces."""
         config = {
@@ -76,7 +77,7 @@ class Webhook:
             "rules": rules,
             "failurePolicy": policy,
             "sideEffects": "None",
-            "timeoutSeconds": 1,
+            "timeoutSeconds": seconds,
             "admissionReviewVersions": ["v1"],
         }
         if kind == "Mutating" or operations != ("CREATE",):

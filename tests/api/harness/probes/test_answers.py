@@ -86,7 +86,7 @@ def refuse(webhook: Webhook, api: ApiClient) -> None:
 
 def be_slow(webhook: Webhook, api: ApiClient) -> None:
     webhook.decide = lambda _: {"allowed": threading.Event().wait(1.5)}
-    webhook.configure(api)
+    webhook.configure(api, seconds=1)
 
 
 def be_a_stranger(webhook: Webhook, api: ApiClient) -> None:
