@@ -113,7 +113,7 @@ class ApiServer:
         """Return a client of a user, which tries everything once; the caller closes it."""
         configuration = Configuration()
         configuration.host = self.host
-        configuration.ssl_ca_cert = str(self._certificate)  # type: ignore[assignment]
+        configuration.ssl_ca_cert = str(self._certificate)
         configuration.api_key = {"authorization": f"Bearer {self._tokens[user]}"}
         configuration.retries = urllib3.Retry(total=False)
         configuration.proxy = None
@@ -194,8 +194,8 @@ class ApiServer:
         }
         # as kubeadm sets it: by it the versions of quiet lists grow
         options = ["--watch-progress-notify-interval=5s", *(f"{name}={url}" for name, url in urls.items())]
-        words = [self._binaries.etcd, f"--data-dir={self._folder / 'etcd'}", "--unsafe-no-fsync", "--log-level=error"]
-        self._begin("etcd", [*words, *options], self._stack)
+        options += [f"--data-dir={self._folder / 'etcd'}", "--unsafe-no-fsync", "--log-level=error"]
+        self._begin("etcd", [str(self._binaries.etcd), *options], self._stack)
         self._start_apiserver()
         self._before = self._first_keys()
         self.start_seconds = time.monotonic() - began
@@ -211,7 +211,7 @@ class ApiServer:
         lines = [f'{self._tokens[name]},{name},{name},"{group}"\n' for name, group in groups.items()]
         (folder / "tokens.csv").write_text("".join(lines), encoding="utf-8")
         (folder / "tokens.csv").chmod(0o600)
-        key = ["openssl", "genrsa", "-out", folder / "accounts.key", "2048"]
+        key = ["openssl", "genrsa", "-out", str(folder / "accounts.key"), "2048"]
         run(key, Deadline.after(30, "openssl to make a key"))
 
     def _start_apiserver(self) -> None:

@@ -100,7 +100,7 @@ def serving() -> Iterator[Webhook]:
         for file, content in zip(files, (certificate, key), strict=True):
             file.write_bytes(content)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*files)
+        context.load_cert_chain(files[0], files[1])
         listener.socket = context.wrap_socket(listener.socket, server_side=True, do_handshake_on_connect=False)
         listener.webhook = Webhook(listener.server_address[1], certificate)
         thread = threading.Thread(target=listener.serve_forever, args=(0.01,))
@@ -119,7 +119,7 @@ def authority(name: str = "127.0.0.1") -> tuple[bytes, bytes]:
         key, certificate = Path(folder, "key"), Path(folder, "certificate")
         curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
         subject = ["-subj", "/CN=webhook", "-addext", f"subjectAltName=IP:{name}"]
-        words = ["openssl", "req", "-x509", *curve, *subject, "-keyout", key, "-out", certificate]
+        words = ["openssl", "req", "-x509", *curve, *subject, "-keyout", str(key), "-out", str(certificate)]
         run(words, Deadline.after(30, "openssl to make a certificate"))
         return certificate.read_bytes(), key.read_bytes()
 

@@ -151,7 +151,7 @@ def _ignored(patch: Mapping[str, Any], before: Any, taken: Any) -> dict[str, Any
 
     Another value than the wanted one is the server's own: it completes lists and gives back defaults.
     """
-    ignored = {}
+    ignored: dict[str, Any] = {}
     for name, wanted in patch.items():
         was, now = (fields.get(name) if isinstance(fields, Mapping) else None for fields in (before, taken))
         if isinstance(wanted, dict) and isinstance(now, dict):

@@ -105,7 +105,7 @@ def test_what_the_kinds_schema_refuses_is_told(
     """The words are the API server's, and name the field."""
     monkeypatch.setattr(objects, "_REFUSED_SECONDS", 0.5)
     install_kinds(api)
-    wrong = ASSIGN | {"spec": {"match": 7}}
+    wrong = {**ASSIGN, "spec": {"match": 7}}
     with pytest.raises(PreparationFailed, match=r"Assign chaos-pods: expected it to be accepted.*spec\.match"):
         put(cluster, Undos(cluster.engine, undo), wrong, soon())
 
