@@ -13,6 +13,7 @@ DENIED = 'admission webhook "validation.gatekeeper.sh" denied the request: '
 UNCALLED = (
     'Internal error occurred: failed calling webhook "check-ignore-label.gatekeeper.sh": failed to call webhook: '
 )
+UNBOUND = "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'gatekeeper-x' "
 BOUND = "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'gatekeeper-x' with binding 'gatekeeper-chaos-cel-vap' "
 
 
@@ -34,7 +35,7 @@ BOUND = "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'gatekeeper-x' with 
         (
             VAP,
             403,
-            f"{BOUND}denied request: failed to configure policy: failed to find resource referenced by paramKind: x",
+            f"{UNBOUND}denied request: failed to configure policy: failed to find resource referenced by paramKind: x",
             "fail",
             "denied by configuration error",
         ),
