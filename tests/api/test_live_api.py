@@ -1,8 +1,13 @@
 """Live API: it is the real one, as a kind cluster has it, and a test finds nothing of another."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 from kubernetes.client import ApiClient
 
 from chaos_harness.clusters.api.rest import listed, request
+from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.versions import DEFAULT_KUBERNETES
 from tests.live_api.server import ApiServer
 
@@ -40,3 +45,38 @@ def test_it_lives_on_after_it_was_killed_or_stopped(server: ApiServer, api: ApiC
     server.freeze()
     server.reset()
     assert request(api, "GET", "/version")
+
+
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tests.live_api.binaries import here
+from tests.live_api.server import ApiServer
+
+with ApiServer.started(here(), Path(sys.argv[1])) as server, server.controllers():
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def running(folder: Path) -> list[str]:
+    """Return what runs that was told of a folder."""
+    commands = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = process.read_bytes().decode(errors="replace")
+        except OSError:  # it has ended meanwhile
+            continue
+        if str(folder) in command and _KILLED not in command:
+            commands.append(command.replace("\0", " "))
+    return commands
+
+
+def test_it_dies_with_the_process_of_the_tests(tmp_path: Path) -> None:
+    """However that ends."""
+    done = subprocess.run([sys.executable, "-c", _KILLED, tmp_path], check=False, capture_output=True, text=True)
+    assert done.returncode == -9, done.stderr
+    assert (tmp_path / "0" / "kube-controller-manager.log").exists()
+    for _ in Deadline.after(20, "the end").attempts():
+        if not running(tmp_path):
+            return
+    raise AssertionError(running(tmp_path))

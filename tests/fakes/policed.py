@@ -27,6 +27,7 @@ _KINDS = {
     "ChaosDeniedByRego": "chaosdeniedbyrego",
     "ChaosDeniedByCel": "chaosdeniedbycel",
 }
+_LISTS = {*_KINDS.values(), "pods", "validatingadmissionpolicybindings"}
 _WEBHOOK = 'admission webhook "validation.gatekeeper.sh" denied the request'
 _POLICY = "ValidatingAdmissionPolicy 'gatekeeper-x' with binding 'gatekeeper-chaos-cel-vap' denied request: no"
 _FORBIDDEN = 'admission webhook "check-ignore-label.gatekeeper.sh" denied the request'
@@ -66,9 +67,10 @@ class Policed:
             return 200, {"response": self.review(path, body["request"])}
         if verb == "POST" and "dryRun" in query:
             return self.create(path, body)
-        if verb != "GET":
-            return 405, {"message": f"{verb} {path}: the server does not allow this method on the requested resource"}
-        if path.count("/") in (2, 3):
+        discovers, last = path.count("/") in (2, 3), path.rpartition("/")[2]
+        if verb != "GET" or not (discovers or last in _LISTS):
+            return 404, {"message": f"{verb} {path}: unknown to the fake"}
+        if discovers:
             return 200, {"resources": [{"kind": kind, "name": name} for kind, name in _KINDS.items()]}
         metadata = {"resourceVersion": "1"}
         return 200, {"apiVersion": "v1", "kind": "List", "metadata": metadata, "items": self.listed(path)}
