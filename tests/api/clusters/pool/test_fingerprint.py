@@ -63,7 +63,7 @@ def test_what_changed_is_named(api: ApiClient, path: str, patch: dict[str, objec
 def test_a_definition_that_goes_while_it_is_looked_at(api: ApiClient) -> None:
     """The server still tells of a kind that has just gone, or of its group: there is nothing of it to compare."""
     before = _objects(api, soon())
-    for _ in range(3):
+    for _ in range(2):
         install_kinds(api)
         for name in ("assign", "modifyset"):
             assert delete(api, f"{DEFINITIONS}/{name}.mutations.gatekeeper.sh")

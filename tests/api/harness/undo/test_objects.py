@@ -93,7 +93,8 @@ def test_names_that_are_options_or_paths(
 
 def test_unknown_kind(cluster: Cluster, undo: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kind that the server does not know by the end of the patience is told as it is."""
-    monkeypatch.setattr(objects, "_REFUSED_SECONDS", 2.0)
+    monkeypatch.setattr(objects, "_REFUSED_SECONDS", 0.5)
+    monkeypatch.setattr("chaos_harness.clusters.api.rest._SERVED_SECONDS", 0.5)
     unheard = {"apiVersion": "v1", "kind": "Unheard", "metadata": {"name": "x"}}
     with pytest.raises(PreparationFailed, match=r"Unheard x: expected.*no kind Unheard in v1"):
         put(cluster, Undos(cluster.engine, undo), unheard, soon())
