@@ -20,7 +20,7 @@ nox.options.sessions = ["tests"]
 nox.options.reuse_venv = "yes"
 
 _PARALLEL = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
-_ELSEWHERE = ("--ignore=tests/integration", "--ignore=tests/processes")
+_ELSEWHERE = ("--ignore=tests/api", "--ignore=tests/integration", "--ignore=tests/processes")
 _UNWATCHED = ("-o", "faulthandler_timeout=0")  # a thread a test, which waits for a core, for a loop of a minute
 _QUICK = (
     *("-n", str(max(4, os.cpu_count() or 1)), *_PARALLEL[2:], "--hypothesis-profile", "quick"),
@@ -30,7 +30,7 @@ _QUICK = (
 """For tests that touch no engine; a cluster wants the machine for itself.
 
 What starts whole programs, the report with Node.js and a browser (17 s of processor), nox, pip, sessions that signals
-end (30 s), `nox -s tests` runs.
+end (30 s), `nox -s tests` runs; so it does what starts an API server in each process.
 On two cores four processes: much of a unit test is waiting, but each of them collects all tests, for 2 s of processor.
 Of what is drawn, or taken away part by part, a quarter is tried, and of many rows a sample: tests/thorough.py;
 `nox -s tests` tries all. What a test costs there is told at the end: tests/costs.py.
@@ -103,6 +103,8 @@ def tests(session: nox.Session) -> None:
         return
     session.run("nox", "-s", "lowest")
     _pytest(session, *_PARALLEL, *_WITHOUT_ENGINE)
+    _patiently(session, "python", "-m", "chaos_harness.harness", "images")  # of which tests/api takes programs
+    _pytest(session, *_PARALLEL, "tests/api")
     _pytest(session, "tests/integration")
 
 

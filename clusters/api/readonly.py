@@ -11,15 +11,24 @@ import yaml
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.config import load_kube_config
 
-from chaos_harness.clusters.api.rest import request
-from chaos_harness.clusters.errors import ApiRefused, ApiUnreachable, BadScenario, ClusterUnavailable
+from chaos_harness.clusters.api.rest import read
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import (
+    ApiRefused,
+    ApiUnreachable,
+    BadScenario,
+    ClusterUnavailable,
+    DeadlineExceeded,
+)
 from chaos_harness.clusters.machine import bounded_files
 from chaos_harness.clusters.machine.scratch import credentials_folder
 from chaos_harness.clusters.terminal.escape import escape_controls
 
 __all__ = ["ReadOnlyCluster", "open_readonly"]
 
-_TIMEOUT = (5.0, 20.0)
+_PATIENCE_SECONDS = 10.0
+"""For an API server that is busy, or about to serve a kind, and says so."""
+
 _NOT_THERE = (403, 404)
 _SECRETS = "/secrets"
 _MOST_BYTES = 2**20
@@ -40,14 +49,14 @@ class ReadOnlyCluster:
         if _SECRETS in path:
             raise BadScenario(f"{path}: Secrets of a user's cluster are not read")
         try:
-            return request(self._api, "GET", path, query=query, timeout=_TIMEOUT)
+            return read(self._api, path, Deadline.after(_PATIENCE_SECONDS, f"GET {path}"), query=query)
         except ApiRefused as error:
             if error.status in _NOT_THERE:
                 return None
             raise ClusterUnavailable(
                 f"GET {path}: {error.status} {escape_controls(error.message, most=_SENTENCE)}"
             ) from error
-        except ApiUnreachable as error:
+        except (ApiUnreachable, DeadlineExceeded) as error:
             raise ClusterUnavailable(escape_controls(str(error), most=_SENTENCE)) from error
         except (OSError, ValueError, TypeError) as error:  # of what a kubeconfig has run for its credentials
             raise ClusterUnavailable(f"GET {path}: no answer: {escape_controls(str(error), most=_SENTENCE)}") from error

@@ -13,13 +13,14 @@ from urllib3.exceptions import TimeoutError as HTTPTimeout
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import ApiRefused, ApiUnreachable, BadScenario
 
-__all__ = ["apply", "delete", "find_path", "list_objects", "merge_patch", "request"]
+__all__ = ["apply", "delete", "find_path", "list_objects", "merge_patch", "read", "request"]
 
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 30.0
 _AUDIT_ID = "Audit-ID"
 _MANAGER = "chaos-harness"
 _SERVED_SECONDS = 5.0
+_NOT_YET = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 def request(
@@ -109,13 +110,32 @@ def delete(api: ApiClient, path: str) -> bool:
     return True
 
 
-def list_objects(api: ApiClient, path: str, part: Literal["items", "resources"]) -> list[dict[str, Any]]:
+def read(api: ApiClient, path: str, deadline: Deadline, *, query: Mapping[str, str] | None = None) -> Any:
+    """GET `path`, and retry while the API server cannot answer yet (429, 503); never for a measurement.
+
+    An API server answers so while it starts, and for a moment after a kind was defined ("storage is (re)initializing").
+    Raises ApiRefused for another status, ApiUnreachable, DeadlineExceeded with the last answer.
+    """
+    said = ""
+    for _ in deadline.attempts():
+        try:
+            return request(api, "GET", path, query=query)
+        except ApiRefused as error:
+            if error.status not in _NOT_YET:
+                raise
+            said = str(error)
+    raise deadline.error(said)
+
+
+def list_objects(
+    api: ApiClient, path: str, part: Literal["items", "resources"], deadline: Deadline | None = None
+) -> list[dict[str, Any]]:
     """Return the objects at `path`, or the kinds of a group; empty if there is no such kind or group.
 
-    Raises ApiRefused, ApiUnreachable.
+    With a deadline, 429 and 503 are retried as by `read`. Raises ApiRefused, ApiUnreachable, DeadlineExceeded.
     """
     try:
-        return request(api, "GET", path)[part] or []
+        return (read(api, path, deadline) if deadline else request(api, "GET", path))[part] or []
     except ApiRefused as error:
         if error.status != HTTPStatus.NOT_FOUND:
             raise

@@ -14,7 +14,7 @@ from typing import Any
 from kubernetes.client import ApiClient
 
 from chaos_harness.clusters.api.objects import condition, is_ready, is_terminating
-from chaos_harness.clusters.api.rest import list_objects, request
+from chaos_harness.clusters.api.rest import list_objects, read
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.pool.deviations import Trait
@@ -119,9 +119,9 @@ def _running(containers: Iterable[str]) -> dict[Trait, str]:
 def _objects(api: ApiClient, deadline: Deadline) -> dict[Trait, str]:
     traits: dict[Trait, str] = {}
     pods: dict[Trait, list[str]] = {}
-    for resource, path in _resources(api):
+    for resource, path in _resources(api, deadline):
         deadline.check(f"objects up to {resource} read")
-        for thing in list_objects(api, path, "items"):
+        for thing in list_objects(api, path, "items", deadline):
             if resource == "pods":
                 pods.setdefault(_maker(thing), []).append(_pod(thing))
             else:
@@ -129,12 +129,12 @@ def _objects(api: ApiClient, deadline: Deadline) -> dict[Trait, str]:
     return traits | {part: _short(sorted(states)) for part, states in pods.items()}
 
 
-def _resources(api: ApiClient) -> Iterator[tuple[str, str]]:
+def _resources(api: ApiClient, deadline: Deadline) -> Iterator[tuple[str, str]]:
     """Yield name and URL of each kind of object that can be listed, in the server's preferred version."""
-    groups = request(api, "GET", "/apis")["groups"]
+    groups = read(api, "/apis", deadline)["groups"]
     roots = ["/api/v1", *(f"/apis/{group['preferredVersion']['groupVersion']}" for group in groups)]
     for root in roots:
-        for resource in list_objects(api, root, "resources"):
+        for resource in list_objects(api, root, "resources", deadline):
             if "list" in resource["verbs"] and resource["name"] not in _PASSING:
                 yield resource["name"], f"{root}/{resource['name']}"
 

@@ -33,8 +33,10 @@ _TOO_MANY, _INTERNAL = 429, 500
 _CALL_FAILED = "failed calling webhook"
 _BY_WEBHOOK = re.compile(r'admission webhook "[^"]*" denied')
 _BY_POLICY = re.compile(
-    r"ValidatingAdmissionPolicy '[^']*' with binding '[^']*' denied request: (?P<why>.*)", re.DOTALL
+    r"ValidatingAdmissionPolicy '[^']*'( with binding '[^']*')? denied request: (?P<why>.*)", re.DOTALL
 )
+"""Without a binding where the policy itself could not be configured."""
+
 _MISCONFIGURED = re.compile(
     r"failed to (configure|find resource)|no params found|paramKind|expression '.*' resulted in error", re.DOTALL
 )

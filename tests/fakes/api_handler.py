@@ -11,12 +11,15 @@ from urllib.parse import parse_qs, urlsplit
 if TYPE_CHECKING:
     from tests.fakes.api_server import FakeApiServer
 
-__all__ = ["Handler", "Listener", "Order", "Stream"]
+__all__ = ["PATH", "Handler", "Listener", "Order", "Stream"]
 
 Object = dict[str, Any]
 Order = Literal["end", "cut", "gone", "error", "truncate", "lose", "silence", "drip", "bookmark", "repeat"]
 
+PATH = "/api/v1/namespaces/default/pods"
+
 _DRIP_SECONDS = 0.01
+_KNOWN = {"allowWatchBookmarks", "labelSelector", "resourceVersion", "timeoutSeconds", "watch"}
 
 
 @dataclass
@@ -49,7 +52,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         fake = self.server.fake
-        query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
+        url = urlsplit(self.path)
+        query = {name: values[0] for name, values in parse_qs(url.query).items()}
+        if url.path != PATH or query.keys() - _KNOWN:
+            self._answer(400, json.dumps(_failure(400) | {"message": f"unknown to the fake: {self.path}"}).encode())
+            return
         with fake.changed:
             fake.requests.append((time.monotonic(), query))
             fake.headers = dict(self.headers.items())
@@ -80,7 +87,7 @@ class Handler(BaseHTTPRequestHandler):
             items = [{name: pod[name] for name in ("metadata", "status")} for pod in fake.objects.values()]
             metadata = {"resourceVersion": str(fake.version)}
         body = {"apiVersion": "v1", "kind": "PodList", "metadata": metadata, "items": items or None}
-        self._answer(200, fake.body or json.dumps(body).encode() + b"\n")
+        self._answer(200, json.dumps(body).encode() + b"\n")
 
     def _answer(self, status: int, body: bytes) -> None:
         self.send_response(status)

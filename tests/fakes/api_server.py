@@ -1,4 +1,8 @@
-"""API server: list and watch of one kind over plain HTTP on loopback, and each way in which they fail."""
+"""API server: list and watch of one kind over plain HTTP on loopback, and each way in which they fail on command.
+
+A real one (tests/api) cannot be made to cut a stream behind a certain change, to lose, repeat or withhold what it
+should send, to send half a line, or to answer a certain request with 429 and Retry-After: this one is for that.
+"""
 
 import contextlib
 import socket
@@ -10,11 +14,9 @@ from typing import Any, Literal, Self
 
 from kubernetes.client import ApiClient, Configuration
 
-from tests.fakes.api_handler import Handler, Listener, Order, Stream
+from tests.fakes.api_handler import PATH, Handler, Listener, Order, Stream
 
 __all__ = ["PATH", "Event", "FakeApiServer"]
-
-PATH = "/api/v1/namespaces/default/pods"
 
 Object = dict[str, Any]
 
@@ -47,7 +49,6 @@ class FakeApiServer:
         self.silent = False
         self.closing = threading.Event()
         self.compacted = 0
-        self.body: bytes | None = None
         self.status: deque[int] = deque()
         self.watch_status: deque[int] = deque()
         self.retry_after = ""

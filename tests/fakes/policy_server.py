@@ -27,6 +27,7 @@ _KINDS = {
     "ChaosDeniedByRego": "chaosdeniedbyrego",
     "ChaosDeniedByCel": "chaosdeniedbycel",
 }
+_LISTS = {*_KINDS.values(), "pods", "validatingadmissionpolicybindings"}
 _WEBHOOK = 'admission webhook "validation.gatekeeper.sh" denied the request'
 _POLICY = "ValidatingAdmissionPolicy 'gatekeeper-x' with binding 'gatekeeper-chaos-cel-vap' denied request: no"
 _FORBIDDEN = 'admission webhook "check-ignore-label.gatekeeper.sh" denied the request'
@@ -45,11 +46,8 @@ class PolicyServer:
         self.refused: dict[str, str] = {}
         self.broken: dict[str, str] = {}
         self.behind: set[str] = set()
-        self.deleted: list[str] = []
-        self.created: list[str] = []
         self.ran: list[str] = []
         self.answers: Callable[[str, Object], tuple[int, Object] | None] = lambda *_: None
-        self.deletes = True
         self.lax: set[str] = set()
 
     @contextmanager
@@ -67,16 +65,12 @@ class PolicyServer:
             return self.apply(path, body)
         if "/proxy/v1/" in path:
             return 200, {"response": self.review(path, body["request"])}
-        if verb == "POST":
-            status, item = self.create(path, body)
-            if status == 201 and "dryRun" not in query:
-                self.created.append(item["metadata"]["name"])
-            return status, item
-        if verb == "DELETE":
-            if self.deletes:
-                self.deleted.append(path.rpartition("/")[2])
-            return (200 if self.deletes else 500), {}
-        if path.count("/") in (2, 3):
+        if verb == "POST" and "dryRun" in query:
+            return self.create(path, body)
+        discovers, last = path.count("/") in (2, 3), path.rpartition("/")[2]
+        if verb != "GET" or not (discovers or last in _LISTS):
+            return 404, {"message": f"{verb} {path}: unknown to the fake"}
+        if discovers:
             return 200, {"resources": [{"kind": kind, "name": name} for kind, name in _KINDS.items()]}
         metadata = {"resourceVersion": "1"}
         return 200, {"apiVersion": "v1", "kind": "List", "metadata": metadata, "items": self.listed(path)}

@@ -18,7 +18,10 @@ __all__ = ["RestServer", "cluster_on", "rest_server"]
 
 @dataclass
 class RestServer:
-    """`answers` are bodies by "VERB path" (GET may be left out), or a status; `changes` are (verb, path, body)."""
+    """`answers` are bodies by "VERB path" (GET may be left out), or a status, or both; `changes` are what changes.
+
+    A body may be bytes, which are sent as they are; a change is (verb, path, body).
+    """
 
     answers: dict[str, Any] = field(default_factory=dict)
     changes: list[tuple[str, str, Any]] = field(default_factory=list)
@@ -28,8 +31,10 @@ class RestServer:
         """Return status and body of one request, the query left out."""
         if verb != "GET":
             self.changes.append((verb, path, body))
-        answer = self.answers.get(f"{verb} {path}", self.answers.get(path) if verb == "GET" else {})
+        answer = self.answers.get(f"{verb} {path}", self.answers.get(path) if verb == "GET" else None)
         answer = answer() if callable(answer) else answer
+        if isinstance(answer, tuple):
+            return answer
         if isinstance(answer, int):
             return answer, {"message": f"status {answer}"}
         return (404, {"message": "not found"}) if answer is None else (200, answer)

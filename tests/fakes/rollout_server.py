@@ -1,7 +1,7 @@
 """Rollout server: an API server in memory whose webhook pods, when they are told to go, go, and are replaced."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,22 +17,17 @@ _NAMESPACE = "/apis/apps/v1/namespaces/gatekeeper-system"
 
 
 class RolloutServer:
-    """`stays` is a pod that is never replaced; `refusals` is how often a disruption budget says no.
-
-    `silences` has how many requests of a verb ("POST") get no answer.
-    """
+    """`silences` has how many requests of a verb ("POST") get no answer."""
 
     def __init__(self) -> None:
         self.pods = [_pod(name) for name in ("a", "b")]
         self.replicas = 2
-        self.stays = ""
-        self.refusals = 0
         self.silences: dict[str, int] = {}
 
     @contextmanager
     def cluster(self, directory: Path) -> Iterator[Cluster]:
-        """Give the cluster, with its API served on loopback; `kubectl patch` on its node is done."""
-        path, world = directory / "kubeconfig", _Scaled(self)
+        """Give the cluster, with its API served on loopback."""
+        path, world = directory / "kubeconfig", World()
         with served(self) as host:
             path.write_text(json.dumps(kubeconfig(host)), encoding="utf-8")
             yield Cluster("w", world.shape, WorldEngine(world=world), path, "w", None, "run", directory)
@@ -42,9 +37,6 @@ class RolloutServer:
         if self.silences.get(verb):
             self.silences[verb] -= 1
             raise ConnectionError
-        if verb == "POST" and self.refusals:
-            self.refusals -= 1
-            return 429, {"message": "Cannot evict pod as it would violate the pod's disruption budget."}
         if verb == "POST":
             self.replace(body["metadata"]["name"])
             return 201, {}
@@ -63,8 +55,7 @@ class RolloutServer:
 
     def replace(self, name: str) -> None:
         """Let a new pod come in the place of an old one."""
-        if name != self.stays:
-            self.pods = [pod for pod in self.pods if pod["metadata"]["name"] != name] + [_pod(f"new-{name}")]
+        self.pods = [pod for pod in self.pods if pod["metadata"]["name"] != name] + [_pod(f"new-{name}")]
 
     def patch(self, change: dict[str, Any]) -> None:
         """Roll out, or scale, as a patch of the Deployment says."""
@@ -74,19 +65,6 @@ class RolloutServer:
         else:
             for pod in list(self.pods):
                 self.replace(pod["metadata"]["name"])
-
-
-class _Scaled(World):
-    """The world of one Deployment, behind kubectl."""
-
-    def __init__(self, rollouts: RolloutServer) -> None:
-        super().__init__()
-        self._rollouts = rollouts
-
-    def merge(self, path: str, patch: Mapping[str, Any]) -> bool:
-        assert path == f"{_NAMESPACE}/deployments/gatekeeper-controller-manager"
-        self._rollouts.replicas = patch["spec"]["replicas"]
-        return True
 
 
 def _pod(name: str) -> dict[str, Any]:

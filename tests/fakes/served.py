@@ -15,7 +15,7 @@ class Answering(Protocol):
     """A fake API server: says status and body of each answer."""
 
     def answer(self, verb: str, path: str, body: Any, query: str) -> tuple[int, Any]:
-        """Return status and body of one request."""
+        """Return status and body of one request; bytes are sent as they are."""
 
 
 @contextmanager
@@ -51,7 +51,7 @@ class _Handler(BaseHTTPRequestHandler):
         status, content = self.server.fake.answer(self.command, url.path, body, url.query)
         if "watch=true" in url.query:
             status, content = 410, {}
-        data = json.dumps(content).encode()
+        data = content if isinstance(content, bytes) else json.dumps(content).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()

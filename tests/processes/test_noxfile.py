@@ -23,7 +23,7 @@ _ROOT = Path(__file__).parents[2]
 _BY_FILE = "--dist loadfile --no-loadscope-reorder"
 _PARALLEL = f"-n auto {_BY_FILE}"
 _TYPES = "tests/processes/test_contributing.py::test_examples_are_clean"
-_WITHOUT = "--ignore=tests/integration --ignore=tests/processes -o faulthandler_timeout=0"
+_WITHOUT = "--ignore=tests/api --ignore=tests/integration --ignore=tests/processes -o faulthandler_timeout=0"
 _QUICK = f"-n {max(4, os.cpu_count() or 1)} {_BY_FILE} --hypothesis-profile quick {_WITHOUT}"
 _LOCKS = ("chaos", "tests", "lowest", "nox", "uv", "bench")
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)", re.MULTILINE)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from kubernetes.client import ApiClient
 
@@ -19,9 +19,19 @@ from chaos_harness.harness.undo.actions import undo
 from chaos_harness.harness.undo.commands import control_plane_arguments, undo_by_kubectl
 from chaos_harness.harness.undo.promises import RegisteredUndo, Undos
 
-__all__ = ["edit", "edit_object", "restore"]
+__all__ = ["EditRecord", "edit", "edit_object", "restore"]
 
 _NOT_FOUND = 404
+
+
+class EditRecord(NamedTuple):
+    """An edit that was made: its registered undo, and the fields of the patch as the API server took them.
+
+    The server may have completed them (the containers of a list), or restored the default of a field that was removed.
+    """
+
+    undo: RegisteredUndo
+    taken: Mapping[str, Any]
 
 
 def edit_object(kind: str, name: str, patch: dict[str, Any], *, namespace: str = "") -> Fault:
@@ -53,11 +63,11 @@ def restore(
     undo_by_kubectl(engine, control_plane, others, *words)
 
 
-def edit(cluster: Cluster, undos: Undos, api: ApiClient, path: str, patch: Mapping[str, Any]) -> RegisteredUndo:
+def edit(cluster: Cluster, undos: Undos, api: ApiClient, path: str, patch: Mapping[str, Any]) -> EditRecord:
     """Merge `patch` into the object at `path`, after its undo is journaled.
 
-    The undo restores the fields to their values before the first edit of this object that is not healed yet. Returns
-    the registered undo, whose `given` has that patch. Raises ApiRefused, ApiUnreachable.
+    The undo restores the fields to their values before the first edit of this object that is not healed yet. Raises
+    ApiRefused, ApiUnreachable.
     """
     edited = request(api, "GET", path)
     metadata, (group, _, version) = edited["metadata"], edited["apiVersion"].rpartition("/")
@@ -69,12 +79,11 @@ def edit(cluster: Cluster, undos: Undos, api: ApiClient, path: str, patch: Mappi
     unharmed = edited
     for other in undos.standing(restore, **place):
         unharmed = _apply_patch(unharmed, other.arguments["patch"])
-    before = _inverse(patch, unharmed)
-    promise = undos.register(
+    before = _select(patch, unharmed)
+    registered = undos.register(
         restore, harm={"patch": dict(patch)}, patch=before, **place, **control_plane_arguments(cluster)
     )
-    merge_patch(api, path, patch)
-    return promise
+    return EditRecord(registered, _select(patch, merge_patch(api, path, patch)))
 
 
 class _Edit:
@@ -84,19 +93,27 @@ class _Edit:
         self._object = name
         self._patch = patch
         self._namespace = namespace
-        self._undo: RegisteredUndo | None = None
+        self._edit: EditRecord | None = None
 
     def inject(self, injection: Injection) -> None:
         object_names.require_names(name=self._object)
         with injection.cluster.client() as api, require_answers(self.name):
-            self._undo = edit(injection.cluster, injection.undos, api, self._path(api), self._patch)
+            self._edit = edit(injection.cluster, injection.undos, api, self._path(api), self._patch)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
-        return self._expect(cluster, self._patch, deadline)
+        if self._edit is None:
+            raise FaultNotApplied(f"{self._kind} {self._object} was not edited")
+        registered, taken = self._edit
+        if ignored := _ignored(self._patch, registered.given["patch"], taken):
+            raise FaultNotApplied(
+                f"expected the API server to take {self._patch}, it left {ignored} of {self._kind} {self._object} as "
+                f"they were; see `kubectl explain {self._kind}`"
+            )
+        return self._expect(cluster, taken, deadline)
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         try:
-            return self._expect(cluster, self._undo.given["patch"] if self._undo else {}, deadline)
+            return self._expect(cluster, self._edit.undo.given["patch"] if self._edit else {}, deadline)
         except ApiRefused as error:
             if error.status == _NOT_FOUND:
                 return f"{self._kind} {self._object} is gone"
@@ -110,7 +127,7 @@ class _Edit:
         if not _has(edited, wanted):
             where = f"--namespace {self._namespace} " if self._namespace else ""
             raise FaultNotApplied(
-                f"expected {self._kind} {self._object} to have {wanted}, it has {_inverse(wanted, edited)}; "
+                f"expected {self._kind} {self._object} to have {wanted}, it has {_select(wanted, edited)}; "
                 f"see `kubectl get {where}{self._kind} {self._object} -o yaml`"
             )
         version = edited["metadata"]["resourceVersion"]
@@ -122,14 +139,30 @@ class _Edit:
         return f"{root}{scope}/{plural}/{self._object}"
 
 
-def _inverse(patch: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the patch that restores the fields of another patch to their current values."""
+def _select(patch: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that a patch names with their current values: as a patch, it restores them."""
     return {
-        name: _inverse(value, current[name])
+        name: _select(value, current[name])
         if isinstance(value, dict) and isinstance(current.get(name), dict)
         else current.get(name)
         for name, value in patch.items()
     }
+
+
+def _ignored(patch: Mapping[str, Any], before: Any, taken: Any) -> dict[str, Any]:
+    """Return the patched fields that have their value of before instead of the wanted one, as one unknown to the kind.
+
+    A third value is the server's own: it completes lists and restores defaults.
+    """
+    ignored: dict[str, Any] = {}
+    for name, wanted in patch.items():
+        was, now = (fields.get(name) if isinstance(fields, Mapping) else None for fields in (before, taken))
+        if isinstance(wanted, dict) and isinstance(now, dict):
+            if part := _ignored(wanted, was, now):
+                ignored[name] = part
+        elif now == was != wanted:
+            ignored[name] = now
+    return ignored
 
 
 def _apply_patch(current: Any, patch: Any) -> Any:

@@ -133,8 +133,9 @@ class _ScaleDown:
             targets = find_pods(api, NAMESPACE, (), _WEBHOOKS)
             for target in targets:
                 injection.note_harm(DELETED, target)
+            patch = {"spec": {"replicas": 0}}
             with require_answers(self.name):
-                self._undo = edit(injection.cluster, injection.undos, api, _DEPLOYMENT, {"spec": {"replicas": 0}})
+                self._undo = edit(injection.cluster, injection.undos, api, _DEPLOYMENT, patch).undo
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         try:

@@ -1,69 +1,41 @@
-"""Foreign: a user's own cluster is asked by GET only, never for Secrets, and each failure is one error."""
+"""Foreign: what answers otherwise than an API server, and kubeconfigs that lead nowhere; the rest is in tests/api."""
 
 import json
 import os
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from chaos_harness.clusters.api.readonly import ReadOnlyCluster, open_readonly
 from chaos_harness.clusters.errors import BadScenario, ClusterUnavailable
-
-_SAID = {
-    "/deep": b"[" * 100_000,
-    "/digits": b"9" * 5000,
-    "/evil": json.dumps({"message": "\x1b[2J" * 1000}).encode(),
-    "/mixed": json.dumps({"items": [1, "a", {"metadata": {}}]}).encode(),
-    "/other": json.dumps({"items": {"a": 1}}).encode(),
-}
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    asked: list[str]
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in the base class
-        """Say nothing."""
-
-    def do_GET(self) -> None:
-        self.server.asked.append(f"{self.command} {self.path}")
-        status = {"/forbidden": 403, "/broken": 500, "/evil": 500}.get(self.path, 200)
-        body = {"message": "said"} if status != 200 else {"items": [{"metadata": {"name": "a"}}]}
-        data = _SAID.get(self.path) or json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+from tests.fakes.rest_server import RestServer, rest_server
 
 
 @pytest.fixture
-def server() -> Iterator[_Server]:
-    server = _Server(("127.0.0.1", 0), _Handler)
-    server.asked = []
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def server() -> Iterator[RestServer]:
+    answers = {
+        "/api/v1/nodes": {"items": [{"metadata": {"name": "a"}}]},
+        "/broken": (500, {"message": "said"}),
+        "/deep": b"[" * 100_000,
+        "/digits": b"9" * 5000,
+        "/evil": (500, {"message": "\x1b[2J" * 1000}),
+        "/mixed": {"items": [1, "a", {"metadata": {}}]},
+        "/other": {"items": {"a": 1}},
+    }
+    with rest_server(**answers) as server:
+        yield server
 
 
 @pytest.fixture
-def kubeconfig(server: _Server, tmp_path: Path) -> Path:
+def kubeconfig(server: RestServer, tmp_path: Path) -> Path:
     path = tmp_path / "kubeconfig"
     content = {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": "mine",
-        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{server.server_address[1]}"}}],
+        "clusters": [{"name": "c", "cluster": {"server": server.host}}],
         "contexts": [{"name": "mine", "context": {"cluster": "c", "user": "u"}}],
         "users": [{"name": "u", "user": {"token": "token-of-the-test"}}],
     }
@@ -71,19 +43,7 @@ def kubeconfig(server: _Server, tmp_path: Path) -> Path:
     return path
 
 
-def test_read(server: _Server, kubeconfig: Path) -> None:
-    """Objects come by GET, those that the user may not see are none, and the kubeconfig stays as it was."""
-    before = kubeconfig.read_bytes()
-    with open_readonly(kubeconfig, "mine") as cluster:
-        assert cluster.items("/api/v1/nodes") == [{"metadata": {"name": "a"}}]
-        assert cluster.items("/forbidden") == []
-        assert cluster.get("/forbidden") is None
-
-    assert server.asked == ["GET /api/v1/nodes", "GET /forbidden", "GET /forbidden"]
-    assert kubeconfig.read_bytes() == before
-
-
-def test_a_pipe(server: _Server, kubeconfig: Path, tmp_path: Path) -> None:
+def test_a_pipe(server: RestServer, kubeconfig: Path, tmp_path: Path) -> None:
     """A kubeconfig may come by a pipe, as of `--kubeconfig <(kubectl config view --raw)`, which is read once."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -99,28 +59,13 @@ def test_no_method_writes() -> None:
     assert [name for name in vars(ReadOnlyCluster) if not name.startswith("_")] == ["get", "items"]
 
 
-def test_no_secrets(server: _Server, kubeconfig: Path) -> None:
-    """Secrets are refused before the cluster is asked."""
-    with (
-        open_readonly(kubeconfig) as cluster,
-        pytest.raises(BadScenario, match="Secrets of a user's cluster are not read"),
-    ):
-        cluster.get("/api/v1/namespaces/gatekeeper-system/secrets/gatekeeper-webhook-server-cert")
-    assert server.asked == []
+def test_failures(server: RestServer, kubeconfig: Path) -> None:
+    """An error of the server is one that says what was asked."""
+    with open_readonly(kubeconfig) as cluster, pytest.raises(ClusterUnavailable, match="GET /broken: 500 said"):
+        cluster.get("/broken")
 
 
-def test_failures(server: _Server, kubeconfig: Path) -> None:
-    """An error of the server, and no answer, are errors that say what was asked."""
-    with open_readonly(kubeconfig) as cluster:
-        with pytest.raises(ClusterUnavailable, match="GET /broken: 500 said"):
-            cluster.get("/broken")
-        server.shutdown()
-        server.server_close()
-        with pytest.raises(ClusterUnavailable, match="GET /version: no answer"):
-            cluster.get("/version")
-
-
-def test_answers_that_are_none(server: _Server, kubeconfig: Path) -> None:
+def test_answers_that_are_none(server: RestServer, kubeconfig: Path) -> None:
     """An answer that nests too deep, or counts too far, is none; of a list only objects count; a message is shown."""
     with open_readonly(kubeconfig) as cluster:
         for path in ("/deep", "/digits"):

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.errors import ApiRefused
-from chaos_harness.clusters.gatekeeper.certificate import SECRET, prepare_certificate
+from chaos_harness.clusters.gatekeeper.certificate import prepare_certificate
 from chaos_harness.clusters.machine.process import Completed, run
 from chaos_harness.clusters.shape import Shape
 from tests.fakes.engine import FakeEngine
@@ -39,7 +38,7 @@ class HostEngine(FakeEngine):
 
 @pytest.fixture
 def server() -> Iterator[RestServer]:
-    with rest_server() as server:
+    with rest_server(**{"POST /api/v1/namespaces": {}, f"POST {_SECRETS}": {}}) as server:
         yield server
 
 
@@ -88,26 +87,3 @@ def test_each_key_belongs_to_its_certificate(server: RestServer, tmp_path: Path,
     ]
     assert public[0] == public[1]
     assert key.read_text().startswith("-----BEGIN RSA PRIVATE KEY-----")
-
-
-def test_helm_takes_over_the_secret_of_a_chart(server: RestServer, tmp_path: Path) -> None:
-    """For a chart it carries the marks without which Helm refuses what it did not make; for a manifest none."""
-    metadata = prepare(server, tmp_path, Shape(install="chart"))["metadata"]
-    assert metadata["labels"] == {"app.kubernetes.io/managed-by": "Helm"}
-    assert metadata["annotations"]["meta.helm.sh/release-namespace"] == "gatekeeper-system"
-    server.changes.clear()
-    assert prepare(server, tmp_path)["metadata"] == {"name": SECRET}
-
-
-def test_a_certificate_that_is_there_stays(server: RestServer, tmp_path: Path) -> None:
-    """A namespace or a Secret that exists is no error, and is not changed."""
-    server.answers |= {"POST /api/v1/namespaces": 409, f"POST {_SECRETS}": 409}
-    prepare(server, tmp_path)
-    assert {verb for verb, _, _ in server.changes} == {"POST"}
-
-
-def test_another_refusal_is_raised(server: RestServer, tmp_path: Path) -> None:
-    """Only what is there already is passed over."""
-    server.answers["POST /api/v1/namespaces"] = 403
-    with pytest.raises(ApiRefused):
-        prepare(server, tmp_path)

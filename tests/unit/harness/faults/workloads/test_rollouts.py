@@ -1,4 +1,4 @@
-"""Faults that replace webhook pods, in a world of our own: each proves that it bit, and half a harm is found out."""
+"""Rollouts: when a replacement counts, and an API server that does not answer; how they work is in tests/api."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,16 +7,17 @@ import pytest
 
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.harness.errors import FaultNotApplied
-from chaos_harness.harness.faults import ONE_SHOT, Fault
+from chaos_harness.harness.faults import Fault
+from chaos_harness.harness.faults.targets import Target
 from chaos_harness.harness.faults.workloads.rollouts import (
+    DELETED,
+    ROLLED,
+    _Replacement,
     delete_replicas,
     evict_replicas,
     restart_rollout,
     scale_to_zero,
 )
-from chaos_harness.harness.history import read
-from chaos_harness.harness.undo import journal
-from chaos_harness.harness.undo.journal import Undo
 from tests.fakes.bench import Bench
 from tests.fakes.rollout_server import RolloutServer
 
@@ -32,45 +33,29 @@ def cluster(world: RolloutServer, tmp_path: Path) -> Iterator[Cluster]:
         yield cluster
 
 
+def pods(**leaving: bool) -> dict[str, dict[str, dict[str, str]]]:
+    return {
+        name: {"metadata": {"name": name, "uid": name, **({"deletionTimestamp": "now"} if gone else {})}}
+        for name, gone in leaving.items()
+    }
+
+
 @pytest.mark.parametrize(
-    ("fault", "how"),
-    [(restart_rollout(), "rolled out"), (delete_replicas(), "deleted"), (evict_replicas(), "evicted")],
-    ids=lambda argument: getattr(argument, "name", argument),
+    ("how", "state", "seen"),
+    [
+        (DELETED, pods(a=True, new=False), "a, b deleted, new came"),
+        (DELETED, pods(a=False, new=False), ""),
+        (DELETED, pods(a=True, b=True), ""),
+        (ROLLED, pods(a=False, new=False), "b of 2 webhook pods rolled out, new came"),
+        (ROLLED, pods(a=False, b=False, new=False), ""),
+    ],
 )
-def test_all_replicas_are_replaced(bench: Bench, world: RolloutServer, fault: Fault, how: str) -> None:
-    """All replicas go and others come; the history has who was harmed, and there is nothing to undo."""
-    bench.inject(fault)
-    proof = bench.observed(fault)
-    assert f"a, b {how}, new-a, new-b came" in proof
-    assert bench.pending() == []
-    assert fault.healed is ONE_SHOT
-    harm = [entry for entry in read(bench.history.path).entries if entry.process == "harm"]
-    assert [(entry.f, entry.value["pod"]) for entry in harm] == [(how, "a"), (how, "b")]
-
-
-def test_half_a_deletion_is_none(bench: Bench, world: RolloutServer) -> None:
-    """If one of the replicas stays, not all of them were deleted."""
-    world.stays = "b"
-    fault = delete_replicas()
-    bench.inject(fault)
-    with pytest.raises(FaultNotApplied, match="to be deleted"):
-        bench.observed(fault, 0.3)
-
-
-def test_eviction_waits_for_the_budget(bench: Bench, world: RolloutServer) -> None:
-    """A budget that refuses is asked again, and how often is told."""
-    world.refusals = 2
-    fault = evict_replicas()
-    bench.inject(fault)
-    assert bench.observed(fault).startswith("the disruption budget refused 2 times; ")
-
-
-def test_budget_that_never_lets_go(bench: Bench, world: RolloutServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A budget that refuses for too long makes the fault not applied, in its words."""
-    monkeypatch.setattr("chaos_harness.harness.faults.workloads.rollouts._EVICT_SECONDS", 0.2)
-    world.refusals = 1000
-    with pytest.raises(FaultNotApplied, match="Cannot evict pod"):
-        bench.inject(evict_replicas())
+def test_half_a_deletion_is_none(how: str, state: dict[str, dict[str, dict[str, str]]], seen: str) -> None:
+    """All must be on their way out, or one in a rollout, and another one must have come."""
+    fault = _Replacement("x", how, lambda *_: "")
+    fault._targets = [Target(name, name, "node", (), "owner") for name in ("a", "b")]
+    assert fault._describe_replacement(state).startswith(seen)
+    assert bool(fault._describe_replacement(state)) == bool(seen)
 
 
 def test_eviction_is_sent_again_when_there_was_no_answer(bench: Bench, world: RolloutServer) -> None:
@@ -95,25 +80,3 @@ def test_api_server_that_does_not_answer(
     world.silences[verb] = 1000
     with pytest.raises(FaultNotApplied, match=f"{verb} .*no answer"):
         bench.inject(fault())
-
-
-def test_scales(bench: Bench, world: RolloutServer) -> None:
-    """No replica is left, and as many as before are wanted afterwards."""
-    fault = scale_to_zero()
-    bench.inject(fault)
-    assert world.replicas == 0
-    assert [undo.action for undo in bench.pending()] == ["edits.restore"]
-    assert "no webhook pod is left" in bench.observed(fault)
-    with pytest.raises(FaultNotApplied, match="expected 2 replicas"):
-        bench.healed(fault)
-    bench.heal(fault)
-    assert bench.healed(fault) == "2 replicas are wanted again"
-    assert bench.pending() == []
-
-
-def test_a_journal_of_an_earlier_version_is_replayed(bench: Bench, world: RolloutServer) -> None:
-    """What was scaled by another version, whose undo had a name of its own, is scaled back."""
-    world.replicas = 0
-    bench.journal.record(Undo("rollouts.scale", {"control_plane": bench.cluster.control_planes[0], "replicas": 2}))
-    journal.replay(bench.journal.path, bench.cluster.engine)
-    assert world.replicas == 2
