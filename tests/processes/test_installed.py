@@ -92,7 +92,7 @@ def test_command(foreign: Foreign) -> None:
     """Verbs are those of `chaos`, also in what they tell to type, and none needs a checkout."""
     status, output = foreign.chaos("new-incident", "mine.yaml")
     assert (status, output) == (0, "wrote mine.yaml; replay it: chaos repro mine.yaml\n")
-    assert "by `chaos repro THIS_FILE`" in (foreign.folder / "mine.yaml").read_text(encoding="utf-8")
+    assert "with `chaos repro THIS_FILE`" in (foreign.folder / "mine.yaml").read_text(encoding="utf-8")
 
     for verb in ("report", "truth", "repro"):
         status, output = foreign.chaos(verb, "--help")

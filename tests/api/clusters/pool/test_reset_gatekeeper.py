@@ -32,7 +32,7 @@ def specs(api: ApiClient) -> dict[str, Any]:
 @pytest.fixture
 def gatekeeper(server: ApiServer, api: ApiClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Put Gatekeeper's Deployments there, and wait for their pods; whether they serve is another's test."""
-    monkeypatch.setattr(reset_gatekeeper, "wait_serving", lambda *_: [])
+    monkeypatch.setattr(reset_gatekeeper, "wait_until_serving", lambda *_: [])
     apply(api, (*released("Namespace"), *released("Deployment")), Deadline.after(20, "Gatekeeper"))
     for name in specs(api):
         bound = {"nodeName": "live-worker", "priorityClassName": None}

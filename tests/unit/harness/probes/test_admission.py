@@ -34,7 +34,7 @@ def test_every_question_has_one_number_and_one_answer(
         return True
 
     monkeypatch.setattr(admission, "ask", ask)
-    monkeypatch.setattr(admission, "_deleted", delete)
+    monkeypatch.setattr(admission, "_delete", delete)
     probe = admission_canary(cluster, history, rate=200, questions=QUESTIONS)
     probe.start()
     for _ in Deadline.after(20, "questions").attempts(0.01, 0.05):
