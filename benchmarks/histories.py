@@ -14,7 +14,7 @@ from benchmarks.samples import Limit, Ratio, Samples
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.machine.process import run
 from chaos_harness.harness.checks.fail_open import fail_open_window
-from chaos_harness.harness.history import Entry, HistoryWriter, Kind, read
+from chaos_harness.harness.history import Entry, EntryKind, HistoryWriter, read
 from chaos_harness.harness.history.vocabulary import (
     AUDIT,
     CANARY,
@@ -96,7 +96,7 @@ def _write(path: Path, operations: int) -> None:
     lines = count(2)
     with path.open("a", encoding="utf-8") as file:
 
-        def write(kind: Kind, process: str, f: str, value: object, moment: float) -> None:
+        def write(kind: EntryKind, process: str, f: str, value: object, moment: float) -> None:
             entry = Entry(next(lines), kind, process, f, value, moment, 1.8e9 + moment)
             file.write(json.dumps(asdict(entry), separators=(",", ":")) + "\n")
 

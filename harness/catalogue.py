@@ -19,13 +19,13 @@ from chaos_harness.harness.errors import BadScenario, HarnessError
 if TYPE_CHECKING:
     from chaos_harness.harness.probes.objects import WatchGroup
 
-__all__ = ["KINDS", "CatalogueEntry", "Kind", "entries", "watch_groups"]
+__all__ = ["KINDS", "CatalogueEntry", "PartKind", "entries", "watch_groups"]
 
-Kind = Literal["fault", "probe", "check", "policy", "preparation"]
+PartKind = Literal["fault", "probe", "check", "policy", "preparation"]
 
-KINDS: tuple[Kind, ...] = ("fault", "probe", "check", "policy", "preparation")
+KINDS: tuple[PartKind, ...] = ("fault", "probe", "check", "policy", "preparation")
 
-_PLACES: Mapping[Kind, tuple[str, str]] = {
+_PLACES: Mapping[PartKind, tuple[str, str]] = {
     "fault": ("chaos_harness.harness.faults.Fault", "chaos_harness.harness.faults"),
     "probe": ("chaos_harness.harness.probes.Probe", "chaos_harness.harness.probes"),
     "check": ("chaos_harness.harness.checks.Check", "chaos_harness.harness.checks"),
@@ -88,7 +88,7 @@ class CatalogueEntry:
 
 
 @cache
-def entries(kind: Kind) -> Mapping[str, CatalogueEntry]:
+def entries(kind: PartKind) -> Mapping[str, CatalogueEntry]:
     """Return all entries of a kind by name.
 
     An entry is a function in a module's `__all__` whose return annotation is Fault, Probe, Check, Policy or

@@ -9,11 +9,11 @@ from chaos_harness.harness.errors import CheckBroken, Inconclusive, InvariantVio
 from chaos_harness.harness.history import History
 from chaos_harness.harness.versions import Versions
 
-__all__ = ["CheckFunction", "Claim", "Expectation", "Expected", "Known", "Outcome", "Verdict"]
+__all__ = ["CheckFunction", "Claim", "Expectation", "Expected", "KnownBy", "Outcome", "Verdict"]
 
 Outcome = Literal["holds", "violated", "inconclusive"]
 Expected = Literal["holds", "violated"]
-Known = Literal["healthy", "planted", "version"]
+KnownBy = Literal["healthy", "planted", "version"]
 """How the truth is known, so that another verdict is wrong, and no news of Gatekeeper.
 
 Nothing was done to the cluster, or a defect was planted in it, or its version has, or has no more, a defect that others
@@ -100,7 +100,7 @@ class Claim:
     expected: Expected = "holds"
     issue: str | None = None
     because: tuple[Cause, ...] = ()
-    known: Known | None = None
+    known: KnownBy | None = None
 
     @classmethod
     def on(cls, check: CheckFunction, gatekeeper: str | None) -> Self:
@@ -111,7 +111,7 @@ class Claim:
         expectations: tuple[Expectation, ...] = getattr(check, "expectations", ())
         speak = (expectation for expectation in expectations if (gatekeeper or _NO_VERSION) in expectation.on)
         first = next(speak, Expectation())
-        known: Known | None = (
+        known: KnownBy | None = (
             "version" if any(expectation.on.text and expectation.issue for expectation in expectations) else None
         )
         return cls(check, first.outcome, first.issue, first.because, known)

@@ -13,7 +13,7 @@ from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.faults import Faults, FaultSpan
 from chaos_harness.harness.history.following import follow
 from chaos_harness.harness.history.lease_requests import LeaseRequests
-from chaos_harness.harness.history.silences import Moment, Moments, Silence
+from chaos_harness.harness.history.silences import DatedEvent, Moments, Silence
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import WATCH_LEASES
 from chaos_harness.harness.verdict import Verdict
@@ -223,7 +223,7 @@ def _again(seen: ControlPlaneHarm, fault: FaultSpan, seconds: float) -> Verdict:
 
 def _silence_at(limit: float, seen: Sequence[float], moments: Moments) -> Silence:
     """Return for how long a lease was not renewed at a moment; its `since` is when it was seen to be, last."""
-    last, least = Moment(0.0, 0.0), 0.0
+    last, least = DatedEvent(0.0, 0.0), 0.0
     for moment in map(moments.of, seen):
         if moment.least > limit:
             break

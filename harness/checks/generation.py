@@ -12,7 +12,7 @@ from chaos_harness.harness.checks.rule import unseen_words
 from chaos_harness.harness.history import History
 from chaos_harness.harness.history.coverage import LAG, Coverage
 from chaos_harness.harness.history.following import follow
-from chaos_harness.harness.history.lists import Known, Lists, any_of
+from chaos_harness.harness.history.lists import KnownSpans, Lists, any_of
 from chaos_harness.harness.history.spans import Span, Spans, when_passed
 from chaos_harness.harness.history.vocabulary import CONSTRAINTS, WATCH_BINDINGS
 from chaos_harness.harness.policies.generation_rules import Rules
@@ -69,8 +69,8 @@ class _Life:
     name: str
     coverage: Coverage
     span: Span
-    itself: Known
-    binding: Known
+    itself: KnownSpans
+    binding: KnownSpans
 
     def appears(self, seconds: float) -> Span | None:
         """Return from when to when a binding is there that came with it or later, or was there before and stays."""

@@ -47,7 +47,7 @@ from chaos_harness.harness.probes.usual import usual_probes
 from chaos_harness.harness.redaction import redact
 from chaos_harness.harness.undo import journal
 from chaos_harness.harness.undo.journal import Journal
-from chaos_harness.harness.verdict import CheckFunction, Claim, Expected, Known, Verdict
+from chaos_harness.harness.verdict import CheckFunction, Claim, Expected, KnownBy, Verdict
 
 __all__ = ["FAULT", "Experiment"]
 
@@ -268,7 +268,7 @@ class Experiment:
         expected: Expected | None = None,
         issue: str | None = None,
         because: Sequence[Cause] = (),
-        known: Known | None = None,
+        known: KnownBy | None = None,
         record: Record | None = None,
     ) -> Verdict:
         """Judge a claim by the history recorded so far; return the verdict if it is the expected one.

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Self
 
 from chaos_harness.harness.causes import Cause
-from chaos_harness.harness.verdict import Claim, Known, Verdict
+from chaos_harness.harness.verdict import Claim, KnownBy, Verdict
 
 __all__ = ["PROPERTY", "Attachment", "ClaimRecord", "FaultRecord", "Phase", "Record"]
 
@@ -60,7 +60,7 @@ class ClaimRecord:
     broken: str = ""
     judge: str = ""
     until: float | None = None
-    known: Known | None = None
+    known: KnownBy | None = None
     because: tuple[Cause, ...] = ()
 
     @classmethod

@@ -8,7 +8,7 @@ from typing import Any
 
 from chaos_harness.harness.errors import HarnessError
 from chaos_harness.harness.history import Entry, HistoryWriter
-from chaos_harness.harness.history.recorded import Kind
+from chaos_harness.harness.history.recorded import EntryKind
 from chaos_harness.harness.redaction import redact_object
 
 __all__ = ["Recording", "convert_write_errors"]
@@ -31,7 +31,7 @@ class Recording(HistoryWriter):
         super().__init__(path, run)
         os.fchmod(self._fd, 0o600)
 
-    def append(self, kind: Kind, process: str, f: str, value: Any = None) -> Entry:
+    def append(self, kind: EntryKind, process: str, f: str, value: Any = None) -> Entry:
         """Write one entry without secrets and return it; see `HistoryWriter.append`."""
         return super().append(kind, process, f, value if kind == "change" else redact_object(value))
 

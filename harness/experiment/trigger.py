@@ -5,12 +5,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from chaos_harness.clusters.api.rest import find_path
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.machine.try_all import raise_first
+from chaos_harness.clusters.watching.changes import ObjectDict
 from chaos_harness.clusters.watching.watch import Change, Watch
 from chaos_harness.harness.experiment.phases import convert_bad_scenario
 from chaos_harness.harness.history import HistoryWriter
@@ -18,7 +19,6 @@ from chaos_harness.harness.history.vocabulary import ACTED, LISTED, SEEN, TRIGGE
 
 __all__ = ["TRIGGER", "Trigger", "When"]
 
-Object = dict[str, Any]
 
 _ARM_SECONDS = 20.0
 _LIFETIME_SECONDS = 24 * 3600.0
@@ -36,7 +36,7 @@ class When:
     event: Literal["ADDED", "MODIFIED", "DELETED"] = "ADDED"
     name: str = "*"
     namespace: str = "*"
-    where: Callable[[Object], bool] = lambda _: True
+    where: Callable[[ObjectDict], bool] = lambda _: True
 
     def __str__(self) -> str:
         """Return a text for messages."""
@@ -60,7 +60,13 @@ class Trigger:
     """
 
     def __init__(
-        self, cluster: Cluster, history: HistoryWriter, when: When, act: Callable[[Object], object], *, times: int = 1
+        self,
+        cluster: Cluster,
+        history: HistoryWriter,
+        when: When,
+        act: Callable[[ObjectDict], object],
+        *,
+        times: int = 1,
     ) -> None:
         self.when = when
         self.latencies: list[float] = []

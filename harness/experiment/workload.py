@@ -21,9 +21,9 @@ from chaos_harness.harness.undo.journal import Journal
 from chaos_harness.harness.undo.promises import Undos
 from chaos_harness.harness.undo.put_object import put
 
-__all__ = ["Controller", "Kind", "deploy"]
+__all__ = ["Controller", "ControllerKind", "deploy"]
 
-Kind = Literal["Deployment", "StatefulSet", "DaemonSet"]
+ControllerKind = Literal["Deployment", "StatefulSet", "DaemonSet"]
 
 _SECONDS = 90.0
 _TOLERATED_SECONDS = 5
@@ -35,7 +35,7 @@ _NAME = "chaos-harness/workload"
 class Controller:
     """A controller to deploy; a DaemonSet has one pod on each worker, regardless of `replicas`."""
 
-    kind: Kind
+    kind: ControllerKind
     name: str
     replicas: int = 1
 

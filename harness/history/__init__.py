@@ -5,7 +5,7 @@ The other modules read it once for one subject each (`model.follow`), and `cover
 None of them imports what speaks to clusters.
 """
 
-from chaos_harness.harness.history.recorded import SCHEMA, Entry, Header, History, Kind, read
+from chaos_harness.harness.history.recorded import SCHEMA, Entry, EntryKind, Header, History, read
 from chaos_harness.harness.history.writer import HistoryWriter
 
-__all__ = ["SCHEMA", "Entry", "Header", "History", "HistoryWriter", "Kind", "read"]
+__all__ = ["SCHEMA", "Entry", "EntryKind", "Header", "History", "HistoryWriter", "read"]

@@ -60,7 +60,7 @@ class Admission(NamedTuple):
 
     @property
     def wanted(self) -> str:
-        """What the policy demands as the answer: see harness.policies.Wanted; old histories do not have it."""
+        """What the policy demands as the answer: see harness.policies.WantedOutcome; old histories do not have it."""
         return self.wants or _WANTED.get(self.policy, "denied by webhook")
 
     @property

@@ -8,7 +8,7 @@ from chaos_harness.harness.history.control_plane import LEADERS, STREAMS, Contro
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.faults import Faults
 from chaos_harness.harness.history.recorded import History
-from chaos_harness.harness.history.silences import Moment, Moments, Silence
+from chaos_harness.harness.history.silences import DatedEvent, Moments, Silence
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import WATCH_LEASES, WATCH_NODES, WATCH_SYSTEM_PODS
 
@@ -89,7 +89,7 @@ class ControlPlaneHarm:
         """Return for how long a lease was not renewed: each time that was `longer`, and the longest one."""
         lease, moments = self.plane.leases[name], self.moments(WATCH_LEASES)
         begin = self.plane.begin(WATCH_LEASES, self.coverage)
-        first = None if lease.new else Moment(begin, begin)
+        first = None if lease.new else DatedEvent(begin, begin)
         place = ControlPlanePart(
             "lease", name, name if name == lease.part.node else ""
         )  # whoever leads may be replaced in time
@@ -114,7 +114,7 @@ class ControlPlaneHarm:
             if missing := self.plane.missing(stream, self.coverage):
                 yield f"{stream} was not seen from {missing}"
 
-    def _starved(self, change: PlaneChange, moment: Moment) -> bool:
+    def _starved(self, change: PlaneChange, moment: DatedEvent) -> bool:
         """Whether a change may be the doing of this machine, which was starved meanwhile: it deletes nothing.
 
         A node that was not Ready for longer than that was so for another reason, and so was a leader who did not renew
@@ -137,11 +137,11 @@ class ControlPlaneHarm:
         return sure, unsure
 
 
-def _inside(moment: Moment, spans: Spans) -> bool:
+def _inside(moment: DatedEvent, spans: Spans) -> bool:
     return any(begin <= moment.least and moment.most <= end for begin, end in spans)
 
 
-def _touches(moment: Moment, spans: Spans) -> bool:
+def _touches(moment: DatedEvent, spans: Spans) -> bool:
     return any(begin <= moment.most and moment.least <= end for begin, end in spans)
 
 

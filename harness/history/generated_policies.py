@@ -8,7 +8,7 @@ from typing import Any
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.differences import Difference, DifferenceKind, GeneratedKind
 from chaos_harness.harness.history.following import Reader, Take, follow
-from chaos_harness.harness.history.lists import ALWAYS, Known, Lists, ObjectList, any_of
+from chaos_harness.harness.history.lists import ALWAYS, KnownSpans, Lists, ObjectList, any_of
 from chaos_harness.harness.history.recorded import Entry, History
 from chaos_harness.harness.history.spans import Span, Spans
 from chaos_harness.harness.history.vocabulary import (
@@ -67,7 +67,7 @@ class GeneratedPolicies:
         return (difference for difference in self.differences if difference.kind.orphan)
 
     @cached_property
-    def asked(self) -> dict[str, Known]:
+    def asked(self) -> dict[str, KnownSpans]:
         """When each policy and binding, in words, was asked for; those that ever were."""
         policies = {f"policy {name}": self._policy_asked(name) for name in self._policy_names()}
         bindings = {f"binding {binding}": self._binding_asked(binding) for binding in self._binding_names()}
@@ -100,7 +100,7 @@ class GeneratedPolicies:
         refused = next((max(begin, moment) for begin, end in asked.no if end > moment), inf)
         return perhaps, next((begin for begin, _ in asked.yes if begin > refused), inf)
 
-    def refused(self) -> Iterator[tuple[str, Known]]:
+    def refused(self) -> Iterator[tuple[str, KnownSpans]]:
         """Yield, by policies, when the template that could ask for one refused that and all pods had seen it."""
         templates = self._lists[WATCH_TEMPLATES]
         for name in templates.turns:
@@ -148,20 +148,20 @@ class GeneratedPolicies:
                     askers.setdefault(self._rules.named(process.removeprefix(CONSTRAINTS), name), []).append(name)
         return askers
 
-    def _policy_asked(self, policy: str) -> Known:
+    def _policy_asked(self, policy: str) -> KnownSpans:
         return self._lists[WATCH_TEMPLATES].known(policy.removeprefix(PREFIX), self._rules.template_asks)
 
     def _constraints(self, binding: Binding) -> ObjectList:
         return self._lists[f"{CONSTRAINTS}{binding.policy.removeprefix(PREFIX)}"]
 
-    def _binding_asked(self, binding: Binding) -> Known:
+    def _binding_asked(self, binding: Binding) -> KnownSpans:
         constraints, names = self._constraints(binding), self._askers.get(binding, [])
         asking = any_of(constraints.known(name, self._rules.constraint_asks) for name in names)
         if not names:
-            asking = Known(no=ALWAYS - constraints.unknown)
+            asking = KnownSpans(no=ALWAYS - constraints.unknown)
         return asking & self._policy_asked(binding.policy)
 
-    def _compared(self) -> Iterator[tuple[DifferenceKind, Known]]:
+    def _compared(self) -> Iterator[tuple[DifferenceKind, KnownSpans]]:
         templates, policies = self._lists[WATCH_TEMPLATES], self._lists[WATCH_POLICIES]
         for name in self._policy_names():
             asked, there = self._policy_asked(name), policies.known(name)
@@ -220,8 +220,8 @@ def _settled(watched_object: Object) -> Hashable:
 
 
 def _kinds(
-    what: GeneratedKind, name: str, policy: str, asked: Known, there: Known, fits: Known
-) -> Iterator[tuple[DifferenceKind, Known]]:
+    what: GeneratedKind, name: str, policy: str, asked: KnownSpans, there: KnownSpans, fits: KnownSpans
+) -> Iterator[tuple[DifferenceKind, KnownSpans]]:
     yield DifferenceKind("orphan", what, name, policy), there & ~asked
     yield DifferenceKind("missing", what, name, policy), asked & ~there
     yield DifferenceKind("altered", what, name, policy), asked & there & ~fits
@@ -233,13 +233,13 @@ def _fitting(
     there: ObjectList,
     name: str,
     content: Callable[[Object], PolicyContent],
-) -> Known:
+) -> KnownSpans:
     """Return when what there was said what its sources ask for."""
     wanted = {asked(asker) for source, which in sources for asker in source.objects(which)}
     if not wanted:
-        return Known(yes=ALWAYS)
+        return KnownSpans(yes=ALWAYS)
 
-    def alike(one: PolicyContent) -> Known:
+    def alike(one: PolicyContent) -> KnownSpans:
         asking = any_of(source.known(which, lambda asker: asked(asker) == one) for source, which in sources)
         return asking & there.known(name, lambda generated: one.is_in(content(generated)))
 

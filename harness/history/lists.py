@@ -18,7 +18,7 @@ from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import DELETED, GAP, LISTED, RESUMED
 
-__all__ = ["ALWAYS", "Known", "Lists", "ObjectList", "Turn", "any_of"]
+__all__ = ["ALWAYS", "KnownSpans", "Lists", "ObjectList", "Turn", "any_of"]
 
 Object = Mapping[str, Any]
 
@@ -35,23 +35,23 @@ _Told = Object | Literal[_Sentinel.UNKNOWN] | None
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownSpans:
     """When something is known to be true (`yes`), and known to be false (`no`); at all other times it is unknown."""
 
     yes: Spans = Spans()  # noqa: RUF009  (frozen)
     no: Spans = Spans()  # noqa: RUF009  (frozen)
 
-    def __and__(self, other: "Known") -> "Known":
+    def __and__(self, other: "KnownSpans") -> "KnownSpans":
         """Return when both are so."""
-        return Known(self.yes & other.yes, self.no | other.no)
+        return KnownSpans(self.yes & other.yes, self.no | other.no)
 
-    def __or__(self, other: "Known") -> "Known":
+    def __or__(self, other: "KnownSpans") -> "KnownSpans":
         """Return when either is so."""
-        return Known(self.yes | other.yes, self.no & other.no)
+        return KnownSpans(self.yes | other.yes, self.no & other.no)
 
-    def __invert__(self) -> "Known":
+    def __invert__(self) -> "KnownSpans":
         """Return when it is not so."""
-        return Known(self.no, self.yes)
+        return KnownSpans(self.no, self.yes)
 
     @property
     def possible(self) -> Spans:
@@ -59,9 +59,9 @@ class Known:
         return ALWAYS - self.no
 
 
-def any_of(these: Iterable[Known]) -> Known:
+def any_of(these: Iterable[KnownSpans]) -> KnownSpans:
     """Return when at least one of these is so."""
-    joint = Known(no=ALWAYS)
+    joint = KnownSpans(no=ALWAYS)
     for one in these:
         joint |= one
     return joint
@@ -104,7 +104,7 @@ class ObjectList:
             self._unknown = self._coverage.unknown([self._process], -inf, inf) | Spans.of([(self._lost, inf)])
         return self._unknown
 
-    def known(self, name: str, so: Callable[[Object], bool] = lambda _: True) -> Known:
+    def known(self, name: str, so: Callable[[Object], bool] = lambda _: True) -> KnownSpans:
         """Return when an object was there and was so, and when it was not; asked for when the history is read."""
         turns = [Turn(-inf, -inf, None), *self.turns.get(name, ()), Turn(inf, inf, _UNKNOWN)]
         truths = [_truth(turn, so) for turn in turns]
@@ -116,7 +116,9 @@ class ObjectList:
             span = turn.latest, min(after.latest, other)
             (absent if turn.object is None else spans[truth]).append(span)
         tail = self._tail()
-        return Known(Spans.of(spans[True]) - tail, (Spans.of(spans[False]) | (Spans.of(absent) - self.unknown)) - tail)
+        return KnownSpans(
+            Spans.of(spans[True]) - tail, (Spans.of(spans[False]) | (Spans.of(absent) - self.unknown)) - tail
+        )
 
     def take(self, entry: Entry) -> None:
         """Take one entry of the watch."""

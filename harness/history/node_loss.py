@@ -19,7 +19,7 @@ from chaos_harness.harness.history.vocabulary import (
     REMOVED,
     WATCH_NODES,
 )
-from chaos_harness.harness.history.workload import Moment, Workload, WorkloadPod
+from chaos_harness.harness.history.workload import ListedAt, Workload, WorkloadPod
 from chaos_harness.harness.policies import mutate_pods, mutate_templates
 
 __all__ = ["PHASES", "NodeLoss", "NodeLosses", "Replacement"]
@@ -122,8 +122,8 @@ class NodeLosses:
         *,
         namespace: str = "",
         kinds: tuple[str, ...] = (),
-        earliest: Moment = lambda at: at,
-        listed: Moment = lambda at: at,
+        earliest: ListedAt = lambda at: at,
+        listed: ListedAt = lambda at: at,
     ) -> list[Replacement]:
         """Return who replaced each pod that was on one of these nodes when it was harmed, or may have been.
 
@@ -190,7 +190,7 @@ def _is_of(pod: WorkloadPod, namespace: str, kinds: tuple[str, ...]) -> bool:
     return chosen and namespace in ("", pod.namespace)
 
 
-def _on(pod: WorkloadPod, loss: NodeLoss, earliest: Moment = lambda at: at) -> bool:
+def _on(pod: WorkloadPod, loss: NodeLoss, earliest: ListedAt = lambda at: at) -> bool:
     """Whether a pod was, or by the earliest moments may have been, on a node when it was harmed."""
     if pod.node != loss.node or pod.scheduled is None or earliest(pod.scheduled) > loss.at:
         return False

@@ -13,12 +13,12 @@ from chaos_harness.harness import __version__
 from chaos_harness.harness.errors import BadScenario, HarnessError
 from chaos_harness.harness.history.vocabulary import END, HISTORY
 
-__all__ = ["SCHEMA", "Entry", "Header", "History", "Kind", "read"]
+__all__ = ["SCHEMA", "Entry", "EntryKind", "Header", "History", "read"]
 
 SCHEMA = 2
 """Since 2, a history that was written to its end says so, and watches tell of each sign of life."""
 
-Kind = Literal["invoke", "ok", "fail", "info", "change", "mark"]
+EntryKind = Literal["invoke", "ok", "fail", "info", "change", "mark"]
 
 _MARKED = 2
 """The first schema whose histories have an end mark."""
@@ -42,7 +42,7 @@ class Entry:
     """
 
     index: int
-    kind: Kind
+    kind: EntryKind
     process: str
     f: str
     value: Any

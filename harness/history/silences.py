@@ -9,11 +9,11 @@ from math import inf
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.spans import Spans, lasting
 
-__all__ = ["Moment", "Moments", "Silence"]
+__all__ = ["DatedEvent", "Moments", "Silence"]
 
 
 @dataclass(frozen=True)
-class Moment:
+class DatedEvent:
     """When something happened: not before `least`, not after `most`, which is when it was seen."""
 
     least: float
@@ -48,22 +48,22 @@ class Moments:
         self.unseen = coverage.unseen(streams, begin, coverage.end)
         self.unknown = coverage.unknown(streams, begin, inf)
         self.blind = coverage.blind
-        self.end = Moment(coverage.until, coverage.until if coverage.ended else inf)
+        self.end = DatedEvent(coverage.until, coverage.until if coverage.ended else inf)
         self._delayed = coverage.delayed(streams).within(begin, inf).parts
         self._begins = [begin for begin, _ in self._delayed]
 
-    def of(self, at: float) -> Moment:
+    def of(self, at: float) -> DatedEvent:
         """Return when that was of which was told `at` then."""
         before = bisect_left(self._begins, at) - 1
         hidden = before >= 0 and at <= self._delayed[before][1]
-        return Moment(self._begins[before] if hidden else at, at)
+        return DatedEvent(self._begins[before] if hidden else at, at)
 
-    def ends(self, at: float | None) -> Moment:
+    def ends(self, at: float | None) -> DatedEvent:
         """Return when that was of which was told `at` then (None: never), or the end, if that came first."""
         moment = self.end if at is None else self.of(at)
-        return moment if moment.most <= self.end.least else Moment(min(moment.least, self.end.least), self.end.most)
+        return moment if moment.most <= self.end.least else DatedEvent(min(moment.least, self.end.least), self.end.most)
 
-    def between(self, begin: Moment, end: Moment, sure: Spans = _NEVER, unsure: Spans = _NEVER) -> Silence:
+    def between(self, begin: DatedEvent, end: DatedEvent, sure: Spans = _NEVER, unsure: Spans = _NEVER) -> Silence:
         """Return the silence between two moments; what is `sure` does not count, nor, perhaps, what is `unsure`."""
         least = Spans.of([(begin.most, end.least)]) - self.unknown - sure - unsure
         most = Spans.of([(begin.least, end.most)]) - sure
@@ -72,7 +72,12 @@ class Moments:
         return Silence(longest, most.longest, -since)
 
     def silences(
-        self, first: Moment | None, seen: Iterable[float], longer: float, sure: Spans = _NEVER, unsure: Spans = _NEVER
+        self,
+        first: DatedEvent | None,
+        seen: Iterable[float],
+        longer: float,
+        sure: Spans = _NEVER,
+        unsure: Spans = _NEVER,
     ) -> Iterator[Silence]:
         """Yield the silences from `first` on, between what was `seen`, to the end: the longest and those `longer`."""
         longest = 0.0

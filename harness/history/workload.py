@@ -12,13 +12,13 @@ from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.vocabulary import DELETED, WATCH_WORKLOAD, WATCH_WORKLOAD_EVENTS
 from chaos_harness.harness.policies import CANARIES, mutated
 
-__all__ = ["Moment", "Workload", "WorkloadPod"]
+__all__ = ["ListedAt", "Workload", "WorkloadPod"]
 
 _CHAOS = "chaos-"
 _OVER = ("Failed", "Succeeded")
 _HASH = "pod-template-hash"
 
-Moment = Callable[[float], float]
+ListedAt = Callable[[float], float]
 """Returns the earliest moment at which what was seen at another one may have come about."""
 
 
@@ -76,7 +76,7 @@ class Workload:
         self._names: dict[tuple[str, str], WorkloadPod] = {}
         self._number = 0
 
-    def successors(self, listed: Moment) -> Mapping[str, WorkloadPod]:
+    def successors(self, listed: ListedAt) -> Mapping[str, WorkloadPod]:
         """Return which pod came in the place of which one, by the uid of the one that left.
 
         A controller makes a pod after one has left, the oldest vacancy is filled first; only where a Deployment rolls

@@ -11,7 +11,7 @@ from typing import Any
 
 from chaos_harness.harness import __version__, jsonl
 from chaos_harness.harness.errors import HarnessError
-from chaos_harness.harness.history.recorded import SCHEMA, Entry, Header, Kind
+from chaos_harness.harness.history.recorded import SCHEMA, Entry, EntryKind, Header
 from chaos_harness.harness.history.vocabulary import CLOCK_STEP, END, HISTORY
 
 __all__ = ["HistoryWriter"]
@@ -37,7 +37,7 @@ class HistoryWriter:
         self._lock = threading.Lock()
         self._next = 0
         self._end = 0.0
-        self._counts: Counter[tuple[str, Kind]] = Counter()
+        self._counts: Counter[tuple[str, EntryKind]] = Counter()
         try:
             self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         except FileExistsError:
@@ -47,7 +47,7 @@ class HistoryWriter:
         self._offset = started - self._began
         self._write(asdict(Header(SCHEMA, run, started, __version__)))
 
-    def append(self, kind: Kind, process: str, f: str, value: Any = None) -> Entry:
+    def append(self, kind: EntryKind, process: str, f: str, value: Any = None) -> Entry:
         """Write one entry, stamped with both clocks now, and return it.
 
         If the wall clock was set by more than a tenth of a second since the entry before, or the machine slept,
@@ -67,7 +67,7 @@ class HistoryWriter:
         """The moment of its last entry."""
         return self._end
 
-    def counted(self, who: str, kind: Kind) -> int:
+    def counted(self, who: str, kind: EntryKind) -> int:
         """Return how many entries of a kind there are of the processes "<who> <n>", for who wants to show it live."""
         return self._counts[who, kind]
 
@@ -92,7 +92,7 @@ class HistoryWriter:
                 break
         return now, wall
 
-    def _append(self, kind: Kind, process: str, f: str, value: Any, now: float, wall: float) -> Entry:
+    def _append(self, kind: EntryKind, process: str, f: str, value: Any, now: float, wall: float) -> Entry:
         entry = Entry(self._next, kind, process, f, value, round(now - self._began, 6), round(wall, 6))
         self._write(asdict(entry))
         self._next, self._end = self._next + 1, entry.at

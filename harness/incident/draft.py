@@ -12,6 +12,7 @@ from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.api.readonly import ReadOnlyCluster
 from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER, DEPLOYMENTS, NAMESPACE
 from chaos_harness.clusters.terminal.escape import escape_controls
+from chaos_harness.clusters.watching.changes import ObjectDict
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.object_files import problems_of_manifest
 from chaos_harness.harness.incident.yaml_source import MOST_BYTES, parse
@@ -19,7 +20,6 @@ from chaos_harness.harness.redaction import REDACTED, redact
 
 __all__ = ["draft"]
 
-Object = dict[str, Any]
 
 _HOUR = timedelta(hours=1)
 _MOST_EVENTS = 40
@@ -79,10 +79,10 @@ def _draft(cluster: ReadOnlyCluster, now: datetime) -> str:
         *_failed(cluster, now),
         *(f"left out, because no incident can hold it: {name}" for name in left_out),
     ]
-    shape: Object = {"workers": max(1, min(3, len(workers))), "install": "chart" if chart else "manifest"}
+    shape: ObjectDict = {"workers": max(1, min(3, len(workers))), "install": "chart" if chart else "manifest"}
     shape |= {"gatekeeper": gatekeeper} if gatekeeper in known_versions.GATEKEEPER else {}
     shape |= {"kubernetes": kubernetes} if kubernetes in known_versions.KUBERNETES else {}
-    body: Object = {
+    body: ObjectDict = {
         "schema": 1,
         "title": "What went wrong, in one sentence",
         "story": "Drafted from a cluster; see the comments above for what it was like.\n",
@@ -97,9 +97,9 @@ def _draft(cluster: ReadOnlyCluster, now: datetime) -> str:
     return f"# yaml-language-server: $schema=schema.json\n{head}{_redact(body)}"
 
 
-def _choose_policies(policies: Iterable[Object]) -> tuple[list[Object], list[str]]:
+def _choose_policies(policies: Iterable[ObjectDict]) -> tuple[list[ObjectDict], list[str]]:
     """Return the policies that an incident file can hold, and the names of those that are left out."""
-    kept: list[Object] = []
+    kept: list[ObjectDict] = []
     left_out: list[str] = []
     room, parts = MOST_BYTES // 2, _MOST_PARTS
     for policy in policies:
@@ -113,7 +113,7 @@ def _choose_policies(policies: Iterable[Object]) -> tuple[list[Object], list[str
     return kept, left_out
 
 
-def _parts_of(text: str, policy: Object) -> int:
+def _parts_of(text: str, policy: ObjectDict) -> int:
     """Return how many parts the text of a policy has; 0 if an incident cannot hold it."""
     try:
         (source,) = parse(text, Path("draft"))
@@ -122,7 +122,7 @@ def _parts_of(text: str, policy: Object) -> int:
     return len(source.marks) if source.data == [policy] and not list(problems_of_manifest(policy)) else 0
 
 
-def _redact(body: Object) -> str:
+def _redact(body: ObjectDict) -> str:
     """Return the text of an incident without secrets; it is valid YAML, whatever the redactor removes."""
     text = _yaml(_clean(body))
     cleaned = redact(text)
@@ -152,12 +152,12 @@ def _yaml(value: Any) -> str:
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=False, width=_WIDTH)
 
 
-def _tag(deployment: Object) -> str:
+def _tag(deployment: ObjectDict) -> str:
     image = str(deployment["spec"]["template"]["spec"]["containers"][0]["image"]).partition("@")[0]
     return image.rpartition("/")[2].partition(":")[2] or "unknown"
 
 
-def _is_chart(deployment: Object) -> str:
+def _is_chart(deployment: ObjectDict) -> str:
     """Return the name of the chart if Helm installed a Deployment, by labels and annotations; else ""."""
     metadata = deployment["metadata"]
     labels = metadata.get("labels") or {}
@@ -170,7 +170,7 @@ def _near(version: str, known: tuple[str, ...]) -> str:
     return "" if version in known else f" (there is no recipe for it; there are {', '.join(known)})"
 
 
-def _deployed(deployments: Iterable[Object]) -> Iterator[str]:
+def _deployed(deployments: Iterable[ObjectDict]) -> Iterator[str]:
     for deployment in deployments:
         for container in deployment["spec"]["template"]["spec"]["containers"]:
             limits = (container.get("resources") or {}).get("limits") or {}
@@ -207,14 +207,14 @@ def _failed(cluster: ReadOnlyCluster, now: datetime) -> Iterator[str]:
         yield "no event of the last hour says that something of Gatekeeper failed"
 
 
-def _when(event: Object) -> str:
+def _when(event: ObjectDict) -> str:
     for name in ("lastTimestamp", "eventTime", "firstTimestamp"):
         if event.get(name):
             return str(event[name]).replace("Z", "+00:00")
     return str((event.get("metadata") or {}).get("creationTimestamp") or "")
 
 
-def _policies(cluster: ReadOnlyCluster) -> Iterator[Object]:
+def _policies(cluster: ReadOnlyCluster) -> Iterator[ObjectDict]:
     """Yield templates, constraints, mutators and configurations, without the fields that the server set."""
     for group in _GROUPS:
         api_group = cluster.get(f"/apis/{group}")
@@ -229,7 +229,7 @@ def _policies(cluster: ReadOnlyCluster) -> Iterator[Object]:
                 yield _bare({**policy, "apiVersion": version, "kind": resource["kind"]})
 
 
-def _bare(manifest: Object) -> Object:
+def _bare(manifest: ObjectDict) -> ObjectDict:
     metadata = {name: value for name, value in manifest["metadata"].items() if name not in _DROPPED}
     annotations = {name: value for name, value in (metadata.get("annotations") or {}).items() if name != _LAST_APPLIED}
     metadata = {name: value for name, value in metadata.items() if name != "annotations"}

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from chaos_harness.clusters.shape import RECORDED, Shape
 from chaos_harness.clusters.terminal.escape import escape_controls
-from chaos_harness.harness.catalogue import KINDS, Kind, entries
+from chaos_harness.harness.catalogue import KINDS, PartKind, entries
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident import references
 from chaos_harness.harness.incident.model import SCHEMA, Incident
@@ -31,7 +31,7 @@ _MOST_PARTS = 200
 
 _SHORT = 80
 
-_FIELDS: Mapping[Kind, str] = {
+_FIELDS: Mapping[PartKind, str] = {
     "fault": "faults",
     "probe": "probes",
     "check": "claims",
@@ -81,7 +81,7 @@ def load(path: Path, asked: Mapping[str, Any] | None = None, *, context: str | N
         raise BadScenario(source.problem((), "expected an incident: fields such as title, shape, faults, claims"))
     given = source.data.get("shape")
     given = given if isinstance(given, dict) else {}
-    kinds: Sequence[Kind] = ("check",) if context == RECORDED else KINDS
+    kinds: Sequence[PartKind] = ("check",) if context == RECORDED else KINDS
     shape, options = _effective_shape({**given, **(asked or {})}, context)
     problems = [*_problems_of_model(source.data, context), *_problems_of_names(source.data, kinds)]
     problems += _problems_of_watches(source.data) if context != RECORDED else ()
@@ -137,7 +137,7 @@ def _short(value: object) -> str:
     return words if len(words) <= _SHORT else f"{words[:_SHORT]}…"
 
 
-def _problems_of_names(data: Mapping[str, Any], kinds: Sequence[Kind]) -> Iterator[Problem]:
+def _problems_of_names(data: Mapping[str, Any], kinds: Sequence[PartKind]) -> Iterator[Problem]:
     """Yield problems of the names of faults, probes, checks …, and of their parameters."""
     for kind in kinds:
         parts = data.get(_FIELDS[kind])
@@ -158,7 +158,7 @@ def _problems_of_watches(data: Mapping[str, Any]) -> Iterator[Problem]:
                 yield ("watch", index), str(error)
 
 
-def _problems_of_entry(kind: Kind, name: str, values: Any) -> Iterator[Problem]:
+def _problems_of_entry(kind: PartKind, name: str, values: Any) -> Iterator[Problem]:
     known = entries(kind)
     if name not in known:
         meant = difflib.get_close_matches(name[:_SHORT], known, 1)

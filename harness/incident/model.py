@@ -14,7 +14,7 @@ from chaos_harness.harness.versions import Versions
 __all__ = [
     "SCHEMA",
     "ClaimSpec",
-    "Expectation",
+    "ExpectationSpec",
     "Incident",
     "Item",
     "PolicySpec",
@@ -86,8 +86,8 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Identity = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Range = Annotated[str, AfterValidator(_range), Field(max_length=100)]
 Words = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_visible)]
-Watch = Annotated[str, Field(pattern=r"^[a-z]+( [a-z]+)*( [A-Za-z][A-Za-z0-9]*)?$", max_length=100)]
-Verdict = Literal["holds", "violated"]
+WatchName = Annotated[str, Field(pattern=r"^[a-z]+( [a-z]+)*( [A-Za-z][A-Za-z0-9]*)?$", max_length=100)]
+ExpectedOutcome = Literal["holds", "violated"]
 
 
 class _Part(BaseModel):
@@ -145,10 +145,10 @@ class ProbeSpec(_Part):
     with_: Annotated[dict[str, Any], Field(alias="with", max_length=20)] = {}
 
 
-class Expectation(_Part):
+class ExpectationSpec(_Part):
     """The verdict that is expected on versions such as ">=3.18,<3.22.1" ("" is all); the first that matches counts."""
 
-    verdict: Verdict
+    verdict: ExpectedOutcome
     gatekeeper: Range = ""
     kubernetes: Range = ""
 
@@ -162,7 +162,7 @@ _VERDICTS = WithJsonSchema(
     {
         "anyOf": [
             {"enum": ["holds", "violated"]},
-            {"type": "array", "minItems": 1, "maxItems": 20, "items": Expectation.model_json_schema()},
+            {"type": "array", "minItems": 1, "maxItems": 20, "items": ExpectationSpec.model_json_schema()},
         ],
         "default": "holds",
     }
@@ -179,8 +179,8 @@ class ClaimSpec(_Part):
     check: Name
     with_: Annotated[dict[str, Any], Field(alias="with", max_length=20)] = {}
     expect: Annotated[
-        list[Expectation], BeforeValidator(_everywhere), _VERDICTS, Field(min_length=1, max_length=20)
-    ] = [Expectation(verdict="holds")]
+        list[ExpectationSpec], BeforeValidator(_everywhere), _VERDICTS, Field(min_length=1, max_length=20)
+    ] = [ExpectationSpec(verdict="holds")]
     issue: Annotated[str, Field(pattern=r"^([\w.-]+/)?[\w.-]+#\d+$", max_length=100)] | None = None
     because: Annotated[list[Cause], Field(max_length=20)] = []
 
@@ -194,7 +194,7 @@ class ClaimSpec(_Part):
         """How the expectation is known to be true: an issue has the defect and its versions; None: a prediction."""
         return "version" if self.issue and any(expectation.gatekeeper for expectation in self.expect) else None
 
-    def expected(self, shape: Shape) -> Verdict | None:
+    def expected(self, shape: Shape) -> ExpectedOutcome | None:
         """Return the verdict that is expected on a cluster of this shape, or None if nothing is."""
         return next((expectation.verdict for expectation in self.expect if expectation.meant_for(shape)), None)
 
@@ -234,7 +234,7 @@ class Incident(_Part):
     preparations: Annotated[list[PreparationSpec], Field(max_length=20)] = []
     policies: Annotated[list[PolicySpec], Field(max_length=200)] = []
     workload: Annotated[list[Item], Field(max_length=200)] = []
-    watch: Annotated[list[Watch], Field(max_length=20)] = []
+    watch: Annotated[list[WatchName], Field(max_length=20)] = []
     probes: Annotated[list[ProbeSpec], Field(max_length=20)] = []
     faults: Annotated[list[Step], Field(min_length=1, max_length=50)]
     lasts: Seconds | None = None

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from chaos_harness.harness.catalogue import KINDS, Kind, entries
+from chaos_harness.harness.catalogue import KINDS, PartKind, entries
 from chaos_harness.harness.incident.model import Incident
 from chaos_harness.harness.incident.watches import names
 
 __all__ = ["PARTS", "schema"]
 
-PARTS: Mapping[Kind, str] = {
+PARTS: Mapping[PartKind, str] = {
     "fault": "Step",
     "probe": "ProbeSpec",
     "check": "ClaimSpec",
@@ -18,10 +18,10 @@ PARTS: Mapping[Kind, str] = {
 }
 """The definition in the schema that names entries of each kind."""
 
-Wanted = Callable[[Kind, str], bool]
+Includes = Callable[[PartKind, str], bool]
 
 
-def schema(wanted: Wanted = lambda _kind, _name: True) -> dict[str, Any]:
+def schema(wanted: Includes = lambda _kind, _name: True) -> dict[str, Any]:
     """Return the schema, with the parameters of every named thing that is `wanted`.
 
     A name that the schema does not know is allowed, so that an older schema does not refuse a newer fault.
@@ -37,7 +37,7 @@ def schema(wanted: Wanted = lambda _kind, _name: True) -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **model_schema}
 
 
-def _branches(kind: Kind, names: list[str]) -> Iterator[dict[str, Any]]:
+def _branches(kind: PartKind, names: list[str]) -> Iterator[dict[str, Any]]:
     """Yield, for each name, the schema of its parameters."""
     for name in names:
         entry = entries(kind)[name]

@@ -2,7 +2,7 @@
 
 from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.checkout import command_line
-from chaos_harness.harness.catalogue import KINDS, Kind, entries
+from chaos_harness.harness.catalogue import KINDS, PartKind, entries
 from chaos_harness.harness.incident.references import SYNTAX
 from chaos_harness.harness.incident.watches import names
 
@@ -78,7 +78,7 @@ def skeleton(name: str) -> str:
     return head + "".join(_listed(kind) for kind in KINDS)
 
 
-def _listed(kind: Kind) -> str:
+def _listed(kind: PartKind) -> str:
     lines = [f"# {kind.replace('policy', 'policie')}s:"]
     for name, entry in entries(kind).items():
         fields = entry.parameters.model_fields

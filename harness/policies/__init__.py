@@ -15,7 +15,7 @@ __all__ = [
     "PODS",
     "Policy",
     "Question",
-    "Wanted",
+    "WantedOutcome",
     "constraint",
     "deny_pods",
     "deny_pods_by_cel",
@@ -38,17 +38,17 @@ LEVEL = "s0:c123,c456"
 ADMIT = "admit compliant pods"
 """The name under which answers about compliant pods are counted, apart from those about violating pods."""
 
-Wanted = Literal["mutated", "admitted", "denied by webhook", "denied by policy"]
+WantedOutcome = Literal["mutated", "admitted", "denied by webhook", "denied by policy"]
 """The answer that a policy demands; all possible answers are in harness.probes.answers."""
 
-Manifest = Mapping[str, Any]
+ObjectDict = Mapping[str, Any]
 
 _NAMESPACES = ["chaos-*"]
 _VIOLATES = "chaos-harness/violates"
 _ASKS = "chaos-harness/asks"
 _ACCOUNT = "canary"
 
-GROUND: tuple[Manifest, ...] = (
+GROUND: tuple[ObjectDict, ...] = (
     {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": CANARIES}},
     {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": _ACCOUNT, "namespace": CANARIES}},
 )
@@ -65,9 +65,9 @@ class Question:
 
     f: str
     policy: str
-    wanted: Wanted
+    wanted: WantedOutcome
     path: str
-    body: Manifest = field(hash=False)
+    body: ObjectDict = field(hash=False)
     dry_run: bool = True
     names: str = ""
 
@@ -80,7 +80,7 @@ class Policy:
     """
 
     name: str
-    objects: tuple[Manifest, ...] = field(hash=False)
+    objects: tuple[ObjectDict, ...] = field(hash=False)
     questions: tuple[Question, ...] = ()
     generated: tuple[str, ...] = ()
 
@@ -91,7 +91,7 @@ class Policy:
         return {name: self.name for name in asked if name not in (self.name, ADMIT)}
 
 
-def mutated(manifest: Manifest) -> bool:
+def mutated(manifest: ObjectDict) -> bool:
     """Whether a pod, or a controller's pod template, has the field that the mutators set."""
     spec = manifest.get("spec") or {}
     if "template" in spec:
@@ -186,7 +186,7 @@ def deny_pods_by_cel() -> Policy:
     )
 
 
-def _assign(name: str, group: str, kinds: list[str], where: str) -> Manifest:
+def _assign(name: str, group: str, kinds: list[str], where: str) -> ObjectDict:
     return {
         "apiVersion": "mutations.gatekeeper.sh/v1",
         "kind": "Assign",
@@ -200,7 +200,7 @@ def _assign(name: str, group: str, kinds: list[str], where: str) -> Manifest:
     }
 
 
-def template(kind: str, target: Manifest) -> Manifest:
+def template(kind: str, target: ObjectDict) -> ObjectDict:
     """Return the ConstraintTemplate of a kind, with its rule for Gatekeeper's target."""
     return {
         "apiVersion": "templates.gatekeeper.sh/v1",
@@ -210,7 +210,7 @@ def template(kind: str, target: Manifest) -> Manifest:
     }
 
 
-def constraint(kind: str, name: str, asks: str, spec: Manifest | None = None) -> Manifest:
+def constraint(kind: str, name: str, asks: str, spec: ObjectDict | None = None) -> ObjectDict:
     """Return a constraint on pods in namespaces chaos-* whose label `asks` for it (see `pod`)."""
     match = {
         "kinds": [{"apiGroups": [""], "kinds": ["Pod"]}],
@@ -225,12 +225,12 @@ def constraint(kind: str, name: str, asks: str, spec: Manifest | None = None) ->
     }
 
 
-def _only_at(point: str) -> Manifest:
+def _only_at(point: str) -> ObjectDict:
     action = {"action": "deny", "enforcementPoints": [{"name": point}]}
     return {"enforcementAction": "scoped", "scopedEnforcementActions": [action]}
 
 
-def pod(asks: str = "", violates: str = "") -> Manifest:
+def pod(asks: str = "", violates: str = "") -> ObjectDict:
     """Return a pod that no scheduler looks at, so that it costs the cluster only its admission.
 
     `asks` and `violates` are values of its labels: the constraint it is meant for, and the one it violates.
@@ -246,7 +246,7 @@ def pod(asks: str = "", violates: str = "") -> Manifest:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"labels": labels}, "spec": spec}
 
 
-def _deployment() -> Manifest:
+def _deployment() -> ObjectDict:
     labels = {"chaos-harness": "canary"}
     template = {"metadata": {"labels": labels}, "spec": pod()["spec"]}
     return {

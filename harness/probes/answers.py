@@ -10,9 +10,9 @@ from chaos_harness.clusters.api.rest import request
 from chaos_harness.harness.errors import ApiRefused, ApiUnreachable
 from chaos_harness.harness.policies import Question, mutated
 
-__all__ = ["TIMEOUT", "Answer", "Outcome", "ask"]
+__all__ = ["TIMEOUT", "Answer", "AnswerOutcome", "ask"]
 
-Outcome = Literal[
+AnswerOutcome = Literal[
     "mutated",
     "unmutated",
     "admitted",
@@ -51,7 +51,7 @@ class Answer:
     """An answer: `ok` is the one that the policy demands, `fail` another one, `info` says nothing about the policy."""
 
     kind: Literal["ok", "fail", "info"]
-    outcome: Outcome
+    outcome: AnswerOutcome
     said: str
     uid: str = ""
 
@@ -86,7 +86,7 @@ def _sort_refusal(question: Question, status: int, said: str) -> Answer:
     policy = _BY_POLICY.search(said)
     if policy is None and not _BY_WEBHOOK.search(said):
         return Answer("info", "refused" if status == _TOO_MANY else "other", words)
-    outcome: Outcome = "denied by policy" if policy else "denied by webhook"
+    outcome: AnswerOutcome = "denied by policy" if policy else "denied by webhook"
     if _MISCONFIGURED.match(policy["why"]) if policy else status == _INTERNAL:
         outcome = "denied by configuration error"
     elif question.names not in said:
@@ -94,7 +94,7 @@ def _sort_refusal(question: Question, status: int, said: str) -> Answer:
     return Answer("ok" if outcome == question.wanted else "fail", outcome, words)
 
 
-def _classify_failed_call(said: str) -> Outcome:
+def _classify_failed_call(said: str) -> AnswerOutcome:
     if any(words in said for words in _SLOW):
         return "timed out"
     return "refused" if any(words in said for words in _CLOSED) else "other"

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
+from chaos_harness.clusters.watching.changes import ObjectDict
 from chaos_harness.clusters.watching.watch import Change, Proofs, Watch
 from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import CONSTRAINTS, GAP, watch
@@ -30,7 +30,6 @@ __all__ = [
     "watch_objects",
 ]
 
-Object = dict[str, Any]
 
 _LIFETIME_SECONDS = 24 * 3600.0
 _QUIET_SECONDS = 120.0
@@ -49,7 +48,7 @@ class ListWatch:
 
     name: str
     path: str
-    written: Callable[[Object], Object | None] = lambda watched_object: watched_object
+    written: Callable[[ObjectDict], ObjectDict | None] = lambda watched_object: watched_object
 
 
 @dataclass(frozen=True)
@@ -69,16 +68,16 @@ class WatchGroup:
         return iter(self.lists)
 
 
-def _in_chaos(watched_object: Object) -> Object | None:
+def _in_chaos(watched_object: ObjectDict) -> ObjectDict | None:
     namespace = watched_object["metadata"]["namespace"]
     return watched_object if namespace.startswith("chaos-") and namespace != CANARIES else None
 
 
-def _without_images(node: Object) -> Object:
+def _without_images(node: ObjectDict) -> ObjectDict:
     return {**node, "status": {name: field for name, field in node.get("status", {}).items() if name != "images"}}
 
 
-def _without_rego(template: Object) -> Object:
+def _without_rego(template: ObjectDict) -> ObjectDict:
     """Return the template without its Rego, which can be long and is irrelevant for generated policies."""
     targets = []
     for target in template["spec"].get("targets") or ():
@@ -87,14 +86,14 @@ def _without_rego(template: Object) -> Object:
     return {**template, "spec": {**template["spec"], "targets": targets}}
 
 
-def _canary(pod: Object) -> Object:
+def _canary(pod: ObjectDict) -> ObjectDict:
     """Return what is recorded of a pod that the admission probe created; its name has the question's number."""
     kept = ("name", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp")
     metadata = {name: pod["metadata"][name] for name in kept if name in pod["metadata"]}
     return {"kind": pod["kind"], "metadata": metadata, "mutated": mutated(pod)}
 
 
-def _renewal(lease: Object) -> Object | None:
+def _renewal(lease: ObjectDict) -> ObjectDict | None:
     if lease["metadata"]["namespace"] not in _LEASES:
         return None
     metadata = {name: lease["metadata"][name] for name in ("namespace", "name", "uid", "resourceVersion")}
@@ -203,8 +202,8 @@ class _WatchProbe(Probe):
             self.beat()
 
 
-def _value(change: Change, watched: ListWatch) -> Object | None:
-    value: Object = {"resource_version": change.resource_version}
+def _value(change: Change, watched: ListWatch) -> ObjectDict | None:
+    value: ObjectDict = {"resource_version": change.resource_version}
     if change.object is not None:
         written = watched.written(change.object)
         if written is None:
@@ -217,7 +216,7 @@ def _value(change: Change, watched: ListWatch) -> Object | None:
     return value
 
 
-def _metadata(metadata: Object) -> Object:
+def _metadata(metadata: ObjectDict) -> ObjectDict:
     kept = {name: field for name, field in metadata.items() if name != "managedFields"}
     if _REPEATED in kept.get("annotations", {}):
         kept["annotations"] = {

@@ -7,14 +7,14 @@ from typing import Any, Literal
 
 from chaos_harness.clusters.gatekeeper.readiness import REVIEW as LABEL_REVIEW
 from chaos_harness.harness.history.vocabulary import REVIEW, review_of
-from chaos_harness.harness.policies import LEVEL, Question, Wanted
+from chaos_harness.harness.policies import LEVEL, Question, WantedOutcome
 
 __all__ = ["LABEL", "Review", "Said", "reviews"]
 
 Said = Literal["mutated", "allowed", "denied"]
 """A webhook pod's answers: the object gets our mutation, is allowed unchanged, or is denied."""
 
-_WANTED: Mapping[Wanted, tuple[str, Said]] = {
+_WANTED: Mapping[WantedOutcome, tuple[str, Said]] = {
     "mutated": ("/v1/mutate", "mutated"),
     "denied by webhook": ("/v1/admit", "denied"),
     "admitted": ("/v1/admit", "allowed"),

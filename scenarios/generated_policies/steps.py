@@ -3,11 +3,12 @@
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Self
+from typing import Self
 
 from chaos_harness.clusters.api.rest import apply, delete, merge_patch, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.watching.changes import ObjectDict
 from chaos_harness.clusters.watching.watch import State, wait_until
 from chaos_harness.harness.errors import DeadlineExceeded
 from chaos_harness.harness.faults.webhook.template_load import filler
@@ -17,7 +18,6 @@ from chaos_harness.harness.policies.status import seen_by_all
 
 __all__ = ["BOTH", "CONFIG_MAPS", "LEASES", "WEBHOOK_ONLY", "PolicyInCluster", "SamplePolicy"]
 
-Object = dict[str, Any]
 
 BOTH = ("validation.gatekeeper.sh", "vap.k8s.io")
 WEBHOOK_ONLY = BOTH[:1]
@@ -40,9 +40,9 @@ class SamplePolicy:
     group: str
     of: str
     expression: str
-    match: Object = field(default_factory=dict, hash=False)
+    match: ObjectDict = field(default_factory=dict, hash=False)
 
-    def template(self) -> Object:
+    def template(self) -> ObjectDict:
         """Return the template; it asks for a policy explicitly, so that the version's default does not matter."""
         validation = {"expression": self.expression, "message": f"{self.of} breaks {self.kind}"}
         code = {"engine": "K8sNativeValidation", "source": {"generateVAP": True, "validations": [validation]}}
@@ -50,7 +50,7 @@ class SamplePolicy:
         crd = {"names": {"kind": self.kind}, "validation": {"openAPIV3Schema": parameters}}
         return _template(self.kind, crd, {"code": [code]})
 
-    def constraint(self) -> Object:
+    def constraint(self) -> ObjectDict:
         """Return the constraint; Gatekeeper's webhook and a generated policy enforce it."""
         kinds = [{"apiGroups": [self.group], "kinds": [self.of]}]
         return {
@@ -154,7 +154,7 @@ class PolicyInCluster:
             return False
         return True
 
-    def has_settled(self, constraint: Object) -> bool:
+    def has_settled(self, constraint: ObjectDict) -> bool:
         """Whether all pods have observed the constraint's generation, and none still has to generate its binding."""
         by_pod = constraint.get("status", {}).get("byPod") or ()
         points = [point for pod in by_pod for point in pod.get("enforcementPointsStatus") or ()]
@@ -187,7 +187,7 @@ class PolicyInCluster:
         for number in range(count):
             delete(self._api, f"{_TEMPLATES}/{filler(number, '')['metadata']['name']}")
 
-    def _edit(self, spec: Object) -> None:
+    def _edit(self, spec: ObjectDict) -> None:
         merge_patch(self._api, self._constraint, {"spec": spec})
 
     def _served(self, definitions: State) -> bool:
@@ -198,7 +198,7 @@ class PolicyInCluster:
         return seen_by_all(templates[self.name])
 
 
-def _read_audit_time(constraint: Object) -> str:
+def _read_audit_time(constraint: ObjectDict) -> str:
     return str(constraint.get("status", {}).get("auditTimestamp", ""))
 
 
@@ -206,7 +206,7 @@ def _is(name: str, there: bool, state: State) -> bool:
     return (name in state) is there
 
 
-def _template(kind: str, crd: Object, target: Object) -> Object:
+def _template(kind: str, crd: ObjectDict, target: ObjectDict) -> ObjectDict:
     return {
         "apiVersion": "templates.gatekeeper.sh/v1",
         "kind": "ConstraintTemplate",
@@ -215,5 +215,5 @@ def _template(kind: str, crd: Object, target: Object) -> Object:
     }
 
 
-def _scoped(points: tuple[str, ...]) -> list[Object]:
+def _scoped(points: tuple[str, ...]) -> list[ObjectDict]:
     return [{"action": "deny", "enforcementPoints": [{"name": point} for point in points]}]

@@ -28,7 +28,7 @@ from chaos_harness.scenarios.node_loss.table import (
     REPLACED_SECONDS,
     REPLICAS,
     TEMPLATES,
-    Row,
+    LossRow,
 )
 
 __all__ = ["lose"]
@@ -38,7 +38,7 @@ _BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybind
 _KIND = "ChaosDeniedByCel"
 
 
-def lose(experiment: Experiment, row: Row) -> None:
+def lose(experiment: Experiment, row: LossRow) -> None:
     """Run one row: put pods on a worker, lose it, wait for their replacements, and let it return."""
     victim, make = experiment.cluster.workers[-1], FAULTS[row.fault][0]
     experiment.prepare(place_gatekeeper(victim, webhooks=_COUNTS[row.webhooks], audit=True))

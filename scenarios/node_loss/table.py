@@ -53,8 +53,8 @@ __all__ = [
     "REPLICAS",
     "ROWS",
     "TEMPLATES",
+    "LossRow",
     "Replaced",
-    "Row",
     "rows",
 ]
 
@@ -90,7 +90,7 @@ FAULTS: dict[str, tuple[Callable[[str], Fault], str]] = {
 
 
 @dataclass(frozen=True)
-class Row:
+class LossRow:
     """One experiment: what is done to the node, how many webhook pods are on it, the mutating webhook's failurePolicy.
 
     `deployment` and `stateful` are predictions for Pods that are mutated themselves: their replacements are mutated, or
@@ -132,17 +132,17 @@ class Row:
 
 #       fault      webhooks  policy    Deployment's Pods  StatefulSet's Pods
 ROWS = (
-    Row("kill",    "all",    "Ignore", "unmutated",       "unmutated", usual=True),
-    Row("kill",    "all",    "Fail",   "never",           "never",     usual=True),
-    Row("drain",   "all",    "Ignore", "mutated",         "mutated",   0.05, usual=True),
-    Row("kill",    "one",    "Ignore", "mutated",         "mutated",   0.4,  usual=True, generation=True),
-    Row("kill",    "one",    "Fail",   "mutated",         "mutated"),
-    Row("kill",    "none",   "Ignore", "mutated",         "mutated",   0.05),
-    Row("stop",    "all",    "Ignore", "unmutated",       "unmutated"),
-    Row("pause",   "all",    "Ignore", "unmutated",       "raced"),
-    Row("cut off", "all",    "Ignore", "unmutated",       "raced"),
-    Row("remove",  "one",    "Ignore", "raced",           "raced",     0.4),
-    Row("reboot",  "all",    "Ignore", "never",           "never"),
+    LossRow("kill",    "all",    "Ignore", "unmutated",       "unmutated", usual=True),
+    LossRow("kill",    "all",    "Fail",   "never",           "never",     usual=True),
+    LossRow("drain",   "all",    "Ignore", "mutated",         "mutated",   0.05, usual=True),
+    LossRow("kill",    "one",    "Ignore", "mutated",         "mutated",   0.4,  usual=True, generation=True),
+    LossRow("kill",    "one",    "Fail",   "mutated",         "mutated"),
+    LossRow("kill",    "none",   "Ignore", "mutated",         "mutated",   0.05),
+    LossRow("stop",    "all",    "Ignore", "unmutated",       "unmutated"),
+    LossRow("pause",   "all",    "Ignore", "unmutated",       "raced"),
+    LossRow("cut off", "all",    "Ignore", "unmutated",       "raced"),
+    LossRow("remove",  "one",    "Ignore", "raced",           "raced",     0.4),
+    LossRow("reboot",  "all",    "Ignore", "never",           "never"),
 )  # fmt: skip
 """The one table of predictions.
 
@@ -153,7 +153,7 @@ and some are replaced while a deleted webhook pod is still an endpoint: one of t
 """
 
 
-def rows(chosen: Callable[[Row], bool] = lambda _: True) -> list[object]:
+def rows(chosen: Callable[[LossRow], bool] = lambda _: True) -> list[object]:
     """Return the chosen rows as parameters; those that are not usual are marked `extended`."""
     marks = {row: () if row.usual else pytest.mark.extended for row in ROWS}
     return [pytest.param(row, id=row.name, marks=marks[row]) for row in ROWS if chosen(row)]

@@ -20,8 +20,8 @@ from chaos_harness.scenarios.node_loss.table import (
     PODS,
     REPLACED_SECONDS,
     TEMPLATES,
+    LossRow,
     Replaced,
-    Row,
     rows,
 )
 
@@ -39,7 +39,7 @@ each_replacing_row = pytest.mark.parametrize(
 )
 
 
-def _claim(claims: RowClaims[Row], predicted: Replaced, namespace: str, kind: str) -> None:
+def _claim(claims: RowClaims[LossRow], predicted: Replaced, namespace: str, kind: str) -> None:
     """Claim what is predicted of the pods of one kind of controller."""
     row = claims.row
     if predicted == "never" and row.policy == "Fail":
@@ -58,39 +58,39 @@ def _claim(claims: RowClaims[Row], predicted: Replaced, namespace: str, kind: st
 
 
 @each_row
-def test_replaced_pods_that_are_mutated_themselves(claims: RowClaims[Row]) -> None:
+def test_replaced_pods_that_are_mutated_themselves(claims: RowClaims[LossRow]) -> None:
     """Pods of a Deployment that replace those of the lost node carry the mutation, or not, as the table predicts."""
     _claim(claims, claims.row.deployment, PODS, "ReplicaSet")
 
 
 @each_row
-def test_replaced_pods_of_a_stateful_set(claims: RowClaims[Row]) -> None:
+def test_replaced_pods_of_a_stateful_set(claims: RowClaims[LossRow]) -> None:
     """Pods of a StatefulSet, replaced only when the lost node confirms their end, do as the table predicts."""
     _claim(claims, claims.row.stateful, PODS, "StatefulSet")
 
 
 @each_row
-def test_replaced_pods_of_a_mutated_template(claims: RowClaims[Row]) -> None:
+def test_replaced_pods_of_a_mutated_template(claims: RowClaims[LossRow]) -> None:
     """Pods whose controller's template was mutated carry the mutation whatever happens to Gatekeeper."""
     predicted: Replaced = "never" if claims.row.deployment == "never" else "mutated"
     _claim(claims, predicted, TEMPLATES, "ReplicaSet")
 
 
 @each_row
-def test_pods_of_a_daemon_set(claims: RowClaims[Row]) -> None:
+def test_pods_of_a_daemon_set(claims: RowClaims[LossRow]) -> None:
     """A DaemonSet's pod outlives its node, with its mutation; if its Node object is removed, it is created again."""
     check = replacements_mutated if claims.row.fault == "remove" else never_replaced
     claims.claim(check(claims.row.how, namespace=PODS, kinds=("DaemonSet",)))
 
 
 @each_replacing_row
-def test_pods_are_replaced_in_time(claims: RowClaims[Row]) -> None:
+def test_pods_are_replaced_in_time(claims: RowClaims[LossRow]) -> None:
     """All pods of Deployments are replaced by Ready ones in time; the figures are the phases of that."""
     claims.claim(replaced_within(REPLACED_SECONDS, claims.row.how, kinds=("ReplicaSet",)))
 
 
 @each_open_row
-def test_pods_admitted_unmutated(claims: RowClaims[Row]) -> None:
+def test_pods_admitted_unmutated(claims: RowClaims[LossRow]) -> None:
     """How many Pods were admitted unmutated, and for how long, is reported, and limited if anything limits it."""
     row, fault = claims.row, f"{claims.row.fault} node"
     if row.open_share is not None:
@@ -106,6 +106,6 @@ def test_pods_admitted_unmutated(claims: RowClaims[Row]) -> None:
 
 
 @each_generating_row
-def test_generation_while_its_only_pod_is_lost(claims: RowClaims[Row]) -> None:
+def test_generation_while_its_only_pod_is_lost(claims: RowClaims[LossRow]) -> None:
     """A constraint made while the audit pod is on the lost node gets its binding only when the node is back."""
     claims.claim(generated_within(30, OUTAGE), expected="violated")

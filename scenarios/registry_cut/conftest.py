@@ -9,7 +9,7 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.harness.gatekeeper.restart import PullPolicy, pull_policy
 from chaos_harness.harness.pytest_plugin.plugin import Experiments
 from chaos_harness.scenarios.attempts import Attempt, claims_of, try_row
-from chaos_harness.scenarios.registry_cut.table import CellClaims, Row, cut_off, rows
+from chaos_harness.scenarios.registry_cut.table import CellClaims, CutRow, cut_off, rows
 
 __all__ = ["attempt", "cell", "pytest_generate_tests", "shipped_policy"]
 
@@ -31,13 +31,13 @@ def shipped_policy(cluster: Cluster) -> PullPolicy:
 
 
 @pytest.fixture(scope="module")
-def attempt(request: pytest.FixtureRequest, experiments: Experiments, shipped_policy: PullPolicy) -> Attempt[Row]:
+def attempt(request: pytest.FixtureRequest, experiments: Experiments, shipped_policy: PullPolicy) -> Attempt[CutRow]:
     """Cut the registry as the row that is the parameter says."""
     return try_row(request.param, experiments, partial(cut_off, shipped=shipped_policy))
 
 
 @pytest.fixture
-def cell(request: pytest.FixtureRequest, attempt: Attempt[Row]) -> Iterator[CellClaims]:
+def cell(request: pytest.FixtureRequest, attempt: Attempt[CutRow]) -> Iterator[CellClaims]:
     """Give the claims of this test about a cell of the row."""
     with claims_of(attempt, request.node) as claims:
         yield CellClaims(claims.attempt, claims.record)

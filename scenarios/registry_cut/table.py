@@ -21,7 +21,7 @@ __all__ = [
     "ROWS",
     "TREATMENTS",
     "CellClaims",
-    "Row",
+    "CutRow",
     "Treatment",
     "claim_all_killed",
     "cut_off",
@@ -50,7 +50,7 @@ _RATE = 10.0
 _LAST_SECONDS = 10.0
 _CUT, _KILL, _REMOVE = "cut registry", "kill containers", "remove image"
 
-Policy = Literal["Always", "chart IfNotPresent", "patched IfNotPresent"]
+PolicySource = Literal["Always", "chart IfNotPresent", "patched IfNotPresent"]
 Image = Literal["on the node", "not on the node"]
 Treatment = Literal["left alone", "killed", "rescheduled"]
 Predicted = Literal["holds", "violated"]
@@ -60,7 +60,7 @@ AUDIT = "gatekeeper.sh/operation=audit"
 
 
 @dataclass(frozen=True)
-class Row:
+class CutRow:
     """One experiment of three cells.
 
     Its fields are how Gatekeeper was installed and got its pull policy, where its image is when the registry is cut,
@@ -69,7 +69,7 @@ class Row:
     """
 
     install: Literal["manifest", "chart"]
-    policy: Policy
+    policy: PolicySource
     image: Image
     left_alone: Predicted
     killed: Predicted
@@ -92,17 +92,17 @@ class Row:
 
 #                                                              left alone  killed      rescheduled
 ROWS = (
-    Row("manifest", "Always", "on the node",                   "holds",    "violated", "violated"),
-    Row("manifest", "Always", "not on the node",               "holds",    "violated", "violated"),
-    Row("manifest", "patched IfNotPresent", "on the node",     "holds",    "holds",    "holds"),
-    Row("manifest", "patched IfNotPresent", "not on the node", "holds",    "violated", "violated"),
-    Row("chart", "chart IfNotPresent", "on the node",          "holds",    "holds",    "holds"),
-    Row("chart", "chart IfNotPresent", "not on the node",      "holds",    "violated", "violated"),
+    CutRow("manifest", "Always", "on the node",                   "holds",    "violated", "violated"),
+    CutRow("manifest", "Always", "not on the node",               "holds",    "violated", "violated"),
+    CutRow("manifest", "patched IfNotPresent", "on the node",     "holds",    "holds",    "holds"),
+    CutRow("manifest", "patched IfNotPresent", "not on the node", "holds",    "violated", "violated"),
+    CutRow("chart", "chart IfNotPresent", "on the node",          "holds",    "holds",    "holds"),
+    CutRow("chart", "chart IfNotPresent", "not on the node",      "holds",    "violated", "violated"),
 )  # fmt: skip
 """The one table of predictions; the README shows it as `markdown()` gives it."""
 
 
-def rows(install: str) -> list[Row]:
+def rows(install: str) -> list[CutRow]:
     """Return the rows of one installation method, which share a cluster."""
     return [row for row in ROWS if row.install == install]
 
@@ -116,7 +116,7 @@ def markdown() -> str:
     return "\n".join(lines)
 
 
-def cut_off(experiment: Experiment, row: Row, shipped: PullPolicy) -> None:
+def cut_off(experiment: Experiment, row: CutRow, shipped: PullPolicy) -> None:
     """Run one row: one cut of the registry, in which three webhook pods get one treatment each.
 
     All pods are new, so that no back-off of the row before slows them. The seed decides which pod gets which treatment.
@@ -136,7 +136,7 @@ def cut_off(experiment: Experiment, row: Row, shipped: PullPolicy) -> None:
     experiment.recovered(AFTER_SECONDS)
 
 
-def kill_all(experiment: Experiment, row: Row, shipped: PullPolicy) -> None:
+def kill_all(experiment: Experiment, row: CutRow, shipped: PullPolicy) -> None:
     """Kill the containers of all webhook pods while the registry is cut: no replica is left to enforce anything."""
     webhooks = _restart_fresh(experiment, row, shipped)
     with experiment.fault(cut_registry()):
@@ -147,7 +147,7 @@ def kill_all(experiment: Experiment, row: Row, shipped: PullPolicy) -> None:
     experiment.hold(_LAST_SECONDS)
 
 
-def claim_all_killed(experiment: Experiment, row: Row) -> None:
+def claim_all_killed(experiment: Experiment, row: CutRow) -> None:
     """Claim that policies are enforced again during the cut, as far as one killed pod can serve, and after it.
 
     Enforcement is lost by both faults together: neither alone loses it for so long.
@@ -157,7 +157,7 @@ def claim_all_killed(experiment: Experiment, row: Row) -> None:
     experiment.claim(comes_back(fault=[_CUT, _KILL], policies=_ENFORCED))
 
 
-def _restart_fresh(experiment: Experiment, row: Row, shipped: PullPolicy) -> list[str]:
+def _restart_fresh(experiment: Experiment, row: CutRow, shipped: PullPolicy) -> list[str]:
     """Replace all pods by new ones with the row's pull policy, apply policies, and return the webhook pods."""
     for node in experiment.cluster.workers:
         pull(experiment.cluster.engine, node=node, image=experiment.gatekeeper_image)
@@ -166,7 +166,7 @@ def _restart_fresh(experiment: Experiment, row: Row, shipped: PullPolicy) -> lis
     return webhooks
 
 
-class CellClaims(RowClaims[Row]):
+class CellClaims(RowClaims[CutRow]):
     """Claims about the cells of a row: one treatment each, and what the cut costs in enforcement."""
 
     def judge(self, treatment: Treatment) -> None:

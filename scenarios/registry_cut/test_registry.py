@@ -5,7 +5,7 @@ import pytest
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.gatekeeper.restart import PullPolicy
 from chaos_harness.scenarios.registry_cut import cells
-from chaos_harness.scenarios.registry_cut.table import Row, claim_all_killed, kill_all, rows
+from chaos_harness.scenarios.registry_cut.table import CutRow, claim_all_killed, kill_all, rows
 
 __all__ = [
     "PRESENT",
@@ -25,7 +25,7 @@ PRESENT = [row for row in rows("manifest") if row.image == "on the node"]
 
 
 @pytest.mark.parametrize("row", PRESENT, ids=lambda row: row.name)
-def test_all_replicas_are_killed(experiment: Experiment, row: Row, shipped_policy: PullPolicy) -> None:
+def test_all_replicas_are_killed(experiment: Experiment, row: CutRow, shipped_policy: PullPolicy) -> None:
     """With `Always`, though the image is on the node, nobody enforces anything until the registry is back."""
     kill_all(experiment, row, shipped_policy)
     claim_all_killed(experiment, row)

@@ -2,7 +2,7 @@
 
 from typing import Any, Self
 
-from chaos_harness.harness.history import Kind
+from chaos_harness.harness.history import EntryKind
 from chaos_harness.harness.history.vocabulary import WATCH_CANARIES
 from tests.fakes.audit_log import MUTATION
 from tests.fakes.canary_histories import CanaryHistory
@@ -20,7 +20,7 @@ class AuditHistory(CanaryHistory):
         super().__init__()
         self.number = 0
 
-    def put(self, at: float, kind: Kind | None = "ok", *, took: float = 0.01, **rest: Any) -> Self:
+    def put(self, at: float, kind: EntryKind | None = "ok", *, took: float = 0.01, **rest: Any) -> Self:
         """Add a question with an id, and its answer, of which no log says anything."""
         self.number += 1
         return self.ask(at, kind, took=took, audit_id=f"q{self.number}", **rest)
@@ -44,7 +44,7 @@ class AuditHistory(CanaryHistory):
         return self.put(at, **rest).log(at, called={MUTATION: True})
 
     def failed(
-        self, at: float, said: str = SLOW, *, kind: Kind | None = "fail", took: float = 1.0, **rest: Any
+        self, at: float, said: str = SLOW, *, kind: EntryKind | None = "fail", took: float = 1.0, **rest: Any
     ) -> Self:
         """Add a question for which mutation failed open, and what the API server logged of that call."""
         self.put(at, kind, took=took + 0.002, **rest)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any, Self
 
-from chaos_harness.harness.history import SCHEMA, Header, History, Kind
+from chaos_harness.harness.history import SCHEMA, EntryKind, Header, History
 from chaos_harness.harness.policies import LEVEL
 from tests.fakes.histories import STARTED, HistoryBuilder
 
@@ -51,7 +51,7 @@ class CanaryHistory(HistoryBuilder):
     def ask(
         self,
         at: float,
-        kind: Kind | None = "ok",
+        kind: EntryKind | None = "ok",
         *,
         policy: str = "mutate pods",
         took: float = 0.01,
@@ -73,7 +73,7 @@ class CanaryHistory(HistoryBuilder):
             self.add(at + took, kind, process, f, answer)
         return self
 
-    def asks(self, begin: float, end: float, kind: Kind = "ok", *, rate: float = 10, **rest: Any) -> Self:
+    def asks(self, begin: float, end: float, kind: EntryKind = "ok", *, rate: float = 10, **rest: Any) -> Self:
         """Add questions at a rate, all with the same kind of answer."""
         for number in range(round((end - begin) * rate)):
             self.ask(begin + number / rate, kind, **rest)

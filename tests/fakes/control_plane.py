@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from chaos_harness.harness.history import Header, History, Kind
+from chaos_harness.harness.history import EntryKind, Header, History
 from chaos_harness.harness.history.vocabulary import (
     API_SERVER,
     BOOKMARK,
@@ -122,7 +122,7 @@ class PlaneHistory(HistoryBuilder):
         node = {"metadata": {"name": name}, "status": {"conditions": [condition]}}
         return self._change(at, WATCH_NODES, node, f=f, gap=gap)
 
-    def asks(self, begin: float, end: float, kind: Kind = "ok", *, every: float = 0.5, **value: Any) -> Self:
+    def asks(self, begin: float, end: float, kind: EntryKind = "ok", *, every: float = 0.5, **value: Any) -> Self:
         """Add requests to create a Lease, from one moment to another, and what came of each a hundredth later."""
         for number in range(int((end - begin) / every + 0.5)):
             at = begin + number * every

@@ -2,7 +2,7 @@
 
 from typing import Any, Self
 
-from chaos_harness.harness.history import Entry, Header, History, Kind
+from chaos_harness.harness.history import Entry, EntryKind, Header, History
 
 __all__ = ["STARTED", "HistoryBuilder"]
 
@@ -13,7 +13,7 @@ class HistoryBuilder:
     """A history in the making; moments are seconds since its begin, in any order."""
 
     def __init__(self) -> None:
-        self._entries: list[tuple[float, Kind, str, str, Any]] = []
+        self._entries: list[tuple[float, EntryKind, str, str, Any]] = []
 
     def recorded(self, *, truncated: bool = False) -> History:
         """Return the history as a check reads it."""
@@ -24,7 +24,7 @@ class HistoryBuilder:
         ]
         return History(Header(1, "test", STARTED, "0"), entries, truncated)
 
-    def add(self, at: float, kind: Kind, process: str, f: str, value: Any = None) -> Self:
+    def add(self, at: float, kind: EntryKind, process: str, f: str, value: Any = None) -> Self:
         """Add one entry."""
         self._entries.append((at, kind, process, f, value))
         return self
@@ -96,13 +96,13 @@ class HistoryBuilder:
         endpoint_slice = {"metadata": {"name": "slice"}, "endpoints": endpoints}
         return self.add(at, "change", "watch endpointslices", "MODIFIED", {"object": endpoint_slice})
 
-    def review(self, at: float, pod: str, outcome: Kind = "ok") -> Self:
+    def review(self, at: float, pod: str, outcome: EntryKind = "ok") -> Self:
         """Add a question to one replica, asked a tenth of a second before its outcome."""
         value = {"pod": pod, "uid": f"uid-{pod}"}
         self.add(at - 0.1, "invoke", f"replica {pod}", "review", value)
         return self.add(at, outcome, f"replica {pod}", "review", value)
 
-    def reviews(self, begin: int, end: int, pod: str, outcome: Kind = "ok") -> Self:
+    def reviews(self, begin: int, end: int, pod: str, outcome: EntryKind = "ok") -> Self:
         """Add one question a second."""
         for at in range(begin, end):
             self.review(at + 0.5, pod, outcome)

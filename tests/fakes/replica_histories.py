@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Self
 
-from chaos_harness.harness.history import Header, History, Kind
+from chaos_harness.harness.history import EntryKind, Header, History
 from chaos_harness.harness.history.vocabulary import WATCH_EVENTS, WATCH_PODS, WATCH_SLICES
 from tests.fakes.histories import STARTED, HistoryBuilder
 
@@ -53,7 +53,7 @@ class ReplicaHistory(HistoryBuilder):
             self.add(at + 1, "ok", process, "observed", {"name": name, "proof": "seen"})
         return self
 
-    def asked(self, begin: float, end: float, pod: str, outcome: Kind = "ok", **rest: object) -> Self:
+    def asked(self, begin: float, end: float, pod: str, outcome: EntryKind = "ok", **rest: object) -> Self:
         """Add one question a second to a replica; `rest` stands in the value of the answer."""
         at = begin + 0.5
         while at < end:

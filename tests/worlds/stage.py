@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any, NamedTuple
 
-from chaos_harness.harness.history import Kind
+from chaos_harness.harness.history import EntryKind
 from chaos_harness.harness.history.vocabulary import APPLY, EXPERIMENT, IN_FORCE, JUDGE, POLICIES, REMOVE, REMOVED
 from tests.worlds.dice import Stretch
 
@@ -20,7 +20,7 @@ class Line(NamedTuple):
     """What the experiment itself writes at a moment; nobody but a cut or lost file hides it."""
 
     at: float
-    kind: Kind
+    kind: EntryKind
     process: str
     f: str
     value: Any = None
@@ -40,7 +40,7 @@ class Answer(NamedTuple):
     `decided` is what it writes into its audit log.
     """
 
-    kind: Kind
+    kind: EntryKind
     took: float
     value: Mapping[str, Any]
     logged: tuple[float, Object] | None = None
@@ -119,7 +119,7 @@ class Stage:
         """Return what the wall clock shows at a moment, in unix seconds."""
         return STARTED + at + sum(seconds for moment, seconds in self.steps if moment <= at)
 
-    def mark(self, at: float, kind: Kind, process: str, f: str, value: Any = None) -> None:
+    def mark(self, at: float, kind: EntryKind, process: str, f: str, value: Any = None) -> None:
         """Have the experiment write a line."""
         self.lines.append(Line(at, kind, process, f, value))
 

@@ -26,7 +26,7 @@ __all__ = ["CUT", "cut_registry", "delete_down_file", "restore", "start"]
 CUT = "cut registry"
 """The fault's name in a history, for every way to do it."""
 
-How = Literal["stop", "drop", "503"]
+CutMethod = Literal["stop", "drop", "503"]
 
 _SECONDS = 60.0
 _STOP_SECONDS = 2
@@ -34,7 +34,7 @@ _ANSWER_SECONDS = 4
 _WHOLE = {"running": True, "down": False}
 
 
-def cut_registry(how: How = "stop", nodes: Sequence[str] = ()) -> Fault:
+def cut_registry(how: CutMethod = "stop", nodes: Sequence[str] = ()) -> Fault:
     """Return the fault that makes pulls impossible.
 
     "stop" ends the registry's container; "drop" drops the packets that `nodes` (container names; none:

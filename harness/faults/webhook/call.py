@@ -10,7 +10,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.gatekeeper.readiness import FORBIDDEN_NAMESPACE, WEBHOOK
 from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, FaultNotApplied
 
-__all__ = ["DENIED", "NOBODY", "UNCALLED", "Answer", "wait_answered"]
+__all__ = ["DENIED", "NOBODY", "UNCALLED", "CallOutcome", "wait_answered"]
 
 DENIED: Final = "denied"
 """The answer if the webhook was called: the namespace is forbidden."""
@@ -21,14 +21,14 @@ UNCALLED: Final = "failed calling webhook"
 NOBODY: Final = "no endpoints available"
 """What it says, too, if there is no webhook pod to call, whatever the network is like."""
 
-Answer = Literal["denied", "failed calling webhook", "no endpoints available"]
+CallOutcome = Literal["denied", "failed calling webhook", "no endpoints available"]
 
 _TIMEOUT = (5.0, 20.0)
 _FORBIDDEN = 403
 _SHORT = 300
 
 
-def wait_answered(cluster: Cluster, deadline: Deadline, *wanted: Answer) -> str:
+def wait_answered(cluster: Cluster, deadline: Deadline, *wanted: CallOutcome) -> str:
     """Try to create a forbidden namespace (dry run) until the answer is one of `wanted`; return it.
 
     The webhook asked here fails closed: nothing is admitted while it cannot be called. Raises FaultNotApplied.

@@ -15,14 +15,14 @@ __all__ = ["CUT_WEBHOOK", "cut_webhook"]
 CUT_WEBHOOK = "cut webhook"
 """The fault's name in a history."""
 
-How = Literal["drop", "reject"]
+LinkFailure = Literal["drop", "reject"]
 
 _SECONDS = 30.0
 _PORT = "8443"
 _TARGETS = {"drop": ["DROP"], "reject": ["REJECT", "--reject-with", "tcp-reset"]}
 
 
-def cut_webhook(how: How = "drop") -> Fault:
+def cut_webhook(how: LinkFailure = "drop") -> Fault:
     """Return the fault that drops ("drop") or rejects ("reject") what control planes send to Gatekeeper's port 8443.
 
     The pods keep running, are Ready, and stay in their Service; only the API server does not reach them. Raises
@@ -36,7 +36,7 @@ def cut_webhook(how: How = "drop") -> Fault:
 class _LinkCut:
     name = CUT_WEBHOOK
 
-    def __init__(self, how: How) -> None:
+    def __init__(self, how: LinkFailure) -> None:
         self._how = how
         self._comment = new_comment()
 

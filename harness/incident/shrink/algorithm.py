@@ -10,7 +10,7 @@ from chaos_harness.harness.incident.replay.sequential import Sequential, usual_r
 
 __all__ = ["OutOfBudget", "Removal", "ShrinkResult", "Shrinker"]
 
-Attempt = Callable[[frozenset[str]], bool | None]
+Trial = Callable[[frozenset[str]], bool | None]
 """Replays the incident without parts, by id; returns whether it reproduced, None if it cannot be run or judged."""
 
 Conclusion = Literal["not needed", "needed", "undecided"]
@@ -65,7 +65,7 @@ class Shrinker:
     estimate is made again, with more runs if necessary.
     """
 
-    def __init__(self, parts: Sequence[str], attempt: Attempt, *, confidence: float = 0.95) -> None:
+    def __init__(self, parts: Sequence[str], attempt: Trial, *, confidence: float = 0.95) -> None:
         """Prepare to shrink; with `confidence` no needed part is left out, for up to three decisions per part."""
         self._attempt = attempt
         self._risk = (1 - confidence) / (3 * max(1, len(parts)))

@@ -12,9 +12,9 @@ from chaos_harness.scenarios.registry_cut.table import (
     ISSUE,
     ROWS,
     TREATMENTS,
+    CutRow,
     Image,
-    Policy,
-    Row,
+    PolicySource,
     claim_all_killed,
     markdown,
     rows,
@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[3]
 def test_whole() -> None:
     """Every policy stands in the table once with every place of the image: with three treatments, 18 cells."""
     assert [(row.policy, row.image) for row in ROWS] == list(product(_in_order(), get_args(Image)))
-    assert {row.policy for row in ROWS} == set(get_args(Policy))
+    assert {row.policy for row in ROWS} == set(get_args(PolicySource))
     assert len(ROWS) * len(TREATMENTS) == 18
 
 
@@ -41,7 +41,7 @@ def test_each_row_is_gone_through() -> None:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_predictions_have_a_reason(row: Row) -> None:
+def test_predictions_have_a_reason(row: CutRow) -> None:
     """Whoever is left alone serves; whoever must start serves if the policy asks nobody and the image is there."""
     starts = row.policy != "Always" and row.image == "on the node"
     assert row.predicted("left alone") == "holds"

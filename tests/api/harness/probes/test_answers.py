@@ -20,7 +20,7 @@ from chaos_harness.harness.policies import (
     mutate_templates,
 )
 from chaos_harness.harness.probes.admission import FORBIDDEN
-from chaos_harness.harness.probes.answers import Answer, Outcome, ask
+from chaos_harness.harness.probes.answers import Answer, AnswerOutcome, ask
 from tests.live_api.server import ApiServer
 from tests.live_api.webhook import Webhook, authority, denial, mutation
 
@@ -38,7 +38,7 @@ def validation(expression: str, **fields: str) -> dict[str, Any]:
     return {"validations": [{"expression": expression, **fields}]}
 
 
-def answered(api: ApiClient, question: Question, *outcomes: Outcome, names: str = "") -> Answer:
+def answered(api: ApiClient, question: Question, *outcomes: AnswerOutcome, names: str = "") -> Answer:
     """Ask until the answer is one of these, and `names` it: the server hears of a webhook or a policy a little later.
 
     It also forgets those of an earlier test a little later: that is what a name is for.
@@ -65,7 +65,7 @@ def answered(api: ApiClient, question: Question, *outcomes: Outcome, names: str 
     ],
 )
 def test_a_webhook_denies(
-    api: ApiClient, webhook: Webhook, question: Question, said: str, code: int, kind: str, outcome: Outcome
+    api: ApiClient, webhook: Webhook, question: Question, said: str, code: int, kind: str, outcome: AnswerOutcome
 ) -> None:
     """A denial counts for the policy that it names; one with the status 500 is nobody's decision."""
     webhook.decide = lambda _: denial(said, code)
@@ -118,7 +118,7 @@ def talk_nonsense(webhook: Webhook, api: ApiClient) -> None:
     ],
 )
 def test_a_webhook_that_cannot_be_called(
-    api: ApiClient, webhook: Webhook, fail: Any, outcome: Outcome, said: str
+    api: ApiClient, webhook: Webhook, fail: Any, outcome: AnswerOutcome, said: str
 ) -> None:
     """A call that failed is no denial, and why it failed is told by the server's words."""
     fail(webhook, api)
@@ -178,7 +178,7 @@ def admission_policy(name: str, spec: Mapping[str, Any], binding: Mapping[str, A
     ids=["denied", "another's", "error", "no kind", "no parameters", "words", "too large"],
 )
 def test_the_servers_own_policies(
-    api: ApiClient, question: Question, spec: Any, binding: Any, kind: str, outcome: Outcome
+    api: ApiClient, question: Question, spec: Any, binding: Any, kind: str, outcome: AnswerOutcome
 ) -> None:
     """A policy's denial counts for the binding that it names; one that could not decide has decided nothing."""
     name = f"gatekeeper-{secrets.token_hex(4)}"

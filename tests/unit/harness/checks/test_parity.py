@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaos_harness.harness.checks.parity import enforcement_parity
-from chaos_harness.harness.history import Kind
+from chaos_harness.harness.history import EntryKind
 from tests.fakes.canary_histories import CanaryHistory
 from tests.thorough import some
 
@@ -15,7 +15,7 @@ WEBHOOK, VAP = "deny by cel (webhook)", "deny by cel (vap)"
 CHECK = enforcement_parity()
 
 
-def both(rounds: list[tuple[Kind, Kind]]) -> CanaryHistory:
+def both(rounds: list[tuple[EntryKind, EntryKind]]) -> CanaryHistory:
     """Return a history in which both are asked once a second, and the webhook answers first."""
     history = CanaryHistory()
     for number, (webhook, vap) in enumerate(rounds):
@@ -24,9 +24,9 @@ def both(rounds: list[tuple[Kind, Kind]]) -> CanaryHistory:
     return history
 
 
-ALIKE: list[tuple[Kind, Kind]] = [("ok", "ok")] * 60
-DIFFERENT: list[tuple[Kind, Kind]] = [("fail", "ok")] * 3
-UNHEARD: list[tuple[Kind, Kind]] = [("info", "ok")] * 5
+ALIKE: list[tuple[EntryKind, EntryKind]] = [("ok", "ok")] * 60
+DIFFERENT: list[tuple[EntryKind, EntryKind]] = [("fail", "ok")] * 3
+UNHEARD: list[tuple[EntryKind, EntryKind]] = [("info", "ok")] * 5
 
 
 def test_holds() -> None:
@@ -90,7 +90,7 @@ def test_inconclusive(history: CanaryHistory, words: str) -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(*[st.sampled_from(["ok", "fail", "info"])] * 2), min_size=60, max_size=120))
-def test_as_counted(rounds: list[tuple[Kind, Kind]]) -> None:
+def test_as_counted(rounds: list[tuple[EntryKind, EntryKind]]) -> None:
     """As many rounds differ as by hand, whatever else happens."""
     known = [pair for pair in rounds if "info" not in pair]
     verdict = enforcement_parity(enough=1)(both(rounds).recorded())
@@ -114,7 +114,7 @@ def test_as_counted(rounds: list[tuple[Kind, Kind]]) -> None:
 @pytest.mark.parametrize(
     ("after", "outcome"), [(("ok", "ok"), "violated"), (("fail", "fail"), "holds"), (None, "inconclusive")]
 )
-def test_both_at_once(after: tuple[Kind, Kind] | None, outcome: str) -> None:
+def test_both_at_once(after: tuple[EntryKind, EntryKind] | None, outcome: str) -> None:
     """Who denied before and admits after may have changed between two questions, as the other did: no quarrel."""
     history = both([*ALIKE, ("ok", "fail"), *([after] * 60 if after else [])])
     assert CHECK(history.recorded()).outcome == outcome

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chaos_harness.harness.checks.pulls import asked_no_registry, asked_registry, no_request_during
-from chaos_harness.harness.history import History, Kind
+from chaos_harness.harness.history import EntryKind, History
 from chaos_harness.harness.history.vocabulary import WATCH_EVENTS
 from chaos_harness.harness.verdict import CheckFunction
 from tests.fakes.histories import STARTED, HistoryBuilder
@@ -129,7 +129,7 @@ def set_clock(history: HistoryBuilder, at: float, seconds: float) -> History:
     return replace(recorded, entries=entries)
 
 
-def request(wall: float) -> tuple[Kind, str, str, dict[str, Any]]:
+def request(wall: float) -> tuple[EntryKind, str, str, dict[str, Any]]:
     """Return the copy of a request that was answered at this time of the wall clock."""
     value = {"time": STARTED + wall, "method": "HEAD", "path": MANIFEST, "status": 200, "remote": "10.0.0.2"}
     return "info", "registry", "request", value

@@ -24,7 +24,7 @@ from chaos_harness.harness.checks.races import never_orphaned, no_orphan_stays
 from chaos_harness.harness.checks.recovery import recovers_after, recovers_within
 from chaos_harness.harness.checks.undisturbed import undisturbed
 from chaos_harness.harness.checks.unmutated import never_unmutated
-from chaos_harness.harness.history import History, Kind
+from chaos_harness.harness.history import EntryKind, History
 from chaos_harness.harness.history.vocabulary import DECIDED, HEAL, HEALED, LATE, METRONOME, RACE, UNDONE
 from tests.fakes.canary_histories import CanaryHistory
 from tests.fakes.control_plane import PlaneHistory, plane
@@ -165,7 +165,7 @@ def differing() -> CanaryHistory:
     history = CanaryHistory()
     for number in range(600):
         history.ask(number / 10, policy="deny by cel (vap)", round_=number)
-        kind: Kind = "fail" if 200 <= number < 220 else "ok"
+        kind: EntryKind = "fail" if 200 <= number < 220 else "ok"
         history.ask(number / 10 + 0.02, kind, policy="deny by cel (webhook)", round_=number)
     return history
 

@@ -5,7 +5,7 @@ from math import inf
 
 import pytest
 
-from chaos_harness.harness.history import Entry, Header, History, Kind
+from chaos_harness.harness.history import Entry, EntryKind, Header, History
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.following import follow
 from chaos_harness.harness.history.spans import Spans
@@ -159,7 +159,7 @@ def test_without_numbers_nothing_is_late() -> None:
 def _seen(recorded: History) -> History:
     """Return a history with numbers, of which some are told late and some never, and with clocks."""
     entries = list(recorded.entries)
-    lines: list[tuple[float, Kind, str, str, object]] = []
+    lines: list[tuple[float, EntryKind, str, str, object]] = []
     value = {"offset": 0.0, "uncertainty": 0.0, "same": True}
     lines.append((entries[0].at, "ok", numbered(CLOCK, "w"), READ, value))
     lines.append((entries[0].at, "change", WATCH_NUMBER, LISTED, {"resource_version": "1"}))

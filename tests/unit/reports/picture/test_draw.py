@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from chaos_harness.harness.experiment.record import ClaimRecord
-from chaos_harness.harness.history import Entry, Header, History, HistoryWriter, Kind, read
+from chaos_harness.harness.history import Entry, EntryKind, Header, History, HistoryWriter, read
 from chaos_harness.reports.picture.counts import MOST_LOST
 from chaos_harness.reports.picture.draw import draw_timeline, find_close_up
 from chaos_harness.reports.picture.lanes import Axis
@@ -198,7 +198,7 @@ class _Many:
         for number in range(self._number):
             at, process = 20_000 * number / self._number, f"canary {number % 32}"
             yield Entry(2 * number, "invoke", process, "create", {}, at, STARTED + at)
-            kind: Kind = "ok" if number % self._one_of else "fail"
+            kind: EntryKind = "ok" if number % self._one_of else "fail"
             yield Entry(2 * number + 1, kind, process, "create", {"said": "no"}, at, STARTED + at)
 
 
