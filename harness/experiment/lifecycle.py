@@ -29,7 +29,7 @@ from chaos_harness.harness.experiment.phases import Phases
 from chaos_harness.harness.experiment.record import ClaimRecord, FaultRecord, Record
 from chaos_harness.harness.experiment.recording import Recording, convert_write_errors
 from chaos_harness.harness.faults import ONE_SHOT, Fault
-from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.faults.injection import Injection, inject_fault, observe_fault
 from chaos_harness.harness.gatekeeper.apply import enforce_policies
 from chaos_harness.harness.gatekeeper.restart import PullPolicy, restart_gatekeeper
 from chaos_harness.harness.history import HistoryWriter, read
@@ -307,7 +307,7 @@ class Experiment:
         def prove() -> None:
             with self._phase(f"observed: {fault.name}") as phase:
                 deadline = Deadline.after(_PROVE_SECONDS, f"the proof of {fault.name}")
-                phase.detail = proof = fault.observed(self.cluster, deadline)
+                phase.detail = proof = observe_fault(fault, self.cluster, deadline)
                 fault_record.proof = f"{fault_record.proof}; at the end: {proof}" if fault_record.proof else proof
                 self.history.append("ok", process, OBSERVED, {"name": fault.name, "proof": proof})
 
@@ -336,7 +336,7 @@ class Experiment:
                 with self._phase(f"fault: {fault.name}"):
                     one_shot = {"one_shot": True} if fault.healed is ONE_SHOT else {}
                     self.history.append("invoke", process, INJECT, {"name": fault.name, **one_shot})
-                    fault.inject(injection)
+                    inject_fault(fault, injection)
                 prove()
                 yield fault_record.proof, prove
             except BaseException as error:  # noqa: BLE001 - raised below, with what its healing raises in its notes

@@ -1,10 +1,14 @@
 """Injection: the cluster that a fault harms, the undos it registers, and the harm it notes in the history."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
 from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.harness.errors import ApiUnreachable, FaultNotApplied
+from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.targets import Target
 from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import HARM
@@ -12,7 +16,7 @@ from chaos_harness.harness.undo.actions import Action
 from chaos_harness.harness.undo.journal import Journal
 from chaos_harness.harness.undo.promises import RegisteredUndo, Undos
 
-__all__ = ["Injection"]
+__all__ = ["Injection", "inject_fault", "observe_fault"]
 
 
 class Injection:
@@ -38,3 +42,28 @@ class Injection:
     def heal(self) -> None:
         """Do all registered undos that are not done yet; the experiment calls this. Raises what `Undos.run` raises."""
         self.undos.run()
+
+
+def inject_fault(fault: Fault, injection: Injection) -> None:
+    """Have a fault do its harm. Raises what `fault.inject` raises, FaultNotApplied if the API server does not answer.
+
+    A request without an answer may have been done or not: either way the fault is not the one that was meant.
+    """
+    with _require_answers(fault.name):
+        fault.inject(injection)
+
+
+def observe_fault(fault: Fault, cluster: Cluster, deadline: Deadline) -> str:
+    """Return the proof of a fault's effect. Raises FaultNotApplied if there is none, or no answer of the API server."""
+    with _require_answers(fault.name):
+        return fault.observed(cluster, deadline)
+
+
+@contextmanager
+def _require_answers(name: str) -> Iterator[None]:
+    try:
+        yield
+    except ApiUnreachable as error:
+        raise FaultNotApplied(
+            f"{name}: expected an answer of the API server, {error}; see `kubectl get --raw /readyz`"
+        ) from error

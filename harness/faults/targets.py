@@ -1,7 +1,6 @@
 """Targets: the pods and nodes that a fault harms."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +8,9 @@ from kubernetes.client import ApiClient
 
 from chaos_harness.clusters.api import object_names as names_of
 from chaos_harness.clusters.api.rest import request
-from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, BadScenario, FaultNotApplied
+from chaos_harness.harness.errors import ApiRefused, BadScenario
 
-__all__ = ["Target", "find_pods", "require_answers", "require_nodes"]
+__all__ = ["Target", "find_pods", "require_nodes"]
 
 _NOT_FOUND = 404
 
@@ -36,32 +35,19 @@ def require_nodes(wanted: Sequence[str], cluster: str, there: Sequence[str]) -> 
         )
 
 
-@contextmanager
-def require_answers(what: str) -> Iterator[None]:
-    """Raise FaultNotApplied if a request of the block gets no answer: it is unknown then whether `what` was done."""
-    try:
-        yield
-    except ApiUnreachable as error:
-        raise FaultNotApplied(
-            f"{what}: expected an answer of the API server, {error}; see `kubectl get --raw /readyz`"
-        ) from error
-
-
 def find_pods(api: ApiClient, namespace: str, names: Sequence[str], selector: str = "") -> list[Target]:
     """Return the pods with `names`, or those that `selector` selects.
 
-    Raises BadScenario (there is no such pod, a pod is on no node, or a name is not valid), FaultNotApplied (the API
-    server does not answer), ApiRefused.
+    Raises BadScenario (there is no such pod, a pod is on no node, or a name is not valid), ApiRefused, ApiUnreachable.
     """
     names_of.require_names(namespace=namespace)
     for name in names:
         names_of.require_names(name=name)
     path = f"/api/v1/namespaces/{namespace}/pods"
-    with require_answers(f"find the pods {selector or ', '.join(names)} of {namespace}"):
-        if selector:
-            pods = request(api, "GET", path, query={"labelSelector": selector})["items"]
-        else:
-            pods = [_pod(api, path, name) for name in names]
+    if selector:
+        pods = request(api, "GET", path, query={"labelSelector": selector})["items"]
+    else:
+        pods = [_pod(api, path, name) for name in names]
     if selector and not pods:
         raise BadScenario(f"no pod in {namespace} has the labels {selector!r}")
     nowhere = [pod["metadata"]["name"] for pod in pods if not pod["spec"].get("nodeName")]

@@ -5,7 +5,7 @@ from pathlib import Path
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.faults import ONE_SHOT, Fault
-from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.faults.injection import Injection, inject_fault, observe_fault
 from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.undo import journal
 from chaos_harness.harness.undo.journal import Journal, Undo
@@ -24,13 +24,13 @@ class Bench:
 
     def inject(self, fault: Fault) -> None:
         injection = self._injections[fault] = Injection(self.cluster, self.journal, self.history)
-        fault.inject(injection)
+        inject_fault(fault, injection)
 
     def heal(self, fault: Fault) -> None:
         self._injections[fault].heal()
 
     def observed(self, fault: Fault, seconds: float = 5) -> str:
-        return fault.observed(self.cluster, Deadline.after(seconds, "the proof"))
+        return observe_fault(fault, self.cluster, Deadline.after(seconds, "the proof"))
 
     def healed(self, fault: Fault, seconds: float = 5) -> str:
         assert fault.healed is not ONE_SHOT

@@ -15,7 +15,6 @@ from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, CommandFail
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.faults.nodes.heartbeats import Heartbeat, read_heartbeat, require_victim, wait_back
-from chaos_harness.harness.faults.targets import require_answers
 from chaos_harness.harness.faults.workloads.reschedule import Cordon
 from chaos_harness.harness.undo.actions import undo
 from chaos_harness.harness.undo.commands import control_plane_arguments, run_in_container, undo_by_kubectl
@@ -87,8 +86,7 @@ class _Drain:
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         left: list[str] = []
         with cluster.client() as api:
-            with require_answers(f"see whether {self._node} is cordoned"):
-                node = request(api, "GET", f"{_NODES}/{self._node}")
+            node = request(api, "GET", f"{_NODES}/{self._node}")
             if not node["spec"].get("unschedulable"):
                 raise FaultNotApplied(f"expected {self._node} to be cordoned, it is not")
             for _ in deadline.attempts(first=0.5):
@@ -140,7 +138,7 @@ class _NodeRemoval:
 
     def inject(self, injection: Injection) -> None:
         require_victim(injection.cluster, self._node)
-        with injection.cluster.client() as api, require_answers(self.name):
+        with injection.cluster.client() as api:
             node = request(api, "GET", f"{_NODES}/{self._node}")
             self._uid = node["metadata"]["uid"]
             injection.undo(

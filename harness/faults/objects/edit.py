@@ -14,7 +14,6 @@ from chaos_harness.clusters.engine import Engine
 from chaos_harness.harness.errors import ApiRefused, BadScenario, FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
-from chaos_harness.harness.faults.targets import require_answers
 from chaos_harness.harness.undo.actions import undo
 from chaos_harness.harness.undo.commands import control_plane_arguments, undo_by_kubectl
 from chaos_harness.harness.undo.promises import RegisteredUndo, Undos
@@ -97,7 +96,7 @@ class _Edit:
 
     def inject(self, injection: Injection) -> None:
         object_names.require_names(name=self._object)
-        with injection.cluster.client() as api, require_answers(self.name):
+        with injection.cluster.client() as api:
             self._edit = edit(injection.cluster, injection.undos, api, self._path(api), self._patch)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:

@@ -13,7 +13,7 @@ from chaos_harness.clusters.watching.watch import wait_until
 from chaos_harness.harness.errors import FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
-from chaos_harness.harness.faults.targets import Target, find_pods, require_answers
+from chaos_harness.harness.faults.targets import Target, find_pods
 from chaos_harness.harness.undo.actions import undo
 from chaos_harness.harness.undo.commands import KUBECTL, control_plane_arguments, undo_by_kubectl
 from chaos_harness.harness.undo.promises import RegisteredUndo, Undos
@@ -86,7 +86,7 @@ class _Reschedule:
 
     def inject(self, injection: Injection) -> None:
         cluster, deadline = injection.cluster, Deadline.after(_SECONDS, f"{self._pod} to be deleted")
-        with cluster.client() as api, require_answers(self.name):
+        with cluster.client() as api:
             target = self._target = find_pods(api, self._namespace, [self._pod])[0]
             self._before = {pod["metadata"]["uid"] for pod in request(api, "GET", self._path)["items"]}
             self._closed = Cordon(target.node)

@@ -17,7 +17,7 @@ from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, FaultNotApp
 from chaos_harness.harness.faults import ONE_SHOT, Fault
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.faults.objects.edit import edit, restore
-from chaos_harness.harness.faults.targets import Target, find_pods, require_answers
+from chaos_harness.harness.faults.targets import Target, find_pods
 from chaos_harness.harness.undo.actions import undo
 
 if TYPE_CHECKING:
@@ -97,8 +97,7 @@ class _Replacement:
             self._targets = find_pods(api, NAMESPACE, (), _WEBHOOKS)
             for target in self._targets:
                 injection.note_harm(self._how, target)
-            with require_answers(self.name):
-                self._said = self._harm(api, self._targets)
+            self._said = self._harm(api, self._targets)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         try:
@@ -134,8 +133,7 @@ class _ScaleDown:
             for target in targets:
                 injection.note_harm(DELETED, target)
             patch = {"spec": {"replicas": 0}}
-            with require_answers(self.name):
-                self._undo = edit(injection.cluster, injection.undos, api, _DEPLOYMENT, patch).undo
+            self._undo = edit(injection.cluster, injection.undos, api, _DEPLOYMENT, patch).undo
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         try:
