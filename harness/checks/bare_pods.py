@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from math import inf
 
 from chaos_harness.harness.checks.lasting import Loss, Read
+from chaos_harness.harness.history.coverage import LAG
 from chaos_harness.harness.history.excuses import standing
 from chaos_harness.harness.history.in_force import Creation
 from chaos_harness.harness.history.spans import Spans
@@ -29,8 +30,8 @@ class BarePods:
 
 
 def between(pod: Creation) -> Spans:
-    """Return when a pod was created: a moment that was seen is taken for a short while before it."""
-    return Spans.of([(min(pod.after, pod.at - 0.001), pod.at)])
+    """Return when a pod was created: the watch delivered it up to LAG seconds later."""
+    return Spans.of([(min(pod.after, pod.at - LAG), pod.at)])
 
 
 def _alone(pod: Creation, pods: Sequence[Creation], loss: Loss) -> bool:

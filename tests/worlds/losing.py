@@ -57,7 +57,9 @@ def _lost(
             continue
         slow = losing.how == "slow"
         slack += 2 * scene.interval + (_SLOW_SECONDS if slow else 0.0)
-        most.append((span[0], span[1] + (_SLOW_SECONDS if slow else 0.0)))
+        lasts = span[1] == scene.stage.judge  # then it may last longer, for all that is known at the mark
+        end = min(losing.span[1], scene.stage.end) if lasts else span[1]
+        most.append((span[0], end + (_SLOW_SECONDS if slow else 0.0)))
         if losing.share < 1 and slow and excused:
             continue  # single time-outs, or runs of them: nobody can tell
         if losing.share < 1:
@@ -257,6 +259,7 @@ def enforcement_parity(dice: Dice) -> Drawn:
             *without([b.span for b in of_policy], [a.span for a in of_webhook]),
         ]
     )
+    longer = clipped(differ, LEADING, min(scene.removed, scene.stage.end))  # what lasts at the mark may last longer
     differ = clipped(differ, LEADING, min(scene.removed, scene.stage.judge))
     seconds = dice.pick(0.0, 0.0, 2.0, 10.0, round(0.5 * longest(differ)))
     slack = 3 * scene.interval + _SLOW_SECONDS + 0.5
@@ -267,7 +270,7 @@ def enforcement_parity(dice: Dice) -> Drawn:
         truth = "holds"
     elif longest(differ) > seconds + slack and not partial:
         truth = "violated"
-    elif seconds and longest(differ) < seconds - slack and apart and not partial:
+    elif seconds and longest(longer) < seconds - slack and apart and not partial:
         truth = "holds"
     parameters = {"seconds": seconds}
     needs = {f"asked {policy}" for policy in policies[:2]}

@@ -210,7 +210,7 @@ _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
     "harness/history/blame.py": [
         (("control_plane_unharmed",), "        if silence.least > seconds:", "        if silence.least > 9999:"),
         (("control_plane_unharmed",), "if named or part.node in self._spare:", "if self._spare:"),
-        (("leases_renewed",), "first = None if lease.new else Moment(begin, begin)", "first = None"),
+        (("leases_renewed",), "first = None if lease.new else DatedEvent(begin, begin)", "first = None"),
     ],
     "harness/history/control_plane.py": [
         (
@@ -336,7 +336,7 @@ LIVES: dict[str, str] = {
     "if self.leaving is not None and self.leaving <= moment:": _STAYS,
     "if ready or why or (end < later": "another node is lost just before a pod is Ready in one world of 400 (7074)",
     "(pod.seen, pod.came, 1, pod)": "found by 7003 with its workload's watch resumed: a pod comes and goes in a gap",
-    "first = None if lease.new else Moment(begin, begin)": "in worlds each lease is listed when its watch begins",
+    "first = None if lease.new else DatedEvent(begin, begin)": "in worlds each lease is listed when its watch begins",
     'and spec["renewTime"] != lease.renewed:': "in worlds nothing else of a lease changes",
     "if lacking or seen.coverage.until < limit:": "what is not recorded is not seen, either",
     "    if answers < least:": "no world has so few answers",

@@ -35,7 +35,7 @@ def never_unmutated(dice: Dice) -> Drawn:
         for fault, window in zip(chosen, windows, strict=False)
         for part in harm_of_others(chosen, scene.faults, window)
     ]
-    bad = [at for at, lost in asked if lost] + [at for at, there in pods if not there and at >= LEADING]
+    bad = [at for at, lost in asked if lost] + [at for at, there in pods if not there and at >= LEADING - _EDGE_SECONDS]
     every = [at for at, _ in asked] + [at for at, _ in pods if at >= LEADING]
     at_most = dice.pick(0.0, 0.0, 0.0, 0.05, 0.3)
     truth = _share(scene, bad, every, at_most, windows, chosen, others) if at_most else _none(bad, windows, others)
@@ -135,7 +135,8 @@ def _share(
             return "borderline"
         shares.append(len(lost) / len(seen))
     mine = [at for at in every if _in(at, windows, 0.0)]
-    late = [at for at in bad if _in(at, windows, 0.0) and at > max(end for _, end in harms)]
+    ends = [fault.injected if fault.one_shot else end for fault, (_, end) in zip(chosen, harms, strict=False)]
+    late = [at for at in bad if _in(at, windows, 0.0) and at > max(ends, default=harms[0][1])]
     worst = [
         sum(one <= at for one in bad if one >= windows[0][0]) / max(1, sum(one <= at for one in mine)) for at in late
     ]
