@@ -29,7 +29,7 @@ from chaos_harness.harness.history.webhook_failures import Failures, Why
 from chaos_harness.harness.history.witness import Witness
 from chaos_harness.harness.policies import ADMIT
 
-__all__ = ["FIRST_LOST", "STEADY_SECONDS", "Loss", "Read", "decided", "inside", "measured"]
+__all__ = ["FIRST_LOST", "STEADY_SECONDS", "Loss", "Read", "decided", "measured"]
 
 STEADY_SECONDS = 5.0
 """For how long nothing may be lost until what was lost has come back.

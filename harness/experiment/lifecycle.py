@@ -49,7 +49,7 @@ from chaos_harness.harness.undo import journal
 from chaos_harness.harness.undo.journal import Journal
 from chaos_harness.harness.verdict import CheckFunction, Claim, Expected, KnownBy, Verdict
 
-__all__ = ["FAULT", "Experiment"]
+__all__ = ["Experiment"]
 
 _PROVE_SECONDS, _SERVING_SECONDS, _LED_SECONDS = 45.0, 300.0, 360.0
 _HEAL_SECONDS = 600.0

@@ -9,7 +9,7 @@ from chaos_harness.harness.history.node_loss import NodeLoss
 from chaos_harness.harness.history.node_scene import Scene
 from chaos_harness.harness.history.vocabulary import WATCH_PODS, WATCH_SLICES
 
-__all__ = ["Excuse", "Excuses", "asked", "cause_of", "is_excused"]
+__all__ = ["Excuses", "asked", "cause_of", "is_excused"]
 
 Excuse = Literal["nobody in rotation", "endpoint on the lost node"]
 Excuses = tuple[Excuse, ...]

@@ -12,7 +12,7 @@ from chaos_harness.harness.history.silences import DatedEvent, Moments, Silence
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import WATCH_LEASES, WATCH_NODES, WATCH_SYSTEM_PODS
 
-__all__ = ["FEW_RENEWALS", "ControlPlaneHarm", "KnownHarm"]
+__all__ = ["FEW_RENEWALS", "ControlPlaneHarm"]
 
 FEW_RENEWALS = 3
 """Who was seen to renew less often may lead or not."""

@@ -23,7 +23,7 @@ from chaos_harness.harness.history.vocabulary import (
     WATCH_SYSTEM_PODS,
 )
 
-__all__ = ["LEADERS", "STREAMS", "ControlPlane", "ControlPlanePart", "Down", "Lease", "PlaneChange"]
+__all__ = ["LEADERS", "STREAMS", "ControlPlane", "ControlPlanePart", "PlaneChange"]
 
 LEADERS = ("kube-controller-manager", "kube-scheduler")
 """Whose leases tell that they lead; nodes have leases, too."""

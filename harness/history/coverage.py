@@ -35,7 +35,7 @@ from chaos_harness.harness.history.vocabulary import (
     is_watch,
 )
 
-__all__ = ["LAG", "Coverage", "StreamCoverage", "api_server", "asked", "replica"]
+__all__ = ["LAG", "Coverage", "api_server", "asked", "replica"]
 
 LAG = 1.0
 """How many seconds after another, or after this machine was starved, a watch may tell of what came at a moment."""

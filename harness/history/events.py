@@ -6,7 +6,7 @@ from chaos_harness.harness.history.following import Take
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.vocabulary import ADDED, MODIFIED, WATCH_EVENTS
 
-__all__ = ["FAILED", "PULLING", "STARTED", "Event", "Events"]
+__all__ = ["FAILED", "PULLING", "STARTED", "Events"]
 
 PULLING, FAILED, STARTED = "Pulling", "Failed", "Started"
 """Reasons of a kubelet: it pulls an image, something with a container failed, a container runs."""

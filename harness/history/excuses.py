@@ -8,7 +8,7 @@ from typing import Literal
 from chaos_harness.harness.history.admissions import Admission
 from chaos_harness.harness.history.webhook_failures import NOT_LOGGED, Why
 
-__all__ = ["BadAnswers", "Standing", "standing", "weighed"]
+__all__ = ["BadAnswers", "standing", "weighed"]
 
 Standing = Literal["counted", "excused", "unread"]
 

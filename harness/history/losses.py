@@ -13,7 +13,7 @@ from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Span
 from chaos_harness.harness.history.vocabulary import EXPERIMENT, FAULT, JUDGE, POLICIES
 
-__all__ = ["Decide", "Heard", "LossKind", "Losses", "Streak"]
+__all__ = ["Heard", "LossKind", "Losses", "Streak"]
 
 LossKind = Literal["bypassed", "refused", "lost"]
 """What may be wrong with an answer: see `Admission.bypassed` and `Admission.refused`.

@@ -12,7 +12,6 @@ __all__ = [
     "is_ready",
     "is_terminating",
     "labels",
-    "metadata",
     "name_of",
     "node_of",
     "owner_uid",

@@ -23,7 +23,7 @@ from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import ADDED, DELETED, WATCH_PODS
 
-__all__ = ["Pod", "PodLife", "Pods", "Sighting", "doubt"]
+__all__ = ["Pod", "PodLife", "Pods", "doubt"]
 
 _OPERATION = "gatekeeper.sh/operation"
 

@@ -17,7 +17,7 @@ from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Span, Spans
 from chaos_harness.harness.history.vocabulary import REPLICA, REVIEW
 
-__all__ = ["UNASKED_SECONDS", "ReplicaAnswer", "ReplicaAnswers", "Replicas"]
+__all__ = ["UNASKED_SECONDS", "Replicas"]
 
 UNASKED_SECONDS = 5.0
 """For how long at a time a pod that answers as it must need not be asked, to be taken for one that goes on with it."""

@@ -12,7 +12,7 @@ from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import CANARY, CREATE_VIOLATING, IN_FORCE, POLICIES, REMOVE
 
-__all__ = ["Disagreement", "RoundDecision", "Rounds"]
+__all__ = ["Disagreement", "Rounds"]
 
 _DENIED = ("denied by webhook", "denied by policy")
 _OPEN_SECONDS = 15.0

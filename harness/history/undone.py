@@ -8,7 +8,7 @@ from chaos_harness.harness.history.following import Take
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.vocabulary import FAULT, HEAL, NOT_HEALED, UNDONE
 
-__all__ = ["Undoing", "Undone"]
+__all__ = ["Undone"]
 
 
 @dataclass

@@ -36,7 +36,6 @@ __all__ = [
     "METRONOME",
     "MODIFIED",
     "NOT_HEALED",
-    "NOT_SERVED",
     "NUMBER",
     "OBSERVED",
     "POLICIES",

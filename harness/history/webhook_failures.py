@@ -20,7 +20,7 @@ from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import CALL, DELETED, FAIL_OPEN, WATCH_PODS, WATCH_SLICES
 
-__all__ = ["NOT_LOGGED", "UNREAD", "Call", "Failures", "Why", "cause"]
+__all__ = ["NOT_LOGGED", "Failures", "Why", "cause"]
 
 UNREAD: Cause = "log not read"
 """The cause of what the logs, as far as they are copied, say nothing of: it may be any."""

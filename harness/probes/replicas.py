@@ -20,7 +20,7 @@ from chaos_harness.harness.policies import Question
 from chaos_harness.harness.probes import Probe
 from chaos_harness.harness.probes.reviews import LABEL, Review, reviews
 
-__all__ = ["REPLICA", "ask_replicas"]
+__all__ = ["ask_replicas"]
 
 _PORT = 8443
 _TIMEOUT = (2.0, 3.0)

@@ -24,7 +24,7 @@ from chaos_harness.harness.errors import BadScenario, HarnessError
 from chaos_harness.harness.run.kept_logs import keep_logs
 from chaos_harness.harness.undo import journal
 
-__all__ = ["EXTENDED", "MARKER", "Keep", "RunContext", "shapes_of"]
+__all__ = ["EXTENDED", "RunContext", "shapes_of"]
 
 MARKER = "shape"
 """The marker with the shape of the cluster on which a file's scenarios run."""

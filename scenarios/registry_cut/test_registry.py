@@ -7,14 +7,6 @@ from chaos_harness.harness.gatekeeper.restart import PullPolicy
 from chaos_harness.scenarios.registry_cut import cells
 from chaos_harness.scenarios.registry_cut.table import CutRow, claim_all_killed, kill_all, rows
 
-__all__ = [
-    "PRESENT",
-    "test_admission_without_a_registry",
-    "test_all_replicas_are_killed",
-    "test_one_replica_enforces_for_all",
-    "test_the_registry_is_asked_before_and_not_during",
-]
-
 pytestmark = pytest.mark.shape(install="manifest", workers=2)
 
 test_admission_without_a_registry = cells.test_admission_without_a_registry
