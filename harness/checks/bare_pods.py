@@ -29,12 +29,12 @@ class BarePods:
 
 
 def between(pod: Creation) -> Spans:
-    """Return when a pod was created: a moment that was seen is taken for a short while before it."""
+    """Return when a pod was created; a moment that was seen counts as a short time before it."""
     return Spans.of([(min(pod.after, pod.at - 0.001), pod.at)])
 
 
 def _alone(pod: Creation, pods: Sequence[Creation], loss: Loss) -> bool:
-    """Whether the canary was served well just before and after a pod was created, and no other pod lacked it then."""
+    """Whether this is isolated: canaries just before and after it were mutated, and so were all other pods then."""
     near = Spans.of([(begin - 2 * loss.interval, end + 2 * loss.interval) for begin, end in between(pod)])
     others = [other for other in pods if other is not pod and near & between(other)]
     return not others and not any(Spans.of([run.possible]) & between(pod) for run in loss.heard.runs["lost"])
