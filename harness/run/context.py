@@ -118,7 +118,7 @@ class RunContext:
         """Remove the run's private directory and its claim, unless a kept cluster needs them."""
         for engine in self._claimed.values():
             if self.kept:
-                with suppress(HarnessError):  # the label of what is kept speaks for it, too
+                with suppress(HarnessError):  # the label of a kept cluster protects it, too
                     claims.renew_last(engine, self.owner, KEPT_SECONDS, keep=True)
             else:
                 claims.release(engine, self.owner.run)

@@ -18,6 +18,6 @@ PRESENT = [row for row in rows("manifest") if row.image == "on the node"]
 
 @pytest.mark.parametrize("row", PRESENT, ids=lambda row: row.name)
 def test_all_replicas_are_killed(experiment: Experiment, row: CutRow, shipped_policy: PullPolicy) -> None:
-    """With `Always`, though the image is on the node, nobody enforces anything until the registry is back."""
+    """With `Always`, though the image is on the node, no policy is enforced until the registry is back."""
     kill_all(experiment, row, shipped_policy)
     claim_all_killed(experiment, row)
