@@ -33,7 +33,7 @@ What starts whole programs, the report with Node.js and a browser (17 s of proce
 end (30 s), `nox -s tests` runs; so it does what starts an API server in each process.
 On two cores four processes: much of a unit test is waiting, but each of them collects all tests, for 2 s of processor.
 Of what is drawn, or taken away part by part, a quarter is tried, and of many rows a sample: tests/thorough.py;
-`nox -s tests` tries all. What a test costs there is told at the end: tests/costs.py.
+`nox -s tests` tries all. What a test costs there is printed at the end: tests/costs.py.
 """
 
 _WITHOUT_ENGINE = ("tests/unit", "tests/processes")

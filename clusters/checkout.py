@@ -1,4 +1,4 @@
-"""Checkout: tells whether this code runs in a checkout of the project or is installed, and what differs then."""
+"""Checkout: whether this code runs in a checkout of the project or is installed, and what differs then."""
 
 from pathlib import Path
 

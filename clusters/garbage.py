@@ -214,7 +214,7 @@ def _collect_errors(problems: list[str]) -> Iterator[None]:
         yield
     except HarnessError as error:
         problems.append(str(error))
-    except Exception as error:  # noqa: BLE001 - foreign bytes; told with all other problems
+    except Exception as error:  # noqa: BLE001 - bytes of others; reported with all other problems
         problems.append(f"{type(error).__name__}: {error}")
 
 

@@ -132,7 +132,7 @@ def _collect(engine: Engine, chosen: argparse.Namespace, progress: Progress) -> 
 def _is_used(engine: Engine) -> bool:
     """Whether anything needs the private engine: things of ours in it, a claim, or a run that is about to connect.
 
-    Prints whose claims they are.
+    Prints the run of each claim.
     """
     claimed = garbage.list_claimed_runs(engine, Deadline.after(_SECONDS, "the engine to list its claims"))
     coming = [owner.run for path, owner in garbage.run_directories() if owner.alive() and not engines_of(path)]

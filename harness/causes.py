@@ -1,4 +1,4 @@
-"""Causes: why something was lost or did not recover, as values that tell a known defect from anything else."""
+"""Causes: why something was lost or did not recover, as values that distinguish a known defect from any other."""
 
 from collections.abc import Iterable
 from typing import Literal, get_args

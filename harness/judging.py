@@ -72,9 +72,9 @@ def check_of(id_: str) -> Check:
 
 
 def faults_of(check: str, ids: Iterable[str]) -> set[str]:
-    """Return the faults, by name or id, of which claims with these ids say something by this check.
+    """Return the faults, by name or id, that claims with these ids are about, if they are claims of this check.
 
-    An id that nobody can read says nothing: it is of a check that is in no catalogue.
+    An id that cannot be parsed is ignored: it belongs to a check that is in no catalogue.
     """
     named: set[str] = set()
     for id_ in ids:

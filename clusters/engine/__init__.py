@@ -40,11 +40,11 @@ class Engine:
     quirks: HostQuirks
     """What is unusual about its host."""
     cli: str
-    """Path of the docker command that speaks to it."""
+    """Path of the docker command."""
     settings: tuple[tuple[str, str], ...] = ()
     """What its commands need in their environment besides DOCKER_HOST."""
     id: str = ""
-    """What it calls itself, wherever it is reached; "" if it does not tell."""
+    """The engine's own ID, the same at every address; "" if it does not report one."""
 
     def client(self, timeout: float = 60) -> Any:
         """Return a new docker.DockerClient whose requests time out after `timeout` seconds; the caller closes it.

@@ -1,6 +1,6 @@
 """Firewall: one iptables chain per table through which a private engine's containers reach their network and the world.
 
-dockerd empties and rewrites the chains DOCKER* when it starts, whoever created them. A second dockerd would remove the
+dockerd empties and rewrites the chains DOCKER* when it starts, its own or not. A second dockerd would remove the
 rules of the user's; so ours has `iptables: false` and these rules instead. With that setting it does not change the
 policy of FORWARD either (setupIPForwarding of moby). A user's engine separates its networks itself (chains
 DOCKER-ISOLATION-STAGE-1 and -2); nothing of this is done there.

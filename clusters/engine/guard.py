@@ -17,7 +17,7 @@ Ask = Callable[[Sequence[str]], Completed]
 """Runs a docker command that changes nothing, and returns its outcome whatever the status is."""
 
 IMAGE = "chaos-harness.image"
-"""Label of the images that the harness builds; containers of them inherit it, whoever runs them."""
+"""Label of the images that the harness builds; all containers of them inherit it."""
 
 _RUN = "chaos-harness.run"
 _MISSING = re.compile(r"no such (container|image|network|volume|object)|(network|volume) \S+ not found", re.IGNORECASE)

@@ -19,7 +19,7 @@ __all__ = ["heal", "put_back"]
 
 
 def heal() -> list[str]:
-    """Undo every change that nobody needs any more, and return them as text; without root, only this user's own.
+    """Undo every change that is no longer needed, and return them as text; without root, only this user's own.
 
     That is: a policy that keeps services from starting, and units enabled at boot, of an apt that has ended; sysctls
     and rules of an engine that does not run; folders of processes that have ended, some with credentials. All parts are

@@ -1,7 +1,7 @@
 """Root file systems, made by mmdebstrap from the distribution's packages.
 
 As root, mmdebstrap mounts folders of the machine, such as /dev/shm, into the new file system. It does so in a mount
-namespace of its own: nobody else sees the mounts, and they end with its last process, however that ends.
+namespace of its own: no other process sees the mounts, and they end with its last process, however that ends.
 """
 
 import shutil

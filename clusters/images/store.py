@@ -61,7 +61,7 @@ class Artefact:
 
         If two processes need it at once, one makes it and the other waits. An interrupted attempt leaves nothing that
         counts: the folder gets its name only when it is complete. Each process works in a folder of its own, so the
-        remains of a killed one, which may still write, are in nobody's way. Raises HarnessError for a folder that
+        remains of a killed one, which may still write, are harmless. Raises HarnessError for a folder that
         others than root and this user could have created or changed.
         """
         if self.folder.is_dir():

@@ -208,7 +208,7 @@ class KindCli:
         """Write the kubeconfig that `create` writes at its end, if kind has credentials yet; return whether it has."""
         try:
             done = self._command(["get", "kubeconfig", "--name", self._name], deadline)
-        except CommandFailed:  # the engine does not tell whose the nodes are
+        except CommandFailed:  # the engine does not report who owns the nodes
             return False
         if done.returncode == 0:
             with self._credentials() as credentials:

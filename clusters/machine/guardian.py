@@ -107,7 +107,7 @@ class _Guardian:
             return False
         try:
             socket.send_fds(self._channel, [message], list(files), socket.MSG_DONTWAIT)
-        except BlockingIOError:  # it does not listen, which must hold nobody up
+        except BlockingIOError:  # it does not listen, and that must not block the caller
             return True
         except OSError:
             self._channel.close()

@@ -37,7 +37,7 @@ def members(session: int) -> list[int]:
 def kill(session: int) -> bool:
     """Kill the processes of a session; return whether any still runs."""
     with contextlib.suppress(OSError):
-        os.killpg(session, signal.SIGKILL)  # all that is done where /proc does not tell
+        os.killpg(session, signal.SIGKILL)  # all that is possible without /proc
     pids = members(session)
     for pid in pids:
         with contextlib.suppress(OSError):

@@ -1,7 +1,7 @@
 """Scratch folders: removed at the end of the process that uses them; after a kill, by the next garbage collection.
 
 A kernel lock on the folder itself marks it as used. The lock ends with the process and is visible from every namespace;
-a folder whose lock is free belongs to nobody.
+a folder whose lock is free has no owner.
 """
 
 import atexit

@@ -86,7 +86,7 @@ def _containers(cluster: Cluster, deadline: Deadline) -> Iterator[tuple[Trait, s
     names = [*nodes, *([cluster.registry.container] if cluster.registry else [])]
     for container in json.loads(cluster.engine.run(["inspect", "--type", "container", *names], deadline).stdout):
         name, state = container["Name"].lstrip("/"), container["State"]
-        # A registry that was stopped and started has what it had; a node has booted anew.
+        # A registry that was restarted has the same content; a node that was restarted has booted again.
         running = f"{state['Status']} since {state['StartedAt']}" if name in nodes else state["Status"]
         yield Trait("container", name, aspect="state"), running
         yield (

@@ -1,7 +1,7 @@
 """Freezing: pauses a cluster and thaws it so that neither Kubernetes nor Gatekeeper sees lost nodes.
 
 `docker pause` alone would look like a loss. Afterwards the clocks have moved on and all reports are old:
-kube-controller-manager finds leases that nobody renewed and marks nodes NotReady, and a leader that was just renewing
+kube-controller-manager sees leases without renewal and marks nodes NotReady, and a leader that was just renewing
 its own lease gives up and restarts. So the judges (kube-controller-manager and kube-scheduler) are stopped first
 (SIGSTOP, each just after it renewed its lease) and continued last: when every kubelet has renewed its lease *and*
 posted its node's status since the thaw. A lease alone is not enough: kube-controller-manager judges from its cache,
@@ -44,7 +44,7 @@ class _FrozenState:
     """What was true when a cluster was frozen, and must be true after the thaw."""
 
     holders: Mapping[str, str]
-    """Who holds the judges' leases: a restarted process has another name."""
+    """The holders of the judges' leases: a restarted process has another name."""
     at: float
     """Unix seconds."""
 

@@ -171,7 +171,7 @@ def start_registry(
     address = fixed_address(subnet)
     with reserved_port(engine, deadline) as port:
         placed = ["--network", network, "--ip", address, "--publish", f"{LOOPBACK}:{port}:{_PORT}"]
-        # Distribution 3 sends traces to a collector on localhost unless it is told not to.
+        # Distribution 3 sends traces to a collector on localhost unless it is configured not to.
         quiet = ["--env", "OTEL_TRACES_EXPORTER=none"]
         mounts = {configuration: _CONFIGURATION, htpasswd: _HTPASSWD}
         files = [word for source, path in mounts.items() for word in ("--volume", f"{source}:{path}:ro")]

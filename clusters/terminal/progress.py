@@ -76,7 +76,7 @@ class Progress:
             self._running.append(step)
         if not self._live:
             self._write(f" • {escape_controls(name)} …")
-        with contextlib.suppress(RuntimeError):  # no thread can be had: then nothing is told meanwhile
+        with contextlib.suppress(RuntimeError):  # no thread can be started: then nothing is shown meanwhile
             ticker.start()
         mark, colour = "✗", "31"
         try:

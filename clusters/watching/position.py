@@ -204,7 +204,7 @@ class WatchPosition:
         bookmark = kind == "BOOKMARK"
         at = version_number(version)
         if 0 < at <= version_number(self._version) and not bookmark:
-            return  # it was told before
+            return  # it was reported before
         goal = self._goal
         if self._blind and goal is not None and at > goal.version:
             yield self._end_gap(goal)

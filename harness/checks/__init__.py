@@ -27,8 +27,8 @@ Parameters = ParamSpec("Parameters")
 def identified(factory: Callable[Parameters, "Check"]) -> Callable[Parameters, "Check"]:
     """Give the checks that a function makes their id: the function's name and the parameters.
 
-    So a claim is the same claim in trends, tables and bundles however its name is worded. Parameters that have
-    their default are left out, so that a new one changes no id, and the order in a collection does not count.
+    So a claim is the same claim in trends, tables and bundles, whatever its name says. Parameters that have their
+    default are left out, so that a new one changes no id, and the order in a collection does not count.
     """
     signature = inspect.signature(factory)
 
@@ -66,7 +66,7 @@ class Check:
         """Return the verdict on a history; a check that raises is inconclusive, and `Verdict.broken` has the error."""
         try:
             return self._check(recorded)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the other claims are judged all the same
+        except Exception as error:  # noqa: BLE001 - the other claims are judged all the same
             where = traceback.extract_tb(error.__traceback__)[-1]
             broken = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
             return Verdict("inconclusive", f"the check itself failed: {broken}", broken=broken)
@@ -74,7 +74,7 @@ class Check:
     def __and__(self, other: CheckFunction) -> "Check":
         """Return the check that holds if both do: all of them on the same history, `Verdict & Verdict`.
 
-        Raises BadScenario if something is expected of one part: that is said of the whole.
+        Raises BadScenario if one part has an expectation: only the joined check may have one.
         """
 
         def both(recorded: History) -> Verdict:
@@ -122,7 +122,7 @@ class Check:
     ) -> "Check":
         """Return the same check, expected to come out like this on versions of Gatekeeper such as ">=3.18,<3.22.1".
 
-        The first expectation that speaks of a version counts; of which none speaks, the check is expected to hold.
+        The first expectation that covers the version counts; if none does, the check is expected to hold.
         `because` are the causes of which at least one must be seen, so that another defect is a surprise.
         Raises BadScenario for a cause that no verdict names.
         """
@@ -133,7 +133,7 @@ class Check:
 
 
 def _mistakable(word: str) -> bool:
-    """Whether a word could be taken for nothing, for a number, for a constant or for an id's own signs."""
+    """Whether a word could be mistaken for an empty value, a number, a constant, or the punctuation of an id."""
     try:
         return float(word) is not None
     except ValueError:
@@ -141,7 +141,7 @@ def _mistakable(word: str) -> bool:
 
 
 def _written(value: object) -> str:
-    """Return a parameter as an id has it; what words could be mistaken for the id's own signs is quoted."""
+    """Return a parameter as written in an id; words that could be mistaken for its punctuation are quoted."""
     if isinstance(value, str):
         return json.dumps(value) if _mistakable(value) else value
     if isinstance(value, bool) or not isinstance(value, int | float | Collection):

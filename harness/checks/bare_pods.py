@@ -35,7 +35,7 @@ def between(pod: Creation) -> Spans:
 
 
 def _alone(pod: Creation, pods: Sequence[Creation], loss: Loss) -> bool:
-    """Whether the canary was served well just before and after a pod was created, and no other pod lacked it then."""
+    """Whether this is isolated: canaries just before and after it were mutated, and so were all other pods then."""
     near = Spans.of([(begin - 2 * loss.interval, end + 2 * loss.interval) for begin, end in between(pod)])
     others = [other for other in pods if other is not pod and near & between(other)]
     return not others and not any(Spans.of([run.possible]) & between(pod) for run in loss.heard.runs["lost"])

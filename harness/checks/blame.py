@@ -26,16 +26,16 @@ class Blame:
 
     @property
     def begin(self) -> float:
-        """When the first of them began."""
+        """When the first of them was injected, in seconds."""
         return self.own.parts[0][0]
 
     @property
     def words(self) -> str:
-        """What they are called."""
+        """Their names, in words."""
         return _listed(fault.name for fault in self.faults)
 
     def shared(self, spans: Spans) -> str:
-        """Return, in words, what of some stretches lies in the time of other faults, or ""."""
+        """Return, in words, which part of `spans` lies in the time of other faults, or ""."""
         there = spans & self.own
         blamed = [fault for fault in self.others if there & Spans.of([fault.harm])]
         return (
@@ -51,7 +51,7 @@ def names(fault: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def unproved(faults: Faults, wanted: Sequence[str]) -> str:
-    """Return which of the faults of these names and ids was not proved, or when it began is not known, or ""."""
+    """Return which of the faults with these names and ids was not proved, or has an unknown start, or ""."""
     for name in wanted:
         chosen = faults.named(name)
         if not chosen or any(fault.proved is None for fault in chosen):
@@ -62,7 +62,7 @@ def unproved(faults: Faults, wanted: Sequence[str]) -> str:
 
 
 def again(coverage: Coverage, faults: Faults, wanted: Sequence[str]) -> str:
-    """Return that one of these faults may have been injected again after a history was cut off, or ""."""
+    """Return, in words, that one of these faults may have been injected again after the history was cut off, or ""."""
     ids = {fault.id for fault in faults.all}
     repeated = [name for name in wanted if name not in ids]
     if coverage.ended or not repeated:

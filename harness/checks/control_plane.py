@@ -222,7 +222,7 @@ def _again(seen: ControlPlaneHarm, fault: FaultSpan, seconds: float) -> Verdict:
 
 
 def _silence_at(limit: float, seen: Sequence[float], moments: Moments) -> Silence:
-    """Return for how long a lease was not renewed at a moment; its `since` is when it was seen to be, last."""
+    """Return for how long a lease was not renewed at a moment; `since` is when its last renewal was seen."""
     last, least = DatedEvent(0.0, 0.0), 0.0
     for moment in map(moments.of, seen):
         if moment.least > limit:
@@ -259,7 +259,7 @@ def _read(recorded: History, spare: Collection[str] = ()) -> ControlPlaneHarm:
 
 
 def _violated(seen: ControlPlaneHarm, verdict: Verdict) -> Verdict:
-    """Return the verdict, or that nobody knows: in a line that is missing may stand that a fault did it."""
+    """Return the verdict; inconclusive if lines are missing that may record a fault as the cause."""
     if lost := seen.coverage.lost.within(0, verdict.at or inf):
         words = f"lines are missing from {lost}, which may say that a fault caused this; {verdict.summary}"
         return replace(verdict.as_inconclusive(words), figures={})

@@ -20,7 +20,7 @@ _SELDOM_SECONDS = 2.0
 _SHOWN = 2
 
 JudgeLoss = Callable[[Loss, Read], Verdict]
-"""What a check says of one loss; `judged` adds evidence and figures."""
+"""Judges one loss; `judged` adds evidence and figures."""
 
 
 @identified
@@ -125,14 +125,14 @@ def named(claim: str, policies: Collection[str], excused: Collection[str]) -> st
 
 
 class _Judged(NamedTuple):
-    """The verdict on one policy, and the losses that its figures are of."""
+    """The verdict on one policy, and the losses from which its figures come."""
 
     verdict: Verdict
     losses: Collection[Loss] = ()
 
 
 def _badness(judged_policy: _Judged) -> tuple[int, float, int]:
-    """Return what orders verdicts: the outcome, then for how many seconds, then how many requests were lost."""
+    """Return the sort key of a verdict: its outcome, then the seconds lost, then the requests lost."""
     order = ("holds", "inconclusive", "violated")
     verdict, losses = judged_policy
     seconds = max((round(loss.least, 3) for loss in losses), default=0.0)
@@ -142,7 +142,7 @@ def _badness(judged_policy: _Judged) -> tuple[int, float, int]:
 def _judge(
     read: Read, blame: Blame, policy: str, check: JudgeLoss, kind: LossKind, excused: Collection[str]
 ) -> _Judged:
-    """Return what a check says of one policy in the time of some faults, with its evidence and figures."""
+    """Return the verdict on one policy in the time of some faults, with evidence and figures."""
     heard = read.losses.of(policy)
     time = read.until_judged(blame.own & read.in_force.maybe(policy))
     if not decided(heard, time):

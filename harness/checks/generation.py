@@ -64,7 +64,7 @@ def generated_within(seconds: float, constraint: str) -> Check:
 
 @dataclass(frozen=True)
 class _Life:
-    """One constraint from when it is known to be there on: `itself`, and its `binding`."""
+    """One constraint, from when it is known to exist: when it exists (`itself`), and when its `binding` does."""
 
     name: str
     coverage: Coverage
@@ -73,7 +73,7 @@ class _Life:
     binding: KnownSpans
 
     def appears(self, seconds: float) -> Span | None:
-        """Return from when to when a binding is there that came with it or later, or was there before and stays."""
+        """Return between which moments its binding appeared; one that existed before and stays counts at once."""
         begin, end = self.span
         later = (span for span in self.binding.yes if span[1] > begin and span[0] < end)
         return next((span for span in later if span[0] >= begin - LAG or span[1] >= begin + seconds), None)
@@ -86,17 +86,17 @@ class _Life:
 
     @property
     def made(self) -> float:
-        """Until when it certainly was not there, before: -inf if nobody saw that."""
+        """Until when it certainly did not exist before, in seconds; -inf if that was not seen."""
         return max((gone for _, gone in self.itself.no if gone <= self.span[0]), default=-inf)
 
     def young(self, seconds: float) -> bool:
-        """Whether it was certainly made too late for a binding to be due, and none came in time."""
+        """Whether it was certainly created too late for a binding to be due, and none came in time."""
         appears = self.appears(seconds)
         came = appears is not None and appears[0] - self.made <= seconds
         return self.coverage.ended and self.coverage.until < self.made + seconds and not came
 
     def judge(self, seconds: float, *, limited: bool) -> Verdict:
-        """Return the verdict on this one; `limited`: the history ends by choice, and the binding must be there then."""
+        """Return the verdict on it; `limited`: the history ends by choice, and the binding must exist at its end."""
         begin, late = self.span[0], self.span[0] + seconds
         end = self.coverage.until if self.coverage.ended else inf
         due = when_passed(begin, seconds, self.coverage.blind)
@@ -139,7 +139,7 @@ def _binds(policy: str, binding: Object) -> bool:
 
 
 def _unseen(coverage: Coverage, lists: Lists, processes: list[str], constraint: str, seconds: float) -> Verdict | None:
-    """Return that a constraint of this name may have come, and stayed for long enough, while nobody saw that."""
+    """Return an inconclusive verdict if a constraint of this name may have existed unseen for long enough."""
     begin = min((listed.begun for listed in lists.all.values() if listed.begun is not None), default=0.0)
     end = coverage.until if coverage.ended else inf
     for process in processes:

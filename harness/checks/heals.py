@@ -20,13 +20,14 @@ __all__ = ["heals", "implied"]
 
 @identified
 def heals(seconds: float, *, fault: Names) -> Check:
-    """Return the check that `fault` is proved to be healed within `seconds` after all that takes it back was done.
+    """Return the check that `fault` is proved to be healed within `seconds` after all its undos were done.
 
-    Of several faults, or one that was repeated, all are. Seconds in which this machine was starved, or another fault
-    lasted, violate nothing. Where nothing tells when its undos were done, they may have been when they began. The
-    figure `heal_seconds` is how long the slowest one took. Violated: the proof came later, or was asked for in vain for
-    longer. Inconclusive: the fault was not proved, or not undone, or is one-shot; nobody asked for long enough; lines
-    are missing before the end of it, in which may stand that it was starved, or that there was another fault.
+    Of several faults, or a repeated one, all must be. Seconds in which this machine was starved, or another fault
+    lasted, do not count towards a violation. If it is not recorded when its undos were done, that may have been as
+    early as they began. The figure `heal_seconds` is how long the slowest fault took. Violated: the proof came later,
+    or was requested in vain for longer. Inconclusive: the fault was not proved, or not undone, or is one-shot; the
+    proof was not requested for long enough; or lines are missing before its end that may record starvation or another
+    fault.
     """
     names = listed(fault)
 
@@ -47,10 +48,10 @@ def heals(seconds: float, *, fault: Names) -> Check:
 
 
 def implied(recorded: History, named: Collection[str] = ()) -> list[Check]:
-    """Return what a history claims by itself: each lasting fault that was proved and undone heals in the time it has.
+    """Return the implied claims of a history: each lasting fault that was proved and undone heals within its deadline.
 
-    `named` are the names, or ids, of faults of which somebody claims that otherwise: nothing is added of those. Faults
-    of one name are one claim, if all of them were undone and have the same time; else each is named by its id.
+    `named` are the names, or ids, of faults that have such a claim already: nothing is added for those. Faults of one
+    name share a claim if all of them were undone and have the same deadline; otherwise each is named by its id.
     """
     history = _Taken(recorded)
     claims = []
@@ -66,18 +67,18 @@ def implied(recorded: History, named: Collection[str] = ()) -> list[Check]:
 
 
 class _Taken:
-    """A history, read for how its faults were taken back."""
+    """How the faults of a history were undone, read once."""
 
     def __init__(self, recorded: History) -> None:
         self.coverage, self.faults, self.undone = Coverage(recorded), Faults(), Undone()
         follow(recorded, self.faults, self.undone, self.coverage)
 
     def lasts(self, fault: FaultSpan) -> bool:
-        """Whether a fault was proved, is no blow, and was undone."""
+        """Whether a fault was proved, is not one-shot, and was undone."""
         return fault.proved is not None and not fault.one_shot and self.undone.of(fault).done is not None
 
     def took(self, faults: Collection[FaultSpan]) -> list[float]:
-        """Return how many seconds healing took of those faults of which that is known."""
+        """Return, in seconds, how long healing took, for those faults for which that is known."""
         taken = [(self.undone.of(fault).done, fault.healed) for fault in faults]
         return [round(healed - done, 3) for done, healed in taken if done is not None and healed is not None]
 

@@ -1,4 +1,4 @@
-"""Lasting: how long a policy was lost, in one way, in the time of some faults, and how certain that is."""
+"""Lasting: for how long the enforcement of a policy was lost after some faults, and how certain that is."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -29,30 +29,30 @@ from chaos_harness.harness.history.webhook_failures import Failures, Why
 from chaos_harness.harness.history.witness import Witness
 from chaos_harness.harness.policies import ADMIT
 
-__all__ = ["FIRST_LOST", "STEADY_SECONDS", "Loss", "Read", "decided", "inside", "measured"]
+__all__ = ["FIRST_LOST", "STEADY_SECONDS", "Loss", "Read", "decided", "measured"]
 
 STEADY_SECONDS = 5.0
-"""For how long nothing may be lost until what was lost has come back.
+"""After how many seconds with only good answers a loss has ended.
 
-Where one replica of three is dead, most requests are answered well; what may go by the policy is each of them. So good
-answers that come between bad ones end a loss only if there is nothing else for so long.
+If one replica of three is dead, most requests are answered well, and yet each one may bypass the policy. So good
+answers between bad ones end a loss only if there are no others for so long.
 """
 
 _MARKED = 2
-"""The first schema whose histories say up to when they are judged: in an old one probes just end before it does."""
+"""The first schema that records up to when a history is judged; in older ones probes stop shortly before its end."""
 
 _ENDING_SECONDS = 15.0
 _NEVER_APPLIED = (ADMIT, "check ignore label")
 _VERBS: dict[LossKind, Literal["lost", "refused"]] = {"bypassed": "lost", "refused": "refused", "lost": "lost"}
 
 FIRST_LOST = "first_lost_seconds"
-"""The figure of which the least is the worst: how long after a fault the first request was lost."""
+"""The name of a figure whose smallest value is the worst: how long after a fault the first request was lost."""
 
 
 class Read:
-    """What a history says about admissions, read once.
+    """What a history records of admissions, read once.
 
-    Questions without a conclusive answer are decided by the audit log, or by the watch on canaries, where these know.
+    Questions without a conclusive answer are decided by the audit log or the watch on canaries, where possible.
     With `events`, a create that left no object counts as seen, although no policy was shown to act.
     """
 
@@ -82,7 +82,7 @@ class Read:
         return self._whys[key]
 
     def harmless(self) -> list[FaultSpan]:
-        """Return the faults that harmed no webhook pod: everything that they harmed were other pods."""
+        """Return the faults that harmed only pods other than webhook pods."""
         harmed: dict[str, list[Harm]] = {}
         for harm in self._harms.all:
             if harm.fault:
@@ -95,7 +95,7 @@ class Read:
         ]
 
     def mistrust(self, webhook: str) -> str:
-        """Return that the API server's counter and log of failed calls disagree, in words; "" if they agree."""
+        """Return, in words, that the API server's counter and log of failed calls disagree; "" if they agree."""
         for comparison in self._counted.failed_open(self.coverage.of(FAIL_OPEN).known):
             if comparison.webhook == webhook and comparison.agree is False:
                 least, most = comparison.logged
@@ -108,17 +108,17 @@ class Read:
         return ""
 
     def sure(self, policy: str) -> Spans:
-        """Return when a policy was in force for certain: never, if the lines that say so may be missing."""
+        """Return when a policy was certainly in force; never, if the lines that record it may be missing."""
         known = policy in _NEVER_APPLIED or not self.coverage.lost or self.in_force.applied(policy)
         return self.in_force.sure(policy) if known else Spans()
 
     def judged(self, time: Spans) -> list[Span]:
-        """Return what of some time is judged: what lasts to the end of that lasts for ever, as far as is known."""
+        """Return the judged part of `time`: what lasts to its end may last for ever."""
         until = self.coverage.until
         return [(begin, end if end < until else inf) for begin, end in time if begin <= until]
 
     def until_judged(self, time: Spans) -> Spans:
-        """Return what of some time lies before the moment up to which is judged."""
+        """Return the part of `time` before the moment up to which claims are judged."""
         return time.within(-inf, self.coverage.until)
 
     def unseen(self, policy: str, time: Spans) -> Spans:
@@ -131,7 +131,7 @@ class Read:
         return Spans.of(spans)
 
     def policies(self, blame: Blame, wanted: Sequence[str]) -> list[str]:
-        """Return the policies to judge: those that are wanted, or all that were applied or asked about in this time."""
+        """Return the policies to judge: the wanted ones, or all that were applied or asked about in this time."""
         if wanted:
             return list(wanted)
         heard = [name for name, heard in self.losses.heard.items() if decided(heard, blame.own)]
@@ -145,12 +145,11 @@ class Read:
 
 @dataclass(frozen=True)
 class Loss:
-    """What one policy lost, in one way, in the time of some faults.
+    """The loss of one kind of one policy in the time of some faults.
 
-    `time` is what of it is judged. `missed` are the bad answers to what may have been decided in it, `lost` those that
-    count for certain. Enforcement
-    was lost for `least` seconds for certain, and for `most` (inf: for ever) if what was not seen (`unseen`), what
-    another fault may have done, and what has a cause that is not known count, too.
+    `time` is its judged part. `missed` are the bad answers that may have been decided in it, `lost` those that count
+    with certainty. Enforcement was certainly lost for `least` seconds, and for `most` (inf: for ever) if time that was
+    not seen (`unseen`), losses that another fault may have caused, and losses of unknown cause count, too.
     """
 
     heard: Heard
@@ -171,31 +170,31 @@ class Loss:
 
     @property
     def policy(self) -> str:
-        """Whose loss it is."""
+        """The policy that was lost."""
         return self.heard.policy
 
     @property
     def verb(self) -> Literal["lost", "refused"]:
-        """What words and figures call it."""
+        """The verb for it in sentences and figures."""
         return _VERBS[self.kind]
 
     @property
     def least(self) -> float:
-        """Seconds for certain."""
+        """For how many seconds it was certainly lost."""
         return self.certain.total
 
     @property
     def most(self) -> float:
-        """Seconds at most."""
+        """For how many seconds it was lost at most."""
         return (self.possible | self.unseen).total
 
     @property
     def decided(self) -> int:
-        """How many answers decided."""
+        """How many questions were decided."""
         return decided(self.heard, self.time)
 
     def words(self) -> str:
-        """Say it in one line."""
+        """Return a summary in one line."""
         fault, verb = self.blame.words, self.verb
         but = f"; {len(self.weighed.excused)} more are excused by their cause" if self.weighed.excused else ""
         but += f"; the cause of {len(self.weighed.unread)} more is not known" if self.weighed.unread else ""
@@ -209,13 +208,13 @@ class Loss:
         )
 
     def causes(self, lost: Iterable[Admission] | None = None) -> tuple[Cause, ...]:
-        """Return why what counts, or some of it, was lost, the most frequent cause first."""
+        """Return the causes of the losses that count, or of `lost`, the most frequent one first."""
         some = self.lost if lost is None else lost
         counts = Counter(name for admission in some for name in self.whys[admission].names)
         return tuple(name for name, _ in counts.most_common())
 
     def figures(self) -> dict[str, float]:
-        """Return it in numbers: seconds, and counts of requests."""
+        """Return its figures: seconds, and counts of requests."""
         name = "".join(letter if letter.isalnum() else "_" for letter in self.policy).strip("_").replace("__", "_")
         prefix = f"{name}_{self.verb}"
         figures = {f"{prefix}_requests": float(len(self.lost)), f"{name}_asked_requests": float(self.decided)}
@@ -225,14 +224,14 @@ class Loss:
         return figures
 
     def doubts(self, coverage: Coverage) -> Iterator[str]:
-        """Yield, in words, what keeps it from being known."""
+        """Yield, in words, why it is uncertain."""
         first, *rest = [*self.unknown(coverage, self.unseen), ""]
         if first and self.unseen:
             first += f" (gaps of up to {self.interval:.2g} s between two questions count as seen)"
         yield from filter(None, (first, self.blame.shared(self.possible), *rest))
 
     def unknown(self, coverage: Coverage, unseen: Spans, missed: Collection[Admission] | None = None) -> Iterator[str]:
-        """Yield, in words, that it was not seen for a while, and of how many of those `missed` no cause is known."""
+        """Yield, in words, for how long it was not seen, and how many of the `missed` have no known cause."""
         if words := unseen_words(coverage, [asked(self.policy)], unseen):
             yield words
         if unread := [admission for admission in self.weighed.unread if missed is None or admission in missed]:
@@ -240,12 +239,12 @@ class Loss:
 
 
 def inside(spans: Spans, admission: Admission) -> bool:
-    """Whether an answer was decided within one of these stretches, for certain."""
+    """Whether an answer was certainly decided within one of these stretches."""
     return any(begin <= admission.asked and admission.answered <= end for begin, end in spans)
 
 
 def measured(read: Read, blame: Blame, heard: Heard, kind: LossKind, excused: Collection[str]) -> Loss:
-    """Return what one policy lost in one way in the time of some faults, without what is `excused`."""
+    """Return the loss of one kind of one policy in the time of some faults, without `excused` causes."""
     time = blame.own & read.in_force.maybe(heard.policy)
     judged = read.until_judged(time)
     sure = read.until_judged(blame.sure & read.sure(heard.policy))
@@ -290,7 +289,7 @@ def _reaches(run: Streak, time: Spans, longest: float) -> bool:
 
 
 def _certain(runs: Iterable[Sequence[Admission]]) -> Spans:
-    """Return from the first to the last of those that are lost, run by run; short rests between runs count."""
+    """Return the time from the first to the last loss of each run; short pauses between runs count."""
     spans: list[Span] = []
     last: Admission | None = None
     for run in runs:
@@ -303,7 +302,7 @@ def _certain(runs: Iterable[Sequence[Admission]]) -> Spans:
 
 
 def _possible(runs: Iterable[Streak], unseen: Spans) -> Spans:
-    """Return how long runs may have lasted; short rests between them, or to what was not seen, count."""
+    """Return the longest times that runs may have lasted; short pauses between them, or to unseen time, count."""
     joined: list[tuple[Span, bool]] = []
     marked = [(run.possible, True) for run in runs] + [(span, False) for span in unseen]
     for (begin, end), seen in sorted(marked):
@@ -317,5 +316,5 @@ def _possible(runs: Iterable[Streak], unseen: Spans) -> Spans:
 
 
 def decided(heard: Heard, time: Spans) -> int:
-    """Return how many answers decided, of those to what was asked in some time, which begins and ends at marks."""
+    """Return how many questions of some time, which starts and ends at marks, were decided."""
     return sum(heard.decided(begin, end) for begin, end in time)

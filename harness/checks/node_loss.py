@@ -23,10 +23,10 @@ __all__ = ["Excuses", "never_replaced", "replaced_within", "replacements_mutated
 
 Kinds = tuple[str, ...]
 _STALE_SECONDS = 10.0
-"""How long a status that did not change is not believed after a node is back: so soon its kubelet tells what is so."""
+"""For how many seconds after a node is back an unchanged status is stale: until then its kubelet reports again."""
 
 _KUBELET_LIVES = ("drained node",)
-"""Harm that leaves the node's kubelet alone, so that what it told before is still so."""
+"""Harm that does not affect the node's kubelet, so that its earlier reports are still valid."""
 
 _STARVED = "this machine was starved at that time; otherwise it may have been in time"
 _BARE = "{} of {} pods lacked the mutation before their node was harmed"
@@ -34,7 +34,7 @@ _BARE = "{} of {} pods lacked the mutation before their node was harmed"
 
 @dataclass(frozen=True)
 class _Finding:
-    """What was found of one pod: `at` is when it violated the claim."""
+    """The outcome for one pod; `at` is when it violated the claim, in seconds."""
 
     outcome: Outcome = "holds"
     why: str = ""
@@ -157,7 +157,7 @@ def spread(cases: Sequence[Replacement]) -> dict[str, float]:
 def _verdict(
     scene: Scene, cases: Sequence[_Finding], good: str, bad: str, figures: dict[str, float], first: tuple[str, ...] = ()
 ) -> Verdict:
-    """Return what all that was found comes to: one violation decides, else one thing that is not known."""
+    """Return the verdict on all findings: one violation decides, else one that is inconclusive."""
     evidence = (*first, *map(str, scene.lost))
     violations = [finding.at for finding in cases if finding.outcome == "violated"]
     if violations:
@@ -209,7 +209,7 @@ def _born(scene: Scene, case: Replacement, pod: WorkloadPod, excused: Excuses) -
 
 
 def _unasked(scene: Scene, birth: float, pod: WorkloadPod) -> str:
-    """Return why perhaps nobody could be asked in time for a pod's mutation, through no fault, or ""."""
+    """Return why perhaps no webhook could mutate a pod in time, without any fault, or ""."""
     if scene.coverage.lost.within(0.0, pod.seen) or not scene.nodes.in_force(birth, pod.seen):
         return f"no policy is known to have been in force when {pod.name} was created"
     starved = scene.coverage.blind.within(birth, pod.seen)
@@ -217,7 +217,7 @@ def _unasked(scene: Scene, birth: float, pod: WorkloadPod) -> str:
 
 
 def _births(scene: Scene) -> list[tuple[Replacement, WorkloadPod]]:
-    """Return all that was, or may have been, born in a loss's time in the place of a lost pod, or of a replacement."""
+    """Return all pods that were, or may have been, created in a loss's time to replace a lost pod or a replacement."""
     born = [
         (case, pod)
         for case in scene.lost
@@ -267,12 +267,12 @@ def _outlives(scene: Scene, case: Replacement, within: float) -> _Finding:
 
 
 def _perhaps(scene: Scene, loss: NodeLoss, pods: Sequence[WorkloadPod], late: float) -> bool:
-    """Whether one of these pods was perhaps Ready at a moment, which may lie behind what belongs to a loss."""
+    """Whether one of these pods was perhaps Ready at a moment, which may lie after the time of the loss."""
     return late > scene.end(loss) or scene.ready(pods, late) is not False
 
 
 def _acquitted(scene: Scene, case: Replacement, at: float) -> str:
-    """Return why it may be none of the node's loss that its pod was seen to be gone, or bare, at a moment, or ""."""
+    """Return why the node's loss may not be the cause of a pod that is deleted, or unmutated, at a moment, or ""."""
     begin = scene.earliest(at)
     if others := scene.others(case.loss, begin, at, here=True):
         return _both(case.loss, others)
@@ -298,7 +298,7 @@ def _moment(at: float) -> str:
 
 
 def _doubt(case: Replacement) -> str:
-    """Return why a loss cannot be held against anybody, or ""."""
+    """Return why the cause of a loss is unknown, or ""."""
     if not case.loss.proved:
         return f"{case.loss.how}: {case.loss.node} was not proved to be lost"
     where = f"whether {case.lost.name} was on {case.loss.node} when it was harmed is not known"

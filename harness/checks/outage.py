@@ -97,7 +97,7 @@ def comes_back(
 
 
 def _span(loss: Loss, read: Read, fault: FaultSpan, *, before_healing: bool) -> tuple[float, float]:
-    """Return the time of a fault, and of those of other names with it; or when all, being proved, lasted."""
+    """Return the time of a fault and of those of other names with it, or the time in which all were in effect."""
     group = [fault, *(other for other in loss.blame.faults if other.name != fault.name)]
     last = loss.time.parts[-1][1]
     if not before_healing:
@@ -107,7 +107,7 @@ def _span(loss: Loss, read: Read, fault: FaultSpan, *, before_healing: bool) -> 
 
 
 def _may_end_sooner(loss: Loss, read: Read, begin: float, end: float) -> str:
-    """Return that a line is missing which may say that this time was over while something was still lost, or ""."""
+    """Return, in words, that a missing line may have ended this time while something was still lost, or ""."""
     holes = read.coverage.lost.within(begin, end).parts
     missed = [miss for miss in loss.missed if miss not in loss.weighed.excused]
     if not holes or not any(begin <= miss.answered and miss.asked < holes[-1][1] for miss in missed):
@@ -135,9 +135,9 @@ def _outlasted(loss: Loss, read: Read, begin: float, seconds: float) -> Verdict:
 
 
 def _begins(loss: Loss, begin: float) -> tuple[float, float]:
-    """Return when the first request was lost since a moment: no earlier and no later than, in seconds since then.
+    """Return when the first request was lost, at the earliest and at the latest, in seconds since a moment.
 
-    One whose cause is not known, or which another fault may have done, may be the first or not count.
+    A loss whose cause is unknown, or which another fault may have caused, may be the first one or not count.
     """
     certain, excused = set(loss.lost), set(loss.weighed.excused)
     spans = {miss: _placed(loss, miss) for miss in loss.missed if miss not in excused}
@@ -148,7 +148,7 @@ def _begins(loss: Loss, begin: float) -> tuple[float, float]:
 
 
 def _placed(loss: Loss, admission: Admission) -> tuple[float, float]:
-    """Return between which moments it was lost: at that of the call that failed, if it is known."""
+    """Return between which moments a request was lost: both are that of the failed call, if it is known."""
     failed = loss.whys[admission].at
     return (admission.asked, admission.answered) if failed is None else (failed, failed)
 

@@ -26,11 +26,11 @@ def enforcement_parity(
 
     They are compared round by round: in one round the canary asks both the same. A round in which one gave no answer is
     not compared. A disagreement lasted at least from its first round to its last one, at most from the agreement before
-    to that after; with 0 `seconds`, a single round is one too many, unless both changed their minds in it.
+    to that after; with 0 `seconds`, a single round is one too many, unless both changed their decision in it.
 
-    Inconclusive: they were not looked at for longer than that (with 0 s: than from one round to the next) while both
-    were in force, or differ in rounds only in which this machine was starved, or they agree, but fewer than `enough`
-    rounds can be compared.
+    Inconclusive: they were not seen for longer than that (with 0 s: than from one round to the next) while both were in
+    force, they differ only in rounds in which this machine was starved, or they agree, but fewer than `enough` rounds
+    can be compared.
     """
     streams = [asked(webhook), asked(policy)]
 
@@ -68,7 +68,7 @@ def enforcement_parity(
 
 
 def _worst(differ: Sequence[Disagreement], unseen: Spans, seconds: float) -> float:
-    """Return for how many seconds at most they differed at a time, if they did whenever nobody looked."""
+    """Return the longest disagreement in seconds, if they differed in all time that was not seen."""
     lasting = [Spans.of([(one.after, one.before)]) for one in differ if seconds or not one.passing]
     return max((unseen | span).longest for span in [Spans(), *lasting])
 

@@ -93,7 +93,7 @@ def _judge(generated: GeneratedPolicies, late: float, *, limited: bool) -> Verdi
 
 
 def _doubts(generated: GeneratedPolicies, late: float) -> tuple[str, list[Difference]]:
-    """Return why nothing is sure where nothing was seen to be wrong for too long, and which differences may be."""
+    """Return why it is uncertain that no difference lasted too long, and which differences may have."""
     unseen = lacking(generated, late)
     if doubtful := [difference for difference in generated.differences if difference.certain and difference.age > late]:
         words = f"{_counted(doubtful)}, perhaps for {late:g} s"
@@ -108,7 +108,7 @@ def _doubts(generated: GeneratedPolicies, late: float) -> tuple[str, list[Differ
 
 
 def _at_the_end(generated: GeneratedPolicies) -> str:
-    """Return which lists were not seen at the end, where something may be that is too young to judge, or ""."""
+    """Return which lists were not seen at the end, where a difference may be too young to judge, or ""."""
     unseen = {process: Spans(spans.parts[-1:]) for process, spans in generated.unseen().items()}
     end = generated.window[1]
     words = [
@@ -118,7 +118,7 @@ def _at_the_end(generated: GeneratedPolicies) -> str:
 
 
 def _finite(difference: Difference, coverage: Coverage) -> float:
-    """Return how long a difference lasted at most, as far as is recorded."""
+    """Return how long a difference lasted at most, in seconds, as far as is recorded."""
     return min(difference.until, coverage.until) - difference.since
 
 

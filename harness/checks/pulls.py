@@ -26,9 +26,9 @@ _WHY = "the clock was changed, or lines are missing"
 def asked_registry(repository: str, *, before: Names = "cut registry") -> Check:
     """Return the check that nodes asked the registry for the manifest of `repository` before the fault `before`.
 
-    With `imagePullPolicy: Always` they do for every container that starts, whether or not they have the image.
-    Inconclusive if none was seen to start then: they may have been asked to pull by somebody else. Violated: they did
-    not, though one was, and all that the registry logged is known.
+    With `imagePullPolicy: Always` they do so for every container that starts, whether or not they have the image.
+    Inconclusive if no container was seen to start then, because the pull may have another cause. Violated: they did
+    not, although one started, and the registry's log is fully known.
     """
 
     def check(recorded: History) -> Verdict:
@@ -53,9 +53,9 @@ def asked_no_registry(repository: str, *, before: Names = "cut registry") -> Che
 def no_request_during(fault: Names = "cut registry") -> Check:
     """Return the check that the registry answered no request while the fault lasted: a cut is a cut.
 
-    For faults that stop the registry or drop its packets; of several ones, or one that was repeated, each is judged.
-    The figure is how long they lasted together. Inconclusive: one was not proved or not healed, the registry's log was
-    not read to its end, or the clock was set, so that it is not known when a request was answered.
+    For faults that stop the registry or drop its packets; of several ones, or a repeated one, each is judged. The
+    figure is their total duration. Inconclusive: one was not proved or not healed, the registry's log was not read to
+    its end, or the clock was set, so that it is unknown when a request was answered.
     """
 
     def check(recorded: History) -> Verdict:
@@ -74,7 +74,7 @@ class _Log:
         follow(recorded, self._faults, self._requests, self._events, self._coverage)
 
     def asked(self, repository: str, names: Sequence[str], *, wanted: bool) -> Verdict:
-        """Return whether it was asked, or not, for the manifest of a repository before the first of these faults."""
+        """Return the verdict whether it was asked for the manifest of a repository before the first of these faults."""
         name, faults = " and ".join(names), self._faults.named(*names)
         if not faults or faults[0].proved is None:
             return Verdict("inconclusive", f"the fault {name} was not proved, so 'before the fault' is undefined")
@@ -102,7 +102,7 @@ class _Log:
         return Verdict("violated", words, at=begin) if wanted else Verdict("holds", words)
 
     def _unseen(self, name: str, begin: float, *, started: bool) -> str:
-        """Return why no request up to a moment means nothing, or ""."""
+        """Return why the lack of requests up to a moment proves nothing, or ""."""
         if unknown := self._requests.unknown(self._coverage, 0.0, begin):
             return f"the registry's log was not read up to {name}: requests may be missing from {unknown}"
         if started:
@@ -112,13 +112,13 @@ class _Log:
         return f"no container was seen to start before {name}{f': {why}' if why else ''}"
 
     def _unknown(self, fault: FaultSpan) -> Spans:
-        """Return of which moments of a fault a request, or its own proof, may be missing."""
+        """Return the moments of a fault at which a request, or its own proof, may be missing."""
         proved, healing = fault.proved or 0.0, min(fault.healing or 0.0, self._coverage.until)
         missing = self._requests.unknown(self._coverage, proved, healing)
         return missing | self._coverage.lost.within(fault.injected, proved)
 
     def silent(self, names: Sequence[str]) -> Verdict:
-        """Return whether it answered nothing while these faults lasted."""
+        """Return the verdict whether it answered no request while these faults lasted."""
         name, faults = " and ".join(names), self._faults.named(*names)
         over = [one for one in faults if one.proved is not None and one.healing is not None]
         proved = [(one.proved or 0.0, min(one.healing or 0.0, self._coverage.until)) for one in over]

@@ -83,11 +83,11 @@ class _Marks:
         self.decided: list[float] = []
 
     def takes(self, process: str) -> Take | None:
-        """Return what takes the entries of a process."""
+        """Return the function that takes the entries of a process, or None."""
         return self._take if process == RACE else None
 
     def close(self, end: float) -> None:
-        """Take notice of the end."""
+        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     def _take(self, entry: Entry) -> None:
         if entry.f == DECIDED:
@@ -96,7 +96,7 @@ class _Marks:
 
 @dataclass(frozen=True, eq=False)
 class _Time:
-    """The time of one repetition, certainly and perhaps, of one policy or ("") of all until they are asked for anew."""
+    """The time of one repetition, certain and possible, of one policy or ("") of all until they are asked for again."""
 
     generated: GeneratedPolicies
     since: float
@@ -106,7 +106,7 @@ class _Time:
 
     @property
     def words(self) -> str:
-        """What evidence says of it."""
+        """Its description in evidence."""
         return f"; all pods had seen that by {self.since:.1f} s" if self.policy else ""
 
     def left(self, late: float) -> Iterator[tuple[Difference, Spans]]:
@@ -135,7 +135,7 @@ class _Time:
         return (orphan for orphan in self.generated.orphans if self.policy in ("", orphan.kind.policy))
 
     def _ends(self, orphan: Difference) -> Span:
-        """Return when an orphan counts no more, perhaps and certainly."""
+        """Return when an orphan no longer counts, perhaps and certainly."""
         if self.policy:
             return self.until, self.perhaps[1]
         perhaps, certainly = self.generated.asked_anew(orphan.kind.policy, self.since)
@@ -150,7 +150,7 @@ def _judge(
     *,
     hidden: Spans = Spans(),  # noqa: B008 - it is frozen
 ) -> Verdict:
-    """Return the verdict on these times; when something was `hidden` of the templates there may have been others."""
+    """Return the verdict on these times; others may exist where changes of templates were `hidden`."""
     unseen = lacking(generated, late)
     if not times:
         return Verdict("inconclusive", "; ".join(filter(None, (words, unseen))))

@@ -31,9 +31,9 @@ def recovers_within(
     """Return the check that pods harmed in the way `how` while `during` lasts serve again within `seconds`.
 
     They must do so while it still lasts, and keep serving for `steady` seconds, or until the recording ends or
-    something else is done to them. Only what was harmed between the start of `during` and its healing counts. `during`
-    may be several faults: then it is the time of any of them, and those in effect must stay so. A fault that harms
-    other pods is no cause.
+    something else is done to them. Only pods harmed between the start of `during` and its healing count. `during` may
+    be several faults: then it is the time of any of them, and those in effect must stay so. A fault that harms other
+    pods is no cause.
 
     The figures are the phases since the harm, of the slowest pod, and how many pods were late, and how many of these
     waited for an image that could not be pulled. Inconclusive: no pod was harmed, a fault is not proved or ended too
@@ -61,9 +61,9 @@ def recovers_after(
 ) -> Check:
     """Return the check that pods harmed in the way `how` serve again within `seconds` of the end of `fault`.
 
-    And that they go on with it, as in `recovers_within`. Of several faults a pod counts for that which lasted when it
-    was harmed. The figure `after_heal_seconds` is how slow back-off makes that (0: it served before). Inconclusive: as
-    there, or the fault was not healed.
+    They must keep serving, as in `recovers_within`. With several faults, a pod belongs to the one that lasted when it
+    was harmed. The figure `after_heal_seconds` is how long back-off delays it (0: it served before). Inconclusive:
+    as in `recovers_within`, or the fault was not healed.
     """
     names = listed(fault)
 
@@ -85,13 +85,13 @@ def recovers_after(
 
 
 def end_of(history: PodHistory, fault: FaultSpan) -> float:
-    """Return when healing a fault began, or up to when it is to be judged."""
+    """Return when the healing of a fault began, or up to when it is judged, in seconds."""
     until = history.coverage.until
     return until if fault.healing is None else min(fault.healing, until)
 
 
 def joined(history: PodHistory, names: Sequence[str], verdicts: Sequence[Verdict], none: str) -> Verdict:
-    """Return the verdict on all pods, or `none` if there are none; figures are the largest ones, counts are added.
+    """Return the verdict on all pods, or `none` if there are none; figures are maxima, counts are added.
 
     `names` are the faults that the claim names. It does not hold if one of them is not proved, if lines are missing
     that may have recorded harm while they lasted, or if the history is cut off: more faults of these names may have
@@ -172,9 +172,9 @@ def _after(history: PodHistory, back: Recovery, seconds: float, steady: float, f
 
 
 def _return(back: Recovery, begin: float, limit: float, steady: float, stop: float) -> tuple[float | None, bool]:
-    """Return since when, of the time from `begin` to `limit`, it surely serves for good, and whether it perhaps does.
+    """Return since when, from `begin` to `limit`, it surely serves steadily, and whether it perhaps does.
 
-    For good is for `steady` seconds, or until `stop`.
+    Steadily is for `steady` seconds, or until `stop`.
     """
     end = min(limit + steady, stop)
     bad = back.away(begin, end)
@@ -191,7 +191,7 @@ def _return(back: Recovery, begin: float, limit: float, steady: float, stop: flo
 
 
 def _stop(history: PodHistory, back: Recovery, chosen: Sequence[FaultSpan]) -> float:
-    """Return until when whether it serves is due to nothing else, and is recorded."""
+    """Return until when its serving is recorded and affected by nothing else."""
     harm = back.harm
     hits = history.harms.hit(back.by.uid, back.by.node) if back.by else []
     again = [hit.at for hit in hits if hit.at > harm.at]
@@ -206,7 +206,7 @@ def _others(history: PodHistory, back: Recovery, chosen: Sequence[FaultSpan], ti
 
 
 def _unsure(back: Recovery, *, anywhere: bool = False) -> str:
-    """Return why it is not sure what was done to a pod, or who came in its place; or ""."""
+    """Return why it is uncertain what was done to a pod, or which pod replaced it, or ""."""
     harm = back.harm
     if back.lost is None:
         return f"{harm.pod} was not watched"
@@ -227,7 +227,7 @@ def _undecided(
     perhaps: bool,
     chosen: Sequence[FaultSpan],
 ) -> str:
-    """Return why a pod that did not surely come back in a time is no violation, or ""."""
+    """Return why a pod that did not certainly come back in time is no violation, or ""."""
     begin, limit = times
     others = [one.name for one in _others(history, back, chosen, times)]
     if others:
@@ -247,13 +247,13 @@ def _undecided(
 
 
 def _causes(back: Recovery, limit: float) -> tuple[Cause, ...]:
-    """Return that it waited for its image, and did not start in time, if so it was."""
+    """Return the cause that it waited for its image and did not start in time, if that is so."""
     started = back.started is not None and back.started <= limit
     return () if started or IMAGE_REASONS.isdisjoint(back.waited_for(limit)) else ("image pull failed",)
 
 
 def _again(history: PodHistory, harm: Harm, fault: FaultSpan) -> bool:
-    """Whether something was done to the same pod once more before the fault was healed: then that one counts."""
+    """Whether the same pod was harmed again before the fault was healed: then only the later harm counts."""
     end = end_of(history, fault)
     return any(harm.at < hit.at <= end for hit in history.harms.hit(harm.uid, ""))
 
@@ -263,7 +263,7 @@ def _lines(back: Recovery, serving: float | None) -> tuple[str, ...]:
 
 
 def _stints(back: Recovery, begin: float, end: float) -> str:
-    """Return, in words, when it served and did not go on with it, or ""."""
+    """Return, in words, when it served without keeping on, or ""."""
     stints = back.serving(begin, end)
     return f", but from {stints}" if stints else ""
 

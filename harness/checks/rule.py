@@ -1,4 +1,4 @@
-"""Rule: how every check decides, so that whoever sees less can only be less certain."""
+"""Rule: how every check decides, so that a history in which less was seen can only make it less certain."""
 
 from collections.abc import Iterable
 
@@ -12,9 +12,9 @@ _SHOWN = 3
 
 
 def bounded(certain: float, worst: float, allowed: float) -> Outcome:
-    """Return whether no more than `allowed` of something bad was there; all three are seconds, or counts.
+    """Return whether something bad stayed within `allowed`; all three are seconds, or counts.
 
-    `certain` is what was seen of it, `worst` what it may have been, with all that was not seen taken for bad.
+    `certain` is how much of it was seen, `worst` how much there may have been, with everything unseen counted as bad.
     """
     if certain > allowed:
         return "violated"

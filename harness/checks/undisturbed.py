@@ -22,7 +22,7 @@ _NOTICED_SECONDS = 10.0
 
 
 class _Change(NamedTuple):
-    """What changed of a pod: not before `since`, told `at` then, and from when on no starved machine made it."""
+    """A change of a pod: `since` when at the earliest, reported `at`; from `sure` on starvation is no cause."""
 
     since: float
     at: float
@@ -92,9 +92,9 @@ def _stays(history: PodHistory, life: PodLife, fault: FaultSpan, end: float) -> 
 
 
 def _changes(history: PodHistory, life: PodLife, begin: float, end: float) -> Iterator[_Change]:
-    """Yield what changed of a pod, perhaps between two moments.
+    """Yield the changes of a pod that may lie between two moments.
 
-    Until a pod is Ready again, all that is told of it follows from what a starved machine may have done to it.
+    Until a pod is Ready again, all further reports may follow from what a starved machine did to it.
     """
     before, over = life.at(begin), begin
     delayed = history.coverage.delayed([WATCH_PODS])
@@ -111,9 +111,9 @@ def _changes(history: PodHistory, life: PodLife, begin: float, end: float) -> It
 
 
 def _unexcused(history: PodHistory, life: PodLife, since: float, at: float, end: float) -> float:
-    """Return from when on a change is none that a starved machine made; infinite if it may be one.
+    """Return from when on starvation of this machine cannot be the cause of a change; infinite if it may always be.
 
-    It may if this machine was starved just then, and the pod was not away for longer than that.
+    It may be if this machine was starved just then, and the pod was not away for longer than that.
     """
     starved = history.coverage.blind.within(since, at).total
     if not starved:
@@ -124,7 +124,7 @@ def _unexcused(history: PodHistory, life: PodLife, since: float, at: float, end:
 
 
 def _over(life: PodLife, at: float) -> float:
-    """Return from when on, from a moment, a pod was told to be Ready, or to go; infinite if never."""
+    """Return when, after a moment, a pod was first reported as Ready or as terminating; infinite if never."""
     seen = (one for one in life.seen if one.at >= at)
     return next((one.at for one in seen if one.pod.ready or one.pod.deleted), inf)
 
@@ -157,7 +157,7 @@ def _answers(history: PodHistory, life: PodLife, fault: FaultSpan, end: float) -
 
 
 def _unless(history: PodHistory, life: PodLife, fault: FaultSpan, since: float, verdict: Verdict) -> Verdict:
-    """Return what was violated `since` then; inconclusive if another fault may be the cause, or lines of it missing."""
+    """Return the violation `since` then; inconclusive if another fault may be the cause, or lines may be missing."""
     at = since if verdict.at is None else verdict.at
     same = history.faults.named(fault.name)
     others = [one.name for one in history.others(same, life.uid, life.node, since - _NOTICED_SECONDS, at)]

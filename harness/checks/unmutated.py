@@ -80,7 +80,7 @@ def _whole(read: Read) -> Blame:
 
 
 class _Scope:
-    """What is to be judged of the time of some faults, or of all."""
+    """What is judged: the time of some faults, or all time."""
 
     def __init__(self, read: Read, workload: CreatedPods, loss: Loss, excused: Collection[str], enough: int) -> None:
         self._read = read
@@ -103,25 +103,25 @@ class _Scope:
 
     @property
     def bad(self) -> int:
-        """How many pods lack it for certain."""
+        """How many pods certainly lack the mutation."""
         return len(self.loss.lost) + len(self.strangers)
 
     @property
     def all(self) -> int:
-        """How many were created."""
+        """How many pods were created."""
         return self.asked + len(self.created)
 
     @property
     def open(self) -> int:
-        """How many may lack it: nobody knows whether they do, or whether that counts."""
+        """How many pods may lack it: whether they do, or whether that counts, is unknown."""
         excused = len(self.loss.weighed.excused)
         return len(self.loss.missed) - excused - len(self.loss.lost) + len(self.doubtful) + self._without_an_answer
 
     def shares(self) -> tuple[float, float]:
-        """Return the share that lacks it, at least and at most, from the begin to the worst end.
+        """Return the share of pods without it, at least and at most, from the start to the worst end.
 
-        Up to which moment all count that were created is not known of a fault that was not healed: the file may end
-        before that, or there may be nothing to heal.
+        For a fault that was not healed, the moment up to which all created pods count is unknown: the file may end
+        before it, or there may be nothing to heal.
         """
         faults = self._blame.faults
         healed = [fault.healed for fault in faults if fault.healed is not None and not fault.one_shot]
@@ -171,20 +171,20 @@ class _Scope:
             yield later
 
     def _causes(self) -> tuple[Cause, ...]:
-        """Return why what counts lacks it, the most frequent cause first."""
+        """Return why the pods that count lack it, the most frequent cause first."""
         whys = [*(self.loss.whys[miss] for miss in self.loss.lost), *(self.whys[pod] for pod in self.strangers)]
         return tuple(name for name, _ in Counter(name for why in whys for name in why.names).most_common())
 
     @property
     def _without_an_answer(self) -> int:
-        """How many may have been created, in the stretches in which nobody was answered."""
+        """How many may have been created in the stretches without any answer."""
         unseen, interval = self.loss.unseen, self.loss.interval
         if unseen.total == inf or not interval:
             return len(unseen.parts)
         return sum(max(1, round((end - begin) / interval) - 1) for begin, end in unseen)
 
     def _share(self, fewest: int, more: int, *, sure: bool) -> float:
-        """Return the worst share of those up to some miss, but of no fewer than so many, with some more misses."""
+        """Return the worst share up to any miss, of at least `fewest` pods, with some `more` misses."""
         pods, bare = sorted(pod.at for pod in self.created), sorted(pod.at for pod in self.strangers)
         ends = [(miss.asked, self.loss.heard.made_until(miss, self._begin)) for miss in self.loss.lost]
         ends += [(at, self.asked if sure else self.loss.heard.made_before(at, self._begin)) for at in bare]

@@ -73,9 +73,9 @@ def _asked(prove: Callable[[Cluster, Deadline], str], cluster: Cluster, deadline
 def claim_healing(
     history: HistoryWriter, record: Record, claimed: Iterable[str]
 ) -> Iterator[HarnessError | InvariantViolated]:
-    """Claim of each lasting fault of a finished history that it heals; yield what is raised for those that do not.
+    """Claim that each lasting fault of a finished history heals; yield the exceptions for those that do not.
 
-    Not of those of which one of the claims `claimed`, by their ids, says so. Each verdict is told in `record`.
+    Faults for which one of the claims `claimed` (ids) says so already are left out. Each verdict is added to `record`.
     """
     recorded = read(history.path)
     for check in implied(recorded, faults_of(heals.__name__, claimed)):

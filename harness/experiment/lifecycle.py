@@ -49,7 +49,7 @@ from chaos_harness.harness.undo import journal
 from chaos_harness.harness.undo.journal import Journal
 from chaos_harness.harness.verdict import CheckFunction, Claim, Expected, KnownBy, Verdict
 
-__all__ = ["FAULT", "Experiment"]
+__all__ = ["Experiment"]
 
 _PROVE_SECONDS, _SERVING_SECONDS, _LED_SECONDS = 45.0, 300.0, 360.0
 _HEAL_SECONDS = 600.0
@@ -374,7 +374,7 @@ class Experiment:
             last.close()
 
     def _claim_healing(self, raised: BaseException | None) -> None:
-        """Claim that each fault heals; who does not is a note of what was `raised` in the block, if anything was."""
+        """Claim that each fault heals; one that does not becomes a note of what the block `raised`, if anything."""
         if self.history.whole and self._claims_healing and self._faults:
             unhealed = list(claim_healing(self.history, self.record, self._claimed))
             if raised is None:

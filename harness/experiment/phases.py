@@ -11,7 +11,7 @@ from chaos_harness.harness.experiment.record import Phase, Record
 from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import BEGIN, END, EXPERIMENT
 
-__all__ = ["EXPERIMENT", "Phases", "convert_bad_scenario"]
+__all__ = ["Phases", "convert_bad_scenario"]
 
 
 @contextmanager

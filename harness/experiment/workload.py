@@ -21,7 +21,7 @@ from chaos_harness.harness.undo.journal import Journal
 from chaos_harness.harness.undo.promises import Undos
 from chaos_harness.harness.undo.put_object import put
 
-__all__ = ["Controller", "ControllerKind", "deploy"]
+__all__ = ["Controller", "deploy"]
 
 ControllerKind = Literal["Deployment", "StatefulSet", "DaemonSet"]
 

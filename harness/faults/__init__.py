@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from chaos_harness.clusters.deadline import Deadline
     from chaos_harness.harness.faults.injection import Injection
 
-__all__ = ["ONE_SHOT", "Fault", "OneShot"]
+__all__ = ["ONE_SHOT", "Fault"]
 
 
 class OneShot(Enum):

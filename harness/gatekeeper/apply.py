@@ -21,7 +21,7 @@ from chaos_harness.harness.undo.journal import Journal
 from chaos_harness.harness.undo.promises import Undos
 from chaos_harness.harness.undo.put_object import put
 
-__all__ = ["POLICIES", "enforce_policies"]
+__all__ = ["enforce_policies"]
 
 _PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 _BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"

@@ -18,7 +18,7 @@ from chaos_harness.harness.preparation import Preparation
 from chaos_harness.harness.undo.journal import Journal
 from chaos_harness.harness.undo.promises import Undos
 
-__all__ = ["AUDIT", "WEBHOOK", "cordon_nodes", "place_gatekeeper"]
+__all__ = ["cordon_nodes", "place_gatekeeper"]
 
 WEBHOOK, AUDIT = "webhook", "audit"
 """Values of the label that says what a pod of Gatekeeper does."""

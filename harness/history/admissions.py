@@ -12,13 +12,13 @@ from chaos_harness.harness.policies import ADMIT
 __all__ = ["NO_ANSWER", "Admission", "Answers", "answers"]
 
 NO_ANSWER = "no answer"
-"""The outcome of a question that was never answered, not even by who asked it."""
+"""The outcome of a question without any answer, not even a recorded error of the probe."""
 
 _OPEN_SECONDS = 15.0
 """More than any question waits for its answer."""
 
 _MANY = 1000
-"""More answers than come while one is waited for."""
+"""More answers than arrive during the wait for a single one."""
 
 _SILENT = ("unmutated", "admitted")
 _FAILED_CLOSED = ("timed out", "refused")
@@ -32,7 +32,7 @@ _WANTED = {
     ADMIT: "admitted",
     "deny by cel (vap)": "denied by policy",
 }
-"""What policies demanded when histories did not have it; it was "denied by webhook" of all others."""
+"""What policies demand in old histories, which do not record it; all others demand "denied by webhook"."""
 
 
 class Admission(NamedTuple):
@@ -60,12 +60,12 @@ class Admission(NamedTuple):
 
     @property
     def wanted(self) -> str:
-        """What the policy demands as the answer: see harness.policies.WantedOutcome; old histories do not have it."""
+        """The answer that the policy demands: see harness.policies.WantedOutcome; old histories do not record it."""
         return self.wants or _WANTED.get(self.policy, "denied by webhook")
 
     @property
     def webhook(self) -> str:
-        """The webhook that has to be called for it; "" if the API server decides by itself."""
+        """The webhook that must be called for it; "" if the API server decides alone."""
         if self.wanted == "mutated":
             return _MUTATION
         if self.wanted == "denied by policy":
@@ -74,14 +74,14 @@ class Admission(NamedTuple):
 
     @property
     def bypassed(self) -> bool:
-        """Whether it went by the policy: something that violates it was admitted, or a mutation is missing."""
+        """Whether the policy was bypassed: an object that violates it was admitted, or a mutation is missing."""
         return self.kind == "fail" and self.outcome in _SILENT
 
     @property
     def refused(self) -> bool:
         """Whether it was refused although it complies, or because the call of a webhook that fails closed failed.
 
-        What violates a policy and was denied by another one is neither bypassed nor refused.
+        A request that violates a policy and was denied by another one is neither bypassed nor refused.
         """
         if self.kind != "fail" or self.outcome in _SILENT:
             return False
@@ -103,11 +103,11 @@ class Answers:
         self._next = 0
 
     def takes(self, process: str) -> Take | None:
-        """Return what takes the entries of a process."""
+        """Return the function that takes the entries of a process, or None."""
         return self._take if process.startswith(f"{CANARY} ") else None
 
     def close(self, end: float) -> None:  # noqa: ARG002 - a reader's
-        """Give what waits for questions whose answers cannot come any more."""
+        """Pass on the answers that wait for questions whose own answers cannot come any more."""
         self._flush()
 
     def _take(self, entry: Entry) -> None:
@@ -143,7 +143,7 @@ class Answers:
             self._skip(entry.at)
 
     def _skip(self, now: float) -> None:
-        """Wait no longer for answers that cannot come any more."""
+        """Stop waiting for answers that cannot come any more."""
         self._give_up([seq for seq, entry in self._asked.items() if entry.at < now - _OPEN_SECONDS])
         oldest = min(self._asked, default=max(self._answered) + 1)
         for seq in sorted(seq for seq in self._answered if seq < oldest):
@@ -152,13 +152,13 @@ class Answers:
         self._go_on()
 
     def _go_on(self) -> None:
-        """Give all answers before the first one that is still waited for."""
+        """Pass on all answers before the first one that is still missing."""
         while self._next in self._answered:
             self._give(self._answered.pop(self._next))
             self._next += 1
 
     def _flush(self) -> None:
-        """Give what waits for a question that was never answered, and begin to count anew."""
+        """Pass on the answers that wait for an unanswered question, and start to count again."""
         self._give_up(list(self._asked))
         for seq in sorted(self._answered):
             self._give(self._answered[seq])

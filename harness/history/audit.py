@@ -1,7 +1,7 @@
-"""Audit: what the API servers' audit logs say of a request, found by its audit id or by a pod's uid.
+"""Audit: the decision of a request by the API servers' audit logs, looked up by its audit id or by a pod's uid.
 
-It says what became of a question that was never answered, and why a policy was not enforced, without guessing from what
-the API server logged at about that time.
+It determines the result of an unanswered question, and why a policy was not enforced, without guessing from what the
+API server logged at about that time.
 """
 
 from bisect import bisect_left
@@ -19,7 +19,7 @@ __all__ = ["Audit", "Decision", "WebhookReason"]
 
 _CREATED = 201
 _LONGEST_SECONDS = 65.0
-"""More than an API server works at a request: it gives up after 60 s."""
+"""More than the longest time that an API server works at a request: it gives up after 60 s."""
 
 _SLACK_SECONDS = 0.002
 _FAILED_CALL = 'failed calling webhook "{}"'
@@ -33,12 +33,12 @@ What = Literal[
 class Decision:
     """What an API server did with a request; moments are seconds of the history (None: unknown).
 
-    They are by the node's clock, whose offset is taken off, and may be `unsure` seconds too early or too late.
+    They are converted from the node's clock, give or take `unsure` seconds.
 
-    `code` is the status that it answered with, or would have: 201 is admitted. `called` are the mutating webhooks that
-    were called, and whether they changed the object; `failed_open` those that could not be, and were done without;
-    `denied_by` is the webhook or the ValidatingAdmissionPolicy that denied it. `seconds` is what "mutating" and
-    "validating" webhooks took, where that was long. `name` to `who` are of pods only.
+    `code` is the status of its answer, sent or not: 201 is admitted. `called` are the mutating webhooks that were
+    called, and whether they changed the object; `failed_open` those whose call failed and was ignored; `denied_by` is
+    the webhook or the ValidatingAdmissionPolicy that denied the request. `seconds` is how long "mutating" and
+    "validating" webhooks took, if that was long. `name`, `namespace` and `who` are of pods only.
     """
 
     code: int
@@ -56,24 +56,24 @@ class Decision:
 
     @property
     def admitted(self) -> bool:
-        """Whether the object was created, or would have been, by a dry run."""
+        """Whether the object was created, or would have been, in a dry run."""
         return self.code == _CREATED
 
 
 @dataclass(frozen=True)
 class WebhookReason:
-    """Why a request was decided as it was, as far as it hangs on one webhook.
+    """Why a request was decided as it was, as far as that depends on one webhook.
 
-    `what`: "failed open", it could not be called and was done without; "failed closed", the request was refused for
-    that; "called", it mutated (`mutated`) or did not; "not called", nobody wanted it to be; "no trace", one that only
-    validates allowed it or was not called; "denied", by whom `denied_by` says, and perhaps it was not called any more;
-    "refused" for another reason, as `said`; "broken off", who asked had gone before it was decided; "undecided", no API
-    server ever finished with it: it did not come there, or one was killed at it, which may have stored the object.
+    `what`: "failed open", the call failed and was ignored; "failed closed", it failed, so the request was refused;
+    "called", it mutated the object (`mutated`) or did not; "not called", it did not apply to the request; "no trace", a
+    validating webhook allowed the request or was not called; "denied" by `denied_by`, perhaps before this webhook was
+    called; "refused" for another reason (`said`); "broken off", the client disconnected before the decision;
+    "undecided", no API server finished it: it did not arrive, or a killed API server may have stored the object.
 
-    `logged` are the reasons that the API server logged meanwhile of calls of this webhook which failed: with several
-    that differ, which of them is this one's is not known. `took` is how many seconds webhooks of its kind took, or, if
-    that was not long, the whole request; None if it was decided at once. `at` is when its call failed, in seconds of
-    the history, if only one was logged meanwhile.
+    `logged` are the reasons of failed calls of this webhook that the API server logged meanwhile: if several differ,
+    which one applies is unknown. `took` is how many seconds webhooks of its kind took or, if that was not long, the
+    whole request; None if it was decided at once. `at` is when its call failed, in seconds of the history, if exactly
+    one was logged meanwhile.
     """
 
     what: What
@@ -88,14 +88,14 @@ class WebhookReason:
 
 
 class Audit:
-    """The requests of a history of which more is worth knowing than their answer says; a reader (see `following`).
+    """The audited decisions of questions without a good answer, and of pods; a reader (see `following`).
 
-    These are questions without a good answer and pods; those with one are forgotten. Ask it when the history is read:
-    the log is copied some seconds after the answers.
+    Questions with a good answer are dropped. Its results are valid once the history is read, because the log is copied
+    some seconds after the answers.
     """
 
     def __init__(self, coverage: Coverage) -> None:
-        """Read beside `coverage`, which knows when the logs were read: without that, nothing is known by absence."""
+        """Read together with `coverage`, which knows when the logs were read, so that a missing decision is a proof."""
         self._coverage = coverage
         self._asked: dict[str, float] = {}
         self._open: dict[int, tuple[str, float]] = {}
@@ -108,25 +108,25 @@ class Audit:
 
     @property
     def streams(self) -> tuple[str, ...]:
-        """The logs of all control planes, as coverage knows them; none in histories from before there were such."""
+        """The audit logs of all control planes, as streams of the coverage; none in old histories."""
         return tuple(sorted(stream for stream in self._coverage.streams if stream.startswith(f"{AUDIT} ")))
 
     def covered(self, begin: float, end: float) -> bool:
-        """Whether all that any API server decided between two moments is known: there is a log of each of them."""
+        """Whether all decisions of all API servers between two moments are known: each log is read for that time."""
         return len(self.streams) >= self._servers and not self._coverage.unknown(self.streams, begin, end)
 
     def decision_of(self, audit_id: str) -> Decision | None:
-        """Return what became of a question without a conclusive answer; None if no log that was read says it."""
+        """Return the decision of a question without a conclusive answer; None if no log that was read has it."""
         return self._decisions.get(audit_id)
 
     def decision_of_pod(self, uid: str) -> Decision | None:
-        """Return how the creation of a pod was decided; None if no log that was read says it."""
+        """Return the decision on the creation of a pod; None if no log that was read has it."""
         return self._pods.get(uid)
 
     def cause_of(self, audit_id: str, webhook: str) -> WebhookReason | None:
-        """Return why a question was decided as it was, as far as it hangs on `webhook`; None if that is not known.
+        """Return why a question was decided as it was, as far as that depends on `webhook`; None if unknown.
 
-        That no API server decided it is known once all logs are read for as long as one may work at it.
+        That no API server decided it is known once all logs are read for the longest time that a request may take.
         """
         decision = self._decisions.get(audit_id)
         if decision is not None:
@@ -137,12 +137,12 @@ class Audit:
         return WebhookReason("undecided", webhook)
 
     def cause_of_pod(self, uid: str, webhook: str) -> WebhookReason | None:
-        """Return why a pod was admitted as it was, as far as it hangs on `webhook`; None if that is not known."""
+        """Return why a pod was admitted as it was, as far as that depends on `webhook`; None if unknown."""
         decision = self._pods.get(uid)
         return None if decision is None else self._cause(decision, webhook)
 
     def takes(self, process: str) -> Take | None:
-        """Return what takes the entries of a process."""
+        """Return the function that takes the entries of a process, or None."""
         family = process.partition(" ")[0]
         if process == FAIL_OPEN:
             return self._take_call
@@ -151,7 +151,7 @@ class Audit:
         return {AUDIT: self._take_request, CANARY: self._take_question}.get(family)
 
     def close(self, end: float) -> None:  # noqa: ARG002 - a reader's
-        """Take notice of the end."""
+        """Finish reading; `end` is the last moment that is recorded, in seconds."""
         self._asked |= dict(self._open.values())
         self._open.clear()
         for calls in self._failed.values():
@@ -174,7 +174,7 @@ class Audit:
             del self._decisions[asked[0]]
 
     def _keep(self, seq: int) -> None:
-        """Remember a question that got no good answer, or none before its number was used again."""
+        """Keep a question that got no good answer, or none before its number was used again."""
         if asked := self._open.pop(seq, None):
             self._asked[asked[0]] = asked[1]
 
@@ -227,15 +227,15 @@ class Audit:
         if not decision.admitted:
             if _FAILED_CALL.format(webhook) in decision.said:
                 return "failed closed"
-            return "refused" if decision.code >= 400 else "broken off"  # noqa: PLR2004 - what is refused has such a code
+            return "refused" if decision.code >= 400 else "broken off"  # noqa: PLR2004 - the codes of refusals
         if webhook in decision.called:
             return "called"
         return "not called" if webhook in self._mutating else "no trace"
 
     def _logged(self, decision: Decision, webhook: str) -> list[tuple[float, str]]:
-        """Return what was logged of the webhook between the moments at which its call can have failed.
+        """Return the failed calls of the webhook that were logged while its call can have failed.
 
-        What mutates is called before what validates; how long they take is known of slow requests.
+        Mutating webhooks are called before validating ones; how long they take is known for slow requests.
         """
         if webhook not in decision.failed_open or decision.received is None or decision.decided is None:
             return []

@@ -9,13 +9,13 @@ from chaos_harness.harness.history.node_loss import NodeLoss
 from chaos_harness.harness.history.node_scene import Scene
 from chaos_harness.harness.history.vocabulary import WATCH_PODS, WATCH_SLICES
 
-__all__ = ["Excuse", "Excuses", "asked", "cause_of", "is_excused"]
+__all__ = ["Excuses", "asked", "cause_of", "is_excused"]
 
 Excuse = Literal["nobody in rotation", "endpoint on the lost node"]
 Excuses = tuple[Excuse, ...]
 
 _LAG_SECONDS = 2.0
-"""How much a call, or kube-proxy, may be behind those who were in rotation."""
+"""By how many seconds a call, or kube-proxy, may lag behind the EndpointSlices."""
 
 
 def is_excused(scene: Scene, loss: NodeLoss, birth: float, seen: float, excused: Excuses) -> bool | None:
@@ -38,13 +38,13 @@ def is_excused(scene: Scene, loss: NodeLoss, birth: float, seen: float, excused:
 
 
 def _near(coverage: Coverage, streams: Sequence[str], begin: float, end: float) -> tuple[float, float]:
-    """Return two moments, and what lies around them, in which moments of these streams are uncertain."""
+    """Return the two moments, moved outwards over the time around them in which these streams are uncertain."""
     around = [span for span in coverage.unseen(streams, 0.0, coverage.end) if span[0] <= end and span[1] >= begin]
     return min([begin, *(first for first, _ in around)]), max([end, *(last for _, last in around)])
 
 
 def _excuses(scene: Scene, loss: NodeLoss, begin: float, end: float) -> set[Excuse]:
-    """Return what may excuse that a pod was born without the mutation."""
+    """Return what may excuse that a pod was created without the mutation."""
     states = scene.rotation.between(begin, end)
     dead = any(scene.rotation.nodes.get(uid) == loss.node for uids in states for uid in uids)
     nobody: set[Excuse] = set() if all(states) else {"nobody in rotation"}

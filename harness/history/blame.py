@@ -12,33 +12,33 @@ from chaos_harness.harness.history.silences import DatedEvent, Moments, Silence
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import WATCH_LEASES, WATCH_NODES, WATCH_SYSTEM_PODS
 
-__all__ = ["FEW_RENEWALS", "ControlPlaneHarm", "KnownHarm"]
+__all__ = ["FEW_RENEWALS", "ControlPlaneHarm"]
 
 FEW_RENEWALS = 3
-"""Who was seen to renew less often may lead or not."""
+"""With fewer renewals seen than this, whether the holder leads is unknown."""
 
 _LEASE_LOST_SECONDS = 30.0
-"""How long nobody renews a lease that its holder could not renew: the holder gives up after 10 s, and whoever comes
-next waits for 15 s and asks every 2 s (client-go's leader election, with the defaults of Kubernetes)."""
+"""How long a lease stays without renewal if its holder cannot renew it: the holder gives up after 10 s, and the next
+leader waits for 15 s and tries every 2 s (client-go's leader election, with the defaults of Kubernetes)."""
 
 _HARMS_TOLD_SINCE = 2
-"""The first schema in which each fault tells what it ends; in older histories a name that is spared stands for that."""
+"""The first schema in which each fault records what it ends; in older histories a spared name stands for that."""
 
 _STREAM = {"lease": WATCH_LEASES, "container": WATCH_SYSTEM_PODS, "pod": WATCH_SYSTEM_PODS, "node": WATCH_NODES}
 
 
 @dataclass
 class KnownHarm:
-    """Harm, each with its moment, in words; and what may be harm or not."""
+    """Harm, in words and with its moment; `doubts` is what may be harm or not."""
 
     harm: list[tuple[float, str]] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
 
 
 class ControlPlaneHarm:
-    """What a history says of the control plane, but for what is to be spared.
+    """The harm that a history records of the control plane, without what is spared.
 
-    `spare` are names of leaders and nodes, from the first fault on; and whatever the faults themselves ended is.
+    Spared are leaders and nodes named in `spare`, from the first fault on, and all that the faults themselves ended.
     """
 
     def __init__(
@@ -51,14 +51,14 @@ class ControlPlaneHarm:
         self._moments: dict[str, Moments] = {}
 
     def moments(self, stream: str) -> Moments:
-        """Return when it was of which a watch told."""
+        """Return what dates the reports of a watch."""
         if stream not in self._moments:
             begin = self.plane.begin(stream, self.coverage)
             self._moments[stream] = Moments(self.coverage, [stream], begin)
         return self._moments[stream]
 
     def changes(self) -> KnownHarm:
-        """Return what did not stay as it was."""
+        """Return what did not stay as it was, as harm and doubts."""
         blamed = KnownHarm()
         for change in self.plane.changes:
             moment = self.moments(_STREAM[change.part.kind]).of(change.at)
@@ -74,7 +74,7 @@ class ControlPlaneHarm:
         return blamed
 
     def idle(self, seconds: float) -> KnownHarm:
-        """Return who did not renew a lease, or was not Ready, for more than some seconds."""
+        """Return which leases were not renewed, and what was not Ready, for more than some seconds."""
         blamed = KnownHarm()
         for down in self.plane.downs:
             moments = self.moments(_STREAM[down.part.kind])
@@ -86,17 +86,17 @@ class ControlPlaneHarm:
         return blamed
 
     def silences(self, name: str, longer: float) -> Iterator[Silence]:
-        """Return for how long a lease was not renewed: each time that was `longer`, and the longest one."""
+        """Yield the times in which a lease was not renewed: all `longer` ones, and the longest one."""
         lease, moments = self.plane.leases[name], self.moments(WATCH_LEASES)
         begin = self.plane.begin(WATCH_LEASES, self.coverage)
         first = None if lease.new else DatedEvent(begin, begin)
         place = ControlPlanePart(
             "lease", name, name if name == lease.part.node else ""
-        )  # whoever leads may be replaced in time
+        )  # a leader may be replaced in time
         return moments.silences(first, lease.seen, longer, *self._spared(place))
 
     def leaderless(self) -> list[str]:
-        """Return which leaders that count were seen too rarely to say that they lead."""
+        """Return the leaders that count and were seen to renew too rarely to prove that they lead."""
         few = [
             name
             for name in LEADERS
@@ -105,20 +105,20 @@ class ControlPlaneHarm:
         return [name for name in few if name not in self._spare]
 
     def unwatched(self) -> list[str]:
-        """Return of what nothing at all was seen."""
+        """Return the streams of which nothing at all was seen."""
         return [what for what, seen in (("pods", self.plane.containers), ("nodes", self.plane.nodes)) if not seen]
 
     def missing(self) -> Iterator[str]:
-        """Yield in words when changes may have come of which no watch told, not even afterwards."""
+        """Yield, in words, when changes may have happened that no watch reported, not even afterwards."""
         for stream in STREAMS:
             if missing := self.plane.missing(stream, self.coverage):
                 yield f"{stream} was not seen from {missing}"
 
     def _starved(self, change: PlaneChange, moment: DatedEvent) -> bool:
-        """Whether a change may be the doing of this machine, which was starved meanwhile: it deletes nothing.
+        """Whether a change may be caused by this machine, which was starved meanwhile; a deletion never is.
 
-        A node that was not Ready for longer than that was so for another reason, and so was a leader who did not renew
-        for as long as it takes to lose a lease, not counting the time in which this machine was starved.
+        Another cause is certain if a node was not Ready for longer than that, or if a leader did not renew for as long
+        as it takes to lose a lease, without the time in which this machine was starved.
         """
         since = self.moments(_STREAM[change.part.kind]).of(change.since)
         blind = self.coverage.blind
@@ -128,7 +128,7 @@ class ControlPlaneHarm:
         return starved > 0 and lasted <= longest and not change.gone
 
     def _spared(self, part: ControlPlanePart) -> tuple[Spans, Spans]:
-        """Return when what happens to a part does not count, and when perhaps not."""
+        """Return when changes of a part certainly do not count, and when they perhaps do not."""
         sure, unsure = self.plane.spared(part, self.faults)
         named = any(part.name == name or part.name.startswith(f"{name}-") for name in self._names)
         if named or part.node in self._spare:

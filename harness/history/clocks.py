@@ -20,7 +20,7 @@ class Offset:
 
     @classmethod
     def around(cls, offsets: Iterable["Offset"]) -> "Offset":
-        """Return one that allows all that any of these allows; without any, both clocks are taken for one."""
+        """Return the offset that covers all of these; without any, both clocks count as the same."""
         edges = [offset.seconds + sign * offset.unsure for offset in offsets for sign in (-1, 1)]
         if not edges:
             return cls()
@@ -28,10 +28,10 @@ class Offset:
 
 
 class Clocks:
-    """The readings of the nodes' clocks so far; readers of a history feed it, and it is no reader itself.
+    """The readings of the nodes' clocks so far; fed by readers of a history, and no reader itself.
 
     A node without a reading, as in old histories, is assumed to have this machine's clock. A newer reading replaces an
-    older one, and what was placed before is not placed again: so a claim is judged the same while its experiment runs
+    older one, and what was placed before is not placed again, so that a claim is judged the same during the experiment
     and afterwards.
     """
 
@@ -40,14 +40,14 @@ class Clocks:
         self._own: set[str] = set()
 
     def of(self, node: str = "") -> Offset:
-        """Return the offset of one node; without a name, or an unknown one, what fits all that were read.
+        """Return the offset of one node; without a name, or with an unknown one, an offset that covers all readings.
 
         The registry runs on the nodes' engine, and has their clock.
         """
         return self._read.get(node) or Offset.around(self._read.values())
 
     def take(self, entry: Entry) -> None:
-        """Take what was read of one clock."""
+        """Take one reading of a clock."""
         if entry.f == READ and entry.kind == "ok":
             node, value = entry.process.removeprefix(_PREFIX), entry.value
             self._read[node] = Offset(value["offset"], value["uncertainty"])
@@ -55,7 +55,7 @@ class Clocks:
                 self._own.add(node)
 
     def step(self, seconds: float) -> None:
-        """Take notice that this machine's clock was set: one that is not the same may have been, or not."""
+        """Take into account that this machine's clock was set: whether another clock was set, too, is unknown."""
         for node in self._own:
             was = self._read[node]
             self._read[node] = Offset.around((was, Offset(was.seconds - seconds, was.unsure)))

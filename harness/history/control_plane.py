@@ -1,4 +1,4 @@
-"""Control plane: leaders and their leases, what of kube-system ran and was Ready, and what a fault itself ended."""
+"""Control plane: leaders and their leases, containers and pods of kube-system, nodes, and what faults ended."""
 
 from array import array
 from collections.abc import Mapping
@@ -23,18 +23,18 @@ from chaos_harness.harness.history.vocabulary import (
     WATCH_SYSTEM_PODS,
 )
 
-__all__ = ["LEADERS", "STREAMS", "ControlPlane", "ControlPlanePart", "Down", "Lease", "PlaneChange"]
+__all__ = ["LEADERS", "STREAMS", "ControlPlane", "ControlPlanePart", "PlaneChange"]
 
 LEADERS = ("kube-controller-manager", "kube-scheduler")
-"""Whose leases tell that they lead; nodes have leases, too."""
+"""The leaders, whose leases show that they lead; nodes have leases, too."""
 
 STREAMS = (WATCH_LEASES, WATCH_SYSTEM_PODS, WATCH_NODES)
-"""What a control plane is judged by."""
+"""The streams by which a control plane is judged."""
 
 _OF_NODES = "kube-node-lease"
 _MIRROR = "kubernetes.io/config.mirror"
 _RECOVERS_SECONDS = 60.0
-"""For so long after its healing what a harmed place tells of is still its fault's, though another one has begun."""
+"""For how many seconds after its healing a fault still owns what it harmed, even if another fault has begun."""
 
 _RUNNING: Mapping[str, Any] = {"running": {}}
 _GONE = "gone"
@@ -46,8 +46,8 @@ Object = Mapping[str, Any]
 class ControlPlanePart:
     """A leader's or a node's `lease`, a `container`, a `pod` or a `node`, by name, and where it is.
 
-    `node` is the one that it is on; of a leader's lease that of its holder. `pod` is the one whose state tells of it,
-    `container` the id of the one that ran.
+    `node` is the one that it is on; for a leader's lease, that of the holder. `pod` is the pod whose status reports it,
+    `container` the id of the container that ran.
     """
 
     kind: Literal["lease", "container", "pod", "node"]
@@ -59,10 +59,10 @@ class ControlPlanePart:
 
 @dataclass(frozen=True)
 class PlaneChange:
-    """Something that should have stayed as it was and did not; `at` is when that was seen.
+    """A change of something that should have stayed as it was; `at` is when it was reported, in seconds.
 
-    `since` is when a lease was seen to be renewed last, or a node to be no longer Ready that is so again; else `at`.
-    `gone`: it is not there any more.
+    `since` is when a lease was last seen to be renewed, or when a node that is Ready again stopped being so; else `at`.
+    `gone`: it was deleted.
     """
 
     part: ControlPlanePart
@@ -74,9 +74,9 @@ class PlaneChange:
 
 @dataclass
 class Down:
-    """A pod or a node that was seen not to be Ready, from `since` to `until` (None: to the end), in seconds.
+    """A pod or a node that was reported as not Ready, from `since` to `until` (None: to the end), in seconds.
 
-    It has no duration if it came and went in a gap of the watch.
+    Its duration is 0 if both lie in a gap of the watch.
     """
 
     part: ControlPlanePart
@@ -86,10 +86,10 @@ class Down:
 
 @dataclass
 class Lease:
-    """The moments at which each renewal was seen; `new`: its creation was seen, so that no renewal was late before.
+    """The moments at which renewals of a lease were seen; `new`: its creation was seen, so none was late before.
 
-    `holder` is the leader with its number of transitions; "" for a node. Times written in a lease are compared with
-    each other only: they are by another clock, which may be set.
+    `holder` is the leader with its number of transitions; "" for a node. Times written in a lease are compared only
+    with each other: they are by another clock, which may be set.
     """
 
     part: ControlPlanePart
@@ -101,7 +101,7 @@ class Lease:
 
 @dataclass
 class _Pod:
-    """What was told last of a pod: its containers (id, in words, whether it was counted as ended), its readiness."""
+    """The last report of a pod: its containers (id, in words, whether it was counted as ended), its readiness."""
 
     containers: dict[str, tuple[str, str, bool]] = field(default_factory=dict)
     down: Down | None = None
@@ -116,7 +116,7 @@ class _Harm:
     containers: frozenset[str]
 
     def hits(self, part: ControlPlanePart) -> bool:
-        """Whether what happens to a part is what this did: a container by its id, anything else by its place."""
+        """Whether it harmed a part: a container is compared by its id, anything else by its pod or node."""
         if not self.pod:
             return self.node == part.node
         if part.kind == "container":
@@ -127,10 +127,9 @@ class _Harm:
 class ControlPlane:
     """What the watches saw of the control plane; a reader (see `following`).
 
-    `began` is when each watch was begun, `listed` when it knew all there was; those that were `late` did not from the
-    begin on. In a gap that ended with a new list no
-    change is missed: leases and containers count theirs, conditions date them, objects that are made anew have another
-    uid, and the list tells of each that differs.
+    `began` is when each watch started, `listed` the moments of its complete lists; a watch in `late` had none at its
+    start. A gap that ends with a new list hides no change: leases and containers count their changes, conditions date
+    them, an object that is created again has another uid, and the list reports each object that differs.
     """
 
     def __init__(self) -> None:
@@ -147,7 +146,7 @@ class ControlPlane:
         self._nodes: dict[str, tuple[str, Down | None]] = {}
 
     def takes(self, process: str) -> Take | None:
-        """Return what takes the entries of a process."""
+        """Return the function that takes the entries of a process, or None."""
         take = {WATCH_LEASES: self._take_lease, WATCH_SYSTEM_PODS: self._take_pod, WATCH_NODES: self._take_node}
         if process == HARM:
             return self._take_harm
@@ -168,14 +167,14 @@ class ControlPlane:
         return watched
 
     def close(self, end: float) -> None:
-        """Take notice of the end."""
+        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     def spared(self, part: ControlPlanePart, faults: Faults) -> tuple[Spans, Spans]:
-        """Return when what happens to a part is a fault's own doing, and when that of a fault that was not proved.
+        """Return when changes of a part are caused by a fault itself, and when by a fault that was not proved.
 
-        It is if a fault harmed the node that the part is on, its pod, or just this container, until that fault's time
-        is over (see `Faults.window`), and what it harmed had time to recover. A container that was harmed ran until
-        then, so that its end is that harm's however late it was told.
+        They are if a fault harmed the part's node, its pod, or exactly this container, until that fault's time is over
+        (see `Faults.window`) and the harmed part had time to recover. A harmed container ran until the harm, so its end
+        is caused by it, however late it was reported.
         """
         sure: list[Span] = []
         unsure: list[Span] = []
@@ -191,7 +190,7 @@ class ControlPlane:
         return Spans.of(sure), Spans.of(unsure)
 
     def missing(self, stream: str, coverage: Coverage) -> Spans:
-        """Return when a change in one of the streams may have come that nobody was told of, not even afterwards."""
+        """Return when a change in one of the streams may have happened that was never reported."""
         began, listed = self.began.get(stream, 0.0), self.listed.get(stream, set())
         begin = self.begin(stream, coverage)
         gaps = coverage.unknown([stream], begin, inf)
@@ -200,7 +199,7 @@ class ControlPlane:
         return (gaps - Spans.of(listed_anew)) | coverage.lost.within(begin, coverage.until)
 
     def begin(self, stream: str, coverage: Coverage) -> float:
-        """Return since when a stream is judged: since its watch was begun, if the line that tells so is there."""
+        """Return since when a stream is judged: from the start of its watch, if that line is not missing."""
         return min([self.began.get(stream, 0.0), *(begin for begin, _ in coverage.lost)])
 
     def _take_harm(self, entry: Entry) -> None:
@@ -232,7 +231,7 @@ class ControlPlane:
         part = ControlPlanePart("pod", name, (pod_object.get("spec") or {}).get("nodeName", ""), name)
         pod = self._pods.setdefault(name, _Pod())
         if entry.f == DELETED:
-            if _MIRROR in (pod_object["metadata"].get("annotations") or {}):  # what it shows may run on
+            if _MIRROR in (pod_object["metadata"].get("annotations") or {}):  # the pod behind it may run on
                 pod.down = self._ready(part, entry, pod.down, ready=False)
                 return
             self._changed(part, entry, "pod", name, "there" if pod.containers else "", _GONE)
@@ -250,7 +249,7 @@ class ControlPlane:
             pod.down, pod.since = self._ready(part, entry, pod.down, ready=ready), since
 
     def _take_container(self, pod: ControlPlanePart, entry: Entry, known: _Pod, status: Object) -> None:
-        """Take what a pod says of a container; while one waits to be started again, its id is that of the dead one."""
+        """Take a container's status from its pod; while it waits for a restart, its id is that of the ended one."""
         identity, name = (status.get("containerID") or "").rpartition("/")[2], str(status.get("name"))
         if not identity:
             return
@@ -286,7 +285,7 @@ class ControlPlane:
             self.changes.append(PlaneChange(part, entry.at, words, begin, after == _GONE))
 
     def _ready(self, part: ControlPlanePart, entry: Entry, down: Down | None, *, ready: bool) -> Down | None:
-        """Return since when a part is down, if it still is."""
+        """Return the time in which a part is not Ready, if it still is not."""
         if ready and down is not None:
             down.until = entry.at
         elif not ready and down is None:

@@ -1,8 +1,8 @@
-"""Coverage: when each stream of a history was really seen; what was not seen did not "not happen".
+"""Coverage: when each stream of a history was really seen; what was not seen may have happened.
 
-A stream is one thing that somebody kept looking at: a list of objects (by its watch's process), one policy
-(`asked(policy)`), one webhook pod (`replica(uid)`), the API server (`api_server(operation)`), a log (its process), and
-how late a watch is (NUMBER): it is seen where a number that was written was told of in time.
+A stream is one observed thing: a list of objects (by its watch's process), one policy (`asked(policy)`), one webhook
+pod (`replica(uid)`), the API server (`api_server(operation)`), a log (its process), and how late a watch is (NUMBER):
+it is seen where a written number was reported in time.
 """
 
 from collections.abc import Iterable, Mapping
@@ -35,16 +35,16 @@ from chaos_harness.harness.history.vocabulary import (
     is_watch,
 )
 
-__all__ = ["LAG", "Coverage", "StreamCoverage", "api_server", "asked", "replica"]
+__all__ = ["LAG", "Coverage", "api_server", "asked", "replica"]
 
 LAG = 1.0
-"""How many seconds after another, or after this machine was starved, a watch may tell of what came at a moment."""
+"""How many seconds after another watch, or after starvation of this machine, a watch may report the same moment."""
 
 _LEAST = 1e-6
-"""How long a hole between two lines of one moment is: moments are written with six digits."""
+"""The length in seconds of a hole between two lines of the same moment: moments are written with six digits."""
 
 _SIGNS_SINCE = 2
-"""The first schema in which watches tell of each sign of life; in older ones silence is taken for peace."""
+"""The first schema in which watches record each sign of life; in older ones silence counts as seen."""
 
 
 _RESOLUTION_SECONDS = 1.0
@@ -56,7 +56,7 @@ def asked(policy: str) -> str:
 
 
 def replica(uid: str, question: str = "") -> str:
-    """Return the stream of one question to one webhook pod; who asks only one gives it no name."""
+    """Return the stream of one question to one webhook pod; a single question has no name."""
     return f"{REPLICA} {uid} {question}".rstrip()
 
 
@@ -69,9 +69,9 @@ def api_server(operation: str) -> str:
 class StreamCoverage:
     """When one stream was seen.
 
-    `spans`: as it happened. `known`: when nothing of it can be missing, though the moments of what a watch told
-    after a gap, from which it went on where it was, are not known. `interval` is how far apart, in seconds, two
-    looks at it are when all goes well; 0 if it is told of each change.
+    `spans`: when changes were seen as they happened. `known`: when no change can be missing; this includes gaps from
+    which a watch resumed, in which the moments of changes are unknown. `interval` is the usual time between two
+    observations, in seconds; 0 if each change is reported.
     """
 
     spans: Spans = field(default_factory=Spans)
@@ -80,24 +80,24 @@ class StreamCoverage:
 
     @property
     def tolerance(self) -> float:
-        """How many seconds between two looks may pass until something was not seen; 0 for what tells of each change.
+        """How many seconds may lie between two observations before that time is unseen; 0 if each change is reported.
 
-        That is one and a half times the interval, and a second at least: on a machine that two clusters share no
-        thread runs to the tenth of a second, so that "never" is a word for "never for longer than a second".
+        That is 1.5 times the interval, and at least 1 s: on a machine with two clusters threads are not scheduled to a
+        tenth of a second, so that "never" means "never for longer than a second".
         """
         return max(self.interval * JITTER, _RESOLUTION_SECONDS) if self.interval else 0.0
 
 
 class Coverage:
-    """Which stream of a history was seen when; a reader (see `following`).
+    """When each stream of a history was seen; a reader (see `following`).
 
-    `blind` is when nothing was seen as it happened, in whichever stream: this machine was starved or slept, the
-    clock was set, or lines of the file are missing. `lost` is the last of these: nothing is known of it at all; `holes`
-    are the same, as far as is read, for readers that come behind this one.
+    `blind` is when nothing was seen as it happened, in any stream: this machine was starved or slept, the clock was
+    set, or lines of the file are missing. `lost` is only the time of missing lines, of which nothing at all is known;
+    `holes` are the same, as far as is read, for readers that come after this one.
     `ended` is whether the history was recorded up to its `end`, in seconds.
-    `lag` is how late the watch on the numbered object was. That is proved of this one watch: each has a connection of
-    its own, and what another one did not tell of is not known from it, so that it makes nothing else unseen. Else a
-    history without it, in which less is seen, would be judged more surely. `clocks` are the nodes', as far as is read.
+    `lag` is how late the watch on the numbered object was. It is proved for this watch only, because each watch has its
+    own connection, so it makes no other stream unseen. (Otherwise a history without it, in which less is seen, would be
+    judged with more certainty.) `clocks` are those of the nodes, as far as is read.
     """
 
     def __init__(self, recorded: History) -> None:
@@ -120,9 +120,9 @@ class Coverage:
 
     @property
     def until(self) -> float:
-        """Where a window without an end has its end: where it was last judged, else with the last entry.
+        """The end of a window without an end, in seconds: when claims were last judged, else the last entry.
 
-        From then on each probe gave one more sign of life, so that nothing that came before it is missing.
+        After that each probe recorded one more sign of life, so that nothing that happened before it is missing.
         """
         return self.end if self._judged is None else self._judged
 
@@ -133,11 +133,11 @@ class Coverage:
 
     @property
     def streams(self) -> tuple[str, ...]:
-        """All that anybody looked at."""
+        """All observed streams."""
         return (*self._watches, *self._questions, *self._logs)
 
     def of(self, stream: str) -> StreamCoverage:
-        """Return when a stream was seen; never, if nobody looked at it."""
+        """Return when a stream was seen; never, if it was not observed."""
         source = self._watches.get(stream) or self._questions.get(stream) or self._logs.get(stream)
         if source is None:
             return StreamCoverage()
@@ -145,20 +145,20 @@ class Coverage:
         return StreamCoverage(seen - self.blind, source.known() - self.lost, source.interval)
 
     def fill(self, stream: str, moments: Iterable[float]) -> None:
-        """Take notice, when all is read, that what was asked at these moments was decided, though no answer says so."""
+        """Count the questions at these moments as answered, once all is read: another source decided them."""
         if stream in self._questions:
             self._questions[stream].fill(sorted(moments))
 
     def gap(self, process: str) -> float | None:
-        """Return since when a watch does not see any more, as far as is read; None: it sees, or never did."""
+        """Return since when a watch no longer sees, as far as is read; None: it sees, or never did."""
         watch = self._watches.get(process)
         return watch.gap if watch else None
 
     def unseen(self, streams: Iterable[str], begin: float, end: float) -> Spans:
         """Return when, between two moments, not all of these streams were seen as it happened.
 
-        What is no longer than the `tolerance` of a stream counts as seen. `end` may be infinite: then all
-        that is to be judged counts (see `until`), and what a history without an end mark lacks is unseen for ever.
+        A time up to the `tolerance` of a stream counts as seen. `end` may be infinite: then all that is judged counts
+        (see `until`), and after the last entry of a history without an end mark everything is unseen for ever.
         """
         return self._missing({stream: self.of(stream).spans for stream in streams}, begin, end)
 
@@ -167,14 +167,14 @@ class Coverage:
         return self._missing({stream: self.of(stream).known for stream in streams}, begin, end)
 
     def delayed(self, streams: Iterable[str]) -> Spans:
-        """Return when what was told of these streams may have come before: while they were not seen, or just after.
+        """Return when reports of these streams may be of earlier moments: while they were not seen, or just after.
 
-        For whoever was starved tells of it only then, one after the other.
+        A starved thread reports what it missed only afterwards, one change after the other.
         """
         return self.unseen(streams, 0.0, self.end) | Spans.of((begin, end + LAG) for begin, end in self.blind)
 
     def takes(self, process: str) -> Take | None:
-        """Return what takes the entries of a process: all are looked at for lines that are missing."""
+        """Return the function that takes the entries of a process: all are checked for missing lines."""
         take = self._take_of(process)
         if take is None:
             return self._count
@@ -186,7 +186,7 @@ class Coverage:
         return both
 
     def close(self, end: float) -> None:
-        """Take notice of where the history ends."""
+        """Finish reading; `end` is the last moment that is recorded, in seconds."""
         self.end = end
         self.lost = Spans.of(self.holes)
         self.blind = Spans.of((*self._late, *self.holes))
@@ -207,7 +207,7 @@ class Coverage:
         return missing
 
     def _count(self, entry: Entry) -> None:
-        """Notice a hole in the numbers of the entries: whatever stood there, in whichever stream, is not known."""
+        """Notice a hole in the numbers of the entries: what is missing there, in any stream, is unknown."""
         if entry.index != self._index + 1:
             self.holes.append((self._last, max(entry.at, self._last + _LEAST)))
         self._index, self._before, self._last = entry.index, self._last, entry.at
@@ -236,7 +236,7 @@ class Coverage:
         return takes.get(family)
 
     def _take_asked(self, entry: Entry) -> None:
-        """Take a question of the admission probe: there are so many of them that half of the time for each counts."""
+        """Take a question of the admission probe; fast, because there are so many of them."""
         value = entry.value or {}
         which = value.get("seq", entry.process)
         if entry.kind == "invoke":
@@ -303,7 +303,7 @@ class Coverage:
 
 
 def _stream(entry: Entry) -> str:
-    """Return the stream of a question or an answer of who waits for each answer."""
+    """Return the stream of a question or an answer, for probes that wait for each answer."""
     value: dict[str, Any] = entry.value or {}
     return (
         api_server(entry.f) if entry.process == API_SERVER else replica(value.get("uid", ""), value.get("question", ""))

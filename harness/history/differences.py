@@ -1,4 +1,4 @@
-"""Differences: what existed and was not asked for, was missing, or had other content, and for how long."""
+"""Differences: what existed without being asked for, was missing, or had other content, and for how long."""
 
 from dataclasses import dataclass
 from math import inf
@@ -57,9 +57,9 @@ class DifferenceKind(NamedTuple):
 
 @dataclass(frozen=True)
 class Difference:
-    """One difference, in seconds of the history: `since` when at most, `until` when; `over` if it was seen to end.
+    """One difference, from `since` to `until` at most, in seconds of the history; `over` if its end was seen.
 
-    `certain` is when it was seen to be there: what may have changed while nobody looked does not count.
+    `certain` is when it was certainly there: time that was not seen does not count.
     """
 
     kind: DifferenceKind
@@ -70,12 +70,12 @@ class Difference:
 
     @property
     def age(self) -> float:
-        """How long it lasted, at most."""
+        """How long it lasted at most, in seconds."""
         return self.until - self.since
 
     @property
     def stands(self) -> bool:
-        """Whether it was there at the end, without a doubt."""
+        """Whether it was certainly there at the end."""
         return not self.over and bool(self.certain) and self.certain.parts[-1][1] == self.until
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Events: what was told of objects by those who look after them, mostly of a pod by its kubelet."""
+"""Events: Kubernetes Events that components reported about objects, mostly a kubelet about its pods."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from chaos_harness.harness.history.following import Take
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.vocabulary import ADDED, MODIFIED, WATCH_EVENTS
 
-__all__ = ["FAILED", "PULLING", "STARTED", "Event", "Events"]
+__all__ = ["FAILED", "PULLING", "STARTED", "Events"]
 
 PULLING, FAILED, STARTED = "Pulling", "Failed", "Started"
 """Reasons of a kubelet: it pulls an image, something with a container failed, a container runs."""
@@ -14,7 +14,7 @@ PULLING, FAILED, STARTED = "Pulling", "Failed", "Started"
 
 @dataclass(frozen=True)
 class Event:
-    """What was told of the object `uid`, and when (seconds)."""
+    """An Event about the object `uid`; `at` is in seconds of the history."""
 
     at: float
     uid: str
@@ -23,23 +23,23 @@ class Event:
 
 
 class Events:
-    """The events that came while they were watched, in their order; a reader (see `following`)."""
+    """The Events that were reported while they were watched, in order; a reader (see `following`)."""
 
     def __init__(self, process: str = WATCH_EVENTS) -> None:
         self.all: list[Event] = []
         self._process = process
 
     def first(self, reason: str, uid: str, since: float) -> Event | None:
-        """Return what was first told for this reason of an object, `since` then."""
+        """Return the first Event with this reason about an object at or after `since`; None if there is none."""
         fitting = (event for event in self.all if event.uid == uid and event.reason == reason and event.at >= since)
         return next(fitting, None)
 
     def takes(self, process: str) -> Take | None:
-        """Return what takes the entries of a process."""
+        """Return the function that takes the entries of a process, or None."""
         return self._take if process == self._process else None
 
     def close(self, end: float) -> None:
-        """Take notice of the end."""
+        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     def _take(self, entry: Entry) -> None:
         thing = (entry.value or {}).get("object")

@@ -1,4 +1,4 @@
-"""Excuses: which bad answers do not count, because of a cause that a claim excuses, and of which nobody knows."""
+"""Excuses: which bad answers do not count, because a claim excuses their cause, and for which that is unknown."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Literal
 from chaos_harness.harness.history.admissions import Admission
 from chaos_harness.harness.history.webhook_failures import NOT_LOGGED, Why
 
-__all__ = ["BadAnswers", "Standing", "standing", "weighed"]
+__all__ = ["BadAnswers", "standing", "weighed"]
 
 Standing = Literal["counted", "excused", "unread"]
 
@@ -21,14 +21,14 @@ _ABOUT_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class BadAnswers:
-    """Bad answers, by whether they count: for certain, not at all (`excused`), or nobody knows (`unread`)."""
+    """Bad answers, by whether they count: certainly (`counted`), not at all (`excused`), or unknown (`unread`)."""
 
     counted: tuple[Admission, ...]
     excused: tuple[Admission, ...] = ()
     unread: tuple[Admission, ...] = ()
 
     def among(self, chosen: Collection[Admission]) -> "BadAnswers":
-        """Return those that are among some."""
+        """Return only those that are among the `chosen` ones."""
         counted, excused, unread = (
             tuple(admission for admission in part if admission in chosen)
             for part in (self.counted, self.excused, self.unread)
@@ -41,8 +41,8 @@ def weighed(
 ) -> BadAnswers:
     """Return which bad answers of one policy count if these `causes` are excused.
 
-    What is excused is a single event, one of those that were `alone`: what nobody answers any more times out, too.
-    If the logs are not `trusted`, nothing is excused, and what was not logged may have been.
+    Only isolated bad answers (`alone`) are excused, because requests to a webhook that is down time out, too. If the
+    logs are not `trusted`, nothing is excused, and a cause that was not logged may have existed.
     """
     if not causes:
         return BadAnswers(tuple(whys))
@@ -55,10 +55,10 @@ def weighed(
 
 
 def standing(why: Why, webhook: str, took: float, causes: Collection[str], *, trusted: bool) -> Standing:
-    """Return whether a single event counts that took so many seconds, as far as who asked can say.
+    """Return whether an isolated bad answer counts; `took` is its duration in seconds, as the client measured it.
 
-    It is excused if its cause is known and one of `causes`; a time-out is one if it lasted as long as the API server
-    waits. What is not known counts unless it could be excused.
+    It is excused if its cause is known and one of `causes`; a time-out must have lasted as long as the API server
+    waits. An unknown cause counts unless it could be excused.
     """
     waits = _waits(why, webhook)
     lasted = min(took, took if why.took is None else why.took) >= waits - _ABOUT_SECONDS
@@ -71,6 +71,6 @@ def standing(why: Why, webhook: str, took: float, causes: Collection[str], *, tr
 
 
 def _waits(why: Why, webhook: str) -> float:
-    """Return for how many seconds the API server waits for the webhook, which it may have said."""
+    """Return for how many seconds the API server waits for the webhook; its error message may contain that."""
     said = _TIMEOUT.search(why.said)
     return float(said[1]) if said else _LONG_SECONDS.get(webhook, _USUAL_SECONDS)

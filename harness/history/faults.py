@@ -1,4 +1,4 @@
-"""Faults: what was done to the cluster on purpose, when it was proved and healed, and which time belongs to which."""
+"""Faults: which faults a history has, when they were injected, proved and healed, and which time belongs to which."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _NOTHING = "nothing to heal"
 
 
 def listed(names: Names) -> tuple[str, ...]:
-    """Return names as a tuple, also if there is only one."""
+    """Return one name, or several, as a tuple."""
     return (names,) if isinstance(names, str) else tuple(names)
 
 
@@ -26,9 +26,9 @@ def listed(names: Names) -> tuple[str, ...]:
 class FaultSpan:
     """One fault; moments are seconds of the history (None: never).
 
-    `id` is its process ("fault 2"), for two faults may have one `name`. `proved` is when its effect was first
-    observed, `healing` when it began to be taken back, `healed` when that was proved. `one_shot`: its harm lasts no
-    longer than the blow. One whose first line is missing has been `injected` at -inf.
+    `id` is its process ("fault 2"), because two faults may have the same `name`. `proved` is when its effect was first
+    observed, `healing` when its undo began, `healed` when that was proved. `one_shot`: its harm does not last, so
+    there is nothing to heal. One whose first line is missing has been `injected` at -inf.
     """
 
     id: str
@@ -44,12 +44,12 @@ class FaultSpan:
 
     @property
     def one_shot(self) -> bool:
-        """Whether the harm lasts no longer than the blow; old histories said so only when there was nothing to heal."""
+        """Whether its harm does not last; old histories record that only if there was nothing to heal."""
         return self.blow or self.heal_proof.startswith(_NOTHING)
 
     @property
     def harm(self) -> Span:
-        """From when to when it lasted: until it was proved to be healed, or for ever."""
+        """The time from its injection until it was proved to be healed, or for ever."""
         return self.injected, inf if self.healed is None else self.healed
 
 
@@ -65,9 +65,9 @@ class Faults:
         return [fault for fault in self.all if fault.name in names or fault.id in names]
 
     def window(self, fault: FaultSpan) -> Span:
-        """Return the time to which what happens belongs to a fault: until another one begins after its healing.
+        """Return the time that belongs to a fault: until another fault is injected after its healing began.
 
-        So what happens while it is being recovered from still belongs to it. The end is infinite if none does.
+        So its recovery still belongs to it. The end is infinite if there is no such fault.
         """
         if fault.healing is None:
             return fault.injected, inf
@@ -82,11 +82,11 @@ class Faults:
         return [fault for fault in self.all if fault.id not in ids and Spans.of([fault.harm]) & times]
 
     def takes(self, process: str) -> Take | None:
-        """Return what takes the entries of a process."""
+        """Return the function that takes the entries of a process, or None."""
         return self._take if process.startswith(f"{FAULT} ") else None
 
     def close(self, end: float) -> None:
-        """Take notice of the end."""
+        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     def _take(self, entry: Entry) -> None:
         if entry.f == INJECT:

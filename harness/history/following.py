@@ -1,4 +1,4 @@
-"""Following: readers of a history, who each take what is theirs, in one pass over its entries."""
+"""Following: runs several readers over the entries of a history in one pass."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -11,22 +11,22 @@ Take = Callable[[Entry], None]
 
 
 class Reader(Protocol):
-    """Who reads a history for one subject."""
+    """A reader of a history for one subject."""
 
     def takes(self, process: str) -> Take | None:
-        """Return what takes the entries of a process; None if they say nothing of the subject.
+        """Return the function that takes the entries of a process; None if they do not concern the subject.
 
-        It is asked once for each process: there are few processes and many entries.
+        Called once for each process: there are few processes and many entries.
         """
 
     def close(self, end: float) -> None:
-        """Take notice that the history is read, up to the moment `end`."""
+        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
 
 def follow(recorded: History, *readers: Reader) -> float:
-    """Give each entry to the readers whose it is, in their order; return the moment up to which is recorded.
+    """Pass each entry to the readers that take it, in their order; return the last moment that is recorded.
 
-    Readers that come first know of an entry before those behind them. Raises what iterating a history raises.
+    Earlier readers know an entry before later ones. Raises what iterating a history raises.
     """
     table: dict[str, tuple[Take, ...]] = {}
     end = 0.0

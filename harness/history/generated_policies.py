@@ -41,9 +41,9 @@ _BASE = (WATCH_TEMPLATES, WATCH_POLICIES, WATCH_BINDINGS)
 
 
 class GeneratedPolicies:
-    """What was asked for and what there was, once a history is read (see `read_generated`).
+    """The policies and bindings asked for, and those that existed, once a history is read (see `read_generated`).
 
-    `window` is from the first look at any of the lists to where it was judged; infinite if the history lacks its end.
+    `window` is the judged time in seconds: from the first list of any watch; infinite if the history lacks its end.
     """
 
     def __init__(self, coverage: Coverage, lists: Lists, rules: Rules) -> None:
@@ -53,7 +53,7 @@ class GeneratedPolicies:
 
     @cached_property
     def differences(self) -> list[Difference]:
-        """All differences, in the order of their ends; also those that were not seen, but may have been."""
+        """All differences, in the order of their ends, including possible ones that were not seen."""
         made = (
             Difference(kind, begin, end, end < self.window[1], known.yes.within(begin, end))
             for kind, known in self._compared()
@@ -68,18 +68,18 @@ class GeneratedPolicies:
 
     @cached_property
     def asked(self) -> dict[str, KnownSpans]:
-        """When each policy and binding, in words, was asked for; those that ever were."""
+        """When each policy and binding, in words, was asked for; without those that never were."""
         policies = {f"policy {name}": self._policy_asked(name) for name in self._policy_names()}
         bindings = {f"binding {binding}": self._binding_asked(binding) for binding in self._binding_names()}
         return {name: known for name, known in {**policies, **bindings}.items() if known.yes.within(*self.window)}
 
     @property
     def unwatched(self) -> list[str]:
-        """The lists that had to be watched and were not: also the constraints of each template that may ask."""
+        """The lists that had to be watched and were not, with constraints of templates that may ask for policies."""
         return [process.removeprefix(watch("")) for process in self._needed if process not in self._lists.all]
 
     def unseen(self, *processes: str, longer_than: float = 0.0) -> dict[str, Spans]:
-        """Return when something of these lists (none: of all) may have come and gone, for so long, without a trace.
+        """Return when objects of these lists (none: all) may have existed unseen, `longer_than` so many seconds.
 
         Constraints count only while their template may ask for a policy.
         """
@@ -89,11 +89,11 @@ class GeneratedPolicies:
         return {process: spans for process, spans in long.items() if spans}
 
     def never_seen(self) -> list[str]:
-        """Return the lists that were watched, and never whole."""
+        """Return the lists that were watched, but never completely seen."""
         return [process for process in _BASE if not Spans.of([self.window]) - self._lists[process].unknown]
 
     def asked_anew(self, policy: str, moment: float) -> Span:
-        """Return from when on, after a moment, a policy may have been asked for anew, and when it certainly was."""
+        """Return when, after a moment, a policy may first have been asked for again, and when it certainly was."""
         asked = self._policy_asked(policy)
         still = next((end for begin, end in asked.yes if begin <= moment < end), moment)
         perhaps = next((begin for begin, _ in asked.possible.within(still, inf)), inf)
@@ -101,7 +101,7 @@ class GeneratedPolicies:
         return perhaps, next((begin for begin, _ in asked.yes if begin > refused), inf)
 
     def refused(self) -> Iterator[tuple[str, KnownSpans]]:
-        """Yield, by policies, when the template that could ask for one refused that and all pods had seen it."""
+        """Yield, for each policy, when its template refused to have it generated, and all pods had observed that."""
         templates = self._lists[WATCH_TEMPLATES]
         for name in templates.turns:
             if any(generates(template) for template in templates.objects(name)):
@@ -112,7 +112,7 @@ class GeneratedPolicies:
 
     @cached_property
     def _needed(self) -> dict[str, Spans]:
-        """Return when which list had to be seen."""
+        """Return when each list had to be seen."""
         templates = self._lists[WATCH_TEMPLATES]
         needed = dict.fromkeys(_BASE, ALWAYS)
         for name in templates.turns:
@@ -140,7 +140,7 @@ class GeneratedPolicies:
 
     @cached_property
     def _askers(self) -> dict[Binding, list[str]]:
-        """The constraints that would have each binding."""
+        """The constraints that ask for each binding."""
         askers: dict[Binding, list[str]] = {}
         for process, listed in self._lists.all.items():
             if process.startswith(CONSTRAINTS):
@@ -177,22 +177,22 @@ class GeneratedPolicies:
 
 
 class _Deployment:
-    """The Gatekeeper that was watched, as it last was; a reader (see `following`)."""
+    """The last reported state of the watched Gatekeeper; a reader (see `following`)."""
 
     def __init__(self) -> None:
         self._deployments: dict[str, Object] = {}
 
     @property
     def rules(self) -> Rules | None:
-        """How it generates; None if none was seen, or one of a version that does not generate like this."""
+        """Its rules of generation; None if no Gatekeeper was seen, or its version does not generate by these rules."""
         return Rules.of_deployments(self._deployments.values())
 
     def takes(self, process: str) -> Take | None:
-        """Return what takes the entries of a process."""
+        """Return the function that takes the entries of a process, or None."""
         return self._take if process == WATCH_DEPLOYMENTS else None
 
     def close(self, end: float) -> None:
-        """Take notice of the end."""
+        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     def _take(self, entry: Entry) -> None:
         deployment = (entry.value or {}).get("object")
@@ -203,10 +203,10 @@ class _Deployment:
 
 
 def read_generated(recorded: History, rules: Rules | None, *more: Reader) -> GeneratedPolicies | None:
-    """Read a history once, and return what was asked for and what there was.
+    """Read a history once, and return the policies asked for and those that existed.
 
-    `rules` None: those of the Gatekeeper that was watched; None is returned if there is none that generates like this.
-    `more` readers read with it.
+    Without `rules`, those of the watched Gatekeeper are used; returns None if that does not generate by such rules.
+    `more` readers read in the same pass.
     """
     coverage, deployed = Coverage(recorded), _Deployment()
     lists = Lists(coverage, lambda process: process in _BASE or process.startswith(CONSTRAINTS), _settled)
@@ -234,7 +234,7 @@ def _fitting(
     name: str,
     content: Callable[[Object], PolicyContent],
 ) -> KnownSpans:
-    """Return when what there was said what its sources ask for."""
+    """Return when the existing object had the content that its sources ask for."""
     wanted = {asked(asker) for source, which in sources for asker in source.objects(which)}
     if not wanted:
         return KnownSpans(yes=ALWAYS)

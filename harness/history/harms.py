@@ -12,9 +12,9 @@ __all__ = ["Harm", "Harms"]
 
 @dataclass(frozen=True)
 class Harm:
-    """What was done to one pod, or to a node: when (seconds), how ("killed"), and what the pod was then.
+    """What was done to one pod, or to a node: when (seconds), how ("killed"), and the pod's state then.
 
-    Of a node's harm, `pod`, `uid`, `containers` and `owner` are empty. `fault` is the one that did it; None if its
+    For a node, `pod`, `uid`, `containers` and `owner` are empty. `fault` is the one that did it; None if its
     first line is missing.
     """
 
@@ -29,7 +29,7 @@ class Harm:
 
 
 class Harms:
-    """The harms of a history, in their order; a reader (see `following`) behind that of the faults."""
+    """The harms of a history, in order; a reader (see `following`) that must come after that of the faults."""
 
     def __init__(self, faults: Faults) -> None:
         self.all: list[Harm] = []
@@ -44,16 +44,16 @@ class Harms:
         return [harm for harm in self.all if (harm.uid == uid if harm.uid else harm.node == node)]
 
     def strays(self, fault: FaultSpan, uid: str, node: str) -> bool:
-        """Whether a fault may have harmed a pod: it did, or nothing tells whom it harmed."""
+        """Whether a fault may have harmed a pod: it did, or the history does not record what it harmed."""
         aimed = [harm for harm in self.all if harm.fault and harm.fault.id == fault.id]
         return not aimed or any(harm in aimed for harm in self.hit(uid, node))
 
     def takes(self, process: str) -> Take | None:
-        """Return what takes the entries of a process."""
+        """Return the function that takes the entries of a process, or None."""
         return self._take if process == HARM else None
 
     def close(self, end: float) -> None:
-        """Take notice of the end."""
+        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     def _take(self, entry: Entry) -> None:
         value = entry.value or {}

@@ -26,12 +26,12 @@ __all__ = ["CreatedPods", "Creation", "InForce", "policy_of"]
 
 _ALWAYS = Spans(((-inf, inf),))
 _PARTS = {"deny by cel (webhook)": "deny by cel", "deny by cel (vap)": "deny by cel"}
-"""The `parts` of the policies that there were when histories did not have them."""
+"""The `parts` of policies in old histories, which do not record them."""
 
 
 @dataclass
 class _Term:
-    """One time for which a policy was put in force; None: that line is missing, or did not come yet."""
+    """One period in which a policy was in force; None: that line is missing, or not read yet."""
 
     applied: float
     since: float | None = None
@@ -52,7 +52,7 @@ class InForce:
         return tuple(self._terms)
 
     def applied(self, policy: str) -> bool:
-        """Whether it was applied, as far as is recorded."""
+        """Whether a policy was applied, as far as is recorded."""
         return any(name in self._terms for name in self._names(policy))
 
     def asked_about(self, name: str, questions: Iterable[str]) -> bool:
@@ -60,9 +60,9 @@ class InForce:
         return any(name in self._names(question) for question in questions)
 
     def sure(self, policy: str) -> Spans:
-        """Return when a policy must be enforced, for certain.
+        """Return when a policy must certainly be enforced.
 
-        A policy that was never applied, such as Gatekeeper's own, must always be.
+        A policy that was never applied, such as Gatekeeper's own, must always be enforced.
         """
         return self._spans(policy, sure=True)
 
@@ -71,11 +71,11 @@ class InForce:
         return self._spans(policy, sure=False)
 
     def takes(self, process: str) -> Take | None:
-        """Return what takes the entries of a process."""
+        """Return the function that takes the entries of a process, or None."""
         return self._take if process == POLICIES else None
 
     def close(self, end: float) -> None:
-        """Take notice of the end."""
+        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     def _spans(self, policy: str, *, sure: bool) -> Spans:
         if not self.applied(policy):
@@ -96,7 +96,7 @@ class InForce:
             over = not terms or terms[-1].removed is not None or terms[-1].until is not None
             if entry.f == APPLY or (entry.f == IN_FORCE and (over or terms[-1].since is not None)):
                 terms.append(_Term(entry.at))
-            elif not terms:  # its begin is missing
+            elif not terms:  # its start is missing
                 terms.append(_Term(-inf))
             if entry.f == IN_FORCE:
                 terms[-1].since = entry.at
@@ -108,9 +108,9 @@ class InForce:
 
 @dataclass(frozen=True, slots=True)
 class Creation:
-    """A pod whose creation the watch on the workload saw, between two moments (one and the same if it saw it happen).
+    """A pod whose creation the watch on the workload saw, from `after` to `at` (equal if it was seen as it happened).
 
-    `owner` is in words, such as "ReplicaSet web"; `mutated` says whether it carries what the mutators write.
+    `owner` is in words, such as "ReplicaSet web"; `mutated` says whether it carries the mutation.
     """
 
     after: float
@@ -131,11 +131,11 @@ class CreatedPods:
         self._gap = 0.0
 
     def takes(self, process: str) -> Take | None:
-        """Return what takes the entries of a process."""
+        """Return the function that takes the entries of a process, or None."""
         return self._take if process == WATCH_WORKLOAD else None
 
     def close(self, end: float) -> None:
-        """Take notice of the end."""
+        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     def _take(self, entry: Entry) -> None:
         value = entry.value or {}

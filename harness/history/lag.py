@@ -1,4 +1,4 @@
-"""Lag: how long after the answer to a write a watch told of it, proved by an object with a number."""
+"""Lag: how many seconds after the answer to a write the watch reported it, measured on an object with a number."""
 
 from chaos_harness.harness.history.spans import Span, Spans
 
@@ -6,11 +6,11 @@ __all__ = ["Lag"]
 
 
 class Lag:
-    """How long after the answer to a write the watch told of it, number by number.
+    """The lag of the watch on the numbered object, number by number.
 
-    `worst` is the longest lag in seconds, `late` when it was longer than it may be (`most`): from the answer on until
-    it was told. A number that is told stands for all before it. It is known of those that were answered, and of those
-    that were not told at the end, at least how long they had been waited for.
+    `worst` is the longest lag in seconds, `late` the times from answer to report where it was longer than `most`. A
+    reported number counts as a report of all before it. `known` is how many lags were measured; of a number that was
+    answered and never reported, the wait until the end counts if that is longer than `most`.
     """
 
     def __init__(self, most: float) -> None:
@@ -24,27 +24,27 @@ class Lag:
 
     @property
     def late(self) -> Spans:
-        """When a watch told of nothing though there was something to tell."""
+        """When the watch had not yet reported a write that was answered more than `most` seconds before the report."""
         return Spans.of(self._late)
 
     def ask(self, number: int, at: float) -> None:
-        """Take notice that a number is written."""
+        """Note that the write of a number is requested."""
         self._newest = max(self._newest, number)
         self._asked[number] = at
 
     def answer(self, number: int, at: float) -> float | None:
-        """Take notice that it was written; return when it was asked to be, if it is told already and in time."""
+        """Note that it was written; return when that was requested, if it is already reported, and in time."""
         self._answered[number] = at
         return self._settle(number, at) if number <= self._told else None
 
     def forget(self, number: int) -> None:
-        """Take notice that nobody knows whether it was written."""
+        """Note that it is unknown whether the number was written."""
         self._asked.pop(number, None)
 
     def tell(self, number: int, at: float) -> list[float]:
-        """Take notice of what the watch tells; return when the numbers that it tells of in time were asked for.
+        """Take a report of the watch; return when the writes that it reports in time were requested.
 
-        One that nobody has written yet was left there by an earlier experiment.
+        A number that was not written yet is left over from an earlier experiment.
         """
         if number > self._newest:
             return []
@@ -53,7 +53,7 @@ class Lag:
         return [asked for asked in settled if asked is not None]
 
     def close(self, end: float) -> None:
-        """Take notice that nothing more is told."""
+        """Finish: no more reports come."""
         for at in self._answered.values():
             if end - at > self._most:
                 self._note(at, end)

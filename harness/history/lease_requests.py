@@ -1,4 +1,4 @@
-"""Lease requests: what came of the Leases that the API server was asked to create, as a probe does all the time."""
+"""Lease requests: whether the Leases that a probe keeps creating were admitted or denied."""
 
 from array import array
 from math import inf
@@ -16,14 +16,14 @@ __all__ = ["LeaseRequests"]
 _DENIERS = ("ValidatingAdmissionPolicy", "admission webhook", "failed calling webhook")
 _INSTANT = 1e-6
 _NOTICED_SECONDS = 0.5
-"""What takes less is told by nobody: see harness.probes.metronome."""
+"""Shorter delays are not recorded: see harness.probes.metronome."""
 
 
 class LeaseRequests:
-    """Which Leases were admitted and denied, in the order in which they were asked for; a reader (see `following`).
+    """Which Leases were admitted and denied, in the order of the requests; a reader (see `following`).
 
-    `admitted` has the moments when those were asked for that were, `denied` when asked, when answered, and in which
-    words; what else an API server says is neither. `servers` is how many API servers may have answered.
+    `admitted` has the moments of the requests, `denied` the moments of request and answer, and the answer in words; any
+    other answer of an API server is neither. `servers` is how many API servers may have answered.
     """
 
     def __init__(self, faults: Faults) -> None:
@@ -40,22 +40,22 @@ class LeaseRequests:
         self._reading = 0.0
 
     def takes(self, process: str) -> Take | None:
-        """Return what takes the entries of a process."""
+        """Return the function that takes the entries of a process, or None."""
         return self._take if process == API_SERVER else None
 
     def close(self, end: float) -> None:
-        """Take notice of the end, at which some may still wait for an answer."""
+        """Finish reading at `end`, in seconds; a request may still be unanswered then."""
         if WRITE_LEASE in self._begun:
             self._unanswered.append((self._begun[WRITE_LEASE], end))
         elif self._free is not None:
             self._idle.append(((self._free, inf), self._reading))
 
     def back(self, fault: FaultSpan) -> float:
-        """Return when the API server answered anything again after a fault, or was proved to be healed."""
+        """Return when the API server first answered again after a fault, or when that was proved to be healed."""
         return min(self._served.get(fault.id, inf), inf if fault.healed is None else fault.healed)
 
     def unknown(self, coverage: Coverage, begin: float, end: float) -> Spans:
-        """Return when nobody knows what came of a Lease, or would have: no answer, nobody who asked, a missing line."""
+        """Return when the result of a Lease is unknown: it has no answer, none was requested, or a line is missing."""
         usual = max(_NOTICED_SECONDS, coverage.of(api_server(WRITE_LEASE)).interval * JITTER)
         spans = [span for span in self._unanswered if begin <= span[0] < end]
         for (since, until), busy in self._idle:

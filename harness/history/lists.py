@@ -18,7 +18,7 @@ from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import DELETED, GAP, LISTED, RESUMED
 
-__all__ = ["ALWAYS", "KnownSpans", "Lists", "ObjectList", "Turn", "any_of"]
+__all__ = ["ALWAYS", "KnownSpans", "Lists", "ObjectList", "any_of"]
 
 Object = Mapping[str, Any]
 
@@ -42,25 +42,25 @@ class KnownSpans:
     no: Spans = Spans()  # noqa: RUF009  (frozen)
 
     def __and__(self, other: "KnownSpans") -> "KnownSpans":
-        """Return when both are so."""
+        """Return when both are true."""
         return KnownSpans(self.yes & other.yes, self.no | other.no)
 
     def __or__(self, other: "KnownSpans") -> "KnownSpans":
-        """Return when either is so."""
+        """Return when at least one is true."""
         return KnownSpans(self.yes | other.yes, self.no & other.no)
 
     def __invert__(self) -> "KnownSpans":
-        """Return when it is not so."""
+        """Return the opposite: when it is false, and when it is true."""
         return KnownSpans(self.no, self.yes)
 
     @property
     def possible(self) -> Spans:
-        """When it may be so."""
+        """When it may be true."""
         return ALWAYS - self.no
 
 
 def any_of(these: Iterable[KnownSpans]) -> KnownSpans:
-    """Return when at least one of these is so."""
+    """Return when at least one of these is true."""
     joint = KnownSpans(no=ALWAYS)
     for one in these:
         joint |= one
@@ -68,9 +68,9 @@ def any_of(these: Iterable[KnownSpans]) -> KnownSpans:
 
 
 class Turn(NamedTuple):
-    """At some moment from `earliest` to `latest`, in seconds of the history, an object became like this.
+    """A change of an object to a new state, at some moment from `earliest` to `latest`, in seconds of the history.
 
-    None: it was gone. UNKNOWN: from here on nobody knows.
+    None: it was deleted. UNKNOWN: its state is unknown from here on.
     """
 
     earliest: float
@@ -94,23 +94,23 @@ class ObjectList:
         self._unknown: Spans | None = None
 
     def objects(self, name: str) -> list[Object]:
-        """Return all that an object ever was, as far as is known."""
+        """Return all known states of an object."""
         return [turn.object for turn in self.turns.get(name, ()) if isinstance(turn.object, Mapping)]
 
     @property
     def unknown(self) -> Spans:
-        """When an object of which nothing was told may have been there; asked for when the history is read."""
+        """When an object may have existed that was never reported; valid once the history is read."""
         if self._unknown is None:
             self._unknown = self._coverage.unknown([self._process], -inf, inf) | Spans.of([(self._lost, inf)])
         return self._unknown
 
     def known(self, name: str, so: Callable[[Object], bool] = lambda _: True) -> KnownSpans:
-        """Return when an object was there and was so, and when it was not; asked for when the history is read."""
+        """Return when an object existed and `so` was true of it, and when not; valid once the history is read."""
         turns = [Turn(-inf, -inf, None), *self.turns.get(name, ()), Turn(inf, inf, _UNKNOWN)]
         truths = [_truth(turn, so) for turn in turns]
         spans: dict[bool | None, list[tuple[float, float]]] = {True: [], False: [], None: []}
         absent: list[tuple[float, float]] = []
-        other = inf  # since when it may be otherwise, at the earliest
+        other = inf  # the earliest moment of its next change
         for (after, then), (turn, truth) in pairwise(reversed(list(zip(turns, truths, strict=True)))):
             other = other if truth == then else self._earliest(after)
             span = turn.latest, min(after.latest, other)
@@ -142,9 +142,9 @@ class ObjectList:
             self._gap = entry.at if gap is None else gap
 
     def forget(self) -> None:
-        """If lines are missing, take notice that what was believed may not be so, and what is new may not be told.
+        """Mark all as unknown if lines are missing: known objects may have changed, and new ones may not be reported.
 
-        One of them may have been the gap that began with the last sign of life.
+        One of the lines may have been a gap that started with the last sign of life.
         """
         if len(self._coverage.holes) == self._holes:
             return
@@ -165,7 +165,7 @@ class ObjectList:
                 self._turn(name, at, at, there)
 
     def _turn(self, name: str, earliest: float, latest: float, there: _Told) -> None:
-        """Note what an object became, if that is news."""
+        """Note the new state of an object, if it changed."""
         if isinstance(there, Mapping):
             mark = self._mark(there)
             if self._marks.get(name, self) == mark:
@@ -176,19 +176,19 @@ class ObjectList:
         self.turns.setdefault(name, []).append(Turn(earliest, latest, there))
 
     def _mark(self, there: Object) -> Hashable:
-        """Return what two objects have in common that are the same but for what nobody asked for."""
+        """Return what two objects have in common that count as the same."""
         metadata = there["metadata"]
         if "uid" not in metadata or "generation" not in metadata:
             return object()
         return metadata["uid"], metadata["generation"], self._more(there)
 
     def _earliest(self, turn: Turn) -> float:
-        """Return since when it may be so: what came while nobody looked may have come at any moment of that."""
+        """Return since when it may be so: a change in an unseen time may have happened at any moment of it."""
         late = (begin for begin, end in self._coverage.blind if begin < turn.latest <= end + LAG)
         return min((turn.earliest, *late))
 
     def _tail(self) -> Spans:
-        """Return the time up to the end, and after it, in which nothing was seen any more."""
+        """Return the time in which nothing was seen any more, up to the end and after it."""
         unknown = self._coverage.unknown([self._process], -inf, inf)
         begin, end = unknown.parts[-1] if unknown else (inf, -inf)
         if end < self._coverage.until:
@@ -197,10 +197,10 @@ class ObjectList:
 
 
 class Lists:
-    """Lists of objects, by their watches' processes; a reader (see `following`), behind the Coverage that it is given.
+    """Lists of objects, by their watches' processes; a reader (see `following`) that must come after its Coverage.
 
-    `wanted` says which processes are read. An object counts as the same while its uid and its generation are, and what
-    `more` returns of it.
+    `wanted` returns whether a process is read. An object counts as unchanged while its uid, its generation, and what
+    `more` returns for it are the same.
     """
 
     def __init__(
@@ -213,17 +213,17 @@ class Lists:
         self._coverage, self._wanted, self._more = coverage, wanted, more
 
     def __getitem__(self, process: str) -> ObjectList:
-        """Return the list of a watch; one that nobody watched is unknown at all times."""
+        """Return the list of a watch; a list that was not watched is unknown at all times."""
         return self.all.get(process) or ObjectList(process, self._coverage, self._more)
 
     def takes(self, process: str) -> Take | None:
-        """Return what takes the entries of a process."""
+        """Return the function that takes the entries of a process, or None."""
         if not self._wanted(process):
             return None
         return self.all.setdefault(process, ObjectList(process, self._coverage, self._more)).take
 
     def close(self, end: float) -> None:  # noqa: ARG002  (which is the coverage's)
-        """Take notice of the end."""
+        """Finish reading; `end` is the last moment that is recorded, in seconds."""
         for one in self.all.values():
             one.forget()
 

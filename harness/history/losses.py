@@ -1,4 +1,4 @@
-"""Losses: what was asked of each policy and what of it was lost, run by run, as a history streams by."""
+"""Losses: bad answers about each policy, in streaks, from one pass over a history."""
 
 from bisect import bisect_left, bisect_right
 from collections import deque
@@ -13,16 +13,16 @@ from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Span
 from chaos_harness.harness.history.vocabulary import EXPERIMENT, FAULT, JUDGE, POLICIES
 
-__all__ = ["Decide", "Heard", "LossKind", "Losses", "Streak"]
+__all__ = ["Heard", "LossKind", "Losses", "Streak"]
 
 LossKind = Literal["bypassed", "refused", "lost"]
-"""What may be wrong with an answer: see `Admission.bypassed` and `Admission.refused`.
+"""What can be wrong with an answer: see `Admission.bypassed` and `Admission.refused`.
 
-It is "lost" if it is not what the policy demands, in whichever way.
+It is "lost" if it is not what the policy demands, in any way.
 """
 
 Decide = Callable[[Admission], Admission | None]
-"""Says what became of a question, of which its answer says nothing; None: nobody knows."""
+"""Returns the decision of a question whose answer is inconclusive; None if it is unknown."""
 
 _KINDS: tuple[LossKind, ...] = ("bypassed", "refused", "lost")
 _LAST = 20
@@ -32,8 +32,8 @@ _LAST = 20
 class Streak:
     """Bad answers of one kind without another one in between; moments are seconds of the history.
 
-    `before` is when it was last asked what was answered otherwise, `after` when that was first the answer again (None:
-    never). Each decision fell between question and answer, so that the loss may have lasted for all of that.
+    `before` is the moment of the last question before it with another answer, `after` that of the first such answer
+    after it (None: never). A decision is made between question and answer, so the loss may have lasted all that time.
     """
 
     before: float
@@ -42,13 +42,13 @@ class Streak:
 
     @property
     def possible(self) -> Span:
-        """From when to when it may have lasted."""
+        """The longest time that it may have lasted."""
         return self.before, inf if self.after is None else self.after
 
 
 @dataclass(slots=True)
 class _Good:
-    """Good answers in a row to what was asked in one part of time: of which, how many, when the last was asked."""
+    """Consecutive good answers to questions of one part of time: the part, their number, and the last moments."""
 
     part: int
     answered: float
@@ -58,7 +58,7 @@ class _Good:
 
 @dataclass
 class _Part:
-    """What was asked between two moments: how many answers decided, how many objects were made, the last answers."""
+    """The questions between two moments: how many were decided, how many objects were created, the last answers."""
 
     decided: int = 0
     made: int = 0
@@ -66,11 +66,11 @@ class _Part:
 
 
 class Heard:
-    """What was heard of one policy; of good answers only their number and the last ones are kept.
+    """The answers about one policy; of good answers only their number and the last ones are kept.
 
-    `moments` are those at which a fault or a policy changed, or it was judged, between which answers are counted.
-    `latest` is when it was last asked, whatever the answer. What got no answer that decides is `undecided`, or was
-    decided `later`, after all.
+    `moments` are when a fault or a policy changed, or claims were judged; answers are counted between them. `latest` is
+    the moment of the last question with any answer. Questions without a conclusive answer are `undecided`, or were
+    decided `later`, by another source.
     """
 
     def __init__(self, policy: str, moments: list[float]) -> None:
@@ -112,7 +112,7 @@ class Heard:
             self._told.append(_Good(part, admission.answered, asked))
 
     def settle(self, decide: Decide) -> None:
-        """Take notice that no more answers come, and of what `decide` knows of those that say nothing."""
+        """Finish: no more answers come, and `decide` decides the inconclusive ones, as far as it can."""
         self._parts = [_Part(last=list(self._last.get(part, ()))) for part in range(len(self._moments) + 1)]
         for answer in self._told:
             if isinstance(answer, _Good):
@@ -166,24 +166,24 @@ class Heard:
         return {run.lost[0] for run in self.runs["lost"] if len(run.lost) == 1}
 
     def decided(self, begin: float, end: float = inf) -> int:
-        """Return how many questions got an answer that decides, of those asked between two of the `moments`."""
+        """Return how many questions between two of the `moments` were decided."""
         return sum(part.decided for part in self._between(begin, end))
 
     def made(self, begin: float, end: float = inf) -> int:
-        """Return how many objects were made, or would have been by dry runs, of those asked for between them."""
+        """Return how many objects questions between two of the `moments` created, or would have without dry run."""
         return sum(part.made for part in self._between(begin, end))
 
     def made_until(self, missed: Admission, begin: float) -> int:
-        """Return how many were made from one of the `moments` up to a bad answer, which is one of them."""
+        """Return how many objects were created from one of the `moments` up to a bad answer, including its own."""
         return self._made[missed] - self.made(-inf, begin)
 
     def made_before(self, moment: float, begin: float) -> int:
-        """Return how many were made from one of the `moments` up to the last miss before any other one."""
+        """Return how many objects were created from one of the `moments` up to the last bad answer until `moment`."""
         made = max((number for miss, number in self._made.items() if miss.asked <= moment), default=0)
         return max(0, made - self.made(-inf, begin))
 
     def last(self, begin: float, end: float = inf) -> list[Admission]:
-        """Return the last answers to what was asked between two of the `moments`, up to about twenty."""
+        """Return the last answers to the questions between two of the `moments`, up to about twenty."""
         return [admission for part in self._between(begin, end) for admission in part.last]
 
     def _between(self, begin: float, end: float) -> Iterator[_Part]:
@@ -199,10 +199,10 @@ class Heard:
 
 
 class Losses:
-    """What was heard of each policy; a reader (see `following`).
+    """The answers about each policy; a reader (see `following`).
 
-    `decide` is asked, when all is read, of each question that got no answer that decides. It must know by then: what
-    it reads must be read by readers that come before this one.
+    `decide` is called, at the end, for each question without a conclusive answer. It must have all it needs by then:
+    the readers that it uses must come before this one.
     """
 
     def __init__(self, decide: Decide = lambda _: None) -> None:
@@ -212,11 +212,11 @@ class Losses:
         self._answers = Answers(self._give, all_=True)
 
     def of(self, policy: str) -> Heard:
-        """Return what was heard of a policy: nothing, if nobody asked."""
+        """Return the answers about a policy: none, if no question was asked about it."""
         return self.heard.get(policy) or Heard(policy, self._moments)
 
     def takes(self, process: str) -> Take | None:
-        """Return what takes the entries of a process."""
+        """Return the function that takes the entries of a process, or None."""
         if process == POLICIES or process.startswith(f"{FAULT} "):
             return self._note
         if process == EXPERIMENT:
@@ -224,7 +224,7 @@ class Losses:
         return self._answers.takes(process)
 
     def close(self, end: float) -> None:
-        """Take notice of the end."""
+        """Finish reading; `end` is the last moment that is recorded, in seconds."""
         self._answers.close(end)
         for heard in self.heard.values():
             heard.settle(self._decide)

@@ -1,4 +1,4 @@
-"""Node loss: what a recorded history says of nodes that were harmed, and of the pods that replaced those on them."""
+"""Node loss: which nodes were harmed in a history, and which pods replaced those on them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from chaos_harness.harness.policies import mutate_pods, mutate_templates
 __all__ = ["PHASES", "NodeLoss", "NodeLosses", "Replacement"]
 
 PHASES = ("detected", "tainted", "evicted", "admitted", "scheduled", "pull", "started", "ready")
-"""The phases of a replacement, in the order in which they come about when all goes well."""
+"""The phases of a replacement, in their normal order."""
 
 _REMOVING = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable", "node.kubernetes.io/unschedulable")
 _MUTATING = frozenset({mutate_pods().name, mutate_templates().name})
@@ -33,9 +33,9 @@ _MUTATING = frozenset({mutate_pods().name, mutate_templates().name})
 
 @dataclass
 class NodeLoss:
-    """Harm done to a node: when and how, by which fault, and when the API server told that it is lost, or closed.
+    """Harm done to a node: when (seconds), how, and by which fault; None if that is not recorded.
 
-    `fault` is None where the history does not tell whose harm it is.
+    `detected` is when the API server reported the node as lost, `tainted` when it reported it as closed to pods.
     """
 
     at: float
@@ -53,11 +53,11 @@ class NodeLoss:
 
 @dataclass(frozen=True)
 class Replacement:
-    """A pod that was lost with its node, and those that came in its place, one after the other, if any did.
+    """A pod that was lost with its node, and the `chain` of pods that replaced it, one after the other, if any.
 
-    `sure`: it was on the node at the moment of the harm; else it may have been, for nobody looked just then. `again` is
-    the loss of another node, or once more of its own, with which the last of `chain`, or the pod itself, was lost:
-    what came then is told there.
+    `sure`: it was on the node at the moment of the harm; otherwise it may have been, because the watch did not see that
+    moment. `again` is the loss of another node, or another loss of the same one, with which the last of `chain`, or the
+    pod itself, was lost: later replacements belong to that loss.
     """
 
     loss: NodeLoss
@@ -69,7 +69,7 @@ class Replacement:
 
     @property
     def by(self) -> WorkloadPod | None:
-        """The first one that came."""
+        """The first replacement; None if there is none."""
         return self.chain[0] if self.chain else None
 
     def phases(self) -> dict[str, float]:
@@ -99,8 +99,8 @@ class Replacement:
 class NodeLosses:
     """The harmed nodes of a history; a reader (see `following`) that comes behind its `faults`.
 
-    `over` is where an experiment went through its last phase, if it does not say up to when it is to be judged: what
-    comes then takes the workload away. It is infinite if it does say so, or tells of no phases.
+    `over` is when an experiment entered its last phase, which removes the workload, if the history does not record up
+    to when it is to be judged. It is infinite if it does, or if it records no phases.
     """
 
     def __init__(self, faults: Faults) -> None:
@@ -111,7 +111,7 @@ class NodeLosses:
         self._judged = False
 
     def in_force(self, begin: float, end: float) -> bool:
-        """Whether all that mutates and was put in force before a moment stayed so up to another one."""
+        """Whether all mutating policies that were in force before `begin` stayed in force until `end`."""
         states = {policy: force for at, policy, force in self._forces if at <= begin or (at <= end and not force)}
         return bool(states) and all(states.values())
 
@@ -125,10 +125,11 @@ class NodeLosses:
         earliest: ListedAt = lambda at: at,
         listed: ListedAt = lambda at: at,
     ) -> list[Replacement]:
-        """Return who replaced each pod that was on one of these nodes when it was harmed, or may have been.
+        """Return the replacement of each pod that was, or may have been, on one of these nodes when it was harmed.
 
         Only pods of controllers of these `kinds` (none: all but DaemonSets) and in this `namespace` ("": any).
-        `earliest` and `listed` tell of what was not seen as it happened, or may be missing (see `Workload.successors`).
+        `earliest` and `listed` return the earliest moments of changes that were not seen as they happened, or after
+        which something may be missing (see `Workload.successors`).
         """
         after = workload.successors(listed)
         lost = []
@@ -143,7 +144,7 @@ class NodeLosses:
         return lost
 
     def takes(self, process: str) -> Take | None:
-        """Return what takes the entries of a process."""
+        """Return the function that takes the entries of a process, or None."""
         takes: Mapping[str, Take] = {
             EXPERIMENT: self._take_mark,
             HARM: self._take_harm,
@@ -153,7 +154,7 @@ class NodeLosses:
         return takes.get(process)
 
     def close(self, end: float) -> None:
-        """Take notice of the end."""
+        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     def _take_mark(self, entry: Entry) -> None:
         self._judged = self._judged or entry.f == JUDGE
@@ -200,7 +201,7 @@ def _on(pod: WorkloadPod, loss: NodeLoss, earliest: ListedAt = lambda at: at) ->
 def _chain(
     pod: WorkloadPod, after: Mapping[str, WorkloadPod], loss: NodeLoss, losses: Sequence[NodeLoss]
 ) -> tuple[tuple[WorkloadPod, ...], NodeLoss | None]:
-    """Return who replaced a pod, one after the other, up to one that was lost with a node, and that loss."""
+    """Return the replacements of a pod, one after the other, up to one that was lost with a node, and that loss."""
 
     def lost_with(pod: WorkloadPod) -> Iterator[NodeLoss]:
         return (other for other in losses if other.at > loss.at and _on(pod, other))

@@ -1,4 +1,4 @@
-"""Node scene: what a claim on lost nodes needs of a history, read once: the losses, and what was not seen."""
+"""Node scene: what a claim on lost nodes needs from a history, read once: the losses, and what was not seen."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ Named = str | tuple[str, ...]
 
 @dataclass(frozen=True)
 class Scope:
-    """What a claim is on: nodes harmed in the way `how`, by `faults` (names or ids; none: any), and which pods."""
+    """The scope of a claim: nodes harmed in the way `how`, by `faults` (names or ids; none: any), and which pods."""
 
     how: str
     faults: tuple[str, ...] = ()
@@ -46,7 +46,7 @@ class Scope:
         return f"{' and '.join(self.kinds)} pods{where}".strip()
 
     def __str__(self) -> str:
-        """Return in words what was done to which nodes."""
+        """Return, in words, what was done to which nodes."""
         return f"{self.how} by {' and '.join(self.faults)}" if self.faults else self.how
 
 
@@ -73,7 +73,7 @@ class Scene:
         )
         self.lost = [replace(case, sure=case.sure and case.loss.at not in self._unknown) for case in lost]
         self.hindrance = self._hindrance(chosen)
-        """Why nothing holds, or ""."""
+        """Why no claim can hold, or ""."""
 
     def earliest(self, moment: float) -> float:
         """Return the earliest moment of a change that the watch on the workload reported at `moment`, in seconds."""
@@ -83,9 +83,9 @@ class Scene:
         return next((begin for begin, end in self._unknown if begin <= moment <= end), moment)
 
     def end(self, loss: NodeLoss) -> float:
-        """Return up to when what happens belongs to a loss, and is to be judged.
+        """Return until when changes belong to a loss and are judged.
 
-        What belongs to another loss of the same claim, of another node, is the claim's, too.
+        Changes that belong to another loss of the same claim, of another node, count for the claim, too.
         """
         if loss.fault is None or loss.fault.healing is None:
             return self.until
@@ -96,9 +96,9 @@ class Scene:
         return min([self.until, *later])
 
     def hidden(self, begin: float, end: float) -> Spans:
-        """Return when something of the workload may be missing altogether that would tell what was so in this time.
+        """Return when changes of the workload may be missing altogether that matter for this time.
 
-        What a line told that is missing in the file is not told again by a list, so that it lacks from then on.
+        What a missing line of the file reported is not reported again by a list, so that it is missing from then on.
         """
         return self.coverage.unknown(_WATCHED, begin, end) | self.coverage.lost.within(0.0, end)
 
@@ -111,9 +111,9 @@ class Scene:
         return states.pop() if len(states) == 1 else None
 
     def others(self, loss: NodeLoss, begin: float, end: float, *, here: bool = False) -> list[FaultSpan]:
-        """Return the faults that the claim is not on whose harm lasted at some time from `begin` to `end`.
+        """Return the faults outside of the claim whose harm lasted at some time from `begin` to `end`.
 
-        `here`: but for those that did it to other nodes alone.
+        `here`: without those that harmed only other nodes.
         """
         ours = {loss.fault.id for loss in self.losses if loss.fault}
         harms = [(fault, harm(fault)) for fault in self.faults.all if fault.id not in ours]
@@ -121,12 +121,12 @@ class Scene:
         return [fault for fault in overlapping if not here or self._where(fault) <= {loss.node}]
 
     def mutated_before(self, pod: WorkloadPod, moment: float) -> bool:
-        """Whether a pod of the same controller, that was there at a moment, carried the mutation."""
+        """Whether a pod of the same controller that existed at a moment carried the mutation."""
         family = (other for other in self.workload.pods.values() if other.family == pod.family)
         return any(other.mutated and other.seen <= moment for other in family)
 
     def taken(self, pods: Sequence[WorkloadPod], begin: float, end: float) -> list[FaultSpan]:
-        """Return the faults that the claim is not on that harmed a node of these pods between two moments."""
+        """Return the faults outside of the claim that harmed a node of these pods between two moments."""
         nodes = {pod.node for pod in pods}
         others = (loss for loss in self.nodes.all if loss not in self.losses and loss.node in nodes)
         return [loss.fault for loss in others if loss.fault and begin < loss.at <= end]

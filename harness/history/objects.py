@@ -1,6 +1,6 @@
-"""Objects: what a Kubernetes object in plain JSON says of itself; any of its fields may be missing, or null.
+"""Objects: reads fields of a Kubernetes object in plain JSON; any of them may be missing, or null.
 
-What clusters asks of them, too, lies there.
+What `clusters` reads of them, too, is defined there.
 """
 
 from chaos_harness.clusters.api.objects import Object, condition, is_ready, is_terminating, metadata, status
@@ -12,7 +12,6 @@ __all__ = [
     "is_ready",
     "is_terminating",
     "labels",
-    "metadata",
     "name_of",
     "node_of",
     "owner_uid",
@@ -40,12 +39,12 @@ def labels(thing: Object) -> Object:
 
 
 def owners(thing: Object) -> list[Object]:
-    """Return the references to whose it is."""
+    """Return its owner references."""
     return list(metadata(thing).get("ownerReferences") or ())
 
 
 def owner_uid(thing: Object) -> str:
-    """Return the uid of the controller whose it is; of its first owner, if none controls it; or ""."""
+    """Return the uid of its controller; of its first owner, if none is the controller; or ""."""
     ours = [owner for owner in owners(thing) if owner.get("controller")] or owners(thing)
     return str(ours[0].get("uid") or "") if ours else ""
 
@@ -56,7 +55,7 @@ def node_of(pod: Object) -> str:
 
 
 def running(pod: Object) -> tuple[str, ...]:
-    """Return the ids of a pod's containers that run, without the name of what runs them."""
+    """Return the ids of a pod's running containers, without the name of the container runtime."""
     states = [one for one in _containers(pod) if "running" in (one.get("state") or {})]
     return tuple(str(one.get("containerID") or "").rpartition("/")[2] for one in states)
 
@@ -67,13 +66,13 @@ def restarts(pod: Object) -> int:
 
 
 def waiting(pod: Object) -> str:
-    """Return what the first of a pod's containers that waits is said to wait for ("ErrImagePull"), or ""."""
+    """Return the reason for which a pod's first waiting container waits ("ErrImagePull"), or ""."""
     reasons = ((one.get("state") or {}).get("waiting", {}).get("reason") for one in _containers(pod))
     return str(next(filter(None, reasons), ""))
 
 
 def endpoints(piece: Object) -> dict[str, str]:
-    """Return the names of the pods to which an EndpointSlice leads, by uid; one that is not said not to be ready is."""
+    """Return the names of the pods that an EndpointSlice routes to, by uid; `ready` is true by default."""
     leads = [
         one["targetRef"]
         for one in piece.get("endpoints") or ()

@@ -23,14 +23,14 @@ from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import ADDED, DELETED, WATCH_PODS
 
-__all__ = ["Pod", "PodLife", "Pods", "Sighting", "doubt"]
+__all__ = ["Pod", "PodLife", "Pods", "doubt"]
 
 _OPERATION = "gatekeeper.sh/operation"
 
 
 @dataclass(frozen=True)
 class Pod:
-    """What a pod's status said at one moment; `running` are the ids of its running containers."""
+    """A pod's status at one moment; `running` are the ids of its running containers."""
 
     ready: bool
     running: tuple[str, ...]
@@ -49,9 +49,9 @@ class Sighting:
 
 @dataclass
 class PodLife:
-    """All that was seen of one pod; `webhook` is whether it is one of those that serve admission.
+    """All reported states of one pod; `webhook` is whether it serves admission.
 
-    `born` is whether its creation was seen: if not, it existed before it was first seen.
+    `born` is whether its creation was seen: if not, it existed before its first report.
     """
 
     uid: str
@@ -67,7 +67,7 @@ class PodLife:
         return next((sighting.pod for sighting in reversed(self.seen) if sighting.at <= moment), None)
 
     def when(self, fits: Callable[[Pod], bool]) -> Spans:
-        """Return when it was in such a state, as reported: each state lasts until the next report."""
+        """Return when its reported state `fits`; each state lasts until the next report."""
         ends = [sighting.at for sighting in self.seen[1:]] + [inf]
         return Spans.of(
             (sighting.at, end) for sighting, end in zip(self.seen, ends, strict=False) if fits(sighting.pod)
@@ -75,7 +75,7 @@ class PodLife:
 
     @property
     def moments(self) -> list[float]:
-        """When something was reported of it."""
+        """The moments at which a state of it was reported."""
         return [sighting.at for sighting in self.seen]
 
 
@@ -88,11 +88,11 @@ class Pods:
         """By uid, in the order in which they were first seen."""
 
     def takes(self, process: str) -> Take | None:
-        """Return what takes the entries of a process."""
+        """Return the function that takes the entries of a process, or None."""
         return self._take if process == self.process else None
 
     def close(self, end: float) -> None:
-        """Take notice of the end."""
+        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     def _take(self, entry: Entry) -> None:
         thing: Object | None = (entry.value or {}).get("object")
@@ -111,10 +111,10 @@ class Pods:
 
 
 def doubt(coverage: Coverage, stream: str, begin: float, end: float, moments: Iterable[float]) -> Spans:
-    """Return when, between two moments, it is not sure what a watch would have told of one object.
+    """Return when, between two moments, the state of one object is uncertain.
 
-    So it is where something may be missing, and where nothing is, but something was told of it (at one of these
-    `moments`) whose true moment is not known.
+    That is where a report may be missing, or where one exists (at one of these `moments`) whose true moment is
+    unknown.
     """
     known = tuple(moments)
     late = coverage.delayed([stream])

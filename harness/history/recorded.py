@@ -16,7 +16,7 @@ from chaos_harness.harness.history.vocabulary import END, HISTORY
 __all__ = ["SCHEMA", "Entry", "EntryKind", "Header", "History", "read"]
 
 SCHEMA = 2
-"""Since 2, a history that was written to its end says so, and watches tell of each sign of life."""
+"""Since 2, a complete history has an end mark, and watches record each sign of life."""
 
 EntryKind = Literal["invoke", "ok", "fail", "info", "change", "mark"]
 
@@ -29,15 +29,15 @@ _MOST_BYTES = 16 * 2**20
 """The longest line that is read; an object in an API server has 1.5 MiB at most."""
 
 _BROKEN = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
-"""What reading a line that somebody else made can raise."""
+"""The exceptions that reading a malformed line can raise."""
 
 
 @dataclass(frozen=True)
 class Entry:
     """One line of a history.
 
-    `kind` is Jepsen's: a `process` (a probe's name, a fault's) invokes `f` and then it is ok, failed,
-    or unknown (info). A `change` is one that a watch saw, a `mark` a moment of the experiment.
+    `kind` is Jepsen's: a `process` (the name of a probe or a fault) invokes `f`, which then is ok, failed, or unknown
+    (info). A `change` is one that a watch reported, a `mark` a moment of the experiment.
     `value` is JSON. `at` is monotonic seconds since the history began, `wall` unix seconds.
     """
 
@@ -52,7 +52,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Header:
-    """The first line of a history: its schema, whose it is, when it began (unix seconds) and which version wrote it."""
+    """The first line of a history: schema, id of the run, start (unix seconds), and version of the harness."""
 
     schema: int
     run: str
@@ -64,9 +64,9 @@ class Header:
 class History:
     """A history as a check reads it: `entries` may be iterated again and again.
 
-    `truncated` says that the last line is cut off: the run was killed while it wrote. `ended` says that the last
-    entry is the end of what was to be recorded; if not, whatever came after it was not seen. `until`, in seconds of
-    the history, is where a part of one ends by choice (None: with its last entry).
+    `truncated`: the last line is cut off, because the run was killed while it wrote. `ended`: the recording is
+    complete; if not, what happened after the last entry is unknown. `until`, in seconds of the history, is where a part
+    of one ends by choice (None: with its last entry).
     """
 
     header: Header
@@ -79,8 +79,8 @@ class History:
 def read(path: Path, *, so_far: bool = False) -> History:
     """Return what is recorded in a history up to now; entries are read from disk while they are iterated.
 
-    `so_far`: who reads it is who writes it, and means what is there as a whole. Else a file without an end mark is
-    not `ended` (a history of schema 1, which knew no such mark, is, unless its last line is cut off).
+    `so_far`: the reader is the writer, and what is there counts as complete. Otherwise a file without an end mark is
+    not `ended` (one of schema 1, which had no such mark, is, unless its last line is cut off).
 
     Raises BadScenario if there is no history at `path` or a newer version wrote it; iterating raises
     HarnessError at a broken line that is not the last, or at one of more than 16 MiB.
@@ -127,7 +127,7 @@ def _is_end(line: bytes) -> bool:
 
 @dataclass(frozen=True)
 class _Lines:
-    """The entries in the first `size` bytes of a history, read anew at each iteration."""
+    """The entries in the first `size` bytes of a history, read again at each iteration."""
 
     path: Path
     size: int
@@ -151,10 +151,10 @@ _FIELDS = Entry.__dataclass_fields__.keys()
 
 
 def _entry(line: str) -> Entry:
-    """Return the entry of a whole line: long histories are read so often that half of the time for each one counts.
+    """Return the entry of a complete line. Raises one of _BROKEN if it is not an entry.
 
-    `json.loads` looks for encodings and white space that no line has, and a frozen dataclass sets each field anew.
-    Raises one of _BROKEN if it is not an entry.
+    Fast, because long histories are read often: `json.loads` would look for encodings and white space that no line has,
+    and the constructor of a frozen dataclass sets each field separately.
     """
     fields, end = _DECODE(line)
     if fields.keys() != _FIELDS or end != len(line) - 1:

@@ -1,4 +1,4 @@
-"""Recoveries: how pods that were harmed, or those that replaced them, came back to serving, as far as that is sure."""
+"""Recoveries: when harmed pods, or their replacements, served again, as far as that is certain."""
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ from chaos_harness.harness.history.vocabulary import KILLED, WATCH_PODS, WATCH_S
 __all__ = ["IMAGE_REASONS", "PodHistory", "Recovery"]
 
 IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff"})
-"""What a container waits for whose image cannot be pulled."""
+"""The reasons for which a container waits whose image cannot be pulled."""
 
 _BLOW_SECONDS = 5.0
-"""By when a container is dead that was to be killed, if it is not recorded which fault did it."""
+"""After how many seconds a killed container is certainly dead, if it is not recorded which fault killed it."""
 
 
 class PodHistory:
-    """All that a history says of Gatekeeper's pods, and of what was done to them; it is read once."""
+    """Everything that a history records of Gatekeeper's pods and the harm done to them; it is read once."""
 
     def __init__(self, recorded: History) -> None:
         self.coverage, self.faults, self.pods = Coverage(recorded), Faults(), Pods()
@@ -38,11 +38,11 @@ class PodHistory:
 
     @property
     def until(self) -> float:
-        """Where the recording ended by choice; infinite if something may be missing behind its last entry."""
+        """Where the recording ended by choice, in seconds; infinite if entries may be missing after its last one."""
         return self.coverage.until if self.coverage.ended else inf
 
     def others(self, chosen: Iterable[FaultSpan], uid: str, node: str, begin: float, end: float) -> list[FaultSpan]:
-        """Return the faults but the chosen ones that may have harmed a pod, or its node, between two moments."""
+        """Return the faults other than the chosen ones that may have harmed a pod, or its node, between two moments."""
         ids = {fault.id for fault in chosen}
         return [
             fault
@@ -54,7 +54,7 @@ class PodHistory:
         ]
 
     def recoveries(self, harms: Iterable[Harm]) -> list["Recovery"]:
-        """Return how pods that were harmed came back: themselves if they were killed, else who replaced each."""
+        """Return how harmed pods came back: the pod itself if it was killed, otherwise its replacement."""
         taken: set[str] = set()
         back = []
         for harm in harms:
@@ -75,10 +75,10 @@ class PodHistory:
 
 @dataclass(frozen=True, eq=False)
 class Recovery:
-    """How one harmed pod came back: itself if it was killed (`lost` is `by`), else by the one that replaced it.
+    """How one harmed pod came back: the pod itself if it was killed (`lost` is `by`), otherwise its replacement.
 
-    A pod serves while it is Ready with a container that was not harmed; a webhook pod while the Service sends it
-    requests, too, and it answers all that it is asked as it must, and is not unasked for longer than 5 s at a time.
+    A pod serves while it is Ready with a container that was not harmed. A webhook pod must also receive requests from
+    the Service and answer all questions correctly, with no more than 5 s at a time without a question.
     """
 
     history: PodHistory
@@ -88,17 +88,17 @@ class Recovery:
 
     @property
     def pod(self) -> str:
-        """The name of who came back."""
+        """The name of the pod that came back."""
         return self.by.name if self.by else "no replacement"
 
     @property
     def node(self) -> str:
-        """Where it is."""
+        """The node of the pod that came back."""
         return (self.by.node if self.by else "") or "no node"
 
     @property
     def streams(self) -> list[str]:
-        """What has to be seen to know whether it serves."""
+        """The streams that must be seen to know whether it serves."""
         if self.by is None or not self.by.webhook:
             return [WATCH_PODS]
         return [WATCH_PODS, WATCH_SLICES, *self.history.replicas.streams(self.by.uid)]
@@ -129,7 +129,7 @@ class Recovery:
 
     @cached_property
     def asked(self) -> float | None:
-        """When its kubelet first told that it pulls the image."""
+        """When its kubelet first reported that it pulls the image."""
         pulling = self.history.events.first(PULLING, self.by.uid if self.by else "", self.harm.at)
         return pulling.at if pulling else None
 
@@ -144,14 +144,14 @@ class Recovery:
         return self._first(self._fit)
 
     def waited_for(self, until: float = inf) -> tuple[str, ...]:
-        """Return the reasons that the kubelet gave for its not running, up to a moment, until it was Ready."""
+        """Return the kubelet's reasons why it was not running, up to a moment, until it was Ready."""
         end = min(until, inf if self.ready is None else self.ready)
         seen = [one.pod.waiting for one in self.by.seen if self.harm.at <= one.at < end] if self.by else []
         return tuple(dict.fromkeys(filter(None, seen)))
 
     @cached_property
     def error(self) -> str:
-        """What the kubelet first told of a failure, or ""."""
+        """The first failure that the kubelet reported, or ""."""
         failed = self.history.events.first(FAILED, self.by.uid if self.by else "", self.harm.at)
         return failed.message if failed else ""
 
@@ -170,7 +170,7 @@ class Recovery:
 
     @cached_property
     def _fresh(self) -> float:
-        """From when on an answer of this pod is not one of its harmed container."""
+        """From when on answers of this pod do not come from its harmed container."""
         if self.by is not self.lost or self.by is None:
             return self.harm.at
         dead = self._first(lambda pod: not set(pod.running) & set(self.harm.containers))

@@ -1,7 +1,7 @@
 """Replicas: what each webhook pod answered when asked directly, and whether that is the right answer.
 
-A pod may be asked several questions: it serves while it answers all of them rightly. Each goes through the API server:
-an error of the API server itself, or a time in which it answers nothing, says nothing about the pod.
+A pod may be asked several questions: it serves while it answers all of them correctly. Each goes through the API
+server: an error of the API server itself, or a time in which it answers nothing, says nothing about the pod.
 """
 
 from array import array
@@ -17,23 +17,23 @@ from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Span, Spans
 from chaos_harness.harness.history.vocabulary import REPLICA, REVIEW
 
-__all__ = ["UNASKED_SECONDS", "ReplicaAnswer", "ReplicaAnswers", "Replicas"]
+__all__ = ["UNASKED_SECONDS", "Replicas"]
 
 UNASKED_SECONDS = 5.0
-"""For how long at a time a pod that answers as it must need not be asked, to be taken for one that goes on with it."""
+"""For how many seconds without a question a pod that answers correctly is assumed to keep doing so."""
 
 _NOT_REACHED = "trying to reach service"
-"""What the API server says, in its proxy, of a pod that did not take its question."""
+"""Part of the API server's proxy error for a pod that did not accept the question."""
 
 _NO_ANSWER = "ReadTimeoutError"
-"""What the probe says of a question that was taken and not answered in time."""
+"""The probe's error for a question that was accepted and not answered in time."""
 
 _ERROR = 500
 WRONG, RIGHT, NOTHING = range(3)
 
 
 class ReplicaAnswer(NamedTuple):
-    """One answer that says something: when it was asked and answered (seconds), and whether it was the right one."""
+    """One conclusive answer: when it was asked and answered (seconds), and whether it was correct."""
 
     asked: float
     answered: float
@@ -41,21 +41,21 @@ class ReplicaAnswer(NamedTuple):
 
 
 class ReplicaAnswers:
-    """What one pod answered to one question; those that say nothing of the pod are left out."""
+    """The answers of one pod to one question, without those that say nothing about the pod."""
 
     def __init__(self) -> None:
         self._asked, self._answered, self._what = array("d"), array("d"), bytearray()
 
     def add(self, asked: float, answered: float, what: int) -> None:
-        """Add what came of a question, in the order of the questions: RIGHT, WRONG or NOTHING, in time."""
+        """Add the result of a question, in the order of the questions: RIGHT, WRONG or NOTHING (no answer in time)."""
         self._asked.append(asked)
         self._answered.append(answered)
         self._what.append(what)
 
     def between(self, begin: float, end: float, heard: Spans) -> Iterator[ReplicaAnswer]:
-        """Iterate over the answers that were asked for and given between two moments.
+        """Yield the answers whose question and answer lie between two moments.
 
-        That nothing came in time is the pod's doing while the API server, through which it is asked, is `heard`.
+        A missing answer is the pod's fault only while the API server, through which it is asked, is `heard`.
         """
         for index in range(bisect_left(self._asked, begin), len(self._asked)):
             asked, answered, what = self._asked[index], self._answered[index], self._what[index]
@@ -65,7 +65,7 @@ class ReplicaAnswers:
                 yield ReplicaAnswer(asked, answered, what == RIGHT)
 
     def runs(self, begin: float, end: float, heard: Spans, *, right: bool, apart: float) -> Spans:
-        """Return the stretches from a right (or wrong) answer to the last one before another, or before it is unasked.
+        """Return the stretches of only right (or only wrong) answers, from the first to the last of them.
 
         `apart` is how many seconds may lie between an answer and the next question.
         """
@@ -84,19 +84,19 @@ class ReplicaAnswers:
 class Replicas:
     """The webhook pods that were asked directly; a reader (see `following`).
 
-    Its results are valid once all is read, and depend on the `coverage` of the same history.
+    Its results are valid once everything is read, and depend on the `coverage` of the same history.
     """
 
     def __init__(self, coverage: Coverage) -> None:
         self._coverage = coverage
         self.pods: dict[str, dict[str, ReplicaAnswers]] = {}
-        """By uid, and by question ("" for who is asked only one)."""
+        """By uid, and by question ("" for a pod that is asked only one)."""
         self._times: dict[str, Span] = {}
-        """Of each question, when it was first asked, of whomever, and last answered."""
+        """For each question, when it was first asked of any pod, and last answered."""
         self._open: dict[str, float] = {}
 
     def streams(self, uid: str) -> list[str]:
-        """Return the streams of questions to a pod: one at least."""
+        """Return the streams of questions to a pod, at least one."""
         return [replica(uid, question) for question in self._times or ("",)]
 
     def asked_between(self, begin: float, end: float) -> set[str]:
@@ -108,7 +108,7 @@ class Replicas:
         }
 
     def right(self, uid: str, begin: float, end: float) -> Spans:
-        """Return when a pod surely answered as it must, to all questions that webhook pods were asked at that time."""
+        """Return when a pod surely answered all questions correctly that webhook pods were asked at that time."""
         spans, ever = Spans.of([(begin, end)]), Spans()
         for question, times in self._times.items():
             obliged = Spans.of([times])
@@ -119,10 +119,10 @@ class Replicas:
         return spans & ever
 
     def longest_silence(self, uid: str, begin: float, end: float) -> float | None:
-        """Return for how long, between two moments, a pod at most gave no right answer to a question, in seconds.
+        """Return the longest time, in seconds, that a pod gave no right answer to a question between two moments.
 
-        None if it gave no answer at all that says anything. A question that began to be asked, or was given up, while
-        others were asked is judged while it was asked.
+        None if it gave no conclusive answer at all. A question that was only asked for a part of that time is judged in
+        that part.
         """
         if not any(any(answers.between(begin, end, self._heard)) for answers in self.pods.get(uid, {}).values()):
             return None
@@ -138,7 +138,7 @@ class Replicas:
         return longest
 
     def wrong(self, uid: str, begin: float, end: float) -> Spans:
-        """Return when a pod surely did not answer as it must to at least one question."""
+        """Return when a pod surely answered at least one question wrongly, or not at all."""
         spans = Spans()
         for question, answers in self.pods.get(uid, {}).items():
             apart = self._coverage.of(replica(uid, question)).tolerance
@@ -146,15 +146,15 @@ class Replicas:
         return spans - self._coverage.blind
 
     def takes(self, process: str) -> Take | None:
-        """Return what takes the entries of a process."""
+        """Return the function that takes the entries of a process, or None."""
         return self._take if process.startswith(f"{REPLICA} ") else None
 
     def close(self, end: float) -> None:
-        """Take notice of the end."""
+        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     @cached_property
     def _heard(self) -> Spans:
-        """When the API server answered whoever asked for admission."""
+        """When the API server answered requests for admission, from any probe."""
         streams = [stream for stream in self._coverage.streams if stream.startswith(asked(""))]
         return Spans.of(part for stream in streams for part in self._coverage.of(stream).spans)
 
@@ -179,10 +179,10 @@ class Replicas:
 
 
 def _what(entry: Entry) -> int | None:
-    """Return what came of a question; None if it is not known what the pod would have answered.
+    """Return the result of a question; None if it is not known what the pod would have answered.
 
-    So it is where the question was perhaps never taken, and where the API server spoke for itself (429) instead of
-    handing it on. An answer that denies because of an error of the pod's own is not the right one.
+    That is so if the pod perhaps never received the question, or if the API server answered itself (429) instead of
+    forwarding it. A denial because of an error in the pod itself is a wrong answer.
     """
     value = entry.value
     if entry.kind == "info":

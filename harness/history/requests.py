@@ -1,4 +1,4 @@
-"""Requests: what the registry answered, by its own log, and which times that log does not cover."""
+"""Requests: which requests the registry answered, by its own log, and which times that log does not cover."""
 
 from dataclasses import dataclass
 from math import inf
@@ -15,10 +15,10 @@ __all__ = ["ApiRequest", "Requests"]
 
 @dataclass(frozen=True)
 class ApiRequest:
-    """A request that the registry answered: when, in seconds of the history, not before and not after which moment.
+    """A request that the registry answered, from `earliest` to `latest` in seconds of the history.
 
-    Both are the same unless the wall clock was set between the answer and its reading, or the engine's clock is another
-    one than this machine's and known only so well; they may be before the begin.
+    Both are the same unless the wall clock was set between the answer and its reading, or the engine's clock differs
+    from this machine's by an amount that is not known exactly; both may be before the start of the history.
     """
 
     earliest: float
@@ -33,7 +33,7 @@ class ApiRequest:
         return begin <= self.earliest and self.latest < end
 
     def perhaps(self, begin: float, end: float) -> bool:
-        """Whether it may have been."""
+        """Whether it may have been answered between two moments."""
         return begin <= self.latest and self.earliest < end
 
     def __str__(self) -> str:
@@ -42,21 +42,21 @@ class ApiRequest:
 
 
 class Requests:
-    """The registry's log, placed in the history by the clocks of who copied it; a reader (see `following`)."""
+    """The registry's log, with times converted to those of the history; a reader (see `following`)."""
 
     def __init__(self) -> None:
         self.all: list[ApiRequest] = []
         self._clocks = Clocks()
         self._readings: list[Span] = []
-        """Of each reading: up to when all is copied, and when that was told."""
+        """For each reading: until when the log is copied, and when that was recorded."""
         self._stepped = False
         self._passed_over: list[Span] = []
 
     def unknown(self, coverage: Coverage, begin: float, end: float) -> Spans:
-        """Return of which moments between two others a request may be missing; `end` may be infinite.
+        """Return the moments between two others at which a request may be missing; `end` may be infinite.
 
-        So it is of those that are not copied, that a missing line may have told of, and that a wall clock which was
-        set backwards hid from who reads only what is new.
+        The log may not be copied there, a line of the history may be missing, or the wall clock was set backwards, so
+        that a reader of new lines skipped some.
         """
         last = coverage.until if end == inf else end
         by = next((at for until, at in self._readings if until >= last), inf)
@@ -64,13 +64,13 @@ class Requests:
         return missing | Spans.of([(begin, last)] if coverage.lost.within(begin, by) else [])
 
     def takes(self, process: str) -> Take | None:
-        """Return what takes the entries of a process."""
+        """Return the function that takes the entries of a process, or None."""
         if process.startswith(f"{CLOCK} "):
             return self._clocks.take
         return {REGISTRY: self._take, HISTORY: self._take_step}.get(process)
 
     def close(self, end: float) -> None:
-        """Take notice of the end."""
+        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     def _take(self, entry: Entry) -> None:
         value = entry.value or {}

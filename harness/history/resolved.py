@@ -1,4 +1,4 @@
-"""Resolved: what became of creates that were never answered, by the watch on the objects that they create."""
+"""Resolved: what became of unanswered creates, by the watch on the objects that they create."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,10 +11,10 @@ from chaos_harness.harness.history.vocabulary import ADDED, CANARY, LISTED, WATC
 __all__ = ["Became", "Create", "UnansweredCreates"]
 
 Became = Literal["mutated", "unmutated", "nothing", "unknown"]
-"""What a create came to: an object with what the mutators write, one without, none, or nobody knows."""
+"""The result of a create: an object with the mutation, an object without it, no object, or unknown."""
 
 _SERVED_SECONDS = 35.0
-"""The API server gives up a create after 34 s, whoever asked for it: what is not there by then never comes."""
+"""The API server gives up a create after 34 s: an object that does not exist by then is never created."""
 
 
 @dataclass
@@ -36,14 +36,14 @@ class Create:
 
 
 class UnansweredCreates:
-    """The creates that were really asked for and not answered; a reader (see `following`).
+    """The creates, other than dry runs, that were not answered; a reader (see `following`).
 
-    An object belongs to the last question of its number, for its name is the process's and that number, and a probe
-    that takes the place of another begins to count anew. A question that is answered is forgotten.
+    An object belongs to the last question with its number: its name consists of the process's name and that number, and
+    a probe that is started again counts from the start. Answered questions are dropped.
     """
 
     def __init__(self, coverage: Coverage) -> None:
-        """Prepare to read; `coverage` must be read in the same pass, or have been."""
+        """Prepare to read; `coverage` must be read in the same pass, or before."""
         self._coverage = coverage
         self._open: dict[int, Create] = {}
         self._given_up: list[Create] = []
@@ -55,9 +55,9 @@ class UnansweredCreates:
         return sorted((*self._given_up, *self._open.values()), key=lambda create: create.asked)
 
     def became(self, create: Create) -> Became:
-        """Return what a create came to.
+        """Return the result of a create.
 
-        "nothing" only if nothing of the watch can be missing until the API server must have given it up.
+        "nothing" only if the watch misses nothing until the API server must have given it up.
         """
         if create.seen is not None and create.mutated is not None:
             return "mutated" if create.mutated else "unmutated"
@@ -66,13 +66,13 @@ class UnansweredCreates:
         return "unknown" if missed or create.seen is not None else "nothing"
 
     def takes(self, process: str) -> Take | None:
-        """Return what takes the entries of a process."""
+        """Return the function that takes the entries of a process, or None."""
         if process == WATCH_CANARIES:
             return self._take_object
         return self._take_question if process.startswith(numbered(CANARY, "")) else None
 
     def close(self, end: float) -> None:
-        """Take notice of the end."""
+        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     def _take_question(self, entry: Entry) -> None:
         value: dict[str, Any] = entry.value or {}

@@ -15,10 +15,10 @@ _OPERATION, _WEBHOOK = "gatekeeper.sh/operation", "webhook"
 
 
 class Rotation:
-    """Who was in rotation; a reader (see `following`).
+    """Which webhook pods were in rotation; a reader (see `following`).
 
-    `changes` has, for each change, its moment and the uids of all that are in rotation from then on; `nodes` the node
-    that each was on.
+    `changes` has, for each change, its moment and the uids of all pods in rotation from then on; `nodes` is the node of
+    each pod, by uid.
     """
 
     def __init__(self) -> None:
@@ -33,35 +33,35 @@ class Rotation:
         return [at for at, _ in self.changes]
 
     def when(self, uid: str) -> Spans:
-        """Return when a pod was in rotation, as far as was told."""
+        """Return when a pod was in rotation, as reported."""
         ends = [at for at, _ in self.changes[1:]] + [inf]
         return Spans.of((at, end) for (at, uids), end in zip(self.changes, ends, strict=False) if uid in uids)
 
     def at(self, moment: float) -> frozenset[str] | None:
-        """Return the uids of those in rotation at a moment; None if nothing was told of it until then."""
+        """Return the uids of the pods in rotation at a moment; None if nothing was reported until then."""
         before = bisect_right(self.moments, moment)
         return self.changes[before - 1][1] if before else None
 
     def between(self, begin: float, end: float) -> list[frozenset[str]]:
-        """Return all that was so from one moment to another, each as the uids of those in rotation."""
+        """Return all sets of uids that were in rotation at some time between two moments."""
         first = self.at(begin)
         later = [uids for at, uids in self.changes if begin < at <= end]
         return [*([] if first is None else [first]), *later]
 
     def webhooks(self, moment: float) -> list[str]:
-        """Return the uids of the webhook pods that were there, and not about to go, at a moment."""
+        """Return the uids of the webhook pods that existed at a moment and were not terminating."""
         return [uid for uid, (seen, leaving) in self._webhooks.items() if seen <= moment < leaving]
 
     def never_serves(self, uid: str) -> bool:
-        """Whether a pod of Gatekeeper's was seen, and is none that the Service could lead to."""
+        """Whether this is a pod of Gatekeeper that the Service can never route to."""
         return uid in self.nodes and uid not in self._webhooks and not any(uid in uids for _, uids in self.changes)
 
     def takes(self, process: str) -> Take | None:
-        """Return what takes the entries of a process."""
+        """Return the function that takes the entries of a process, or None."""
         return {WATCH_SLICES: self._take_slice, WATCH_PODS: self._take_pod}.get(process)
 
     def close(self, end: float) -> None:
-        """Take notice of the end."""
+        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     def _take_slice(self, entry: Entry) -> None:
         thing = (entry.value or {}).get("object")

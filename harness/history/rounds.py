@@ -12,7 +12,7 @@ from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import CANARY, CREATE_VIOLATING, IN_FORCE, POLICIES, REMOVE
 
-__all__ = ["Disagreement", "RoundDecision", "Rounds"]
+__all__ = ["Disagreement", "Rounds"]
 
 _DENIED = ("denied by webhook", "denied by policy")
 _OPEN_SECONDS = 15.0
@@ -20,7 +20,7 @@ _OPEN_SECONDS = 15.0
 
 
 class RoundDecision(NamedTuple):
-    """What one place said of a request: when it was asked and answered (seconds), and what came of it."""
+    """The decision of one policy on a request: when it was asked and answered (seconds), and the outcome."""
 
     asked: float
     answered: float
@@ -29,7 +29,7 @@ class RoundDecision(NamedTuple):
 
     @property
     def denied(self) -> bool:
-        """Whether it denied it."""
+        """Whether the request was denied."""
         return self.outcome in _DENIED
 
 
@@ -37,10 +37,10 @@ class RoundDecision(NamedTuple):
 class Disagreement:
     """A run of rounds in which the two decided differently.
 
-    It lasted from somewhere after the agreement before, which was asked for at `after`, to somewhere before the next
-    one, which was answered at `before` (infinite: none came). `times` has, of each round, when both were answered and
-    when the first of them was asked: it surely lasted from the first to the last of these, as far as it was looked at.
-    `between` is what they agreed on before and after it: to deny or not (None: they did not).
+    It started after the previous agreement, which was asked for at `after`, and ended before the next one, which was
+    answered at `before` (infinite: none came). `times` has, for each round, when both were answered and when the first
+    of them was asked: the disagreement surely lasted from the first to the last of these, as far as was seen.
+    `between` is what they agreed on before and after it: to deny or not (None: they did not agree).
     """
 
     after: float
@@ -51,24 +51,24 @@ class Disagreement:
 
     @property
     def within_one_mind(self) -> bool:
-        """Whether both agreed on the same before and after it, so that they surely differed, if only for a moment."""
+        """Whether both agreed on the same decision before and after it, so that they surely differed for a moment."""
         before, after = self.between
         return before is not None and before == after
 
     @property
     def passing(self) -> bool:
-        """Whether it may be that both changed their minds at once, between the two questions of its one round."""
+        """Whether both may have changed their decision at once, between the two questions of its only round."""
         before, after = self.between
         return len(self.times) == 1 and None not in (before, after) and before != after
 
     def outside(self, spans: Spans) -> Self:
-        """Return it with those of its rounds alone in which both were asked and answered outside some stretches."""
+        """Return it with only those rounds in which both were asked and answered outside of `spans`."""
         near = spans.within(self.times[0][1], max(answered for answered, _ in self.times))
         kept = [(answered, asked) for answered, asked in self.times if not near & Spans.of([(asked, answered)])]
         return replace(self, times=kept)
 
     def surely(self, apart: float) -> float:
-        """Return for how many seconds it surely lasted, where no two rounds are further `apart`."""
+        """Return for how many seconds it surely lasted; rounds more than `apart` seconds apart count separately."""
         longest, since, last = 0.0, inf, -inf
         for answered, asked in self.times:
             since = since if asked - last <= apart else answered
@@ -92,9 +92,9 @@ class Rounds:
         self._since: dict[str, list[tuple[float, float]]] = {one: [], other: []}
 
     def asked_of(self, until: float) -> Spans:
-        """Return when both are to be looked at, up to a moment.
+        """Return when both are to be compared, up to a moment.
 
-        That is while both were in force; in a history that does not say so, from when both were first asked about.
+        That is while both were in force; in a history that does not record that, from the first question about each.
         """
         if len(self._first) < len(self._policies):
             return Spans()
@@ -104,11 +104,11 @@ class Rounds:
         return spans
 
     def takes(self, process: str) -> Take | None:
-        """Return what takes the entries of a process."""
+        """Return the function that takes the entries of a process, or None."""
         return self._take if process.startswith(f"{CANARY} ") else self._take_policies if process == POLICIES else None
 
     def close(self, end: float) -> None:
-        """Take notice of the end: whoever decided differently last did so up to here, at least."""
+        """Finish reading: a disagreement in the last round lasted at least until the end."""
         for one, other in self._due(inf):
             self._compare(one, other)
         if self._differs:
@@ -148,7 +148,7 @@ class Rounds:
             self._compare(one, other)
 
     def _forget(self, before: float) -> None:
-        """Forget whose other half cannot come any more."""
+        """Drop the rounds whose second answer cannot come any more."""
         while self._half[oldest := next(iter(self._half))].asked < before:
             del self._half[oldest]
 

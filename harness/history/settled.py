@@ -18,7 +18,7 @@ _CLOSED = ("connection refused", "no endpoint", "cut in the middle", "no route")
 
 
 class Settlement:
-    """Knows what became of a question, once the history is read."""
+    """Decides what became of a question, once the history is read."""
 
     def __init__(self, audit: Audit, resolved: UnansweredCreates) -> None:
         self._audit = audit
@@ -26,7 +26,7 @@ class Settlement:
         self._creates: dict[tuple[int, float], Create] | None = None
 
     def decide(self, asked: Admission) -> Admission | None:
-        """Return a question as it was decided after all, with the answer that it would have got; None: not known."""
+        """Return a question with the answer that it would have got; None if its decision is unknown."""
         decision = self._audit.decision_of(asked.audit_id)
         outcome = _outcome(decision, asked) if decision else None
         if decision and outcome:
@@ -41,7 +41,7 @@ class Settlement:
         return _answered(asked, outcome, max(asked.asked, create.seen), "admitted", WATCH_CANARIES)
 
     def came_to_nothing(self, asked: Admission) -> bool:
-        """Whether nothing was admitted, whatever a policy would have had to say: for whom it is events that count."""
+        """Whether no object was created, whatever the policies decided; for checks that count created objects."""
         audited = self._audit.cause_of(asked.audit_id, asked.webhook)
         if audited and audited.what == "refused":
             return True
@@ -69,7 +69,7 @@ def _answered(asked: Admission, outcome: str, answered: float, said: str, by: st
 
 
 def _outcome(decision: Decision, asked: Admission) -> str | None:
-    """Return the outcome of a decision, as the probe sorts answers; None: what is written down does not tell."""
+    """Return the outcome of a decision, in the probe's terms; None if the record does not determine it."""
     if decision.admitted:
         if asked.wanted != "mutated":
             return "admitted"

@@ -1,4 +1,4 @@
-"""Silences: how long something did not come, at least and at most, where not all was seen as it happened."""
+"""Silences: how long nothing happened, at least and at most, although some of that time was not seen."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,7 @@ __all__ = ["DatedEvent", "Moments", "Silence"]
 
 @dataclass(frozen=True)
 class DatedEvent:
-    """When something happened: not before `least`, not after `most`, which is when it was seen."""
+    """When something happened: not before `least`, and not after `most`, when it was reported."""
 
     least: float
     most: float
@@ -22,7 +22,7 @@ class DatedEvent:
 
 @dataclass(frozen=True)
 class Silence:
-    """How long nothing was seen, in seconds: `least` for certain, from `since` on, and `most` if it was not seen.
+    """How long nothing happened, in seconds: at `least`, from `since` on, and at `most`, with all time not seen.
 
     Time in which this machine was starved counts for `most` only.
     """
@@ -36,11 +36,11 @@ _NEVER = Spans()
 
 
 class Moments:
-    """Dates what watches told: what came to light after a time that was not seen came at any moment of it.
+    """Dates what watches reported: a change reported after an unseen time may have happened at any moment of it.
 
     `unseen` is when not all of the streams were seen as it happened, `unknown` when something of them may be missing
-    altogether, `end` where is judged no more: what was not recorded to its end is silent for ever, as far as is known.
-    `blind` is when this machine was starved: what does not come then is nobody's silence.
+    altogether, `end` where judging stops: a history without its end may be silent for ever.
+    `blind` is when this machine was starved: what does not come in that time is no silence.
     """
 
     def __init__(self, coverage: Coverage, streams: Iterable[str], begin: float) -> None:
@@ -53,18 +53,18 @@ class Moments:
         self._begins = [begin for begin, _ in self._delayed]
 
     def of(self, at: float) -> DatedEvent:
-        """Return when that was of which was told `at` then."""
+        """Return when that happened which was reported at `at`."""
         before = bisect_left(self._begins, at) - 1
         hidden = before >= 0 and at <= self._delayed[before][1]
         return DatedEvent(self._begins[before] if hidden else at, at)
 
     def ends(self, at: float | None) -> DatedEvent:
-        """Return when that was of which was told `at` then (None: never), or the end, if that came first."""
+        """Return when that happened which was reported at `at` (None: never), or the end, if that came first."""
         moment = self.end if at is None else self.of(at)
         return moment if moment.most <= self.end.least else DatedEvent(min(moment.least, self.end.least), self.end.most)
 
     def between(self, begin: DatedEvent, end: DatedEvent, sure: Spans = _NEVER, unsure: Spans = _NEVER) -> Silence:
-        """Return the silence between two moments; what is `sure` does not count, nor, perhaps, what is `unsure`."""
+        """Return the silence between two moments; `sure` time does not count, and `unsure` time perhaps does not."""
         least = Spans.of([(begin.most, end.least)]) - self.unknown - sure - unsure
         most = Spans.of([(begin.least, end.most)]) - sure
         lasted = ((seconds, -first) for (first, _), seconds in lasting(least, self.blind))
@@ -79,7 +79,7 @@ class Moments:
         sure: Spans = _NEVER,
         unsure: Spans = _NEVER,
     ) -> Iterator[Silence]:
-        """Yield the silences from `first` on, between what was `seen`, to the end: the longest and those `longer`."""
+        """Yield the silences from `first` to the end, between moments `seen`: the longest, and all `longer` ones."""
         longest = 0.0
         for before, after in pairwise(chain([first] if first else (), map(self.ends, seen), [self.end])):
             if before.most > self.end.least:

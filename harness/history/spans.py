@@ -1,4 +1,4 @@
-"""Spans: sets of moments, as stretches from a begin to an end, and what is left of them when others are taken away."""
+"""Spans: sets of moments, as stretches from a start to an end, with union, intersection and difference."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True)
 class Spans:
-    """Stretches that neither touch nor overlap, in their order; those without a length are left out."""
+    """Stretches that neither touch nor overlap, in order of time; empty ones are left out."""
 
     parts: tuple[Span, ...] = ()
 
@@ -37,7 +37,7 @@ class Spans:
         return bool(self.parts)
 
     def __contains__(self, moment: float) -> bool:
-        """Whether a moment lies in it; begins do, ends do not."""
+        """Whether a moment lies in it: a stretch includes its start, and not its end."""
         return any(begin <= moment < end for begin, end in self.parts)
 
     def __or__(self, other: "Spans") -> "Spans":
@@ -70,12 +70,12 @@ class Spans:
 
     @property
     def total(self) -> float:
-        """How many seconds all stretches have together."""
+        """The length of all stretches together, in seconds."""
         return sum(end - begin for begin, end in self.parts)
 
     @property
     def longest(self) -> float:
-        """How many seconds the longest stretch has; 0 if there is none."""
+        """The length of the longest stretch, in seconds; 0 if there is none."""
         return max((end - begin for begin, end in self.parts), default=0.0)
 
     def longer_than(self, seconds: float) -> "Spans":
@@ -90,7 +90,7 @@ class Spans:
 
 
 def lasting(spans: Spans, busy: Spans) -> Iterator[tuple[Span, float]]:
-    """Iterate over the stretches, and how many seconds each has without those that are `busy`."""
+    """Yield each stretch, and its length in seconds without those that are `busy`."""
     return (((begin, end), end - begin - busy.within(begin, end).total) for begin, end in spans)
 
 

@@ -1,4 +1,4 @@
-"""Streams: how it is known of one that somebody looked at, by the kind of looking, when it was really seen."""
+"""Streams: computes when a stream was really seen, for watches, questions and logs."""
 
 import heapq
 from bisect import bisect_left, bisect_right
@@ -13,7 +13,7 @@ from chaos_harness.harness.history.vocabulary import GAP, LISTED, READ, RESUMED
 __all__ = ["JITTER", "Log", "Parts", "Questions", "WatchStream"]
 
 _HALF_OPEN_SECONDS = 35.0
-"""How long a watch waits on a stream that says nothing: in old histories its "silent" gap began so much earlier."""
+"""How long a watch waits on a silent stream: in old histories its "silent" gap started that much earlier."""
 
 _SILENT, _ENDED = "silent", "ended"
 _ANSWER_SECONDS = 15.0
@@ -21,16 +21,16 @@ _ANSWER_SECONDS = 15.0
 
 _BLOCK = 50
 _USUAL = 0.8
-"""Of all times between two questions, which share is no longer than the usual one: a probe may ask two in a row."""
+"""The quantile of the times between two questions that counts as usual: a probe may ask two in a row."""
 
 JITTER = 1.5
-"""How many times the usual time between two looks may pass until something was not seen."""
+"""By which factor the time between two observations may exceed the usual one before it counts as unseen."""
 
 
 class WatchStream:
-    """A list of objects: seen from one that is whole up to the last sign of life before a gap.
+    """A list of objects: seen from a complete list up to the last sign of life before a gap.
 
-    `gap` is since when it is not seen any more, as far as is read; None: it is seen, or never was.
+    `gap` is since when it is no longer seen, as far as is read; None: it is seen, or never was.
     """
 
     interval = 0.0
@@ -59,7 +59,7 @@ class WatchStream:
         self._last = entry.at
 
     def close(self, end: float) -> None:
-        """Close what is open: with the last sign of life, where watches give such."""
+        """End what is open at the last sign of life, if watches record these."""
         if self._open is not None:
             self._spans.append((self._open, self._last if self._signs else end))
 
@@ -84,7 +84,7 @@ class WatchStream:
 
 
 class Questions:
-    """Questions of one kind: seen from one that was answered to the next one, if that came as soon as it should."""
+    """Questions of one kind: seen from one that was answered to the next one, if that came in time."""
 
     def __init__(self, *, open_loop: bool) -> None:
         self._open_loop = open_loop
@@ -98,9 +98,9 @@ class Questions:
 
     @property
     def interval(self) -> float:
-        """How far apart, in seconds, two questions are.
+        """The usual time between two questions, in seconds.
 
-        Who asks at a fixed rate may be given more to ask, and then asks for each thing more rarely; who waits for
+        A probe with a fixed rate asks each question more rarely when it gets more of them; a probe that waits for its
         answers is slower only while something is wrong.
         """
         usual = self._usual or [_usual(self._apart)]
@@ -118,18 +118,18 @@ class Questions:
         self._asked = at
 
     def answer(self, begun: float, at: float) -> None:
-        """Take an answer that says something; a slow one may come behind those to later questions."""
+        """Take a conclusive answer; a slow one may come after those to later questions."""
         heapq.heappush(self._waiting, begun)
         while self._waiting[0] < at - _ANSWER_SECONDS:
             self._sort_in(heapq.heappop(self._waiting))
 
     def close(self) -> None:
-        """Take notice that no more answers come."""
+        """Finish: no more answers come."""
         while self._waiting:
             self._sort_in(heapq.heappop(self._waiting))
 
     def fill(self, moments: Sequence[float]) -> None:
-        """Take notice, after the end, that questions at these moments (in order) were decided, as if by an answer."""
+        """Count the questions at these moments (in order) as answered, after the end: another source decided them."""
         holes = [] if self._first is None else [(-inf, self._first), *self._holes, (self._last, inf)]
         self._holes = []
         for begin, end in holes or [(-inf, inf)]:
@@ -142,7 +142,7 @@ class Questions:
             self._holes += [(one, other) for one, other in apart if other - one > self._shortest()]
 
     def seen(self) -> Spans:
-        """Return when it was seen, at this rate of asking."""
+        """Return when it was seen, at the usual rate of questions."""
         if self._first is None:
             return Spans()
         longest = self.interval * JITTER
@@ -159,20 +159,20 @@ class Questions:
         self._last = begun
 
     def _shortest(self) -> float:
-        """Return the least that may be a hole: with more seen, it may become more."""
+        """Return the shortest time that may count as unseen; more questions may make it longer."""
         return min(self._usual or [_usual(self._apart)])
 
 
 def _usual(apart: Sequence[float]) -> float:
-    """Return how far apart questions usually are, also where those of one policy come two or three at a time."""
+    """Return the usual time between questions, also if those of one policy come two or three at a time."""
     return sorted(apart)[int(_USUAL * len(apart))] if apart else 0.0
 
 
 class Log:
-    """A log that is copied: each reading tells up to when; a first one says nothing of what was there before.
+    """A log that is copied: each reading records up to when; the first one covers nothing before it.
 
-    One that tells since when, and that is not up to when the one before told, says that what lies between is lost.
-    What it tells is wall clock: it is placed by the clocks of the entry that tells it, for the wall clock may be set.
+    If a reading records a start that is not the end of the reading before, the time between them is lost. Moments are
+    wall clock time, and are converted by the clocks of the entry that records them, because the clock may be set.
     """
 
     interval = 0.0
@@ -206,9 +206,9 @@ class Log:
 
 
 class Parts:
-    """A log of which each reading tells from when to when it is copied, so that what is lost stays a hole.
+    """A log of which each reading records from when to when it is copied, so that lost time stays unseen.
 
-    Moments of the log are unix seconds: the clocks of the entry that brings them tell which of the history's they are.
+    Moments of the log are unix seconds, converted to those of the history by the clocks of the entry that records them.
     """
 
     interval = 0.0
@@ -231,7 +231,7 @@ class Parts:
         self._last = entry.at
 
     def close(self, lost: Spans) -> None:
-        """Leave out what was copied while entries of the history were lost: they may have been of this log."""
+        """Leave out the time in which entries of the history were lost: they may have been lines of this log."""
         self._parts = [part for part in self._parts if not lost.within(*part[1])]
 
     def seen(self) -> Spans:

@@ -1,4 +1,4 @@
-"""Undone: when what takes a fault back was done, and up to when the proof that it is healed was asked for in vain."""
+"""Undone: when the undos of a fault were done, and until when the proof of its healing was requested in vain."""
 
 from dataclasses import dataclass
 from math import inf
@@ -8,15 +8,15 @@ from chaos_harness.harness.history.following import Take
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.vocabulary import FAULT, HEAL, NOT_HEALED, UNDONE
 
-__all__ = ["Undoing", "Undone"]
+__all__ = ["Undone"]
 
 
 @dataclass
 class Undoing:
-    """How one fault was taken back; moments are seconds of the history (None: nothing tells of it).
+    """How one fault was undone; moments are seconds of the history (None: not recorded).
 
-    `began` is when its undos began, `done` when all of them were done, `given_up` up to when it was asked whether it is
-    healed, without the proof that it is, and `said` the last answer. `within` is how many seconds it was given.
+    `began` is when its undos began, `done` when all of them were done, `given_up` until when the proof of its healing
+    was requested without success, and `said` the last answer. `within` is the deadline in seconds.
     """
 
     began: float | None = None
@@ -27,21 +27,21 @@ class Undoing:
 
 
 class Undone:
-    """How the faults of a history were taken back; a reader (see `following`)."""
+    """How the faults of a history were undone; a reader (see `following`)."""
 
     def __init__(self) -> None:
         self._by_id: dict[str, Undoing] = {}
 
     def of(self, fault: FaultSpan) -> Undoing:
-        """Return how a fault was taken back."""
+        """Return how a fault was undone."""
         return self._by_id.get(fault.id) or Undoing()
 
     def takes(self, process: str) -> Take | None:
-        """Return what takes the entries of a process."""
+        """Return the function that takes the entries of a process, or None."""
         return self._take if process.startswith(f"{FAULT} ") else None
 
     def close(self, end: float) -> None:
-        """Take notice of the end."""
+        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     def _take(self, entry: Entry) -> None:
         if entry.f not in (HEAL, UNDONE, NOT_HEALED):

@@ -1,4 +1,4 @@
-"""Until: the part of a history that ends at a moment, with what later entries say of the time before it."""
+"""Until: the part of a history up to a moment, with what later entries say about the time before it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ __all__ = ["Extent", "Until"]
 
 _ENDED = "ended"
 _PATIENCE_SECONDS = 120.0
-"""Longer than any watch that still sees gives no sign of life."""
+"""More than the longest pause between two signs of life of a working watch."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Until:
 
 
 class Extent:
-    """How far a history reaches, and from when on lines of it are missing, in seconds; a reader, and a quick one."""
+    """Until when a history was recorded, and from when on lines are missing, in seconds; a reader, and a quick one."""
 
     def __init__(self) -> None:
         self.until = 0.0
@@ -56,11 +56,11 @@ class Extent:
         self._next = 0
 
     def takes(self, process: str) -> Take | None:
-        """Return what takes the entries of a process."""
+        """Return the function that takes the entries of a process, or None."""
         return self._take_mark if process == EXPERIMENT else self._take
 
     def close(self, end: float) -> None:
-        """Take notice of the end, or of where it was judged."""
+        """Finish reading: at the end, or at the moment up to which claims were judged."""
         self.until = end if self._judged is None else self._judged
 
     def _take(self, entry: Entry) -> None:

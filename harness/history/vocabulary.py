@@ -36,7 +36,6 @@ __all__ = [
     "METRONOME",
     "MODIFIED",
     "NOT_HEALED",
-    "NOT_SERVED",
     "NUMBER",
     "OBSERVED",
     "POLICIES",
@@ -100,14 +99,14 @@ def is_watch(process: str) -> bool:
 
 # The history itself, and the experiment whose history it is.
 HISTORY = "history"
-"""Tells of the history: CLOCK_STEP (the wall clock was set by `seconds`), END (all was written)."""
+"""About the history itself: CLOCK_STEP (the wall clock was set by `seconds`), END (everything was written)."""
 
 CLOCK_STEP = "clock-jump"
 END = "end"
 
 EXPERIMENT = "experiment"
-"""Marks where a phase, which the value names, has its BEGIN and its END, and the moment up to which is to JUDGE:
-every probe gives one more sign of life after that, before anything is judged.
+"""Marks the BEGIN and the END of a phase, which the value names, and JUDGE, the moment up to which claims are judged:
+after it every probe records one more sign of life before anything is judged.
 """
 
 BEGIN, JUDGE = "begin", "judge"
@@ -116,52 +115,52 @@ BEGIN, JUDGE = "begin", "judge"
 FAULT = "fault"
 """Processes "fault <n>": invoke INJECT, ok OBSERVED (once more at its end), invoke HEAL, ok HEALED; each has `name`.
 
-INJECT has `one_shot`, true, if the harm lasts no longer than the blow.
+INJECT has `one_shot`, true, if the fault is one-shot: its harm does not last, so there is nothing to heal.
 """
 
 INJECT, OBSERVED, HEAL, HEALED = "inject", "observed", "heal", "healed"
 
 UNDONE = "undone"
-"""Between HEAL and HEALED of a fault that lasts: ok, all its undos are done, and it is to be healed `within` so many
-seconds from here. Histories of before it was written go from HEAL to HEALED.
+"""Between HEAL and HEALED of a lasting fault: ok, all its undos are done, and it must be healed `within` so many
+seconds from here. Older histories go from HEAL to HEALED directly.
 """
 
 NOT_HEALED = "not healed"
-"""In the place of HEALED: fail, up to here the proof was asked for again and again; what was `said` last is none."""
+"""Instead of HEALED: fail, the proof was requested up to here and did not come; `said` is the last answer."""
 
 HARM = "harm"
-"""Tells what a fault did to one pod, or to a `node`; the operation is how: KILLED, "deleted", "drained node"."""
+"""Records what a fault did to one pod, or to a `node`; the operation says how: KILLED, "deleted", "drained node"."""
 
 KILLED, RESCHEDULED = "killed", "rescheduled"
-"""Its containers were killed and it goes on; it was deleted so that another node gets its replacement."""
+"""The pod's containers were killed; the pod was deleted so that its replacement runs on another node."""
 
 POLICIES = "policies"
 """Invoke APPLY, ok IN_FORCE (with `proof`), invoke REMOVE, ok REMOVED.
 
-Each has `policies`, their names, and `parts`: the policy's name by each other name under which it is asked about.
+Each has `policies`, their names, and `parts`: the policy's name by each other name that probes use for it.
 """
 
 APPLY, IN_FORCE, REMOVE, REMOVED = "apply", "in force", "remove", "removed"
 
 RACE = "race"
-"""Marks DECIDED: from here on nothing more is asked to change in this repetition."""
+"""Marks DECIDED: from here on nothing more is requested to change in this repetition."""
 
 DECIDED = "decided"
 
 TRIGGER = "trigger"
-"""Processes "trigger <kind>": invoke SEEN, then ok or fail ACTED, with how long after."""
+"""Processes "trigger <kind>": invoke SEEN, then ok or fail ACTED, with the delay between them."""
 
 SEEN, ACTED = "seen", "acted"
 
-# Who asks.
+# Probes that send requests.
 CANARY = "canary"
 """Processes "canary <n>", the threads of the admission probe; ok means that a policy did what it must."""
 
 CREATE_VIOLATING = "create violating pod"
-"""Asks for a pod that a policy must deny."""
+"""Requests a pod that a policy must deny."""
 
 REPLICAS = "replicas"
-"""Tells why the webhook pods could not be listed (LIST), so that none was asked in that round."""
+"""Records why the webhook pods could not be listed (LIST), so that none was asked in that round."""
 
 REPLICA = "replica"
 """Processes "replica <pod>" ask one webhook pod for a REVIEW of the label that only exempt namespaces may carry, and
@@ -171,50 +170,50 @@ for one of each policy in force, `review_of(policy)`; the value has `pod` and `u
 LIST, REVIEW = "list", "review"
 
 API_SERVER = "api server"
-"""Is asked to READ, and to WRITE_LEASE as a dry run; ok and fail have `seconds`."""
+"""Requests to the API server: READ, and WRITE_LEASE as a dry run; ok and fail have `seconds`."""
 
 READ, WRITE_LEASE = "read", "write lease"
 
 NUMBER = "number"
-"""Is asked once a second to WRITE the next `number` into an object of ours, which WATCH_NUMBER then tells of."""
+"""Once a second: WRITE the next `number` into an object of the harness, which WATCH_NUMBER then reports."""
 
 WRITE = "write"
 
 METRICS = "metrics"
-"""Processes "metrics <whose>" READ what the API server, or a pod of Gatekeeper, counts."""
+"""Processes "metrics <source>" READ the counters of the API server, or of a pod of Gatekeeper."""
 
-# Who copies a log.
+# Probes that copy a log.
 REGISTRY = "registry"
-"""Copies what the registry logged: one REQUEST a line; ok READ: all `until` then is copied."""
+"""Copies the registry's log: one REQUEST for each line; ok READ: everything `until` that moment is copied."""
 
 FAIL_OPEN = "fail open"
-"""Copies what the API server logged of webhooks that it did without: one CALL a line; ok READ: all from `since`
-to `until` is copied."""
+"""Copies the API server's log of webhook calls that failed open: one CALL for each line; ok READ: everything from
+`since` to `until` is copied."""
 
 AUDIT = "audit"
-"""Processes "audit <node>" copy what its API server logged of requests that it decided: one REQUEST each, or REQUESTS
-for all of our own that were decided alike at one READ; ok READ: all from `since` to `until` is copied."""
+"""Processes "audit <node>" copy the audit log of the node's API server: one REQUEST for each decision, or REQUESTS for
+all requests of the harness with the same decision in one READ; ok READ: all from `since` to `until` is copied."""
 
 REQUEST, REQUESTS, CALL = "request", "requests", "call"
 
-# Who looks after the clocks, and after this machine.
+# Probes of the clocks, and of this machine.
 CLOCK = "clock"
 """Processes "clock <node>" READ a node's clock; ok has how many seconds it is ahead (`offset`), `uncertainty`, and
-whether it is the `same` clock as this machine's, because both have one kernel.
+whether it is the `same` clock as this machine's, because both share one kernel.
 """
 
 METRONOME = "metronome"
-"""Tells by LATE when a thread that wanted to run came `seconds` too late."""
+"""Records LATE when a thread that wanted to run was scheduled `seconds` too late."""
 
 LATE = "late"
 
-# Who watches objects. Operations are those of clusters.watching.watch.Change.
+# Watches on objects. Operations are those of clusters.watching.watch.Change.
 ADDED, MODIFIED, DELETED = "ADDED", "MODIFIED", "DELETED"
 LISTED, GAP, RESUMED, BOOKMARK = "LISTED", "GAP", "RESUMED", "BOOKMARK"
-"""LISTED without an object: from here on the state is whole, and all is told as it happens. GAP: nothing is seen from
-here on, because of `why`; if that is NOT_SERVED, there is nothing: all that there was is DELETED, `in_gap`, and it is
-so up to the last sign of life before something else is told. RESUMED: as LISTED, and all that came in the gap stands
-between, in its order. BOOKMARK: a sign of life; all that came before it was told."""
+"""LISTED without an object: from here on the state is complete, and every change is reported as it happens. GAP:
+nothing is seen from here on, because of `why`; if that is NOT_SERVED, nothing exists: all objects are DELETED,
+`in_gap`, and that is so up to the last sign of life before the next report. RESUMED: as LISTED, and all changes of the
+gap are reported between the two, in order. BOOKMARK: a sign of life; all earlier changes were reported."""
 
 NOT_SERVED = "404"
 
@@ -229,10 +228,10 @@ WATCH_BINDINGS = watch("validatingadmissionpolicybindings")
 WATCH_LEASES = watch("leases")
 WATCH_SYSTEM_PODS = watch("system pods")
 WATCH_CANARIES = watch("canaries")
-"""Pods that the admission probe really created: `canary-<seq>`, whether `mutated`, and nothing more."""
+"""Pods that the admission probe really created, reduced to `canary-<seq>` and whether they are `mutated`."""
 
 WATCH_NUMBER = watch("number")
-"""The object that NUMBER writes: its `number`, and nothing more."""
+"""The object that NUMBER writes, reduced to its `number`."""
 
 WATCH_WORKLOAD = watch("workload")
 WATCH_WORKLOAD_EVENTS = watch("workload events")

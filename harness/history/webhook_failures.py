@@ -1,7 +1,7 @@
-"""Webhook failures: why an admission went by a webhook, or was refused: by the API server's audit log, or else its log.
+"""Webhook failures: why a webhook call failed open, or was refused, by the API server's audit log or its own log.
 
-The audit log knows a question by its own id, and why it was decided as it was. Where there is none, as in old
-histories, calls that failed are matched with questions by time alone, and that is said.
+The audit log has each question by its id, with the reason of its decision. Without one, as in old histories, failed
+calls are matched with questions by time alone, and evidence says so.
 """
 
 from bisect import bisect_left, bisect_right
@@ -20,13 +20,13 @@ from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import CALL, DELETED, FAIL_OPEN, WATCH_PODS, WATCH_SLICES
 
-__all__ = ["NOT_LOGGED", "UNREAD", "Call", "Failures", "Why", "cause"]
+__all__ = ["NOT_LOGGED", "Failures", "Why", "cause"]
 
 UNREAD: Cause = "log not read"
-"""The cause of what the logs, as far as they are copied, say nothing of: it may be any."""
+"""The cause if the logs are not fully copied and do not show it: it may be any."""
 
 NOT_LOGGED: Cause = "not logged"
-"""The cause of what the API server's log says nothing of, though it is copied."""
+"""The cause if the API server's log is copied and does not show it."""
 
 _SLACK_SECONDS = 0.1
 _GOING_SECONDS = 30.0
@@ -49,7 +49,7 @@ _WORDS: Mapping[Cause, tuple[str, ...]] = {
 class Call:
     """A call of a webhook that failed, as the API server logged it.
 
-    `at` is in seconds of the history, and may be `unsure` seconds too early or too late, by the node's clock.
+    `at` is in seconds of the history, give or take `unsure` seconds, because it is by the node's clock.
     """
 
     at: float
@@ -60,9 +60,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """Why an answer was bad: a cause, UNREAD, or several, of which it is not known which one it was.
+    """Why an answer was bad: one cause, UNREAD, or several causes, one of which it was.
 
-    `said` are the API server's words. `at` is when its call failed, in seconds of the history, if that is known, and
+    `said` is the API server's message. `at` is when its call failed, in seconds of the history (None: unknown), and
     `took` for how many seconds the API server waited for the webhook, by its own clock.
     """
 
@@ -73,7 +73,7 @@ class Why:
 
     @property
     def known(self) -> bool:
-        """Whether anything is known of it."""
+        """Whether anything is known about the cause."""
         return UNREAD not in self.names
 
     def __str__(self) -> str:
@@ -82,12 +82,12 @@ class Why:
 
 
 def cause(said: str) -> Cause:
-    """Return, in few words, what went wrong with a call, from what the API server said of it."""
+    """Return the cause of a failed call, from the API server's message."""
     return next((name for name, words in _WORDS.items() if any(word in said for word in words)), "other")
 
 
 class Failures:
-    """The calls that failed, and which webhook pods were there to be called; a reader (see `following`).
+    """The calls that failed, and which webhook pods existed then; a reader (see `following`).
 
     `coverage` and `audit` must have read the same history when causes are asked for.
     """
@@ -102,27 +102,27 @@ class Failures:
         self._going: dict[str, float] = {}
 
     def takes(self, process: str) -> Take | None:
-        """Return what takes the entries of a process."""
+        """Return the function that takes the entries of a process, or None."""
         return {FAIL_OPEN: self._take_call, WATCH_SLICES: self._take_slice, WATCH_PODS: self._take_pod}.get(process)
 
     def close(self, end: float) -> None:
-        """Take notice of the end."""
+        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     @property
     def by_id(self) -> bool:
-        """Whether it is the audit log that tells of causes."""
+        """Whether causes come from the audit log, by the ids of the questions."""
         return bool(self._audit.streams)
 
     def whys(self, missed: Sequence[Admission]) -> dict[Admission, Why]:
-        """Return the cause of each bad answer of one policy; who was refused was told why."""
+        """Return the cause of each bad answer of one policy; a refusal contains its own cause."""
         logged = {} if self.by_id else self._by_time([admission for admission in missed if admission.bypassed])
         read = self._coverage.of(FAIL_OPEN).known
         return {admission: self._why(admission, logged.get(admission), read) for admission in missed}
 
     def why_of_pod(self, uid: str, webhook: str, after: float, at: float) -> Why:
-        """Return why a pod that was created between two moments lacks what a webhook does.
+        """Return why a pod that was created between two moments lacks a webhook's mutation.
 
-        Without an audit log nothing is known of one pod: it may be what was logged about then.
+        Without an audit log the cause of a single pod is unknown: it may be any that was logged at about that time.
         """
         copied = self._is_copied(after, at, self._coverage.of(FAIL_OPEN).known)
         if self.by_id:
@@ -133,7 +133,7 @@ class Failures:
         return Why((*dict.fromkeys(cause(call.said) for call in near), NOT_LOGGED))
 
     def evidence(self, whys: Mapping[Admission, Why], most: int) -> tuple[str, ...]:
-        """Return lines that say how often there was which cause, and the chain of events of up to `most` answers."""
+        """Return lines with the number of answers per cause, and the chain of events of up to `most` answers."""
         if not whys:
             return ()
         counted = ", ".join(f"{count} {name}" for name, count in Counter(map(str, whys.values())).most_common())
@@ -157,7 +157,7 @@ class Failures:
         return Why((NOT_LOGGED,) if copied else (UNREAD,))
 
     def _known(self, audited: Known | None, *, copied: bool) -> Why:
-        """Return what the audit log tells: that a call failed, but not why, which the API server's log must tell."""
+        """Return the cause by the audit log; why a call failed is only in the API server's own log."""
         if audited is None:
             return Why((UNREAD,))
         if audited.what != "failed open":
@@ -168,9 +168,9 @@ class Failures:
         return Why(names or (NOT_LOGGED,), " or ".join(audited.logged), audited.at, audited.took)
 
     def _by_time(self, missed: Sequence[Admission]) -> dict[Admission, Call]:
-        """Return the call that failed while each was decided, if one is logged.
+        """Return, for each answer, the failed call that was logged while it was decided, if there is one.
 
-        A call is one admission's. Where several fit, who was answered first gets the earliest.
+        A call belongs to one admission. If several fit, the first answer gets the earliest call.
         """
         call_of: dict[Admission, Call] = {}
         for webhook in {admission.webhook for admission in missed}:
@@ -186,7 +186,7 @@ class Failures:
         return call_of
 
     def _is_copied(self, begin: float, end: float, read: Spans) -> bool:
-        """Whether a call that failed between two moments is in the history: the log was copied to after that."""
+        """Whether a call that failed between two moments must be in the history: the log was copied beyond them."""
         if not any(since <= begin and end <= until for since, until in read):
             return False
         index = bisect_left(self._copied, (end, -inf))
@@ -244,5 +244,5 @@ def _near(call: Call, begin: float, end: float) -> bool:
 
 
 def _sorted(admission: Admission) -> Cause:
-    """Return as what a refusal was sorted when it was answered, if that is a cause: its words may be cut short."""
+    """Return the outcome that the probe gave a refusal, if that is a cause: its message may be cut off."""
     return next((cause for cause in CAUSES if cause == admission.outcome), "other")

@@ -1,4 +1,4 @@
-"""Witness: compares the API server's counter of calls that failed open with what its log says of them."""
+"""Witness: compares the API server's counter of calls that failed open with its log of such calls."""
 
 import re
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class FailOpenCount:
     """How often calls of one webhook failed open between two readings of the counter (seconds of the history).
 
     `counted` is by the API server's counter, None where it was reset; `logged` is by its log, at least and at most,
-    since a reading takes a while. Both are of every call that failed open, whoever sent the request.
+    because a reading takes a while. Both cover every call that failed open, from any client.
     """
 
     webhook: str
@@ -43,7 +43,7 @@ class FailOpenCount:
 class Witness:
     """Reads counter and log of an API server together; a reader (see `following`).
 
-    With several API servers each answer may be another's, so that what is counted says nothing.
+    With several API servers each reading may come from another one, so that the counter proves nothing.
     """
 
     def __init__(self) -> None:
@@ -69,14 +69,14 @@ class Witness:
         return [self._of(webhook, reads) for webhook in sorted(webhooks) for reads in stretches if reads]
 
     def takes(self, process: str) -> Take | None:
-        """Return what takes the entries of a process."""
+        """Return the function that takes the entries of a process, or None."""
         if process.startswith(numbered(CLOCK, "")):
             return self._clocks.take
         takes = {numbered(METRICS, API_SERVER): self._take_read, FAIL_OPEN: self._take_call, API_SERVER: self._note}
         return takes.get(process)
 
     def close(self, end: float) -> None:
-        """Take notice of the end."""
+        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     def _note(self, entry: Entry) -> None:
         self._several = self._several or (entry.value or {}).get("servers", 1) > 1

@@ -19,18 +19,18 @@ _OVER = ("Failed", "Succeeded")
 _HASH = "pod-template-hash"
 
 ListedAt = Callable[[float], float]
-"""Returns the earliest moment at which what was seen at another one may have come about."""
+"""Returns the earliest moment at which a change may have happened that was reported at the given one (seconds)."""
 
 
 @dataclass
 class WorkloadPod:
-    """What was seen of a pod of a workload, as moments of the history (None: never).
+    """A pod of a workload; moments are seconds of the history (None: never).
 
-    `mutated` is as it was first seen, `bared` when it was first seen without a mutation that it had. `owner` is its
-    controller's uid, `family` is the same for all ReplicaSets of one Deployment. `ready` is when it was Ready first,
-    `turns` are all the moments at which it became Ready, or no longer was. It is `leaving` from when on its controller
-    counts it no more: it is deleted, or has ended. `came` and `went` number the entries that told of it first, and of
-    that: after a gap many have one moment, and their order is known.
+    `mutated` is its state in the first report, `bared` when it was first reported without a mutation that it had.
+    `owner` is its controller's uid, `family` is the same for all ReplicaSets of one Deployment. `ready` is when it was
+    first Ready, `turns` are all moments at which it became Ready or stopped being Ready. From `leaving` on its
+    controller no longer counts it: it is deleted, or has ended. `came` and `went` are the numbers of the entries that
+    first reported it, and that it leaves: after a gap many have the same moment, and these give their order.
     """
 
     uid: str
@@ -52,21 +52,21 @@ class WorkloadPod:
     went: int = 0
 
     def is_ready(self, moment: float, since: float = -inf) -> bool:
-        """Whether it was there and Ready at a moment, as was told last until then, and after `since`."""
+        """Whether it existed and was Ready at a moment, by the last report until then and after `since`."""
         if self.leaving is not None and self.leaving <= moment:
             return False
         return next((ready for at, ready in reversed(self.turns) if since < at <= moment), False)
 
     @property
     def place(self) -> tuple[str, str]:
-        """What a pod that replaces it has in common with it: a StatefulSet keeps names, a DaemonSet keeps nodes."""
+        """What its replacement has in common with it: a StatefulSet keeps names, a DaemonSet keeps nodes."""
         return self.owner, {"StatefulSet": self.name, "DaemonSet": self.node}.get(self.kind, "")
 
 
 class Workload:
-    """The pods of namespaces chaos-* but the canary's, by their uid; a reader (see `following`).
+    """The pods of the namespaces chaos-*, except those of the canary, by uid; a reader (see `following`).
 
-    `pulls` is when an image of a pod was told of first.
+    `pulls` is when the kubelet first reported that it pulls an image for a pod, by uid.
     """
 
     def __init__(self) -> None:
@@ -77,15 +77,16 @@ class Workload:
         self._number = 0
 
     def successors(self, listed: ListedAt) -> Mapping[str, WorkloadPod]:
-        """Return which pod came in the place of which one, by the uid of the one that left.
+        """Return which pod replaced which one, by the uid of the one that left.
 
-        A controller makes a pod after one has left, the oldest vacancy is filled first; only where a Deployment rolls
-        out, a pod of the next ReplicaSet may come before. `listed` returns the earliest moment of what a list after a
-        gap told in any order; where that leaves open whose place it was, the new pod is in `doubtful`.
+        A controller creates a pod after one has left, and fills the oldest vacancy first; only in the rollout of a
+        Deployment may a pod of the next ReplicaSet come before. `listed` returns the earliest moment of a change that a
+        list after a gap reported, in any order; if that leaves open which pod was replaced, the new one is in
+        `doubtful`.
         """
         owned = [pod for pod in self.pods.values() if pod.owner]
         left = [(max(pod.seen, listed(pod.leaving)), pod) for pod in owned if pod.leaving is not None]
-        # Who leaves makes room for who is told of by the same entry, but not for itself.
+        # A pod that leaves makes room for one that the same entry reports, but not for itself.
         events = [
             *((pod.seen, pod.came, 1, pod) for pod in owned),
             *((at, pod.went, 2 * (pod.went == pod.came), pod) for at, pod in left),
@@ -114,12 +115,12 @@ class Workload:
         return after
 
     def takes(self, process: str) -> Take | None:
-        """Return what takes the entries of a process."""
+        """Return the function that takes the entries of a process, or None."""
         takes: Mapping[str, Take] = {WATCH_WORKLOAD: self._take_pod, WATCH_WORKLOAD_EVENTS: self._take_event}
         return takes.get(process)
 
     def close(self, end: float) -> None:
-        """Take notice of the end."""
+        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     def _take_pod(self, entry: Entry) -> None:
         item = (entry.value or {}).get("object")

@@ -64,15 +64,15 @@ class HistoryWriter:
 
     @property
     def end(self) -> float:
-        """The moment of its last entry."""
+        """The moment of its last entry, in seconds."""
         return self._end
 
     def counted(self, who: str, kind: EntryKind) -> int:
-        """Return how many entries of a kind there are of the processes "<who> <n>", for who wants to show it live."""
+        """Return how many entries of a kind the processes "<who> <n>" have so far, for a live display."""
         return self._counts[who, kind]
 
     def finish(self) -> None:
-        """Write that this is all, unless it is closed already, and close the file."""
+        """Write the end mark and close the file, unless it is closed already."""
         if self._fd >= 0:
             self.append("mark", HISTORY, END)
         self.close()
@@ -85,7 +85,7 @@ class HistoryWriter:
                 self._fd = -1
 
     def _clocks(self) -> tuple[float, float]:
-        """Return both clocks, read so soon one after the other that a thread that had to wait looks like no step."""
+        """Return both clocks, read in such quick succession that a waiting thread does not look like a clock step."""
         for _ in range(_TRIES):
             now, wall = time.monotonic(), self._wall()
             if time.monotonic() - now < _AT_ONCE_SECONDS:

@@ -14,7 +14,7 @@ from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.load import LoadedIncident, load
 from chaos_harness.harness.run.context import RunContext
 
-__all__ = ["OUT", "add_run_options", "load_chosen", "make_work_folder", "new_output_folder", "session_of"]
+__all__ = ["add_run_options", "load_chosen", "make_work_folder", "new_output_folder", "session_of"]
 
 OUT = checkout.OUT / "incidents"
 """Where bundles go, relative to the working directory."""

@@ -18,7 +18,7 @@ from chaos_harness.harness.verdict import Claim, Outcome
 if TYPE_CHECKING:
     from chaos_harness.harness.experiment.lifecycle import Experiment
 
-__all__ = ["JudgedClaim", "Seen", "check_of", "claim_all", "conclude", "judge"]
+__all__ = ["JudgedClaim", "check_of", "claim_all", "conclude", "judge"]
 
 Seen = Literal["reproduced", "not reproduced", "inconclusive"]
 

@@ -11,20 +11,7 @@ from chaos_harness.harness.causes import Cause
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.versions import Versions
 
-__all__ = [
-    "SCHEMA",
-    "ClaimSpec",
-    "ExpectationSpec",
-    "Incident",
-    "Item",
-    "PolicySpec",
-    "PreparationSpec",
-    "ProbeSpec",
-    "Step",
-    "TriggerSpec",
-    "Turns",
-    "seconds",
-]
+__all__ = ["SCHEMA", "ClaimSpec", "Incident", "Positive", "Seconds", "Step", "TriggerSpec", "Turns", "seconds"]
 
 SCHEMA = 1
 

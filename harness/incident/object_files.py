@@ -8,7 +8,7 @@ from chaos_harness.clusters.api import object_names
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.yaml_source import Location, YamlSource, read
 
-__all__ = ["ObjectDict", "Objects", "objects_of", "problems_of_manifest"]
+__all__ = ["Objects", "objects_of", "problems_of_manifest"]
 
 ObjectDict = Mapping[str, Any]
 Objects = tuple[ObjectDict, ...]

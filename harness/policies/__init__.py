@@ -16,14 +16,12 @@ __all__ = [
     "Policy",
     "Question",
     "WantedOutcome",
-    "constraint",
     "deny_pods",
     "deny_pods_by_cel",
     "mutate_pods",
     "mutate_templates",
     "mutated",
     "pod",
-    "template",
 ]
 
 CANARIES = "chaos-canary"

@@ -15,7 +15,7 @@ _BROUGHT_FORWARD_SECONDS = 0.25
 
 
 class Probe:
-    """A polling thread with a heartbeat, which tells a probe that is alive from a late or a dead one.
+    """A polling thread with a heartbeat, which distinguishes a live probe from a late or a dead one.
 
     `ask` is called once, in the thread, with this probe: it asks until `stopping` is set and calls `beat` after each
     answer or attempt. It must use its own clients, with time-outs.

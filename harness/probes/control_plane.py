@@ -17,7 +17,7 @@ from chaos_harness.harness.history.vocabulary import API_SERVER, LIST, METRICS, 
 from chaos_harness.harness.probes import Probe
 from chaos_harness.harness.probes.objects import CONTROL_PLANE, watch_objects
 
-__all__ = ["API_SERVER", "COUNTED", "ask_api_server", "read_metrics", "watch_control_plane"]
+__all__ = ["ask_api_server", "read_metrics", "watch_control_plane"]
 
 COUNTED = (
     "apiserver_admission_webhook_fail_open_count",

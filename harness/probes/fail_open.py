@@ -15,7 +15,7 @@ from chaos_harness.harness.probes import Probe
 from chaos_harness.harness.probes.audit import AUDIT_LOGS, NodeAudit, is_audit
 from chaos_harness.harness.probes.node_logs import NodeLogs
 
-__all__ = ["FAIL_OPEN", "FAIL_OPEN_LOG", "follow_fail_open"]
+__all__ = ["follow_fail_open"]
 
 FAIL_OPEN_LOG = "fail open log"
 """The probe's name."""

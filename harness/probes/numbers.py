@@ -57,7 +57,7 @@ def _ask(cluster: Cluster, history: HistoryWriter, every: float, probe: Probe) -
     number = int(time.time())
     with cluster.client() as api:
         for due in probe.every(every):
-            if time.monotonic() - due < every:  # rounds missed while nobody answered are not made up for
+            if time.monotonic() - due < every:  # rounds missed while the API server did not answer are skipped
                 number += 1
                 _write(api, history, number)
         with suppress(ApiRefused, ApiUnreachable):

@@ -181,7 +181,7 @@ class _WatchProbe(Probe):
     def settle(self, deadline: Deadline) -> None:
         """Wait for a sign of life that proves that everything up to now is recorded.
 
-        If the watch cannot give it, because nobody answers, there is none, and no error. Raises ProbeBroken if it died.
+        Without an answer of the API server there is none, and no error. Raises ProbeBroken if the watch died.
         """
         self._proofs.ask(min(deadline.remaining, _PROOF_SECONDS))
         self.require_healthy()

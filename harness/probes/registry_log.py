@@ -9,7 +9,7 @@ from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import READ, REGISTRY, REQUEST
 from chaos_harness.harness.probes import Probe
 
-__all__ = ["REGISTRY", "follow_registry"]
+__all__ = ["follow_registry"]
 
 
 def follow_registry(registry: Registry, history: HistoryWriter, *, every: float = 2.0) -> Probe:

@@ -20,7 +20,7 @@ from chaos_harness.harness.policies import Question
 from chaos_harness.harness.probes import Probe
 from chaos_harness.harness.probes.reviews import LABEL, Review, reviews
 
-__all__ = ["REPLICA", "ask_replicas"]
+__all__ = ["ask_replicas"]
 
 _PORT = 8443
 _TIMEOUT = (2.0, 3.0)
@@ -34,9 +34,9 @@ def ask_replicas(
     """Return a probe that sends AdmissionReviews to each webhook pod directly, every `every` seconds.
 
     Each round sends the label review, which needs no policy, and the next of the `questions`' reviews. They go through
-    the API server's proxy to the pod's port, past Service and endpoints, so that the recovery of one replica can be
-    told from the others'. `ok`: the pod gave the right answer; `fail`: it, or the API server, gave another one; `info`:
-    no answer.
+    the API server's proxy to the pod's port, past Service and endpoints, so that the recovery of one replica is
+    distinguished from the others'. `ok`: the pod gave the right answer; `fail`: it, or the API server, gave another
+    one; `info`: no answer.
     """
     return Probe(REPLICAS, partial(_ask, cluster, history, every, reviews(questions)), late_after=30.0)
 

@@ -9,7 +9,7 @@ from chaos_harness.clusters.gatekeeper.readiness import REVIEW as LABEL_REVIEW
 from chaos_harness.harness.history.vocabulary import REVIEW, review_of
 from chaos_harness.harness.policies import LEVEL, Question, WantedOutcome
 
-__all__ = ["LABEL", "Review", "Said", "reviews"]
+__all__ = ["LABEL", "Review", "reviews"]
 
 Said = Literal["mutated", "allowed", "denied"]
 """A webhook pod's answers: the object gets our mutation, is allowed unchanged, or is denied."""

@@ -7,7 +7,7 @@ documentation).
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["ANSWERING", "SCRIPT", "Process", "Sample", "Starvation", "StarvationDetector", "parse"]
+__all__ = ["SCRIPT", "Starvation", "StarvationDetector", "parse"]
 
 ANSWERING = "manager", "kube-apiserver", "etcd"
 """The commands that answer requests: Gatekeeper, the API server and its store."""

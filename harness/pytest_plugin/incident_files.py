@@ -13,7 +13,7 @@ from chaos_harness.harness.incident.judge import claim_all
 from chaos_harness.harness.incident.load import LoadedIncident, load
 from chaos_harness.harness.incident.replay.driver import replay_incident
 
-__all__ = ["FOLDER", "collect_incident"]
+__all__ = ["collect_incident"]
 
 FOLDER = "incidents"
 """Incident files are the YAML files directly in a directory of this name."""

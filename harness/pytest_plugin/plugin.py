@@ -33,7 +33,7 @@ from chaos_harness.harness.run.interrupts import hides_interrupt
 from chaos_harness.harness.run.worker_ends import wait_for_workers
 from chaos_harness.harness.run.workers import count_clusters
 
-__all__ = ["Cluster", "Experiments", "attach_record"]
+__all__ = ["Experiments", "attach_record"]
 
 Experiments = Callable[[str], Experiment]
 """The fixture `experiments`: makes an experiment by name, to be opened by `with`."""

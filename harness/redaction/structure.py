@@ -7,7 +7,7 @@ from typing import Any
 from chaos_harness.harness.redaction.forms import REDACTED, decoded
 from chaos_harness.harness.redaction.names import is_environment, is_header, is_password, is_secret, stays
 
-__all__ = ["LAST_APPLIED", "Cleaner"]
+__all__ = ["Cleaner"]
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 

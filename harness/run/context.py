@@ -24,7 +24,7 @@ from chaos_harness.harness.errors import BadScenario, HarnessError
 from chaos_harness.harness.run.kept_logs import keep_logs
 from chaos_harness.harness.undo import journal
 
-__all__ = ["EXTENDED", "MARKER", "Keep", "RunContext", "shapes_of"]
+__all__ = ["EXTENDED", "RunContext", "shapes_of"]
 
 MARKER = "shape"
 """The marker with the shape of the cluster on which a file's scenarios run."""
@@ -118,7 +118,7 @@ class RunContext:
         """Remove the run's private directory and its claim, unless a kept cluster needs them."""
         for engine in self._claimed.values():
             if self.kept:
-                with suppress(HarnessError):  # the label of what is kept speaks for it, too
+                with suppress(HarnessError):  # the label of a kept cluster protects it, too
                     claims.renew_last(engine, self.owner, KEPT_SECONDS, keep=True)
             else:
                 claims.release(engine, self.owner.run)

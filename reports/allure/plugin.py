@@ -179,7 +179,7 @@ class _Conductor:
         message = f"{report.longreprtext}; `{command_line('gc')}` heals and removes what it left"
         allure_commons.plugin_manager.hook.report_result(result=_crashed(crashitem, message))
 
-    @pytest.hookimpl(wrapper=True, trylast=True)  # around JUnit XML, before the summary is told
+    @pytest.hookimpl(wrapper=True, trylast=True)  # around JUnit XML, before the summary is printed
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
         with self._guard.catch_errors(), junit.write_when_clean(session.config.stash.get(xml_key, None), self._records):
             yield
@@ -241,7 +241,7 @@ def _render(record: Record, item: pytest.Item, result: TestResult) -> None:
     known = {parameter.name for parameter in result.parameters}
     shape = {name: value for name, value in record.cluster["shape"].items() if name not in known}
     result.parameters += [Parameter(name, str(value)) for name, value in shape.items()]
-    # Excluded: they differ from run to run, and the history of a test hangs on the hash of the others.
+    # Excluded: they differ from run to run, and the history of a test depends on the hash of the others.
     result.parameters += [
         Parameter("cluster", record.cluster["name"], excluded=True),
         Parameter("seed", str(record.seed), excluded=True),

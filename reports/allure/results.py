@@ -21,7 +21,7 @@ _allure = pluggy.HookimplMarker("allure")
 _MOST_LETTERS = 32 * 1024 * 1024
 _PROSE = (".txt", ".log")
 _NO_TEXT = (".png", ".gz", ".zip", ".jpg", ".jpeg", ".gif", ".webm", ".mp4", ".pcap", ".pdf")
-"""What may hold a secret, but no text; who attaches such a thing looks at it first."""
+"""Formats that may hold a secret and are no text: look at such a file before it is attached."""
 
 
 class ResultWriter:

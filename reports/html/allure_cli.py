@@ -76,7 +76,7 @@ def _existing_program(node: str | None) -> str:
 
 
 def _install(place: Path, fill: Callable[[Path], None]) -> None:
-    """Fill a folder beside `place`, then rename it: nobody ever sees it incomplete."""
+    """Fill a folder beside `place`, then rename it: it is never visible while incomplete."""
     try:
         cache_dir(_FOLDER)
         with tempfile.TemporaryDirectory(dir=place.parent, prefix=".installing-") as made:

@@ -1,4 +1,4 @@
-"""Server: serves a report to this machine's browser, and to nobody else."""
+"""Server: serves a report to browsers on this machine only."""
 
 import functools
 from collections.abc import Callable

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 __all__ = ["DARK", "LIGHT", "PATTERNS", "STATES", "style"]
 
-# Hues of Okabe and Ito, which people with any colour vision tell apart, each light enough or dark enough for
-# its background. No meaning hangs on hue alone: states differ in pattern, outcomes in the height of their marks.
+# Hues of Okabe and Ito, which people with any colour vision can distinguish, each light enough or dark enough for
+# its background. No meaning depends on hue alone: states differ in pattern, outcomes in the height of their marks.
 LIGHT: Mapping[str, str] = {
     "paper": "#ffffff",
     "ink": "#1b1f24",

@@ -9,7 +9,7 @@ from chaos_harness.harness.history.objects import condition, is_ready, is_termin
 __all__ = ["Lifeline", "Sort", "lease_state", "node_state", "pod_state"]
 
 LifeState = Literal["ready", "running", "starting", "waiting", "leaving", "gone", "unready", "held", "unheld"]
-"""What a reader must tell apart at a glance; the reason is written beside it."""
+"""The states that a reader must distinguish at a glance; the reason is written beside each."""
 
 Sort = Literal["webhook", "gatekeeper", "workload", "node", "lease"]
 
@@ -81,7 +81,7 @@ def _unready_state(pod: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[L
 
 
 def node_state(node: Mapping[str, Any]) -> tuple[LifeState, str]:
-    """Return a node's state and its reason, by conditions and taints; status is stale while nobody can write it."""
+    """Return a node's state and its reason, by conditions and taints; a status without a live writer is stale."""
     ready = condition(node, "Ready") or "Unknown"
     if ready != "True":
         return "unready", f"Ready is {ready}"

@@ -61,8 +61,7 @@ def bound(values: Sequence[float], error: float) -> float:
     Figures vary by factors: a recovery that waits for a back-off takes twice as long, not a second longer. So
     logarithms are compared, and one slow run among fast ones gives a wide bound. A figure is measured to about half a
     second, so that equal values do not give a bound without room. And however noisy so few values are, more than four
-    times the worst of them plus 10 (s, or percent) is worse: nobody would call 600 s "as before" after five runs of 0
-    s.
+    times the worst of them plus 10 (s, or percent) is worse: 600 s are not "as before" after five runs of 0 s.
     """
     return _bounds(values, error)[1]
 

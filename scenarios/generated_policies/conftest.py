@@ -2,8 +2,6 @@
 
 import pytest
 
-__all__ = ["race_mode", "repetitions"]
-
 
 @pytest.fixture(scope="session")
 def repetitions(pytestconfig: pytest.Config) -> int:

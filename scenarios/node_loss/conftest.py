@@ -9,8 +9,6 @@ from chaos_harness.scenarios.attempts import Attempt, RowClaims, claims_of, try_
 from chaos_harness.scenarios.node_loss.steps import lose
 from chaos_harness.scenarios.node_loss.table import LossRow
 
-__all__ = ["attempt", "claims"]
-
 
 @pytest.fixture(scope="module")
 def attempt(request: pytest.FixtureRequest, experiments: Experiments) -> Attempt[LossRow]:

@@ -61,7 +61,7 @@ def lose(experiment: Experiment, row: LossRow) -> None:
             else:
                 experiment.hold(DEADLOCK_SECONDS)
             if row.policy == "Fail" and row.deployment == "never":
-                # Nothing heals while nobody can renew a lease: the policy goes first (Gatekeeper's emergency page).
+                # Nothing heals while no lease can be renewed: the policy goes first (Gatekeeper's emergency page).
                 closed.close()
         _wait_for(experiment, _pods_of(PODS), partial(_are_replaced, 5, ""))
         experiment.recovered()

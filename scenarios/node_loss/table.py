@@ -14,7 +14,7 @@ What cannot differ, and is not in the table:
 * *stop, cut off, pause x one*: a Pod is replaced only after the node is NotReady, and that is when its webhook pod
   leaves the Service, too. How its connections died before, by silence (kill, cut off), by no answer (pause)
   or in order (stop), makes no difference to the replacement; `kill x one` stands for all.
-* *drain x Fail*: a disruption budget keeps one replica, so nobody is ever without an answer; it is as with Ignore.
+* *drain x Fail*: a disruption budget keeps one replica, so every request gets an answer; it is as with Ignore.
 * *drain x one, drain or remove x none, remove x all*: less than `drain x all`, or as kill.
 * *DaemonSet pod x all but remove*: it outlives its node as an object, with its mutation, and is not admitted again;
   only the removal of its Node object deletes it, and it is created again when the node returns.

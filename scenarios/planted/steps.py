@@ -39,7 +39,7 @@ class PlantedDefect:
 
 @contextmanager
 def mislead_webhooks(cluster: Cluster, kind: str) -> Iterator[PlantedDefect]:
-    """Give the defect that the API server calls Gatekeeper's webhooks of one kind at a path that nobody serves.
+    """Give the defect that the API server calls Gatekeeper's webhooks of one kind at a path that does not exist.
 
     A Service without endpoints would not do: the API server keeps its open connections.
     """

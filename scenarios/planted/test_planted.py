@@ -57,7 +57,7 @@ def test_planted_scheduler_that_stops(experiment: Experiment) -> None:
 
 
 def test_planted_refusal(experiment: Experiment) -> None:
-    """A webhook that fails closed and is asked where nobody answers refuses what complies, and bypasses nothing."""
+    """A webhook that fails closed and is called at a wrong path refuses what complies, and bypasses nothing."""
     experiment.prepare(fail_closed())
     experiment.apply(deny_pods_by_cel())
     with mislead_webhooks(experiment.cluster, "validating") as defect, experiment.fault(defect):
@@ -86,7 +86,7 @@ def test_planted_pull(experiment: Experiment) -> None:
 
 
 def test_planted_pull_policy(experiment: Experiment) -> None:
-    """Containers that start with the pull policy Always ask the registry, whoever says that they do not."""
+    """Containers that start with the pull policy Always ask the registry, also if a claim says that they do not."""
     experiment.restart_gatekeeper("Always")
     with experiment.fault(PlantedDefect()):
         experiment.hold(5)

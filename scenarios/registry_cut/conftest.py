@@ -11,8 +11,6 @@ from chaos_harness.harness.pytest_plugin.plugin import Experiments
 from chaos_harness.scenarios.attempts import Attempt, claims_of, try_row
 from chaos_harness.scenarios.registry_cut.table import CellClaims, CutRow, cut_off, rows
 
-__all__ = ["attempt", "cell", "pytest_generate_tests", "shipped_policy"]
-
 _ATTEMPT = "attempt"
 
 

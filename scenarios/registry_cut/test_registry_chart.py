@@ -4,12 +4,6 @@ import pytest
 
 from chaos_harness.scenarios.registry_cut import cells
 
-__all__ = [
-    "test_admission_without_a_registry",
-    "test_one_replica_enforces_for_all",
-    "test_the_registry_is_asked_before_and_not_during",
-]
-
 pytestmark = pytest.mark.shape(install="chart", workers=2)
 
 test_admission_without_a_registry = cells.test_admission_without_a_registry

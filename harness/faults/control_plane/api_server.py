@@ -21,7 +21,7 @@ RESTARTED = "restart API server"
 _SECONDS = 30.0
 _CONTAINER = "kube-apiserver"
 _ENDPOINT = "https://127.0.0.1:6443"
-_REFUSED = 7  # curl's status for a connection that nobody takes
+_REFUSED = 7  # curl's exit status for a refused connection
 _KILL_AND_ASK = f"""
 kill -KILL "$1" || exit 1
 for _ in $(seq 100); do

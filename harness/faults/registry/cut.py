@@ -21,7 +21,7 @@ from chaos_harness.harness.undo.iptables import Rule, new_comment
 if TYPE_CHECKING:
     from chaos_harness.harness.undo.promises import RegisteredUndo
 
-__all__ = ["CUT", "cut_registry", "delete_down_file", "restore", "start"]
+__all__ = ["cut_registry", "delete_down_file", "restore", "start"]
 
 CUT = "cut registry"
 """The fault's name in a history, for every way to do it."""

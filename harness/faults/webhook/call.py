@@ -10,7 +10,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.gatekeeper.readiness import FORBIDDEN_NAMESPACE, WEBHOOK
 from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, FaultNotApplied
 
-__all__ = ["DENIED", "NOBODY", "UNCALLED", "CallOutcome", "wait_answered"]
+__all__ = ["DENIED", "NOBODY", "UNCALLED", "wait_answered"]
 
 DENIED: Final = "denied"
 """The answer if the webhook was called: the namespace is forbidden."""

@@ -17,7 +17,7 @@ from chaos_harness.harness.faults.webhook.call import UNCALLED, wait_answered
 from chaos_harness.harness.undo.actions import undo
 from chaos_harness.harness.undo.commands import control_plane_arguments, undo_by_kubectl
 
-__all__ = ["BLANK_CERTIFICATE", "blank_certificate", "refill"]
+__all__ = ["blank_certificate", "refill"]
 
 BLANK_CERTIFICATE = "blank certificate"
 """The fault's name in a history."""

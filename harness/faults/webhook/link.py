@@ -10,7 +10,7 @@ from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.faults.webhook.call import DENIED, NOBODY, UNCALLED, wait_answered
 from chaos_harness.harness.undo.iptables import Rule, new_comment
 
-__all__ = ["CUT_WEBHOOK", "cut_webhook"]
+__all__ = ["cut_webhook"]
 
 CUT_WEBHOOK = "cut webhook"
 """The fault's name in a history."""

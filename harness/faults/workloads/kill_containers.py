@@ -14,7 +14,7 @@ from chaos_harness.harness.faults import ONE_SHOT, Fault
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.faults.targets import Target, find_pods
 
-__all__ = ["KILLED", "find_processes", "kill_containers"]
+__all__ = ["find_processes", "kill_containers"]
 
 KILLED = "killed"
 """`Entry.f` of harm entries for pods whose containers were killed."""

@@ -18,7 +18,7 @@ from chaos_harness.harness.undo.actions import undo
 from chaos_harness.harness.undo.commands import KUBECTL, control_plane_arguments, undo_by_kubectl
 from chaos_harness.harness.undo.promises import RegisteredUndo, Undos
 
-__all__ = ["RESCHEDULED", "Cordon", "reschedule_pod", "uncordon"]
+__all__ = ["Cordon", "reschedule_pod", "uncordon"]
 
 RESCHEDULED = "rescheduled"
 """`Entry.f` of harm entries for rescheduled pods."""

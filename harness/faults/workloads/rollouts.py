@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DELETED",
-    "EVICTED",
     "ROLLED",
     "delete_replicas",
     "evict_replicas",

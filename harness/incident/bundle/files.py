@@ -159,7 +159,7 @@ def _convert_errors(path: Path) -> Iterator[None]:
 def _refuse_large_directory(path: Path) -> None:
     """Refuse a zip whose list of members is larger than any of ours, before it is read into memory.
 
-    The list is found by the last bytes; a zip with a comment, or in the 64-bit format, is no bundle.
+    The list is located by the last bytes; a zip with a comment, or in the 64-bit format, is no bundle.
     """
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)

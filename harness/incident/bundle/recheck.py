@@ -13,7 +13,7 @@ from chaos_harness.harness.incident.bundle.write import Manifest, Replay
 from chaos_harness.harness.incident.judge import JudgedClaim, judge
 from chaos_harness.harness.incident.load import LoadedIncident, load
 
-__all__ = ["Comparison", "recheck", "report"]
+__all__ = ["recheck", "report"]
 
 _HISTORY = "history.jsonl"
 _SHORT = 500

@@ -1,4 +1,4 @@
-"""Write a bundle: what is left of a replay, for a colleague who has no cluster, without secrets."""
+"""Write a bundle: what is left of a replay, for a colleague without a cluster, without secrets."""
 
 import hashlib
 import json

@@ -8,7 +8,7 @@ from chaos_harness.clusters.checkout import command_line
 from chaos_harness.harness.errors import Inconclusive
 from chaos_harness.harness.incident.replay.sequential import Sequential, usual_rate
 
-__all__ = ["OutOfBudget", "Removal", "ShrinkResult", "Shrinker"]
+__all__ = ["OutOfBudget", "ShrinkResult", "Shrinker"]
 
 Trial = Callable[[frozenset[str]], bool | None]
 """Replays the incident without parts, by id; returns whether it reproduced, None if it cannot be run or judged."""
