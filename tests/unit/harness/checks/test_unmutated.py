@@ -139,6 +139,13 @@ def test_workload_pod_without_the_mutation() -> None:
     assert verdict.evidence == ("7.00 s: pod chaos-work/a of ReplicaSet set seen without the mutation",)
 
 
+@pytest.mark.parametrize(("seen", "outcome"), [(2.5, "inconclusive"), (3.5, "violated")])
+def test_a_pod_may_be_created_a_lag_before_it_is_seen(seen: float, outcome: str) -> None:
+    """One that is seen a moment after the policy came into force may be older than that."""
+    history = CanaryHistory().in_force(2, "mutate pods").asks(2.1, 30).watched(0).workload(seen, "a", mutated=False)
+    assert CHECK(history.recorded()).outcome == outcome
+
+
 def test_only_what_was_created_counts() -> None:
     """What was there already, and what was asked while the policy was not in force, is nobody's fault."""
     history = CanaryHistory().asks(0, 1, "fail").in_force(2, "mutate pods", until=30).asks(2, 30).asks(31, 32, "fail")
