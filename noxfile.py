@@ -1,4 +1,13 @@
-"""The verbs of the project: `nox -s chaos` breaks real clusters, `nox -s tests` tests the harness itself."""
+"""The verbs of the project.
+
+scenarios     chaos, report, truth, bench
+incidents     repro, recheck, shrink, new-incident, record, schema
+this machine  doctor, images, gc
+the harness   tests, lowest, worlds
+versions      add-kubernetes, lock
+
+`nox --usage VERB` says what may follow after --.
+"""
 
 import argparse
 import os
@@ -45,7 +54,10 @@ _stopped = Event()
 
 @nox.session
 def chaos(session: nox.Session) -> None:
-    """Run the scenarios on real clusters (arguments go to pytest: -- scenarios/registry_cut -k Always --seed 7)."""
+    """Run the scenarios on real clusters, and make their report.
+
+    Arguments go to pytest: -- scenarios/registry_cut -k Always --seed 7
+    """
     _install(session, "chaos")
     chosen = any(Path(argument.partition("::")[0]).resolve().is_relative_to(_SCENARIOS) for argument in session.posargs)
     before = _latest()
@@ -58,14 +70,20 @@ def chaos(session: nox.Session) -> None:
 
 @nox.session
 def report(session: nox.Session) -> None:
-    """Make the HTML report of the latest run, or of -- RUN, again (--serve: show it at an address of this machine)."""
+    """Make the HTML report of the latest run again.
+
+    -- RUN: of another run; --serve: show it at an address of this machine
+    """
     _install(session, "chaos")
     _patiently(session, "python", "-m", "chaos_harness.reports", *session.posargs)
 
 
 @nox.session
 def truth(session: nox.Session) -> None:
-    """Count the verdicts of each check on each version (-- --versions 3.20 3.23 --times 10 -k … --add EARLIER)."""
+    """Count the verdicts of each check on each version of Gatekeeper.
+
+    -- --versions 3.20 3.23 --times 10 -k … --add EARLIER
+    """
     _install(session, "chaos")
     parser = argparse.ArgumentParser(prog="nox -s truth --", allow_abbrev=False)
     parser.add_argument("--versions", nargs="+", default=["3.18", "3.20", "3.23"], metavar="V")
@@ -92,8 +110,103 @@ def truth(session: nox.Session) -> None:
 
 
 @nox.session
+def bench(session: nox.Session) -> None:
+    """Measure, beside work by hand and Chaos Toolkit.
+
+    -- --rounds 5 plain ours
+    """
+    _install(session, "chaos")
+    peer = Path(session.virtualenv.location, "peer")  # its dependencies are not ours
+    session.run("python", "-m", "venv", str(peer))
+    session.run(str(peer / "bin" / "pip"), "install", "--quiet", *_locked("bench"), external=True)
+    chaos = ("--peer", str(peer / "bin" / "chaos"))
+    _patiently(session, "python", "-m", "benchmarks", *chaos, *session.posargs)
+
+
+@nox.session
+def repro(session: nox.Session) -> None:
+    """Replay an incident.
+
+    -- scenarios/incidents/gatekeeper-3839.yaml --times 10 --gatekeeper V --kubernetes V
+    """
+    _verb(session)
+
+
+@nox.session
+def recheck(session: nox.Session) -> None:
+    """Judge the bundle of a replay again, without a cluster.
+
+    -- BUNDLE
+    """
+    _verb(session)
+
+
+@nox.session
+def shrink(session: nox.Session) -> None:
+    """Reduce an incident to the parts that reproduce it.
+
+    -- FILE --budget 2h --resume DIR
+    """
+    _verb(session)
+
+
+@nox.session(name="new-incident")
+def new_incident(session: nox.Session) -> None:
+    """Write a new incident file that explains every field.
+
+    -- FILE
+    """
+    _verb(session)
+
+
+@nox.session
+def record(session: nox.Session) -> None:
+    """Draft an incident from a cluster of yours, which is only read.
+
+    -- --kubeconfig FILE
+    """
+    _verb(session)
+
+
+@nox.session
+def schema(session: nox.Session) -> None:
+    """Print the JSON schema by which editors complete incident files.
+
+    > scenarios/incidents/schema.json
+    """
+    _verb(session)
+
+
+@nox.session
+def doctor(session: nox.Session) -> None:
+    """Report what this machine lacks, with the command that fixes it."""
+    _verb(session)
+
+
+@nox.session
+def images(session: nox.Session) -> None:
+    """Prepare images ahead, or carry them to another machine.
+
+    -- --kubernetes 1.35 --gatekeeper 3.20 --save FILE | --load FILE
+    """
+    _verb(session)
+
+
+@nox.session
+def gc(session: nox.Session) -> None:
+    """Heal and remove what dead runs left behind.
+
+    -- --all: also what live runs own, and the private engine
+    """
+    _verb(session)
+
+
+@nox.session
 def tests(session: nox.Session) -> None:
-    """Lint, type-check and test the harness itself, on real clusters too (quick: -- -m "not cluster")."""
+    """Lint, type-check and test the harness, on real clusters too.
+
+    -- -m "not cluster": the quick loop; -- PATH: the tests of a file or folder
+    """
     _install(session, "tests")
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
@@ -110,7 +223,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def lowest(session: nox.Session) -> None:
-    """Run the unit tests with the lowest versions that pyproject.toml allows."""
+    """Run the unit tests with the lowest versions that are allowed."""
     _install(session, "lowest")
     types = "tests/processes/test_contributing.py::test_examples_are_clean"  # mypy is another version
     _pytest(session, *_PARALLEL, *_WITHOUT_ENGINE, "--deselect", types, *session.posargs)
@@ -118,7 +231,10 @@ def lowest(session: nox.Session) -> None:
 
 @nox.session
 def worlds(session: nox.Session) -> None:
-    """Test the checks on simulated worlds of known truth; goes on where it stopped (-- --check NAME --seeds 0:2000)."""
+    """Test the checks on simulated worlds whose truth is known.
+
+    -- --check NAME --seeds 0:2000; it goes on where it stopped
+    """
     _install(session, "tests")
     kept = session.cache_dir.resolve() / "worlds.jsonl"
     seeds = () if "--seeds" in session.posargs else ("--seeds", "0:2000")
@@ -126,80 +242,21 @@ def worlds(session: nox.Session) -> None:
     session.run("python", "-m", "tests.worlds", *options, *session.posargs)
 
 
-@nox.session
-def images(session: nox.Session) -> None:
-    """Prepare images (-- --kubernetes 1.35 --gatekeeper 3.20 --save FILE | --load FILE)."""
-    _verb(session)
-
-
 @nox.session(name="add-kubernetes")
 def add_kubernetes(session: nox.Session) -> None:
-    """Add a version of Kubernetes (-- v1.36.5 --digest sha256:… --replace v1.36.4)."""
-    _verb(session)
+    """Make another version of Kubernetes known.
 
-
-@nox.session
-def bench(session: nox.Session) -> None:
-    """Measure ratios on real clusters against manual work and Chaos Toolkit (-- --rounds 5 plain ours)."""
-    _install(session, "chaos")
-    peer = Path(session.virtualenv.location, "peer")  # its dependencies are not ours
-    session.run("python", "-m", "venv", str(peer))
-    session.run(str(peer / "bin" / "pip"), "install", "--quiet", *_locked("bench"), external=True)
-    chaos = ("--peer", str(peer / "bin" / "chaos"))
-    _patiently(session, "python", "-m", "benchmarks", *chaos, *session.posargs)
-
-
-@nox.session
-def doctor(session: nox.Session) -> None:
-    """Report what this machine lacks, with the command that fixes it."""
-    _verb(session)
-
-
-@nox.session
-def gc(session: nox.Session) -> None:
-    """Remove what dead runs left behind (-- --all: also what live runs own, and the private engine)."""
-    _verb(session)
-
-
-@nox.session
-def repro(session: nox.Session) -> None:
-    """Replay an incident (-- scenarios/incidents/gatekeeper-3839.yaml --times 10 --gatekeeper V --kubernetes V)."""
-    _verb(session)
-
-
-@nox.session
-def recheck(session: nox.Session) -> None:
-    """Judge the bundle of a replay again, without a cluster (-- BUNDLE)."""
-    _verb(session)
-
-
-@nox.session
-def shrink(session: nox.Session) -> None:
-    """Reduce an incident to the parts that reproduce it (-- FILE --budget 2h --resume DIR)."""
-    _verb(session)
-
-
-@nox.session(name="new-incident")
-def new_incident(session: nox.Session) -> None:
-    """Write a new incident file with comments that explain every field (-- FILE)."""
-    _verb(session)
-
-
-@nox.session
-def record(session: nox.Session) -> None:
-    """Draft an incident from a cluster of yours, which is only read (-- --kubeconfig FILE)."""
-    _verb(session)
-
-
-@nox.session
-def schema(session: nox.Session) -> None:
-    """Print the JSON schema with which editors complete incident files (> scenarios/incidents/schema.json)."""
+    -- v1.36.5 --digest sha256:… --replace v1.36.4
+    """
     _verb(session)
 
 
 @nox.session
 def lock(session: nox.Session) -> None:
-    """Resolve pyproject.toml and *.in into requirements/*.txt, with hashes (-- --upgrade for the newest)."""
+    """Resolve pyproject.toml and *.in into requirements/*.txt.
+
+    -- --upgrade: the newest versions
+    """
     session.install(*_locked("uv"))
     compile_ = (
         "uv",

@@ -119,14 +119,17 @@ def test_no_cache_of_another_recipe_is_believed() -> None:
         assert len(keys) == text.count("actions/cache@")
 
 
-def test_every_session_says_what_it_is_for() -> None:
-    """`nox -l` reads like a table of contents: each session has one line."""
+def test_list_is_a_table_of_contents() -> None:
+    """`nox -l` names every session by its part, in the order of the list, and has one line of 80 columns for each."""
     command = [sys.executable, "-m", "nox", "--list"]
-    listed = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=True)
-    sessions = dict(re.findall(r"^[*-] ([\w-]+)(?: -> (.*))?$", listed.stdout, re.MULTILINE))
+    listed = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=True).stdout
+    sessions = dict(re.findall(r"^[*-] ([\w-]+)(?: -> (.*))?$", listed, re.MULTILINE))
+    parts = [line.split("  ", 1)[1].strip().split(", ") for line in listed.split("\n\n")[1].splitlines()]
 
+    assert [name for part in parts for name in part] == list(sessions)
     assert {"chaos", "report", "tests", "images", "doctor", "gc"} <= set(sessions)
     assert [name for name, line in sessions.items() if not line.endswith(".")] == []
+    assert [line for line in listed.splitlines() if len(line) > 80 and str(_ROOT) not in line] == []
 
 
 @pytest.fixture

@@ -78,6 +78,7 @@ _HOSTS = tuple(
 _NOT_OURS = {
     ".git",
     ".nox",
+    ".venv",
     ".mypy_cache",
     ".ruff_cache",
     ".pytest_cache",
