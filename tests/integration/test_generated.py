@@ -82,7 +82,7 @@ def test_restarted_api_server(cluster: Cluster, make: Callable[[], Experiment]) 
         assert experiment.recovered()
         experiment.hold(10)
         experiment.claim(control_plane_unharmed(spare=LEADERS) & leases_admitted(least=5))
-        with pytest.raises(InvariantViolated, match="between renewals"):
+        with pytest.raises(InvariantViolated, match="did not renew its lease for"):
             experiment.claim(leases_renewed(0.5))
 
 

@@ -70,6 +70,7 @@ def test_lived_bundled_and_judged_again(runner: Runner, tmp_path: Path) -> None:
     _, _, compared = recheck(bundle)
     assert [(comparison.now.id, comparison.changed) for comparison in compared if comparison.now] == [
         ("never_unmutated(during=cut webhook)", False),
+        ("heals(120, reschedule pod)", False),
         ("heals(120, cut webhook)", False),
     ]
     files = [path for path in (tmp_path / "bundle").rglob("*") if path.is_file()]

@@ -26,7 +26,6 @@ _INCIDENT = "scenarios/incidents/stopped-kubelet.yaml"
 
 _RULES = (
     "tests/unit/test_imports.py::test_every_file_keeps_the_rules",
-    "tests/unit/test_facades.py",
     "tests/unit/harness/test_catalogue.py",
     "tests/unit/harness/incident/test_schema.py",
 )
