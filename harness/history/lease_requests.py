@@ -51,7 +51,7 @@ class LeaseRequests:
             self._idle.append(((self._free, inf), self._reading))
 
     def back(self, fault: FaultSpan) -> float:
-        """Return when the API server first answered again after a fault, or when that was proved to be healed."""
+        """Return when the API server first answered after a fault was proved, or when that was proved to be healed."""
         return min(self._served.get(fault.id, inf), inf if fault.healed is None else fault.healed)
 
     def unknown(self, coverage: Coverage, begin: float, end: float) -> Spans:
@@ -71,8 +71,8 @@ class LeaseRequests:
             return
         begun = self._begun.pop(entry.f)
         if entry.kind in ("ok", "fail"):
-            for fault in self._faults.all[len(self._served) :]:
-                if fault.injected <= begun:
+            for fault in self._faults.all:
+                if fault.id not in self._served and fault.proved is not None and fault.proved <= begun:
                     self._served[fault.id] = entry.at
         if entry.f == WRITE_LEASE:
             self._answer(entry, begun)

@@ -143,6 +143,13 @@ def test_leases_admitted() -> None:
     assert leases_admitted(fault=[RESTART]).__name__ == f"no policy denies a lease after {RESTART}"
 
 
+def test_a_server_that_answers_while_it_dies_is_not_back() -> None:
+    """What it answered before the fault was proved does not begin the time in which each Lease must be answered."""
+    history = PlaneHistory().asks(0, 10).fault(10, 12, 15, name=RESTART).asks(10, 11)
+    history.asks(11, 13, "info", said="refused").asks(13, 60)
+    assert leases_admitted()(history.today(60)).outcome == "holds"
+
+
 DENIED = "ValidatingAdmissionPolicy 'a' with binding 'b' denied request: failed to configure binding: not yet synced"
 
 
