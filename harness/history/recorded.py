@@ -157,7 +157,7 @@ def _entry(line: str) -> Entry:
     and the constructor of a frozen dataclass sets each field separately.
     """
     fields, end = _DECODE(line)
-    if fields.keys() != _FIELDS or end != len(line) - 1:
+    if fields.keys() != _FIELDS or end != len(line) - 1 or type(fields["index"]) is not int:
         raise ValueError(line)
     entry = object.__new__(Entry)
     entry.__dict__.update(fields)

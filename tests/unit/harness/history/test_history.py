@@ -199,6 +199,7 @@ def test_torn_line(lost: int) -> None:
         b'{"index":1,"kind":"info","process":"p","f":"f","value":' + b'{"a":' * 100_000,
         b'{"index":1,"kind":"info","process":"p","f":"f","value":' + b"9" * 5000 + b',"at":1.0,"wall":1.0}',
         b'{"index":1,"kind":"info"}',
+        b'{"index":[],"kind":"info","process":"p","f":"f","value":null,"at":1.0,"wall":1.0}',
         b'{"index":1,"kind":"info","process":"p","f":"f","value":null,"at":1.0,"wall":1.0,"more":1}',
         b'{"index":1,"kind":"info","process":"p","f":"f","value":null,"at":1.0,"wall":1.0} {}',
     ],
