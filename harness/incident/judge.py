@@ -1,7 +1,7 @@
 """Judge: judges a history by the claims of an incident, with or without a cluster."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from chaos_harness.clusters.shape import Shape
@@ -58,7 +58,7 @@ def judge(incident: Incident, shape: Shape, recorded: History) -> list[JudgedCla
     """Return the judged claims of an incident, then those that its faults imply and the file does not make."""
     own = [_judge_claim(claimed, shape, recorded) for claimed in incident.claims]
     named = faults_of(heals.__name__, (judged.id for judged in own))
-    return [*own, *(_judge_healing(check, recorded) for check in implied(recorded, named))]
+    return [*own, *(_judge(Claim(check), recorded, implied=True) for check in implied(recorded, named))]
 
 
 def conclude(judged: Iterable[JudgedClaim]) -> Seen:
@@ -96,33 +96,26 @@ def claim_all(loaded: LoadedIncident, experiment: "Experiment") -> None:
         raise first
 
 
-def _judge_healing(check: Check, recorded: History) -> JudgedClaim:
-    made, verdict = Claim(check), check(recorded)
-    return JudgedClaim(
-        name=made.name,
-        symptom=False,
-        expected=made.expected,
-        outcome=verdict.outcome,
-        summary=verdict.summary,
-        evidence=tuple(verdict.evidence),
-        id=made.id,
-        broken=verdict.broken,
-        implied=True,
+def _judge_claim(claimed: ClaimSpec, shape: Shape, recorded: History) -> JudgedClaim:
+    expected = claimed.expected(shape)
+    claim = Claim(check_of(claimed), expected or "holds", claimed.issue, tuple(claimed.because))
+    judged = _judge(claim, recorded)
+    return replace(
+        judged, symptom=claimed.symptom, expected=expected, surprise=expected is not None and judged.surprise
     )
 
 
-def _judge_claim(claimed: ClaimSpec, shape: Shape, recorded: History) -> JudgedClaim:
-    check, expected = check_of(claimed), claimed.expected(shape)
-    verdict = check(recorded)
-    made = Claim(check, expected or "holds", claimed.issue, tuple(claimed.because))
+def _judge(claim: Claim, recorded: History, *, implied: bool = False) -> JudgedClaim:
+    verdict = claim.check(recorded)
     return JudgedClaim(
-        name=made.name,
-        symptom=claimed.symptom,
-        expected=expected,
+        name=claim.name,
+        symptom=False,
+        expected=claim.expected,
         outcome=verdict.outcome,
         summary=verdict.summary,
         evidence=tuple(verdict.evidence),
-        id=made.id,
-        surprise=expected is not None and made.surprising(verdict),
+        id=claim.id,
+        surprise=claim.surprising(verdict),
         broken=verdict.broken,
+        implied=implied,
     )

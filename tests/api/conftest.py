@@ -7,15 +7,13 @@ import pytest
 from kubernetes.client import ApiClient
 
 from chaos_harness.clusters.cluster import Cluster
-from chaos_harness.harness.history import HistoryWriter
-from chaos_harness.harness.undo.journal import Journal
-from tests.fakes.bench import Bench
 from tests.live_api.binaries import Binaries, here
 from tests.live_api.cluster import live_cluster
 from tests.live_api.server import ApiServer
 from tests.own_machine import own_machine
+from tests.recording import bench, history, undo
 
-__all__ = ["own_machine"]
+__all__ = ["bench", "history", "own_machine", "undo"]
 
 _HERE = Path(__file__).parent
 _MOST_LOG = 4000
@@ -59,25 +57,3 @@ def api(server: ApiServer) -> Iterator[ApiClient]:
 def cluster(server: ApiServer, binaries: Binaries, tmp_path: Path) -> Cluster:
     """Give a cluster of one control plane and one worker, of which there is nothing but the API."""
     return live_cluster(server, binaries.kubectl, tmp_path)
-
-
-@pytest.fixture
-def history(tmp_path: Path) -> Iterator[HistoryWriter]:
-    history = HistoryWriter(tmp_path / "history.jsonl")
-    yield history
-    history.close()
-
-
-@pytest.fixture
-def undo(tmp_path: Path) -> Iterator[Journal]:
-    """Give a journal that is being written."""
-    open_readonly = Journal(tmp_path / "journal.jsonl")
-    yield open_readonly
-    open_readonly.close()
-
-
-@pytest.fixture
-def bench(cluster: Cluster, tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(cluster, tmp_path)
-    yield bench
-    bench.close()

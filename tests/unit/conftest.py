@@ -8,18 +8,16 @@ import pytest
 from kubernetes.client import ApiClient
 
 from chaos_harness.clusters.cluster import Cluster
-from chaos_harness.harness.history import HistoryWriter
-from chaos_harness.harness.undo.journal import Journal
 from tests.fakes.api_server import FakeApiServer
-from tests.fakes.bench import Bench
 from tests.fakes.crash_world import CrashWorld
 from tests.fakes.crashes import Run
 from tests.fakes.policy_server import PolicyServer
 from tests.fakes.world import World
 from tests.own_machine import own_machine
+from tests.recording import bench, history, undo
 from tests.sessions import SCENARIOS, Session, run
 
-__all__ = ["own_machine"]
+__all__ = ["bench", "history", "own_machine", "undo"]
 
 
 @pytest.fixture(scope="session")
@@ -49,30 +47,8 @@ def cluster(world: World, tmp_path: Path) -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def bench(cluster: Cluster, tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(cluster, tmp_path)
-    yield bench
-    bench.close()
-
-
-@pytest.fixture
 def policy_server() -> PolicyServer:
     return PolicyServer()
-
-
-@pytest.fixture
-def undo(tmp_path: Path) -> Iterator[Journal]:
-    """Give a journal that is being written."""
-    opened = Journal(tmp_path / "journal.jsonl")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def history(tmp_path: Path) -> Iterator[HistoryWriter]:
-    history = HistoryWriter(tmp_path / "history.jsonl")
-    yield history
-    history.close()
 
 
 @pytest.fixture
@@ -91,7 +67,7 @@ def api(server: FakeApiServer) -> Iterator[ApiClient]:
 def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Run]]:
     monkeypatch.setattr("chaos_harness.harness.faults.registry.remove_image._PULL_SECONDS", 0.0)
     monkeypatch.setattr("chaos_harness.harness.faults.nodes.drain._DRAIN_SECONDS", 0.2)
-    monkeypatch.setattr("os.fsync", lambda _: None)  # the disk's part is tests/unit/test_journal.py's
+    monkeypatch.setattr("os.fsync", lambda _: None)  # the disk's part is tests/unit/harness/undo/test_journal.py's
     monkeypatch.setattr("time.sleep", lambda _: None)
     opened: list[Run] = []
 

@@ -1,7 +1,6 @@
 """Numbers: what the probes write whose number tells how late a watch is, and that nothing is left of it."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,6 @@ from kubernetes.client import ApiClient
 
 from chaos_harness.clusters.api.rest import list_objects, request
 from chaos_harness.clusters.cluster import Cluster
-from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
 from chaos_harness.harness.history import Entry, HistoryWriter, read
 from chaos_harness.harness.history.coverage import Coverage
@@ -19,6 +17,7 @@ from chaos_harness.harness.probes.numbers import _LEASES, write_numbers
 from tests.live_api.binaries import Binaries
 from tests.live_api.cluster import live_cluster
 from tests.live_api.server import NOBODY, ApiServer
+from tests.recording import wait_for_entries
 
 
 @pytest.fixture(autouse=True)
@@ -26,18 +25,10 @@ def namespace(api: ApiClient) -> None:
     request(api, "POST", "/api/v1/namespaces", body={"metadata": {"name": NAMESPACE}})
 
 
-def wait_until(history: HistoryWriter, wanted: Callable[[list[Entry]], bool]) -> list[Entry]:
-    for _ in Deadline.after(30, "entries").attempts(0.01, 0.05):
-        entries = list(read(history.path).entries)
-        if wanted(entries):
-            return entries
-    pytest.fail("no such entries in 30 s")
-
-
 def asked(cluster: Cluster, history: HistoryWriter, kind: str) -> Entry:
     _, probe = write_numbers(cluster, history, every=0.05)
     probe.start()
-    entries = wait_until(history, lambda entries: any(entry.kind == kind for entry in entries))
+    entries = wait_for_entries(history, lambda entries: any(entry.kind == kind for entry in entries))
     probe.stop()
     return next(entry for entry in entries if entry.kind == kind)
 
@@ -47,7 +38,7 @@ def test_each_second_is_known(cluster: Cluster, api: ApiClient, history: History
     probes = write_numbers(cluster, history, every=0.05)
     for probe in probes:
         probe.start()
-    wait_until(history, lambda entries: sum("object" in (entry.value or {}) for entry in entries) >= 20)
+    wait_for_entries(history, lambda entries: sum("object" in (entry.value or {}) for entry in entries) >= 20)
     for probe in reversed(probes):
         probe.stop()
     history.finish()

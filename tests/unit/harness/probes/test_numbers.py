@@ -1,19 +1,16 @@
 """Numbers: that the probes burden nobody, and are in no judgement; what they write is in tests/api."""
 
-from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from chaos_harness.clusters.cluster import Cluster
-from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
 from chaos_harness.clusters.kind import audit_log
 from chaos_harness.clusters.pool.fingerprint import _PASSING
-from chaos_harness.harness.history import Entry, HistoryWriter, read
+from chaos_harness.harness.history import HistoryWriter, read
 from chaos_harness.harness.probes.numbers import NUMBERED, write_numbers
 from chaos_harness.harness.probes.objects import CONTROL_PLANE
 from tests.fakes.world import World
+from tests.recording import wait_for_entries
 
 LEASE: dict[str, Any] = {
     "kind": "Lease",
@@ -22,20 +19,11 @@ LEASE: dict[str, Any] = {
 }
 
 
-def _until(history: HistoryWriter, wanted: Callable[[list[Entry]], bool]) -> list[Entry]:
-    entries: list[Entry] = []
-    for _ in Deadline.after(30, "entries").attempts(0.01, 0.05):
-        entries = list(read(history.path).entries)
-        if wanted(entries):
-            return entries
-    pytest.fail("no such entries in 30 s")
-
-
 def test_one_request_a_number(cluster: Cluster, history: HistoryWriter, world: World) -> None:
     """What the API server is asked is one small write, and nothing besides."""
     _, probe = write_numbers(cluster, history, every=0.05)
     probe.start()
-    _until(history, lambda entries: len(entries) >= 20)
+    wait_for_entries(history, lambda entries: len(entries) >= 20)
     probe.stop()
     asked = [entry for entry in read(history.path).entries if entry.kind == "invoke"]
     assert world.patched == len(asked)
