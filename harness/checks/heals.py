@@ -7,6 +7,7 @@ from operator import and_
 
 from chaos_harness.harness.checks import Check, identified
 from chaos_harness.harness.checks.rule import bounded
+from chaos_harness.harness.errors import HarnessError
 from chaos_harness.harness.history import History
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.faults import Faults, FaultSpan, Names, listed
@@ -52,8 +53,19 @@ def implied(recorded: History, named: Collection[str] = ()) -> list[Check]:
 
     `named` are the names, or ids, of faults that have such a claim already: nothing is added for those. Faults of one
     name share a claim if all of them were undone and have the same deadline; otherwise each is named by its id.
+
+    Raises HarnessError if the history is broken, or an entry of a fault has a value that no fault writes.
     """
-    history = _Taken(recorded)
+    try:
+        return _implied(_Taken(recorded), named)
+    except HarnessError:
+        raise
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}"
+        raise HarnessError(f"the history's entries of faults cannot be read: {why}") from error
+
+
+def _implied(history: "_Taken", named: Collection[str]) -> list[Check]:
     claims = []
     for name in dict.fromkeys(fault.name for fault in history.faults.all):
         faults = history.faults.named(name)

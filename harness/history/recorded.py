@@ -148,6 +148,12 @@ class _Lines:
 
 _DECODE = json.JSONDecoder().raw_decode
 _FIELDS = Entry.__dataclass_fields__.keys()
+_NUMBER = frozenset((int, float))
+_TEXT = frozenset((str,))
+_TYPES = (
+    *(("index", frozenset((int,))), ("kind", _TEXT), ("process", _TEXT), ("f", _TEXT)),
+    *(("at", _NUMBER), ("wall", _NUMBER)),
+)
 
 
 def _entry(line: str) -> Entry:
@@ -157,8 +163,11 @@ def _entry(line: str) -> Entry:
     and the constructor of a frozen dataclass sets each field separately.
     """
     fields, end = _DECODE(line)
-    if fields.keys() != _FIELDS or end != len(line) - 1 or type(fields["index"]) is not int:
+    if fields.keys() != _FIELDS or end != len(line) - 1:
         raise ValueError(line)
+    for name, allowed in _TYPES:
+        if type(fields[name]) not in allowed:
+            raise TypeError(line)
     entry = object.__new__(Entry)
     entry.__dict__.update(fields)
     return entry

@@ -1,10 +1,12 @@
 """Heals: how long it took from the undo of a fault to the proof that it is healed, and who may say so."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from chaos_harness.harness.checks.heals import heals, implied
+from chaos_harness.harness.errors import HarnessError
 from chaos_harness.harness.history import History
 from chaos_harness.harness.history.vocabulary import HEAL, HEALED, INJECT, LATE, METRONOME, NOT_HEALED, OBSERVED, UNDONE
 from tests.fakes.histories import HistoryBuilder
@@ -143,6 +145,18 @@ def test_what_another_fault_kept_away(begin: float, end: float | None, outcome: 
     history = Taking().undo(20, 21, 61).fault(begin, begin + 1, end, name="cut", process="fault 2")
     verdict = heals(30, fault=NAME)(history.whole())
     assert (verdict.outcome, "cut was there, too" in verdict.summary) == (outcome, outcome == "inconclusive")
+
+
+@pytest.mark.parametrize("other", [{"a": []}, [1], None])
+@pytest.mark.parametrize(("f", "field"), [(INJECT, "name"), (UNDONE, "within")])
+def test_implied_by_values_that_no_fault_writes(f: str, field: str, other: Any) -> None:
+    """A history with an entry of a fault whose value has another form is refused by an error of ours."""
+    history = Taking().undo(20, 21, 30).whole()
+    entries = [
+        replace(entry, value={**entry.value, field: other}) if entry.f == f else entry for entry in history.entries
+    ]
+    with pytest.raises(HarnessError, match="entries of faults cannot be read"):
+        implied(replace(history, entries=entries))
 
 
 def test_implied() -> None:

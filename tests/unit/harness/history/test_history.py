@@ -187,6 +187,11 @@ def test_torn_line(lost: int) -> None:
         assert recorded.truncated == (not content[:size].endswith(b"\n"))
 
 
+def _line(**other: Any) -> bytes:
+    fields = {"index": 1, "kind": "info", "process": "p", "f": "f", "value": None, "at": 1.0, "wall": 1.0}
+    return json.dumps(fields | other).encode()
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -199,7 +204,8 @@ def test_torn_line(lost: int) -> None:
         b'{"index":1,"kind":"info","process":"p","f":"f","value":' + b'{"a":' * 100_000,
         b'{"index":1,"kind":"info","process":"p","f":"f","value":' + b"9" * 5000 + b',"at":1.0,"wall":1.0}',
         b'{"index":1,"kind":"info"}',
-        b'{"index":[],"kind":"info","process":"p","f":"f","value":null,"at":1.0,"wall":1.0}',
+        *(_line(**{field: []}) for field in ("index", "kind", "process", "f", "at", "wall")),
+        *(_line(**{field: True}) for field in ("index", "at", "wall")),
         b'{"index":1,"kind":"info","process":"p","f":"f","value":null,"at":1.0,"wall":1.0,"more":1}',
         b'{"index":1,"kind":"info","process":"p","f":"f","value":null,"at":1.0,"wall":1.0} {}',
     ],
