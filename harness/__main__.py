@@ -24,19 +24,23 @@ from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness import add_kubernetes
 from chaos_harness.harness.errors import BadScenario, EngineUnavailable, HarnessError
 from chaos_harness.harness.incident import cli
-from chaos_harness.harness.run.exit_status import run_command
+from chaos_harness.harness.incident.replay.repro import CANNOT_TELL
+from chaos_harness.harness.run.exit_status import ExitStatus, run_command
 from chaos_harness.harness.undo import journal
 
 __all__ = ["main"]
 
+_UNDECIDED = (ExitStatus.REFUSED, ExitStatus.INCONCLUSIVE, ExitStatus.BROKEN, ExitStatus.NOTHING)
 _INSTALLS = ("manifest", "chart")
 _SECONDS = 60.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb and return the exit status: 0 if it succeeded (doctor: nothing is bad), else see `run_command`."""
+    """Run one verb and return the exit status, see `harness.run.exit_status.ExitStatus`."""
     chosen = _parser().parse_args(arguments)
-    return run_command(lambda: int(chosen.verb(chosen, Progress.terminal())))
+    status = run_command(lambda: int(chosen.verb(chosen, Progress.terminal())))
+    bisecting = getattr(chosen, "bisect", False) and status in _UNDECIDED
+    return CANNOT_TELL if bisecting else status
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -8,6 +8,7 @@ from typing import Any
 
 from chaos_harness.clusters.api import readonly
 from chaos_harness.clusters.checkout import command_line
+from chaos_harness.clusters.machine.removal import try_remove_folder
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.errors import BadScenario
@@ -38,6 +39,11 @@ def add_verbs(verbs: Any) -> None:
     verb = verbs.add_parser("repro", help="replay an incident, and leave a bundle")
     add_run_options(verb)
     verb.add_argument("--times", type=_times, default=1, metavar="N", help="how often (default: 1)")
+    help_text = (
+        "for `git bisect run`: 0 if it is not reproduced, 1 if it is, at once, 125 if that cannot be told "
+        "(without: 0 reproduced or as expected, 1 not, 2 refused, 3 inconclusive, 4 broken)"
+    )
+    verb.add_argument("--bisect", action="store_true", help=help_text)
     verb.set_defaults(verb=_repro)
     verb = verbs.add_parser("recheck", help="judge a bundle again, without a cluster")
     verb.add_argument("bundle", type=Path, metavar="BUNDLE", help="the zip or the directory that repro left")
@@ -72,8 +78,12 @@ def _repro(chosen: argparse.Namespace, progress: Progress) -> int:
                 progress.say(f"run {number} of {chosen.times}")
                 runs.append(runner.run(loaded, seed))
                 progress.say(f"run {number} of {chosen.times}: {runs[-1][0].seen}")
+                if chosen.bisect and runs[-1][0].seen == "reproduced":
+                    break
     finally:
-        if runs:
+        if not runs:
+            try_remove_folder(folder)
+        else:
             bundle = write.write(
                 folder / "bundle",
                 loaded,
@@ -84,7 +94,8 @@ def _repro(chosen: argparse.Namespace, progress: Progress) -> int:
             )
             replays = [run for run, _ in runs]
             sys.stdout.writelines(f"{escape_controls(line)}\n" for line in repro.report(loaded, replays, seed, bundle))
-    return int(not any(run.seen == "reproduced" for run, _ in runs))
+    replays = [run for run, _ in runs]
+    return repro.bisect_status(replays) if chosen.bisect else repro.exit_status(replays)
 
 
 def _recheck(chosen: argparse.Namespace, _progress: Progress) -> int:

@@ -4,7 +4,8 @@ import errno
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from enum import IntEnum
 from pathlib import Path
 from typing import TextIO
 
@@ -12,10 +13,42 @@ from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.machine import signals
 from chaos_harness.clusters.terminal.escape import escape_controls, first_line
 from chaos_harness.clusters.terminal.lossy_stream import LossyStream
-from chaos_harness.harness.errors import BadScenario, ChaosError
+from chaos_harness.harness.errors import (
+    BadScenario,
+    ChaosError,
+    CheckBroken,
+    EngineUnavailable,
+    Inconclusive,
+    InvariantViolated,
+)
 from chaos_harness.harness.run.interrupts import hides_interrupt
 
-__all__ = ["TRACEBACK", "run_command"]
+__all__ = ["TRACEBACK", "ExitStatus", "run_command", "worst"]
+
+
+class ExitStatus(IntEnum):
+    """How a command of the tool ends, for scripts: the same for each verb and each nox session.
+
+    AS_EXPECTED: all claims came out as expected, the incident was reproduced, or the verb did what it was asked.
+    OTHERWISE: a claim came out otherwise, the incident was not reproduced, doctor has bad news, a verdict changed.
+    REFUSED: the input cannot be used, or no engine answers, and nothing was touched. INCONCLUSIVE: not enough was seen.
+    BROKEN: the harness or its surroundings failed, which says nothing about the product. NOTHING: there was nothing to
+    run. INTERRUPTED: by Ctrl-C, SIGTERM or SIGHUP.
+    """
+
+    AS_EXPECTED = 0
+    OTHERWISE = 1
+    REFUSED = 2
+    INCONCLUSIVE = 3
+    BROKEN = 4
+    NOTHING = 5
+    INTERRUPTED = 130
+
+
+_WORST_FIRST = (
+    *(ExitStatus.INTERRUPTED, ExitStatus.BROKEN, ExitStatus.OTHERWISE, ExitStatus.INCONCLUSIVE),
+    *(ExitStatus.REFUSED, ExitStatus.NOTHING, ExitStatus.AS_EXPECTED),
+)
 
 TRACEBACK = "CHAOS_TRACEBACK"
 """Environment variable: if it is set, an error of the harness itself is reported with its traceback."""
@@ -28,9 +61,9 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def run_command(work: Callable[[], int]) -> int:
     """Run the work of a command and return the exit status; SIGTERM and SIGHUP interrupt it like Ctrl-C.
 
-    The status is what `work` returns; 1 if it failed or its output could not be written (the reason is on standard
-    error); 2 if the input was refused and nothing was touched; 130 if it was interrupted. If the reader of standard
-    output goes away (`| head -1`), the work still runs to its end.
+    The status is what `work` returns, or that of the error it raised (see `ExitStatus`), whose text goes to standard
+    error. If its output could not be written it is BROKEN. If the reader of standard output goes away (`| head -1`),
+    the work still runs to its end.
     """
     stdout, stderr = sys.stdout, sys.stderr
     output, complaints = LossyStream(stdout or _nowhere()), LossyStream(stderr or _nowhere())
@@ -40,9 +73,8 @@ def run_command(work: Callable[[], int]) -> int:
         exit_status = _run(work)
         output.flush()
         if isinstance(output.lost, OSError) and not isinstance(output.lost, BrokenPipeError):
-            exit_status = max(
-                exit_status, _fail(f"standard output: {output.lost.strerror}; see `df`, and type the command again", 1)
-            )
+            why = f"standard output: {output.lost.strerror}; see `df`, and type the command again"
+            exit_status = worst([exit_status, _fail(why, ExitStatus.BROKEN)])
         complaints.flush()
         return exit_status
     finally:
@@ -50,23 +82,43 @@ def run_command(work: Callable[[], int]) -> int:
         sys.stdout, sys.stderr = stdout, stderr
 
 
+def worst(statuses: Iterable[int]) -> ExitStatus:
+    """Return the status of several together: interrupted, broken, otherwise, inconclusive, refused, nothing to run.
+
+    It is AS_EXPECTED if all of them are, or there is none.
+    """
+    there = set(statuses)
+    return next((status for status in _WORST_FIRST if status in there), ExitStatus.AS_EXPECTED)
+
+
 def _run(work: Callable[[], int]) -> int:
     try:
         return work()
     except KeyboardInterrupt:
         return _interrupted()
-    except BadScenario as error:
-        return _fail(_full_message(error), 2)
-    except ChaosError as error:
-        return _interrupted() if hides_interrupt(error) else _fail(_full_message(error), 1)
-    except OSError as error:
-        return _interrupted() if hides_interrupt(error) else _fail(_describe_os_error(error), 1)
     except Exception as error:  # noqa: BLE001 - the one place in which a command ends
-        return _interrupted() if hides_interrupt(error) else _fail(_describe_own_error(error), 1)
+        return _interrupted() if hides_interrupt(error) else _fail(_message_of(error), _status_of(error))
+
+
+def _status_of(error: Exception) -> ExitStatus:
+    if isinstance(error, BadScenario | EngineUnavailable):
+        return ExitStatus.REFUSED
+    if isinstance(error, InvariantViolated):
+        return ExitStatus.OTHERWISE
+    if isinstance(error, Inconclusive) and not isinstance(error, CheckBroken):
+        return ExitStatus.INCONCLUSIVE
+    return ExitStatus.BROKEN
+
+
+def _message_of(error: Exception) -> str:
+    if isinstance(error, ChaosError):
+        return _full_message(error)
+    return _describe_os_error(error) if isinstance(error, OSError) else _describe_own_error(error)
 
 
 def _interrupted() -> int:
-    return _fail(f"interrupted; what was under way is removed by `{command_line('gc')}` and by the next run", 130)
+    why = f"interrupted; what was under way is removed by `{command_line('gc')}` and by the next run"
+    return _fail(why, ExitStatus.INTERRUPTED)
 
 
 def _full_message(error: Exception) -> str:
@@ -108,6 +160,6 @@ def _nowhere() -> TextIO:
     return Path(os.devnull).open("w", encoding="utf-8")
 
 
-def _fail(message: str, exit_status: int) -> int:
+def _fail(message: str, exit_status: ExitStatus) -> int:
     sys.stderr.write(f"error: {escape_controls(message, lines=True)}\n")
     return exit_status

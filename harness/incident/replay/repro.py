@@ -9,9 +9,13 @@ from chaos_harness.clusters.terminal.escape import escape_controls, first_line
 from chaos_harness.harness.incident.bundle.write import Replay
 from chaos_harness.harness.incident.judge import JudgedClaim
 from chaos_harness.harness.incident.load import LoadedIncident
+from chaos_harness.harness.run.exit_status import ExitStatus, worst
 from chaos_harness.harness.statistics import wilson
 
-__all__ = ["replay_command", "report", "score"]
+__all__ = ["CANNOT_TELL", "bisect_status", "exit_status", "replay_command", "report", "score"]
+
+CANNOT_TELL = 125
+"""What `git bisect run` takes for a commit that cannot be judged: it skips it."""
 
 _SHOWN = 2
 _SHORT = 300
@@ -27,6 +31,40 @@ def score(runs: Sequence[Replay]) -> str:
         words += f" (95 % interval {interval.low:.0%} to {interval.high:.0%})"
     others = {seen: sum(run.seen == seen for run in runs) for seen in ("inconclusive", "broken")}
     return ", ".join([words, *(f"{count} {seen}" for seen, count in others.items() if count)])
+
+
+def exit_status(runs: Sequence[Replay]) -> ExitStatus:
+    """Return how a command ends that replayed an incident so often.
+
+    One reproduction is enough, since a race is not reproduced by each run; so is a run whose claims all came out as
+    expected on its version. But a run that broke is reported before all else. NOTHING if there was no run.
+    """
+    statuses = [_status(run) for run in runs]
+    if ExitStatus.BROKEN not in statuses and ExitStatus.AS_EXPECTED in statuses:
+        return ExitStatus.AS_EXPECTED
+    return worst(statuses or [ExitStatus.NOTHING])
+
+
+def bisect_status(runs: Sequence[Replay]) -> int:
+    """Return the status for `git bisect run`: 1, a bad commit, if the incident was reproduced; 0 if no run did.
+
+    CANNOT_TELL if a run was inconclusive or broken, and none reproduced it.
+    """
+    seen = {run.seen for run in runs}
+    if "reproduced" in seen:
+        return 1
+    return 0 if seen == {"not reproduced"} else CANNOT_TELL
+
+
+def _status(run: Replay) -> ExitStatus:
+    if run.seen == "broken":
+        return ExitStatus.INCONCLUSIVE if run.reason == "inconclusive" else ExitStatus.BROKEN
+    predicted = [judged for judged in run.verdicts if judged.expected is not None and not judged.implied]
+    if run.seen == "reproduced" or (predicted and all(judged.as_expected for judged in predicted)):
+        return ExitStatus.AS_EXPECTED
+    if any(judged.broken for judged in run.verdicts):
+        return ExitStatus.BROKEN
+    return ExitStatus.INCONCLUSIVE if run.seen == "inconclusive" else ExitStatus.OTHERWISE
 
 
 def report(loaded: LoadedIncident, runs: Sequence[Replay], seed: int, bundle: Path) -> Iterator[str]:

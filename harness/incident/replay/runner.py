@@ -62,9 +62,13 @@ class Runner:
 
     @contextmanager
     def open(self) -> Iterator["Runner"]:
-        """Give the runner for a block; at its end the cluster is removed, kept, or returned, as the options say."""
+        """Give the runner for a block; at its end the cluster is removed, kept, or returned, as the options say.
+
+        Raises EngineUnavailable if no engine answers: nothing is touched then.
+        """
         session = self._session
         try:
+            self._supply = self._connect()
             yield self
         finally:
             try:

@@ -80,11 +80,11 @@ def test_unknown_engine_ends_with_2(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 
 
 def test_missing_engine_is_one_error(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """Without an engine there is one message with the command to type, status 1, and nothing left on disk."""
+    """Without an engine there is one message with the command to type, status 2, and nothing left on disk."""
     status = command.main(["images"])
     stderr = capsys.readouterr().err
 
-    assert status == 1
+    assert status == 2
     assert stderr.count("error:") == 1
     assert "docker info" in stderr
     assert "Traceback" not in stderr
@@ -132,8 +132,8 @@ def test_gc_tells_what_it_leaves_run_by_run(
     ("raised", "status", "message"),
     [
         (KeyboardInterrupt(), 130, "interrupted"),
-        (EngineUnavailable("no engine"), 1, "error: no engine\n"),
-        (EngineUnavailable("a\x1b[2J\nb"), 1, "error: a\\x1b[2J\nb\n"),
+        (EngineUnavailable("no engine"), 2, "error: no engine\n"),
+        (EngineUnavailable("a\x1b[2J\nb"), 2, "error: a\\x1b[2J\nb\n"),
     ],
 )
 def test_status_is_decided_in_one_place(
@@ -143,7 +143,7 @@ def test_status_is_decided_in_one_place(
     status: int,
     message: str,
 ) -> None:
-    """An interrupt is 130 and an error of ours 1, whichever verb it comes from."""
+    """An interrupt is 130, and no engine 2, whichever verb it comes from."""
 
     def refuse(*_: object, **__: object) -> None:
         raise raised

@@ -118,16 +118,31 @@ def test_bad_usage(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> 
     assert "usage: " in capsys.readouterr().err
 
 
-def test_no_engine(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without an engine every run breaks: that is told with its reason, a bundle is left, and the status is 1."""
+@pytest.mark.parametrize(("option", "status"), [([], 2), (["--bisect"], 125)])
+def test_no_engine(place: Path, capsys: pytest.CaptureFixture[str], option: list[str], status: int) -> None:
+    """Without an engine nothing is run: that is one error, status 2, and no bundle is left."""
     incident(place)
 
-    assert command.main(["repro", "a.yaml"]) == 1
-    stdout = capsys.readouterr().out
-    assert "reproduced 0 of 0, 1 broken" in stdout
-    assert "run 1: broken" in stdout
-    assert "EngineUnavailable" in stdout
-    assert list(place.glob("reports/out/incidents/*/bundle.zip"))
+    assert command.main(["repro", "a.yaml", *option]) == status
+    captured = capsys.readouterr()
+    assert captured.err.count("error: ") == 1
+    assert "docker info" in captured.err
+    assert captured.out == ""
+    assert [path for path in place.glob("reports/out/incidents/**/*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("seen", "status", "runs"), [((False, True), 1, 2), ((False,), 0, 3)], ids=["reproduced", "not reproduced"]
+)
+def test_bisect(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], seen: Any, status: int, runs: int
+) -> None:
+    """Reproduced is a bad commit, and no more runs are needed; a good one is reproduced by none."""
+    monkeypatch.setattr(cli, "Runner", type("_Fake", (_Runner,), {"seen": seen}))
+    incident(place)
+
+    assert command.main(["repro", "a.yaml", "--times", "3", "--bisect"]) == status
+    assert capsys.readouterr().out.count("\nrun ") == runs
 
 
 def test_recheck_of_a_changed_verdict(

@@ -13,11 +13,15 @@ from chaos_harness.harness.errors import (
     ApiRefused,
     ApiUnreachable,
     BadScenario,
+    CheckBroken,
+    EngineUnavailable,
     HarnessError,
+    Inconclusive,
+    InvariantViolated,
     PreparationFailed,
     ProbeBroken,
 )
-from chaos_harness.harness.run.exit_status import TRACEBACK, run_command
+from chaos_harness.harness.run.exit_status import TRACEBACK, ExitStatus, run_command, worst
 from tests.thorough import thorough
 
 _ROOT = Path(__file__).parents[4]
@@ -67,7 +71,7 @@ def test_a_full_disk_below_the_output_is_told(shell: Shell) -> None:
     assert shell("> /dev/full; true") == (
         "",
         "error: standard output: No space left on device; see `df`, and type the command again\n",
-        "3",
+        "4",
     )
 
 
@@ -101,32 +105,36 @@ def _noted() -> HarnessError:
     ("work", "expected", "sentence"),
     [
         (_raises(BadScenario(["one", "two"])), 2, "error: one\ntwo\n"),
-        (_raises(PreparationFailed("place pods: no worker")), 1, "error: place pods: no worker\n"),
-        (_raises(ApiRefused(403, "quota", request="POST /pods")), 1, "error: POST /pods: 403 quota\n"),
-        (_raises(ApiUnreachable("GET /pods", OSError("cut"))), 1, "error: GET /pods: no answer: cut\n"),
-        (_raises(_noted()), 1, "error: no node\nand besides: OSError: full\n"),
+        (_raises(PreparationFailed("place pods: no worker")), 4, "error: place pods: no worker\n"),
+        (_raises(ApiRefused(403, "quota", request="POST /pods")), 4, "error: POST /pods: 403 quota\n"),
+        (_raises(ApiUnreachable("GET /pods", OSError("cut"))), 4, "error: GET /pods: no answer: cut\n"),
+        (_raises(_noted()), 4, "error: no node\nand besides: OSError: full\n"),
+        (_raises(EngineUnavailable("no engine")), 2, "error: no engine\n"),
+        (_raises(InvariantViolated("pods are gone")), 1, "error: pods are gone\n"),
+        (_raises(Inconclusive("nobody looked")), 3, "error: nobody looked\n"),
+        (_raises(CheckBroken("KeyError")), 4, "error: KeyError\n"),
         (_hidden, 130, "error: interrupted; what was under way is removed by `nox -s gc` and by the next run\n"),
         (_raises(KeyboardInterrupt()), 130, "error: interrupted; "),
         (
             _raises(OSError(errno.EROFS, "Read-only file system", "/home/a/.local/state/chaos-harness")),
-            1,
+            4,
             "/home/a/.local/state/chaos-harness: Read-only file system: type it again with XDG_STATE_HOME=DIRECTORY",
         ),
-        (_raises(OSError(errno.EACCES, "Permission denied", "/home/a/.cache/x")), 1, "XDG_CACHE_HOME=DIRECTORY"),
-        (_raises(OSError(errno.EACCES, "Permission denied", "/srv/out")), 1, "denied; see `ls -ld /srv`\n"),
+        (_raises(OSError(errno.EACCES, "Permission denied", "/home/a/.cache/x")), 4, "XDG_CACHE_HOME=DIRECTORY"),
+        (_raises(OSError(errno.EACCES, "Permission denied", "/srv/out")), 4, "denied; see `ls -ld /srv`\n"),
         (
             _raises(OSError(errno.ENOENT, "No such file", "typo.tar")),
-            1,
+            4,
             f"typo.tar: No such file; see `ls -ld {_ROOT}`",
         ),
         (
             _raises(OSError(errno.ENOSPC, "No space left", "/srv/out")),
-            1,
+            4,
             "/srv/out: No space left: free some space, `df",
         ),
-        (_raises(OSError(errno.EMFILE, "Too many open files")), 1, "Too many open files (test_exit_status.py:"),
-        (_raises(ValueError("two\nlines")), 1, "error: ValueError: two (test_exit_status.py:"),
-        (_raises(RecursionError("deep")), 1, "CHAOS_TRACEBACK=1"),
+        (_raises(OSError(errno.EMFILE, "Too many open files")), 4, "Too many open files (test_exit_status.py:"),
+        (_raises(ValueError("two\nlines")), 4, "error: ValueError: two (test_exit_status.py:"),
+        (_raises(RecursionError("deep")), 4, "CHAOS_TRACEBACK=1"),
     ],
 )
 def test_each_end_has_an_answer(
@@ -148,10 +156,28 @@ def test_each_end_has_an_answer(
     assert "Traceback" not in stderr
 
 
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        ([], ExitStatus.AS_EXPECTED),
+        ([0, 0], ExitStatus.AS_EXPECTED),
+        ([0, 5], ExitStatus.NOTHING),
+        ([5, 2], ExitStatus.REFUSED),
+        ([2, 3], ExitStatus.INCONCLUSIVE),
+        ([3, 0, 1], ExitStatus.OTHERWISE),
+        ([1, 4, 3], ExitStatus.BROKEN),
+        ([4, 130, 1], ExitStatus.INTERRUPTED),
+    ],
+)
+def test_of_several_the_worst_counts(statuses: list[int], expected: ExitStatus) -> None:
+    """An interrupt comes first, then what says nothing about the product, then what says that it fails."""
+    assert worst(statuses) is expected
+
+
 def test_a_fault_of_ours_can_be_seen_whole(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Whoever reports it can have all calls."""
     monkeypatch.setenv(TRACEBACK, "1")
-    assert run_command(_raises(ValueError("odd"))) == 1
+    assert run_command(_raises(ValueError("odd"))) == 4
     assert "Traceback" in capsys.readouterr().err
 
 
@@ -161,7 +187,7 @@ def test_a_state_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     environment = {**os.environ, "XDG_STATE_HOME": "/dev/null/state", "CHAOS_ENGINE": "system"}
     words = [sys.executable, "-m", "chaos_harness.harness", "images"]
     done = subprocess.run(words, cwd=_ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
+    assert done.returncode == 4
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("error: /dev/null")
     assert "type it again with XDG_STATE_HOME=DIRECTORY before it, one that you may write to" in done.stderr

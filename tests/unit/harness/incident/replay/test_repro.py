@@ -2,13 +2,15 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
 from chaos_harness.clusters import known_versions
 from chaos_harness.harness.incident.bundle.write import Replay
-from chaos_harness.harness.incident.replay.repro import replay_command, report, score
+from chaos_harness.harness.incident.judge import JudgedClaim
+from chaos_harness.harness.incident.replay.repro import bisect_status, exit_status, replay_command, report, score
+from chaos_harness.harness.run.exit_status import ExitStatus
 from tests.fakes.incidents import incident, lived
 
 Seen = Literal["reproduced", "not reproduced", "inconclusive", "broken"]
@@ -75,3 +77,36 @@ def test_again(tmp_path: Path) -> None:
     assert (
         replay_command(loaded, 7) == f"nox -s repro -- {loaded.path} --kubernetes {version} --install manifest --seed 7"
     )
+
+
+def _run(seen: Seen, expected: str | None = "holds", outcome: str = "violated", **fields: Any) -> Replay:
+    judged = JudgedClaim("a", True, expected, outcome, "", (), broken=fields.pop("check", ""))  # type: ignore[arg-type]
+    return Replay(directory="runs/1", seen=seen, seconds=1.0, verdicts=(judged,), **fields)
+
+
+REPRODUCED = _run("reproduced", "violated")
+NOT = _run("not reproduced", "violated", "holds")
+MENDED = _run("not reproduced", "holds", "holds")
+OPEN = _run("inconclusive", "violated", "inconclusive")
+BROKEN = _run("broken", error="ProbeBroken: late", reason="broken")
+
+
+@pytest.mark.parametrize(
+    ("runs", "expected", "bisected"),
+    [
+        ([REPRODUCED], ExitStatus.AS_EXPECTED, 1),
+        ([NOT, REPRODUCED, OPEN], ExitStatus.AS_EXPECTED, 1),
+        ([MENDED], ExitStatus.AS_EXPECTED, 0),
+        ([NOT], ExitStatus.OTHERWISE, 0),
+        ([NOT, OPEN], ExitStatus.OTHERWISE, 125),
+        ([OPEN], ExitStatus.INCONCLUSIVE, 125),
+        ([_run("broken", error="Inconclusive: no proof", reason="inconclusive")], ExitStatus.INCONCLUSIVE, 125),
+        ([_run("inconclusive", "holds", "inconclusive", check="KeyError")], ExitStatus.BROKEN, 125),
+        ([_run("not reproduced", None, "holds")], ExitStatus.OTHERWISE, 0),
+        ([REPRODUCED, BROKEN], ExitStatus.BROKEN, 1),
+        ([], ExitStatus.NOTHING, 125),
+    ],
+)
+def test_statuses(runs: list[Replay], expected: ExitStatus, bisected: int) -> None:
+    """Reproduced once, or all claims as expected on this version, is a success; a run that broke comes first."""
+    assert (exit_status(runs), bisect_status(runs)) == (expected, bisected)
