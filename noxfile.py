@@ -20,6 +20,7 @@ from threading import Event
 from types import FrameType
 
 import nox
+from nox.command import CommandFailed
 from nox.virtualenv import VirtualEnv
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -46,7 +47,6 @@ Of what is drawn, or taken away part by part, a quarter is tried, and of many ro
 """
 
 _WITHOUT_ENGINE = ("tests/unit", "tests/processes")
-_SCENARIOS = Path("scenarios").resolve()
 _SOURCES = Path("src").resolve()
 
 _stopped = Event()
@@ -59,13 +59,7 @@ def chaos(session: nox.Session) -> None:
     Arguments go to pytest: -- scenarios/registry_cut -k Always --seed 7
     """
     _install(session, "chaos")
-    chosen = any(Path(argument.partition("::")[0]).resolve().is_relative_to(_SCENARIOS) for argument in session.posargs)
-    before = _latest()
-    try:
-        _pytest(session, *([] if chosen else [_SCENARIOS.name]), *session.posargs)
-    finally:
-        if _latest() != before:  # whatever became of the run: its status is pytest's, and a report may fail
-            _patiently(session, "python", "-m", "chaos_harness.reports", success_codes=range(256))
+    _tool(session, "run", *session.posargs)
 
 
 @nox.session
@@ -75,7 +69,7 @@ def report(session: nox.Session) -> None:
     -- RUN: of another run; --serve: show it at an address of this machine
     """
     _install(session, "chaos")
-    _patiently(session, "python", "-m", "chaos_harness.reports", *session.posargs)
+    _tool(session, "report", *session.posargs)
 
 
 @nox.session
@@ -100,7 +94,7 @@ def truth(session: nox.Session) -> None:
     for run in version_runs:
         options = ["--gatekeeper", run.name, "--times", chosen.times, "--alluredir", str(run / "results")]
         # 1: a claim came out otherwise, which is for the table to tell; 5: the version contradicts all scenarios
-        _pytest(session, _SCENARIOS.name, *options, *others, success_codes=[0, 1, 5])
+        _pytest(session, "scenarios", *options, *others, success_codes=[0, 1, 5])
     judged_runs = [str(run) for run in version_runs if (run / "verdicts.jsonl").exists()]
     if not judged_runs:
         session.error("no scenario ran on these versions; `pytest scenarios --collect-only` lists them")
@@ -309,16 +303,22 @@ def _locked(lock: str) -> tuple[str, ...]:
 
 def _verb(session: nox.Session) -> None:
     _install(session, "chaos")
-    _patiently(session, "python", "-m", "chaos_harness.harness", session.name, *session.posargs)
+    _tool(session, session.name, *session.posargs)
+
+
+def _tool(session: nox.Session, *arguments: str) -> None:
+    """Run a verb of the tool; if it fails, nox ends at once, with the verb's own status.
+
+    0 as expected, 1 otherwise, 2 refused, 3 inconclusive, 4 broken, 5 nothing to run, 130 interrupted.
+    """
+    try:
+        _patiently(session, "python", "-m", "chaos_harness", *arguments)
+    except CommandFailed as error:
+        raise SystemExit(error.return_code) from error
 
 
 def _pytest(session: nox.Session, *arguments: str, success_codes: Iterable[int] = (0,)) -> None:
     _patiently(session, "pytest", *arguments, success_codes=success_codes)
-
-
-def _latest() -> Path:
-    """Return the directory of the latest run."""
-    return Path("reports/out/latest").resolve()
 
 
 def _patiently(session: nox.Session, *command: str, success_codes: Iterable[int] = (0,)) -> None:

@@ -20,10 +20,10 @@ OPTION = "--" if ROOT else "--chaos-"
 def command_line(words: str) -> str:
     """Return the command that a user types for `nox -s WORDS`; `words` end with -- if arguments follow.
 
-    In a checkout that is the nox session. Installed, it is the same verb of the command `chaos`; scenarios run by
-    pytest.
+    In a checkout that is the nox session. Installed, it is the same verb of the command `chaos-harness`; the scenarios
+    are run by `chaos-harness run`.
     """
     if ROOT:
         return f"nox -s {words}"
     verb, _, _ = words.partition(" --")
-    return "pytest --chaos" if verb == "chaos" else f"chaos {verb}"
+    return f"chaos-harness {'run' if verb == 'chaos' else verb}"

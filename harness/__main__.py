@@ -45,9 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="chaos",
+        prog="chaos-harness",
         description="Looks after engine and images, and replays incidents.",
-        epilog="`pytest --chaos` runs scenarios, `chaos report` shows what they left, `chaos truth` counts verdicts.",
+        epilog="`chaos-harness run` runs scenarios, `report` shows what they left, `truth` counts verdicts.",
     )
     verbs = parser.add_subparsers(required=True, metavar="verb")
     doctor = verbs.add_parser("doctor", help="report what this machine lacks, and the command that fixes it")

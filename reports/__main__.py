@@ -1,4 +1,4 @@
-"""Command line: `chaos report` makes the report of a run, and serves it."""
+"""Command line: `chaos-harness report` makes the report of a run, and serves it."""
 
 import argparse
 import sys
@@ -19,7 +19,7 @@ _LATEST = OUT / "latest"
 
 def main(arguments: list[str]) -> int:
     """Make the report; return 0, or 1 if there is none: then one line says how to read the results."""
-    parser = argparse.ArgumentParser(prog="chaos report", description=__doc__)
+    parser = argparse.ArgumentParser(prog="chaos-harness report", description=__doc__)
     parser.add_argument(
         "run", nargs="?", type=Path, default=_LATEST, help=f"a run's directory, or results in it (default: {_LATEST})"
     )

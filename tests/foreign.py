@@ -74,7 +74,7 @@ class Foreign:
 
     def chaos(self, *arguments: str) -> tuple[int, str]:
         """Run the command that is installed."""
-        return self.run(sys.executable, str(self.installed / "bin" / "chaos"), *arguments)
+        return self.run(sys.executable, str(self.installed / "bin" / "chaos-harness"), *arguments)
 
     def run(self, *command: str, seconds: float = 300) -> tuple[int, str]:
         """Run a program in the repository, where only what is installed can be imported of the harness."""

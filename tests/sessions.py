@@ -133,4 +133,5 @@ def run(root: Path, scenarios: str, *arguments: str) -> Session:
         encoding="utf-8",
     )
     status, output = session(["scenarios", *arguments], root, os.environ, 300)
-    return Session((root / "reports/out/latest/results").resolve(), output, status)
+    runs = sorted(root.glob("reports/out/[0-9]*"), key=lambda path: path.stat().st_mtime_ns)
+    return Session(next(reversed(runs), root / "none").resolve() / "results", output, status)

@@ -23,7 +23,7 @@ from chaos_harness.clusters.machine.try_all import CleanupStack
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.lossy_stream import LossyStream, open_copy
 from chaos_harness.clusters.terminal.progress import Progress
-from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.errors import BadScenario, EngineUnavailable
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.experiment.record import PROPERTY, Record
 from chaos_harness.harness.pytest_plugin.incident_files import collect_incident
@@ -39,6 +39,7 @@ Experiments = Callable[[str], Experiment]
 """The fixture `experiments`: makes an experiment by name, to be opened by `with`."""
 
 _CONTEXT = pytest.StashKey[RunContext]()
+_ENGINE = pytest.StashKey[Engine]()
 _NODES = pytest.StashKey[list[Any]]()
 _SEED = "chaos-seed"
 _OWN = "chaos_"
@@ -156,6 +157,29 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in contradicted]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Connect to the engine before the first test, if a test needs it: without an engine no test runs.
+
+    That is one usage error, reported as in `pytest_collection_modifyitems`.
+    """
+    config = session.config
+    if config.option.collectonly or not any(_needs_engine(item) for item in session.items):
+        return
+    context = config.stash[_CONTEXT]
+    try:
+        config.stash[_ENGINE] = context.connect()
+    except EngineUnavailable as error:
+        if not hasattr(config, "workerinput"):
+            raise pytest.UsageError(str(error)) from error
+        context.problems += str(error).splitlines()
+        session.items.clear()
+
+
+def _needs_engine(item: pytest.Item) -> bool:
+    return "chaos_engine" in getattr(item, "fixturenames", ())
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
     """Remove what this process made, except what is kept; send the closing lines to the controller of xdist.
@@ -233,7 +257,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 @pytest.fixture(scope="session")
 def chaos_engine(pytestconfig: pytest.Config) -> Engine:
     """Return the container engine, after what dead runs left in it was healed and removed."""
-    return pytestconfig.stash[_CONTEXT].connect()
+    return pytestconfig.stash[_ENGINE]
 
 
 @pytest.fixture(scope="session")

@@ -134,7 +134,7 @@ class _Conductor:
         self._guard = guard
         self._records: dict[str, Record] = {}
         self._outcomes: dict[str, str] = {}
-        self._told = False
+        self._began = self._told = False
         self._worse: list[str] = []
 
     def pytest_sessionstart(self) -> None:
@@ -142,7 +142,6 @@ class _Conductor:
             categories.write_categories(self._results)
             if self._run:
                 run_directory.record_start(self._run)
-                run_directory.make_latest(self._run)
 
     @pytest.hookimpl(optionalhook=True)  # only with xdist
     def pytest_configure_node(self, node: Any) -> None:
@@ -153,6 +152,10 @@ class _Conductor:
         self._guard.first_error = self._guard.first_error or getattr(node, "workeroutput", {}).get(_TROUBLE, "")
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
+        if self._run and not self._began:  # a run in which no test began is not the latest
+            self._began = True
+            with self._guard.catch_errors():
+                run_directory.make_latest(self._run)
         self._note(nodeid)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Verdicts of other versions of the checks are judged again if their histories exist, and do not count otherwise. 0:
     there are verdicts that count, and all are as expected; 1: not; 2: there is nothing to read.
     """
-    parser = argparse.ArgumentParser(prog="chaos truth", description="Prints the truth table of runs.")
+    parser = argparse.ArgumentParser(prog="chaos-harness truth", description="Prints the truth table of runs.")
     help_text = f"directory of a run, with its {FILE}, or a table's JSON"
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help=help_text)
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the table as JSON, and beside it a page")

@@ -1,4 +1,4 @@
-"""Command line: `chaos VERB`, where the harness is installed; nox's sessions are the same verbs in a checkout."""
+"""Command line: `chaos-harness VERB`, where it is installed; in a checkout nox's sessions are the same verbs."""
 
 import importlib
 import sys
@@ -6,14 +6,18 @@ from collections.abc import Sequence
 
 __all__ = ["main"]
 
-_REPORTS = {"report": "chaos_harness.reports.__main__", "truth": "chaos_harness.reports.truth.__main__"}
-"""Verbs that are about runs, by their modules; all others are the harness's."""
+_OF_RUNS = {
+    "run": "chaos_harness.scenario_runs",
+    "report": "chaos_harness.reports.__main__",
+    "truth": "chaos_harness.reports.truth.__main__",
+}
+"""Verbs that are about runs of scenarios, by their modules; all others are the harness's."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the verb, with the arguments of the command line or these, and return its exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    module = _REPORTS.get(words[0]) if words else None
+    module = _OF_RUNS.get(words[0]) if words else None
     chosen = importlib.import_module(module or "chaos_harness.harness.__main__")
     return int(chosen.main(words[1:] if module else words))
 

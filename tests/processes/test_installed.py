@@ -73,7 +73,7 @@ def test_scenarios_run_when_they_are_asked_for(foreign: Foreign) -> None:
     assert status == 0, output
     assert "2 passed" in output
     assert "chaos: --chaos-seed 7" in output
-    assert "read it: chaos report --serve chaos-results/latest" in output
+    assert "read it: chaos-harness report --serve chaos-results/latest" in output
     assert (foreign.folder / "chaos-results/latest/results").is_dir()
 
 
@@ -89,15 +89,15 @@ def test_bad_options_touch_nothing(foreign: Foreign) -> None:
 
 
 def test_command(foreign: Foreign) -> None:
-    """Verbs are those of `chaos`, also in what they tell to type, and none needs a checkout."""
+    """Verbs are those of `chaos-harness`, also in what they tell to type, and none needs a checkout."""
     status, output = foreign.chaos("new-incident", "mine.yaml")
-    assert (status, output) == (0, "wrote mine.yaml; replay it: chaos repro mine.yaml\n")
-    assert "with `chaos repro THIS_FILE`" in (foreign.folder / "mine.yaml").read_text(encoding="utf-8")
+    assert (status, output) == (0, "wrote mine.yaml; replay it: chaos-harness repro mine.yaml\n")
+    assert "with `chaos-harness repro THIS_FILE`" in (foreign.folder / "mine.yaml").read_text(encoding="utf-8")
 
     for verb in ("report", "truth", "repro"):
         status, output = foreign.chaos(verb, "--help")
         assert status == 0, output
-        assert output.startswith(f"usage: chaos {verb} ")
+        assert output.startswith(f"usage: chaos-harness {verb} ")
 
 
 def test_a_version_is_added_in_a_checkout_only(foreign: Foreign) -> None:

@@ -1,0 +1,92 @@
+"""Scenario runs: `chaos-harness run` runs scenarios by pytest and makes their report; its exit status is the tool's."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from chaos_harness.clusters.checkout import OUT, ROOT
+from chaos_harness.harness.run.exit_status import ExitStatus, worst
+from chaos_harness.reports import __main__ as reports
+from chaos_harness.reports.failure_origin import FailureOrigin, origin_of
+
+__all__ = ["main"]
+
+_SCENARIOS = "scenarios"
+_ENTRY = "chaos_harness.pytest_entry"
+"""The plugin with --chaos: where the harness is installed pytest loads it, and in a checkout it does not."""
+_FILES = (".py", ".yaml", ".yml")
+_LATEST = OUT / "latest"
+_OF_ORIGIN: dict[FailureOrigin, ExitStatus] = {
+    "product": ExitStatus.OTHERWISE,
+    "inconclusive": ExitStatus.INCONCLUSIVE,
+    "harness": ExitStatus.BROKEN,
+}
+_OF_ENDING: dict[int, ExitStatus] = {
+    pytest.ExitCode.INTERRUPTED: ExitStatus.INTERRUPTED,
+    pytest.ExitCode.INTERNAL_ERROR: ExitStatus.BROKEN,
+    pytest.ExitCode.USAGE_ERROR: ExitStatus.REFUSED,
+    pytest.ExitCode.NO_TESTS_COLLECTED: ExitStatus.NOTHING,
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the scenarios that pytest's arguments choose, make the report of the run, and return an ExitStatus.
+
+    In a checkout the project's own scenarios run if no file, folder or node id is among the arguments; elsewhere pytest
+    looks for tests as it always does.
+    """
+    failures = _Failures()
+    before = _LATEST.resolve()
+    ended = pytest.main(_options(arguments), plugins=[failures])
+    if _LATEST.resolve() != before:
+        reports.main([])  # whose status is not the run's: it may fail, and says so
+    return failures.status(ended)
+
+
+def _options(arguments: Sequence[str]) -> list[str]:
+    chosen = ROOT is None or any(map(_is_chosen, ["", *arguments], arguments))
+    return ["-p", _ENTRY, "--chaos", *([] if chosen else [_SCENARIOS]), *arguments]
+
+
+def _is_chosen(before: str, argument: str) -> bool:
+    """Whether an argument names tests. A folder that follows an option such as `--alluredir` is taken for its value."""
+    path = Path(argument.partition("::")[0])
+    if argument.startswith("-"):
+        return False
+    if "::" in argument or path.suffix in _FILES:
+        return True
+    return path.is_dir() and not (before.startswith("--") and "=" not in before)
+
+
+class _Failures:
+    """A plugin that keeps the status of each failed phase of a test; workers of xdist send their reports to it."""
+
+    def __init__(self) -> None:
+        self._statuses: list[ExitStatus] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep whose failure it is."""
+        if report.failed:
+            self._statuses.append(_OF_ORIGIN[origin_of(report)])
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Keep that a file could not be collected."""
+        if report.failed:
+            self._statuses.append(ExitStatus.BROKEN)
+
+    def status(self, ended: int) -> ExitStatus:
+        """Return the status of the run, which ended with this status of pytest's.
+
+        If pytest failed and no test did, that was the gate of figures, which are worse than before.
+        """
+        if ended == pytest.ExitCode.OK:
+            return ExitStatus.AS_EXPECTED
+        if ended == pytest.ExitCode.TESTS_FAILED:
+            return worst(self._statuses or [ExitStatus.OTHERWISE])
+        return worst([_OF_ENDING.get(ended, ExitStatus.BROKEN), *self._statuses])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

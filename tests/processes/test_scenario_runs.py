@@ -1,0 +1,115 @@
+"""Scenario runs: which status a run ends with, what it runs, and when a report is made."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chaos_harness import scenario_runs
+
+_ROOT = Path(__file__).parents[2]
+
+_SCENARIOS = """
+import pytest
+from chaos_harness.harness.errors import HarnessError, Inconclusive, InvariantViolated
+
+def test_holds(): pass
+def test_violated(): raise InvariantViolated("pods are gone")
+def test_open(): raise Inconclusive("nobody looked")
+def test_broken(): raise HarnessError("no node")
+def test_interrupted(): raise KeyboardInterrupt
+@pytest.mark.shape(workers=1)
+def test_on_a_cluster(cluster): pass
+"""
+
+_RUN = """
+import sys
+from chaos_harness import scenario_runs
+scenario_runs.reports.main = lambda _: print("a report is made")
+sys.exit(scenario_runs.main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    (tmp_path / "scenarios").mkdir()
+    (tmp_path / "scenarios" / "test_a.py").write_text(_SCENARIOS, encoding="utf-8")
+    (tmp_path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n", encoding="utf-8")
+    return tmp_path
+
+
+def _run(place: Path, *arguments: str) -> tuple[int, str]:
+    environment = {
+        **os.environ,
+        "CHAOS_ENGINE": "system",
+        "DOCKER_HOST": f"unix://{place}/nobody.sock",
+        "XDG_STATE_HOME": str(place / "state"),
+    }
+    words = [sys.executable, "-c", _RUN, "-p", "no:cacheprovider", *arguments]
+    done = subprocess.run(words, cwd=place, env=environment, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["-k", "holds"], 0),
+        (["-k", "holds or violated or open"], 1),
+        (["--gatekeeper", "v9.9.9"], 2),
+        (["-k", "holds or open"], 3),
+        (["-k", "violated or broken"], 4),
+        (["-k", "violated or broken", "-n", "2"], 4),
+        (["-k", "nothing_of_that_name"], 5),
+        (["-k", "violated or interrupted"], 130),
+    ],
+)
+def test_status(place: Path, arguments: list[str], status: int) -> None:
+    """It says what came out: of several the worst; what was refused or not there is neither."""
+    assert _run(place, *arguments)[0] == status
+
+
+def test_a_report_is_made_of_a_run_in_which_a_test_began(place: Path) -> None:
+    """A run of nothing has no report, and is not the latest."""
+    _, output = _run(place, "-k", "nothing_of_that_name")
+    assert "a report is made" not in output
+    assert not (place / "reports/out/latest").exists()
+    _, output = _run(place, "-k", "violated")
+    assert "a report is made" in output
+    assert (place / "reports/out/latest/results").is_dir()
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]])
+def test_no_engine(place: Path, workers: list[str]) -> None:
+    """Without an engine no test begins: that is one error with the command to type, and nothing is left."""
+    status, output = _run(place, *workers)
+    assert status == 2, output
+    assert output.count("docker info") == 1
+    assert "Traceback" not in output
+    assert "passed" not in output
+    assert not (place / "reports/out/latest").exists()
+
+
+def test_no_engine_is_needed_for_a_list(place: Path) -> None:
+    """Who wants to see what there is needs no engine."""
+    assert _run(place, "--collect-only")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "added"),
+    [
+        ([], ["scenarios"]),
+        (["-k", "registry"], ["scenarios"]),
+        (["-x", "scenarios/registry_cut"], []),
+        (["tests/unit/test_a.py"], []),
+        (["elsewhere/mine.yaml"], []),
+        (["test_a.py::test_b[c d]"], []),
+        (["--alluredir", "scenarios"], ["scenarios"]),
+        (["--alluredir=out", "scenarios"], []),
+    ],
+)
+def test_what_runs(monkeypatch: pytest.MonkeyPatch, arguments: list[str], added: list[str]) -> None:
+    """All scenarios run unless an argument names others; a path elsewhere runs alone."""
+    monkeypatch.chdir(_ROOT)
+    assert scenario_runs._options(arguments)[3:] == [*added, *arguments]
