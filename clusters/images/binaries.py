@@ -56,11 +56,11 @@ def tools() -> Artefact:
 
 
 def command(name: str) -> Artefact:
-    """Return kind or helm alone, built as in `tools`; for a machine that has the images already."""
+    """Return kind or helm alone, of the same modules as `tools`, for a machine that has the images already."""
     module, program = GO_SOURCES / "tools", replace(_TOOLS, packages=(_COMMANDS[name],))
 
     def make(folder: Path, progress: Progress) -> None:
-        _build(program, module, folder, f"build {name}", progress, gib=_COMMAND_GIB)
+        _build(program, module, folder, f"build {name}", progress, gib=_COMMAND_GIB, fixed=False)
 
     return Artefact(name, digest(module, program.packages, program.arguments), make)
 
@@ -159,8 +159,15 @@ def kind_source() -> Path:
 
 
 def _build(
-    program: Program, module: Path, output: Path, name: str, progress: Progress, *, gib: float = _BUILD_GIB
+    program: Program,
+    module: Path,
+    output: Path,
+    name: str,
+    progress: Progress,
+    *,
+    gib: float = _BUILD_GIB,
+    fixed: bool = True,
 ) -> None:
     require_disk(gib, name)
     with progress.step(name) as step:
-        build(program, module, output, Deadline.after(_SECONDS, name), step)
+        build(program, module, output, Deadline.after(_SECONDS, name), step, fixed=fixed)

@@ -1,43 +1,20 @@
 """Sources on this machine: Gatekeeper's own manifest and chart, and the command line tools that the harness calls."""
 
-import re
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from chaos_harness.clusters import known_versions
-from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.images import binaries
+from chaos_harness.clusters.images import binaries, tool_sources
 from chaos_harness.clusters.images.store import Artefact
-from chaos_harness.clusters.machine.process import run
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 
 __all__ = ["artefact", "gatekeeper_source", "prepare_sources", "tool"]
 
-_WANTED = {
-    "kind": (("version",), known_versions.KIND),
-    "helm": (("version", "--short"), known_versions.HELM),
-    "kubectl": (("version", "--client"), known_versions.DEFAULT_KUBERNETES),
-}
-
 
 def tool(name: str, progress: Progress | None = None) -> Path:
-    """Return the path of kind, helm or kubectl: the one on PATH if its version is ours, else the one built here.
-
-    kind and helm are built alone if no images were built, as when the engine had the images already. Raises
-    ImageUnavailable if it cannot be built.
-    """
-    arguments, version = _WANTED[name]
-    on_path = shutil.which(name)
-    if on_path:
-        answer = run([on_path, *arguments], Deadline.after(20, f"{name} to tell its version"), check=False)
-        if re.search(rf"{re.escape(version)}\b", answer.stdout):
-            return Path(on_path)
-    made = artefact(name)
-    if name != "kubectl" and not made.folder.is_dir():
-        made = binaries.command(name)
-    return made.get(progress or Progress.quiet()) / name
+    """Return the path of kind or helm from the first source that there is (`tool_sources`). Raises ImageUnavailable."""
+    return tool_sources.get(tool_sources.TOOLS[name], progress or Progress.quiet())
 
 
 def prepare_sources(shapes: Sequence[Shape], progress: Progress) -> None:

@@ -250,7 +250,10 @@ def built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     """Give an empty cache, no command on PATH, and a list of what is built, which costs nothing."""
     made: list[str] = []
 
-    def make(program: Program, _module: Path, folder: Path, *_: object) -> None:
+    def make(program: Program, _module: Path, folder: Path, *_: object, fixed: bool) -> None:
+        assert fixed == (
+            len(program.packages) > 1
+        )  # a command alone is built by whatever Go the user's settings choose
         made.extend(program.packages)
         for package in program.packages:
             (folder / Path(package).name).write_text("")
@@ -259,6 +262,7 @@ def built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setattr(shutil, "which", lambda _: None)
     monkeypatch.setattr(binaries, "build", make)
+    monkeypatch.setattr(golang, "missing", lambda *_: "")
     monkeypatch.setattr(binaries, "_gatekeeper_module", lambda _: GO_SOURCES.parent)
     monkeypatch.setattr(shutil, "copytree", lambda _, to, **__: made.append(to.name))
     return made
