@@ -12,6 +12,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.errors import BadScenario, HarnessError
 from chaos_harness.clusters.images import binaries, ensure, ready_set, sources, store
+from chaos_harness.clusters.images.pull_rules import PullRules
 from chaos_harness.clusters.machine.locking import hold_lock
 from chaos_harness.clusters.machine.paths import cache_dir
 from chaos_harness.clusters.shape import Shape
@@ -23,14 +24,16 @@ __all__ = ["load", "save"]
 _SECONDS = 1800.0
 
 
-def save(engine: Engine, path: Path, shapes: Sequence[Shape], progress: Progress) -> list[str]:
+def save(
+    engine: Engine, path: Path, shapes: Sequence[Shape], progress: Progress, rules: PullRules | None = None
+) -> list[str]:
     """Write everything that clusters of `shapes` are made from into the file `path`; return the images' names.
 
     The file gets its name only when it is complete. Raises ImageUnavailable (also: disk full), BadScenario (no such
     folder), HarnessError if it cannot be written.
     """
     _require_place(path)
-    names = sorted(ensure(engine, shapes, progress).origin)
+    names = sorted(ensure(engine, shapes, progress, rules).origin)
     releases = {shape.gatekeeper for shape in shapes if shape.gatekeeper}
     folders = [artefact.get(progress) for artefact in _artefacts(sorted(releases))]
     store.require_disk(2.0 * len(shapes), f"the ready set {path}")

@@ -16,7 +16,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine, connect
 from chaos_harness.clusters.errors import CommandFailed, HarnessError
 from chaos_harness.clusters.images.catalogue import NODE, ImageEntry, everything
-from chaos_harness.clusters.images.resolve import LOCK, read_lock
+from chaos_harness.clusters.images.lock_file import LOCK, read_lock
 from chaos_harness.clusters.terminal.escape import last_line
 from chaos_harness.clusters.terminal.progress import Progress
 

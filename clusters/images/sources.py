@@ -9,7 +9,7 @@ from chaos_harness.clusters.images.store import Artefact
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 
-__all__ = ["artefact", "gatekeeper_source", "prepare_sources", "tool"]
+__all__ = ["artefact", "gatekeeper_source", "needed_tools", "prepare_sources", "tool"]
 
 
 def tool(name: str, progress: Progress | None = None) -> Path:
@@ -17,16 +17,20 @@ def tool(name: str, progress: Progress | None = None) -> Path:
     return tool_sources.get(tool_sources.TOOLS[name], progress or Progress.quiet())
 
 
+def needed_tools(shapes: Sequence[Shape]) -> list[str]:
+    """Return the names of the tools with which clusters of `shapes` are created."""
+    charts = any(shape.gatekeeper and shape.install == "chart" for shape in shapes)
+    return ["kind", *(["helm"] if charts else [])]
+
+
 def prepare_sources(shapes: Sequence[Shape], progress: Progress) -> None:
     """Make everything that creating clusters of `shapes` needs, before the time limit of the creation starts.
 
     Raises ImageUnavailable if something is not available.
     """
-    tool("kind", progress)
-    installed = [shape for shape in shapes if shape.gatekeeper]
-    if any(shape.install == "chart" for shape in installed):
-        tool("helm", progress)
-    for version in dict.fromkeys(str(shape.gatekeeper) for shape in installed):
+    for name in needed_tools(shapes):
+        tool(name, progress)
+    for version in dict.fromkeys(shape.gatekeeper for shape in shapes if shape.gatekeeper):
         gatekeeper_source(version, progress)
 
 

@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import tarfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -25,7 +25,7 @@ from chaos_harness.clusters.machine.process import run
 from chaos_harness.clusters.terminal.escape import escape_controls, first_line
 from chaos_harness.clusters.terminal.progress import Progress
 
-__all__ = ["TOOLS", "Tool", "ToolSource", "find_sources", "get"]
+__all__ = ["TOOLS", "Tool", "find_sources", "get"]
 
 Origin = Literal["PATH", "cache", "Go", "release"]
 
@@ -99,15 +99,14 @@ TOOLS: Mapping[str, Tool] = {
 }
 
 
-def find_sources(tool: Tool) -> tuple[list[ToolSource], list[str]]:
-    """Return the sources of `tool` on this machine, best first, and why the others are none, a line for each.
+def find_sources(tool: Tool, lacks: list[str]) -> Iterator[ToolSource]:
+    """Yield the sources of `tool` on this machine, best first; put into `lacks` why those before are none.
 
-    Nothing is downloaded or built.
+    Nothing is downloaded or built, and what is behind the first source is not looked at unless it is asked for.
     """
-    lacks: list[str] = []
-    looks = (_on_path, _made_before, _built_by_go, _released)
-    sources = [source for look in looks if (source := look(tool, lacks))]
-    return sources, lacks
+    for look in (_on_path, _made_before, _built_by_go, _released):
+        if source := look(tool, lacks):
+            yield source
 
 
 def get(tool: Tool, progress: Progress) -> Path:
@@ -115,14 +114,13 @@ def get(tool: Tool, progress: Progress) -> Path:
 
     Raises ImageUnavailable with all reasons and the next command to type.
     """
-    sources, lacks = find_sources(tool)
-    for source in sources:
+    lacks: list[str] = []
+    for source in find_sources(tool, lacks):
         try:
             return source.path(progress)
         except (ImageUnavailable, DeadlineExceeded) as error:
             lacks.append(f"{source.words}: {error}")
-            if source != sources[-1]:
-                progress.say(f"   {tool.name} {source.words}: {first_line(str(error))}; the next source is tried")
+            progress.say(f"   {tool.name} {source.words}: {first_line(str(error))}")
     why = "\n".join(f"  {lack}" for lack in lacks)
     raise ImageUnavailable(
         f"{tool.name} is not to be had:\n{why}\ninstall {tool.name} {tool.version} so that "

@@ -13,8 +13,8 @@ from typing import Any
 
 from chaos_harness.clusters.api import readonly
 from chaos_harness.clusters.api.readonly import ReadOnlyCluster
+from chaos_harness.clusters.images.lock_file import read_lock
 from chaos_harness.clusters.images.ready_set import read_index, unpack
-from chaos_harness.clusters.images.resolve import read_lock
 from chaos_harness.clusters.machine import owner
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.escape import escape_controls

@@ -10,7 +10,7 @@ import pytest
 
 from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.errors import CommandFailed, HarnessError, ImageUnavailable
-from chaos_harness.clusters.images.resolve import read_lock
+from chaos_harness.clusters.images.lock_file import read_lock
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness import __main__ as command
 from chaos_harness.harness import add_kubernetes

@@ -16,7 +16,7 @@ from chaos_harness.clusters.errors import BadScenario, ImageUnavailable
 from chaos_harness.clusters.images import binaries, catalogue, entries, golang, sources, sums
 from chaos_harness.clusters.images.compose import go_mod
 from chaos_harness.clusters.images.golang import GO_SOURCES, Program, build, committed_sums, download
-from chaos_harness.clusters.images.resolve import read_lock
+from chaos_harness.clusters.images.lock_file import read_lock
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress, ProgressStep
 
