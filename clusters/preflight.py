@@ -21,7 +21,8 @@ from chaos_harness.clusters.errors import BadScenario, ChaosError, EngineUnavail
 from chaos_harness.clusters.garbage import list_garbage
 from chaos_harness.clusters.images import catalogue, plan
 from chaos_harness.clusters.images.catalogue import ImageEntry
-from chaos_harness.clusters.images.pull_rules import PullRules
+from chaos_harness.clusters.images.pull_rules import MIRROR, PullRules
+from chaos_harness.clusters.images.pulling import host
 from chaos_harness.clusters.images.resolve import find as find_image
 from chaos_harness.clusters.images.tool_sources import TOOLS
 from chaos_harness.clusters.machine.paths import cache_dir
@@ -41,6 +42,7 @@ _WATCHES_WANTED = 65536
 _ASK_SECONDS = 3.0
 _COMMAND_SECONDS = 20
 _HUB = "docker.io"
+_LOOPBACK = ("127.", "localhost")
 _HUB_SERVER = "registry-1.docker.io"
 
 
@@ -72,9 +74,15 @@ def examine() -> list[Finding]:
 
 
 def _registries() -> list[Finding]:
-    names = sorted({entry.published.split("/")[0] for entry in catalogue.everything()})
-    servers = {name: _HUB_SERVER if name == _HUB else name for name in names}
-    return [reachability(name, f"https://{servers[name]}/v2/", "images are built from source") for name in names]
+    rules = PullRules.read()
+    names = sorted({host(rules.asked(entry.published)) for entry in catalogue.everything()})
+    return [reachability(name, _registry_url(name), "images are built from source") for name in names]
+
+
+def _registry_url(name: str) -> str:
+    """Return where the registry `name` of an image reference answers: without encryption only on this machine."""
+    scheme = "http" if name.startswith(_LOOPBACK) else "https"
+    return f"{scheme}://{_HUB_SERVER if name == _HUB else name}/v2/"
 
 
 def engine(answering: Engine | None) -> Finding:
@@ -224,9 +232,18 @@ def image_sources() -> list[Finding]:
     def held(entry: ImageEntry) -> bool:
         return answering is not None and find_image(answering, entry, rules) is not None
 
-    remedy = f"`{command_line('images --')} --load FILE` brings a set that was saved elsewhere"
     supplies = [plan.image_supply(entry, rules, held) for entry in images.entries(Shape()).values()]
-    return [Finding(supply.name, "ok" if supply.possible else "bad", supply.words, remedy) for supply in supplies]
+    servers = {supply.pulled for supply in supplies if supply.pulled}
+    silent = {name for name in servers if reachability(name, _registry_url(name), "").state != "ok"}
+    remedy = f"`{command_line('images --')} --load FILE` brings a set that was saved elsewhere"
+    return [
+        Finding(
+            supply.name, "bad", f"{supply.words}; {supply.pulled} does not answer", f"{remedy}; {MIRROR} is a mirror"
+        )
+        if supply.pulled in silent
+        else Finding(supply.name, "ok" if supply.possible else "bad", supply.words, remedy)
+        for supply in supplies
+    ]
 
 
 def leftovers(answering: Engine) -> Finding:

@@ -57,7 +57,8 @@ def _parser() -> argparse.ArgumentParser:
         ("kubernetes", known_versions.KUBERNETES, known_versions.DEFAULT_KUBERNETES),
         ("gatekeeper", known_versions.GATEKEEPER, known_versions.DEFAULT_GATEKEEPER),
     ):
-        choice = f"of {', '.join(known)}, or a minor: its newest"
+        more = f", or any from {known_versions.LEAST_GATEKEEPER} on" if product_ == "gatekeeper" else ""
+        choice = f"of {', '.join(known)}, or a minor: its newest{more}"
         ready.add_argument(f"--{product_}", nargs="+", default=[default], metavar="V", help=choice)
     files = ready.add_mutually_exclusive_group()
     files.add_argument(

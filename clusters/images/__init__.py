@@ -65,6 +65,7 @@ def ensure(
     needed = {entry.name: entry for shape in wanted for entry in entries(shape).values()}
     held = {name: here for name, entry in needed.items() if (here := find(engine, entry, rules))}
     _show_plan([entry for name, entry in needed.items() if name not in held], wanted, rules, progress)
+    sources.prepare_releases(wanted, rules, progress)
     problems = _pull_all(
         {name: entry for name, entry in needed.items() if name not in held}, held, engine, rules, progress
     )
@@ -72,7 +73,7 @@ def ensure(
     _require_buildable(missing, problems)
     _make_artefacts([artefact for entry in missing.values() for artefact in entry.artefacts], progress)
     held |= {name: make(engine, entry, rules, progress) for name, entry in missing.items()}
-    sources.prepare_sources(wanted, progress)
+    sources.prepare_tools(wanted, progress)
     roles = {role: held[entry.name].name for role, entry in entries(wanted[0]).items()}
     return Images(
         node=roles["node"],

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import re
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from chaos_harness.clusters.terminal.progress import Progress
 __all__ = ["load", "save"]
 
 _SECONDS = 1800.0
+_RELEASE = re.compile(r"gatekeeper-source-(v[0-9.]+)-[0-9a-f]+", re.ASCII)
 
 
 def save(
@@ -86,7 +88,7 @@ def load(engine: Engine, path: Path, progress: Progress) -> list[str]:
         engine.run(["load", "--quiet", "--input", scratch / ready_set.IMAGES], deadline)
         there = scratch / "artefacts"
         for folder in sorted(there.iterdir()) if there.is_dir() else ():
-            if folder.name not in known:
+            if folder.name not in known and not _is_release(folder.name):
                 progress.say(f"   left out: {escape_controls(folder.name)}, which this version does not use")
                 continue
             target = cache_dir("artefacts") / folder.name
@@ -94,6 +96,14 @@ def load(engine: Engine, path: Path, progress: Progress) -> list[str]:
                 if not target.exists():
                     folder.rename(target)
     return index.images
+
+
+def _is_release(name: str) -> bool:
+    """Whether a folder of the cache holds manifest and chart of any Gatekeeper; whoever uses them verifies them."""
+    form = _RELEASE.fullmatch(name)
+    return bool(
+        form and known_versions.resolve_gatekeeper(form[1]) and binaries.gatekeeper_source(form[1]).folder.name == name
+    )
 
 
 def _content(source: Path) -> ready_set.ReadySetContent:

@@ -7,7 +7,7 @@ from chaos_harness.clusters.errors import BadScenario
 from chaos_harness.clusters.machine import bounded_files
 from chaos_harness.clusters.terminal.escape import escape_controls
 
-__all__ = ["LOCK", "read_lock"]
+__all__ = ["CHART", "LOCK", "MANIFEST", "read_lock"]
 
 LOCK = Path(__file__).with_name("lock.yaml")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from chaos_harness.clusters.images import golang, tool_sources
 from chaos_harness.clusters.images.catalogue import ImageEntry
 from chaos_harness.clusters.images.pull_rules import PullRules
+from chaos_harness.clusters.images.pulling import host
 from chaos_harness.clusters.images.tool_sources import TOOLS
 
 __all__ = ["image_supply", "lacks", "tool_supply"]
@@ -17,13 +18,14 @@ __all__ = ["image_supply", "lacks", "tool_supply"]
 class Supply:
     """Where one image or tool comes from, in words; `there` if nothing has to be fetched or built for it.
 
-    `possible` is whether there is any source at all.
+    `possible` is whether there is any source at all, `pulled` the registry on which alone it depends, if it does.
     """
 
     name: str
     words: str
     there: bool = False
     possible: bool = True
+    pulled: str = ""
 
 
 def image_supply(entry: ImageEntry, rules: PullRules, held: Callable[[ImageEntry], bool]) -> Supply:
@@ -32,11 +34,10 @@ def image_supply(entry: ImageEntry, rules: PullRules, held: Callable[[ImageEntry
         return Supply(entry.lock, "in the engine", there=True)
     known, missing = rules.known(entry.lock), lacks([entry])
     otherwise = f"cannot be built here: {'; '.join(missing)}" if missing else "built from source if that fails"
-    if known:
-        return Supply(entry.lock, f"pulled: {rules.asked(known)} ({otherwise})")
-    if not rules.only_locked:
-        words = f"pulled by its tag, {rules.asked(entry.published)}, whose digest is recorded"
-        return Supply(entry.lock, f"{words} ({otherwise})")
+    if known or not rules.only_locked:
+        asked = rules.asked(known or entry.published)
+        words = f"pulled: {asked}" if known else f"pulled by its tag, {asked}, whose digest is recorded"
+        return Supply(entry.lock, f"{words} ({otherwise})", pulled=host(asked) if missing else "")
     if missing:
         return Supply(entry.lock, f"not in the lock, and {otherwise}", possible=False)
     return Supply(entry.lock, "built from source, since it is not in the lock")

@@ -11,10 +11,7 @@ from chaos_harness.clusters.images import first_seen
 from chaos_harness.clusters.images.lock_file import LOCK, read_lock
 from chaos_harness.clusters.terminal.escape import escape_controls
 
-__all__ = ["HUB", "MIRROR", "PullRules"]
-
-HUB = "docker.io/"
-"""Prefix of the repositories that a mirror stands for."""
+__all__ = ["MIRROR", "PullRules"]
 
 MIRROR = "CHAOS_MIRROR"
 """Variable with a mirror of docker.io, or a cache that pulls through, as HOST[:PORT][/PATH]."""
@@ -53,6 +50,15 @@ class PullRules:
 
     def asked(self, reference: str) -> str:
         """Return where the image `reference` is pulled: the same, or the same repository of the mirror."""
-        if not self.mirror or not reference.startswith(HUB):
-            return reference
-        return f"{self.mirror}/{reference.removeprefix(HUB)}"
+        path = _hub_path(reference)
+        return f"{self.mirror}/{path}" if self.mirror and path else reference
+
+
+def _hub_path(reference: str) -> str:
+    """Return the image's path at docker.io, which a reference need not name; "" if it is of another registry."""
+    first, _, rest = reference.partition("/")
+    if first == "docker.io":
+        return rest
+    if not rest:
+        return f"library/{reference}"
+    return "" if first == "localhost" or "." in first or ":" in first else reference

@@ -12,7 +12,7 @@ from typing import Literal
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.errors import DeadlineExceeded
-from chaos_harness.clusters.images.pull_rules import HUB, MIRROR, PullRules
+from chaos_harness.clusters.images.pull_rules import MIRROR, PullRules
 from chaos_harness.clusters.terminal.escape import escape_controls, last_line
 from chaos_harness.clusters.terminal.progress import Progress, ProgressStep
 
@@ -20,6 +20,7 @@ __all__ = ["PullProblem", "host", "pull"]
 
 Cause = Literal["absent", "broken off", "changed", "disk", "limited", "other", "refused", "unreachable"]
 
+_HUB = "docker.io/"
 _SECONDS = 900.0
 """For a node image of 1.2 GB on a slow line; an engine gives up on a silent registry after 15 to 25 s."""
 
@@ -85,11 +86,11 @@ def pull(engine: Engine, reference: str, rules: PullRules, progress: Progress) -
         return PullProblem(asked, _cause(words), escape_controls(words, most=_SHORT))
     if "@" in reference:
         return reference
-    repository = asked.rpartition(":")[0].removeprefix(HUB).removeprefix("library/")
+    repository = asked.rpartition(":")[0].removeprefix(_HUB).removeprefix("library/")
     inspect = ["image", "inspect", "--format", "{{json .RepoDigests}}", asked]
     for digest in json.loads(engine.run(inspect, deadline).stdout) or ():
         name, _, checksum = str(digest).partition("@")
-        if name.removeprefix(HUB).removeprefix("library/") == repository:
+        if name.removeprefix(_HUB).removeprefix("library/") == repository:
             return f"{reference.rpartition(':')[0]}@{checksum}"
     return PullProblem(asked, "other", "the engine tells no digest of it")
 

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chaos_harness.clusters import known_versions
-from chaos_harness.clusters.images import binaries, tool_sources
+from chaos_harness.clusters.images import binaries, gatekeeper_release, tool_sources
+from chaos_harness.clusters.images.pull_rules import PullRules
 from chaos_harness.clusters.images.store import Artefact
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 
-__all__ = ["artefact", "gatekeeper_source", "needed_tools", "prepare_sources", "tool"]
+__all__ = ["artefact", "gatekeeper_source", "needed_tools", "prepare_releases", "prepare_tools", "tool"]
 
 
 def tool(name: str, progress: Progress | None = None) -> Path:
@@ -23,15 +24,22 @@ def needed_tools(shapes: Sequence[Shape]) -> list[str]:
     return ["kind", *(["helm"] if charts else [])]
 
 
-def prepare_sources(shapes: Sequence[Shape], progress: Progress) -> None:
-    """Make everything that creating clusters of `shapes` needs, before the time limit of the creation starts.
+def prepare_tools(shapes: Sequence[Shape], progress: Progress) -> None:
+    """Make the tools that create clusters of `shapes`, before the time limit of the creation starts.
 
     Raises ImageUnavailable if something is not available.
     """
     for name in needed_tools(shapes):
         tool(name, progress)
+
+
+def prepare_releases(shapes: Sequence[Shape], rules: PullRules, progress: Progress) -> None:
+    """Fetch and verify the manifest and chart of each Gatekeeper of `shapes`.
+
+    Raises ImageUnavailable if one is not available or not what it must be by `rules`.
+    """
     for version in dict.fromkeys(shape.gatekeeper for shape in shapes if shape.gatekeeper):
-        gatekeeper_source(version, progress)
+        gatekeeper_release.verify(version, gatekeeper_source(version, progress), rules, progress)
 
 
 def artefact(name: str) -> Artefact:
@@ -42,6 +50,6 @@ def artefact(name: str) -> Artefact:
 def gatekeeper_source(version: str, progress: Progress | None = None) -> Path:
     """Return the folder with Gatekeeper's deploy/gatekeeper.yaml and charts/gatekeeper.
 
-    Raises ImageUnavailable if its module is not available.
+    Raises ImageUnavailable if they are not available.
     """
     return binaries.gatekeeper_source(version).get(progress or Progress.quiet())

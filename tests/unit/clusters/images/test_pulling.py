@@ -60,7 +60,8 @@ def _places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.delenv(MIRROR, raising=False)
-    monkeypatch.setattr(images.sources, "prepare_sources", lambda *_: None)
+    monkeypatch.setattr(images.sources, "prepare_tools", lambda *_: None)
+    monkeypatch.setattr(images.sources, "prepare_releases", lambda *_: None)
 
 
 def _entry(*artefacts: Artefact, name: str = "tool") -> ImageEntry:
@@ -122,9 +123,20 @@ def test_what_a_mirror_showed_first_is_recorded_as_docker_io() -> None:
     assert first_seen.read() == {"tool/v1": _REFERENCE}
 
 
-def test_a_mirror_stands_for_docker_io_alone() -> None:
-    """Other registries are asked themselves."""
-    assert PullRules(mirror="m").asked("ghcr.io/acme/tool:v1") == "ghcr.io/acme/tool:v1"
+@pytest.mark.parametrize(
+    ("reference", "asked"),
+    [
+        ("acme/tool:v1", "m/acme/tool:v1"),
+        (f"tool@sha256:{_OLD}", f"m/library/tool@sha256:{_OLD}"),
+        ("docker.io/library/tool:1", "m/library/tool:1"),
+        ("ghcr.io/acme/tool:v1", "ghcr.io/acme/tool:v1"),
+        ("localhost/tool:1", "localhost/tool:1"),
+        ("host:5000/tool:1", "host:5000/tool:1"),
+    ],
+)
+def test_a_mirror_stands_for_docker_io_alone(reference: str, asked: str) -> None:
+    """Also where a reference does not name it; other registries are asked themselves."""
+    assert PullRules(mirror="m").asked(reference) == asked
 
 
 @pytest.mark.parametrize("mirror", ["https://mirror.example", "mirror example", "-x", "M.example", "a:b", "m/../n/"])

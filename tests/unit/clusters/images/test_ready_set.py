@@ -103,6 +103,17 @@ def test_only_what_this_version_uses_is_kept(path: Path, capsys: pytest.CaptureF
     assert "left out: tools-evil, which this version does not use" in capsys.readouterr().err
 
 
+def test_a_gatekeeper_that_nobody_tried_is_carried_too(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Under the very name by which it is looked for; whoever uses it compares it with what was seen first."""
+    new = binaries.gatekeeper_source("v3.99.0").folder.name
+    others = (new.replace("v3.99.0", "v3.15.0"), f"{new}0")
+    ready_set(path, {f"artefacts/{name}/deploy/gatekeeper.yaml": b"a" for name in (new, *others)})
+
+    export.load(FakeEngine(), path, Progress.terminal())
+    assert _kept() == [new]
+    assert capsys.readouterr().err.count("left out: ") == len(others)
+
+
 def test_what_the_index_does_not_name(path: Path) -> None:
     """A file beside those of the index, or one of them twice, is refused with the whole set; so is a lack."""
     held = {"images.tar": images(), _FILE: b"a"}

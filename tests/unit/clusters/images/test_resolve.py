@@ -54,7 +54,8 @@ class _Engine(FakeEngine):
 def _places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setattr(images.sources, "prepare_sources", lambda *_: None)
+    monkeypatch.setattr(images.sources, "prepare_tools", lambda *_: None)
+    monkeypatch.setattr(images.sources, "prepare_releases", lambda *_: None)
     monkeypatch.setattr(images.plan, "lacks", lambda _: [])
 
 
@@ -173,7 +174,7 @@ def test_what_cannot_be_fetched_ends_what_is_compiled(monkeypatch: pytest.Monkey
 def test_images_that_are_there_are_not_all_that_a_cluster_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine with all images, of another user for instance: what else is needed is made before a cluster is."""
     asked: list[list[Shape]] = []
-    monkeypatch.setattr(images.sources, "prepare_sources", lambda shapes, _: asked.append(shapes))
+    monkeypatch.setattr(images.sources, "prepare_tools", lambda shapes, _: asked.append(shapes))
     _ensured(monkeypatch, _Engine(images={"node:v1-key": "b"}))
     assert asked == [[Shape()]]
 

@@ -52,7 +52,7 @@ def test_bad_options(bench: SessionFolder) -> None:
         "--gatekeeper", "v9.9.9", "--workers", "99", "--install", "magic", "--times", "0", "--lock", "no/lock.yaml"
     )
     assert status == 4
-    assert "Gatekeeper v9.9.9 has no recipe; there are v3.17.1" in output
+    assert "Gatekeeper v9.9.9 cannot be run; expected a version in full from v3.16.0 on" in output
     assert "workers" in output
     assert "install" in output
     assert "times: expected a number above 0 (was 0)" in output
