@@ -71,7 +71,7 @@ def _fetch(folder: Path) -> Path:
 
 def test_without_go_the_release_has_the_sums_of_the_module(files: FileServer, tmp_path: Path) -> None:
     """Whatever else lies in the archive, and in whatever order; links and names that lead elsewhere are left out."""
-    more = {"README.md": b"x", "charts/gatekeeper/../../../../escape": b"x", **dict(reversed(_FILES.items()))}
+    more = {"README.md": b"x", "charts/gatekeeper/../../../escape": b"x", **dict(reversed(_FILES.items()))}
     files.answers[f"/{_NEW}.tar.gz"] = Answer(_archive(more, "charts/gatekeeper/link"))
     fetched, there = _fetch(tmp_path / "a"), _write(tmp_path / "module", _FILES)
 
