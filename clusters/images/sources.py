@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.images import binaries, gatekeeper_release, tool_sources
 from chaos_harness.clusters.images.pull_rules import PullRules
-from chaos_harness.clusters.images.store import Artefact
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 
-__all__ = ["artefact", "gatekeeper_source", "needed_tools", "prepare_releases", "prepare_tools", "tool"]
+__all__ = ["gatekeeper_source", "needed_tools", "prepare_releases", "prepare_tools", "tool"]
 
 
 def tool(name: str, progress: Progress | None = None) -> Path:
@@ -40,11 +38,6 @@ def prepare_releases(shapes: Sequence[Shape], rules: PullRules, progress: Progre
     """
     for version in dict.fromkeys(shape.gatekeeper for shape in shapes if shape.gatekeeper):
         gatekeeper_release.verify(version, gatekeeper_source(version, progress), rules, progress)
-
-
-def artefact(name: str) -> Artefact:
-    """Return the artefact that contains the binary of kind, helm or kubectl."""
-    return binaries.kubernetes(known_versions.DEFAULT_KUBERNETES) if name == "kubectl" else binaries.tools()
 
 
 def gatekeeper_source(version: str, progress: Progress | None = None) -> Path:

@@ -25,7 +25,7 @@ from chaos_harness.clusters.machine.process import run
 from chaos_harness.clusters.terminal.escape import escape_controls, first_line
 from chaos_harness.clusters.terminal.progress import Progress
 
-__all__ = ["TOOLS", "Tool", "find_sources", "get"]
+__all__ = ["TOOLS", "Tool", "artefacts", "find_sources", "get"]
 
 Origin = Literal["PATH", "cache", "Go", "release"]
 
@@ -109,13 +109,22 @@ def find_sources(tool: Tool, lacks: list[str]) -> Iterator[ToolSource]:
             yield source
 
 
-def get(tool: Tool, progress: Progress) -> Path:
+def artefacts(tool: Tool) -> list[Artefact]:
+    """Return the artefacts one of which holds `tool` where it is not taken from PATH."""
+    release = _release(tool)
+    return [binaries.tools(), binaries.command(tool.name), *([release] if release else [])]
+
+
+def get(tool: Tool, progress: Progress, *, carried: bool = False) -> Path:
     """Return the path of `tool` from its first source that works; a line says why one before it did not.
 
-    Raises ImageUnavailable with all reasons and the next command to type.
+    With `carried`, it is for another machine: not the one on PATH, but one in a folder of the cache. Raises
+    ImageUnavailable with all reasons and the next command to type.
     """
     lacks: list[str] = []
     for source in find_sources(tool, lacks):
+        if carried and source.origin == "PATH":
+            continue
         try:
             return source.path(progress)
         except (ImageUnavailable, DeadlineExceeded) as error:
@@ -149,8 +158,8 @@ def _on_path(tool: Tool, lacks: list[str]) -> ToolSource | None:
 
 
 def _made_before(tool: Tool, _lacks: list[str]) -> ToolSource | None:
-    for artefact in (binaries.tools(), binaries.command(tool.name), _release(tool)):
-        if artefact and artefact.folder.is_dir():
+    for artefact in artefacts(tool):
+        if artefact.folder.is_dir():
             return _of_artefact("cache", f"{tool.version}, made here before", artefact, tool)
     return None
 

@@ -252,7 +252,7 @@ def test_a_ready_set_goes_from_engine_to_engine(
     image = catalogue.registry()
     held = resolve(engine, image, {}, _QUIET)
     monkeypatch.setattr(export, "ensure", lambda *_: Images("", None, None, held.name, origin={held.name: held.origin}))
-    monkeypatch.setattr(export, "_artefacts", lambda _: [])
+    monkeypatch.setattr(export, "_folders", lambda *_: [])
     path = tmp_path / "set.tar"
 
     assert export.save(engine, path, [Shape()], _QUIET) == [held.name]

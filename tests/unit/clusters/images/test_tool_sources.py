@@ -15,7 +15,7 @@ from chaos_harness.clusters.images import binaries, golang
 from chaos_harness.clusters.images.golang import GO_SOURCES
 from chaos_harness.clusters.images.layers import architecture
 from chaos_harness.clusters.images.store import Artefact
-from chaos_harness.clusters.images.tool_sources import TOOLS, Tool, find_sources, get
+from chaos_harness.clusters.images.tool_sources import TOOLS, Tool, artefacts, find_sources, get
 from chaos_harness.clusters.terminal.progress import Progress
 from tests.fakes.file_server import Answer, FileServer
 
@@ -138,6 +138,17 @@ def test_a_release_with_another_sum_is_not_used(machine: _Machine) -> None:
     assert "expected sha256 " in lines[3]
     assert lines[-1].startswith("install kind v0.33.0 so that `kind version` works; `")
     assert _origins(tool) == ["release"]
+
+
+def test_another_machine_gets_what_is_in_the_cache(machine: _Machine) -> None:
+    """Whatever is on PATH here: a set that is saved holds a whole folder, which a set that is loaded may hold."""
+    machine.install("kind", "kind v0.33.0")
+    tool = machine.publish(TOOLS["kind"], _PROGRAM)
+    path = get(tool, Progress.quiet(), carried=True)
+
+    assert path.read_bytes() == _PROGRAM
+    assert path.parent in [artefact.folder for artefact in artefacts(tool)]
+    assert machine.get(tool) == machine.path / "kind"
 
 
 def test_another_architecture_has_no_release(machine: _Machine) -> None:
