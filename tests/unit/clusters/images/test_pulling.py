@@ -1,7 +1,7 @@
 """Pulls: from where, by what, what a failure is told as, and what is never taken instead."""
 
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -61,7 +61,7 @@ def _places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.delenv(MIRROR, raising=False)
     monkeypatch.setattr(images.sources, "prepare_tools", lambda *_: None)
-    monkeypatch.setattr(images.sources, "prepare_releases", lambda *_: None)
+    monkeypatch.setattr(images.sources, "prepare_downloads", lambda *_: None)
 
 
 def _entry(*artefacts: Artefact, name: str = "tool") -> ImageEntry:
@@ -240,6 +240,31 @@ def test_what_can_neither_be_pulled_nor_built_is_one_error(monkeypatch: pytest.M
     assert lines[1] == lines[3] == "  and it cannot be built here: no go on PATH"
     assert "manifest unknown" in lines[0]
     assert "doctor" in lines[-1]
+
+
+def test_files_and_images_that_are_not_available_are_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a release does not have is not the only thing that a machine without a network lacks."""
+
+    def refuse(*_: object) -> None:
+        raise ImageUnavailable("helm is not to be had")
+
+    monkeypatch.setattr(images.sources, "prepare_downloads", refuse)
+    monkeypatch.setattr(plan, "lacks", lambda _: ["no go on PATH"])
+    with pytest.raises(ImageUnavailable, match=r"(?s)helm is not to be had\ntool/v1: .*no go on PATH\n.*--load FILE"):
+        _ensured(monkeypatch, _Engine(), io.StringIO(), _entry())
+
+
+def test_nothing_is_built_if_a_file_is_not_available(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hours of building would end in the same error."""
+
+    def refuse(*_: object) -> None:
+        raise ImageUnavailable("helm is not to be had")
+
+    monkeypatch.setattr(images.sources, "prepare_downloads", refuse)
+    monkeypatch.setattr(plan, "lacks", lambda _: [])
+    built = replace(_entry(), build=lambda *_: pytest.fail("built"))
+    with pytest.raises(ImageUnavailable, match="helm is not to be had"):
+        _ensured(monkeypatch, _Engine(), io.StringIO(), built)
 
 
 @pytest.mark.parametrize(

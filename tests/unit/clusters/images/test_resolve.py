@@ -55,7 +55,7 @@ def _places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setattr(images.sources, "prepare_tools", lambda *_: None)
-    monkeypatch.setattr(images.sources, "prepare_releases", lambda *_: None)
+    monkeypatch.setattr(images.sources, "prepare_downloads", lambda *_: None)
     monkeypatch.setattr(images.plan, "lacks", lambda _: [])
 
 
