@@ -135,12 +135,15 @@ def _pull_all(
 
 
 def _describe_unbuildable(missing: Mapping[str, ImageEntry], not_pulled: Mapping[str, PullProblem]) -> list[str]:
-    """Return, for each image that was not pulled and cannot be built here, the reasons for both."""
+    """Return the reasons why images were not pulled and cannot be built here, with the images that share them."""
+    sharing: dict[tuple[str, str], list[str]] = {}
+    for name, entry in missing.items():
+        if lacks := plan.lacks([entry]):
+            why = str(not_pulled.get(name) or "not in the lock, so not pulled")
+            sharing.setdefault((why, "; ".join(lacks)), []).append(entry.lock)
     return [
-        f"{entry.lock}: {not_pulled.get(name) or 'it is not in the lock, so it is not pulled'}\n"
-        f"  and it cannot be built here: {'; '.join(lacks)}"
-        for name, entry in missing.items()
-        if (lacks := plan.lacks([entry]))
+        f"{', '.join(entries)}: {why}\n  and none of it can be built here: {lacks}"
+        for (why, lacks), entries in sharing.items()
     ]
 
 

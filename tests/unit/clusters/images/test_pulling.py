@@ -167,10 +167,25 @@ def test_a_pull_that_fails_says_why_and_what_to_type(refusal: str, cause: str, a
 
     assert isinstance(problem, PullProblem)
     assert (problem.cause, problem.asked) == (cause, _REFERENCE)
-    assert str(problem).startswith(f"{_REFERENCE} cannot be pulled: Error response from daemon: {refusal}; ")
+    assert str(problem).startswith(f"{_REFERENCE} cannot be pulled: {refusal}; ")
     assert advice in str(problem)
     assert "\n" not in str(problem)
     assert engine.did == [f"pull {_REFERENCE}"]
+
+
+def test_a_pull_that_failed_does_not_look_done() -> None:
+    """Its step has no tick."""
+    stream = io.StringIO()
+    pull(_Engine(), _entry(), PullRules({"tool/v1": _REFERENCE}), Progress(stream))
+    assert f" ✗ pull {_REFERENCE}" in stream.getvalue()
+    assert "✓" not in stream.getvalue()
+
+
+def test_who_asked_a_mirror_is_not_advised_to_ask_one() -> None:
+    """The mirror does not answer; docker.io may."""
+    engine = _Engine(refusal="dial tcp 127.0.0.1:1: connect: connection refused")
+    problem = pull(engine, _entry(), PullRules({"tool/v1": _REFERENCE}, "127.0.0.1:1"), _QUIET)
+    assert str(problem).endswith(f"; `unset {MIRROR}` asks docker.io")
 
 
 @pytest.mark.parametrize(
@@ -237,9 +252,22 @@ def test_what_can_neither_be_pulled_nor_built_is_one_error(monkeypatch: pytest.M
 
     lines = str(refused.value).splitlines()
     assert [line.partition(":")[0] for line in lines[:4:2]] == ["tool/v1", "other/v1"]
-    assert lines[1] == lines[3] == "  and it cannot be built here: no go on PATH"
+    assert lines[1] == lines[3] == "  and none of it can be built here: no go on PATH"
     assert "manifest unknown" in lines[0]
     assert "doctor" in lines[-1]
+
+
+def test_images_of_a_silent_registry_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the first was asked for; the others share its reason."""
+    built = Artefact("kubernetes-v1", "1", lambda *_: pytest.fail("built"))
+    monkeypatch.setattr(golang, "missing", lambda *_: "no go on PATH")
+    with pytest.raises(ImageUnavailable) as refused:
+        _ensured(
+            monkeypatch, _Engine(refusal="no such host"), io.StringIO(), _entry(built), _entry(built, name="other")
+        )
+    lines = str(refused.value).splitlines()
+    assert lines[0].startswith(f"tool/v1, other/v1: {_REFERENCE} cannot be pulled: no such host; ")
+    assert len(lines) == 3
 
 
 def test_files_and_images_that_are_not_available_are_one_error(monkeypatch: pytest.MonkeyPatch) -> None:

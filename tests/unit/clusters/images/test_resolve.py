@@ -113,7 +113,7 @@ def test_a_pull_that_fails_says_why_once_and_the_image_is_built() -> None:
     assert engine.did == [f"pull {_REFERENCE}", "build"]
     lines = [line for line in stream.getvalue().splitlines() if "cannot be pulled" in line]
     why = f"{_REFERENCE} cannot be pulled: manifest for {_REFERENCE} not found"
-    assert lines == [f"   {why}; `docker manifest inspect {_REFERENCE}` asks again"]
+    assert lines == [f"   {why}; `docker manifest inspect {_REFERENCE}` asks again, and no tag is taken instead"]
 
 
 def test_what_cannot_be_found_is_no_error() -> None:
