@@ -57,7 +57,7 @@ def answers(layout: Layout) -> bool:
     if not seen and not _runs_in_other_namespace(layout):
         return False
     try:
-        with closing(docker.DockerClient(base_url=layout.host, version="1.24", timeout=_PING_SECONDS)) as client:
+        with closing(docker.DockerClient(base_url=layout.host, timeout=_PING_SECONDS)) as client:
             return bool(client.ping())
     except (DockerException, OSError):  # requests' errors are OSErrors
         return False

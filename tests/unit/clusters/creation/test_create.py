@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from chaos_harness.clusters.cluster import Cluster
-from chaos_harness.clusters.creation import create as creation
 from chaos_harness.clusters.creation.builder import ClusterBuilder, _ready_nodes
 from chaos_harness.clusters.creation.create import create, delete
+from chaos_harness.clusters.engine import EngineTraits
 from chaos_harness.clusters.errors import (
     BadScenario,
     ClusterUnavailable,
@@ -26,6 +26,7 @@ from chaos_harness.clusters.garbage import Owner
 from chaos_harness.clusters.images import Images
 from chaos_harness.clusters.kind.logs import LogKeeper
 from chaos_harness.clusters.known_versions import DEFAULT_KUBERNETES
+from chaos_harness.clusters.machine import memory
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 from tests.fakes.engine import FakeEngine
@@ -231,7 +232,7 @@ def test_a_shape_that_does_not_fit_into_memory_is_refused_before_anything_is_mad
     """Needed and available memory are told, and the engine was not asked for anything."""
     meminfo = tmp_path / "meminfo"
     meminfo.write_text("MemTotal: 4000000 kB\nMemAvailable: 1048576 kB\n")
-    monkeypatch.setattr(creation, "_MEMINFO", meminfo)
+    monkeypatch.setattr(memory, "MEMINFO", meminfo)
     engine = FakeEngine()
     with pytest.raises(BadScenario, match=r"needs about \d+ MiB of memory, 1024 MiB are available.*nox -s gc"):
         bring_up(engine)
@@ -325,3 +326,13 @@ def test_deleting_leaves_nothing_of_the_cluster(monkeypatch: pytest.MonkeyPatch,
     (directory / "kubeconfig").touch()
     delete(Cluster("one", Shape(), engine, directory / "kubeconfig", "one", None, "r", directory))
     assert (engine.names(), directory.exists()) == (["two", "two-worker"], False)
+
+
+def test_of_another_kernel_all_memory_is_what_is_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Docker Desktop's virtual machine may have less than this machine has free, or this one may not say."""
+    monkeypatch.setattr(memory, "MEMINFO", tmp_path / "none")
+    desktop = EngineTraits(kernel="6.12-linuxkit", memory_mib=1024)
+    with pytest.raises(BadScenario, match="1024 MiB are available"):
+        bring_up(FakeEngine(traits=desktop))
+    with pytest.raises(ClusterUnavailable, match="could not start the registry"):
+        bring_up(FakeEngine(errors={"run": "broken"}))
