@@ -19,9 +19,11 @@ __all__ = [
     "HELM",
     "KIND",
     "KUBERNETES",
+    "LEAST_GATEKEEPER",
     "RECIPES",
     "recipes",
     "refusal_message",
+    "resolve_gatekeeper",
     "resolve_version",
 ]
 
@@ -56,15 +58,35 @@ def resolve_version(given: str, there: Iterable[str]) -> str | None:
     return max(fitting, key=_numbers, default=None)
 
 
+def resolve_gatekeeper(given: str, there: Iterable[str] | None = None) -> str | None:
+    """Return the version of Gatekeeper that `given` stands for; None if it cannot be run.
+
+    That is one of `there` (default: those that were tried) as `resolve_version` chooses it, or any version in full from
+    LEAST_GATEKEEPER on.
+    """
+    tried = resolve_version(given, GATEKEEPER if there is None else there)
+    form = GIVEN.fullmatch(given)
+    if tried or form is None or form[3] is None:
+        return tried
+    full = "v" + ".".join(str(int(number)) for number in form.groups())
+    same_major = full.partition(".")[0] == LEAST_GATEKEEPER.partition(".")[0]
+    return full if same_major and _numbers(full) >= _numbers(LEAST_GATEKEEPER) else None
+
+
 def refusal_message(product: str, given: str, there: Sequence[str]) -> str:
     """Return why the version `given` of "Kubernetes" or "Gatekeeper" is not available, and the next command to type."""
+    if product == "Gatekeeper":
+        return (
+            f"Gatekeeper {escape_controls(given, most=_SHORT)} cannot be run; expected a version in full from "
+            f"{LEAST_GATEKEEPER} on, below v4, or one that was tried: {', '.join(there)}; a minor means its newest"
+        )
     minor = there[-1].removeprefix("v").rpartition(".")[0]
     refused = (
         f"{product} {escape_controls(given, most=_SHORT)} has no recipe; there are {', '.join(there)}; "
         f"a minor such as {minor} means its newest"
     )
     form = GIVEN.fullmatch(given)
-    if product != "Kubernetes" or form is None:
+    if form is None:
         return refused
     wanted = f"v{form[1]}.{form[2]}.{form[3] or 'N'}"
     return f"{refused}; `{command_line('add-kubernetes --')} {wanted} --digest sha256:…` adds one"
@@ -86,7 +108,10 @@ def _default() -> str:
 
 
 KUBERNETES = recipes()
+LEAST_GATEKEEPER = "v3.16.0"
 GATEKEEPER = ("v3.17.1", "v3.18.3", "v3.20.1", "v3.23.0", "v3.23.1")
+"""Versions of Gatekeeper that were tried; others from LEAST_GATEKEEPER on can be run, too."""
+
 KIND = "v0.33.0"
 HELM = "v3.21.4"
 CRICTL = "v1.36.0"
@@ -98,13 +123,12 @@ DEFAULT_GATEKEEPER = "v3.23.1"
 def _print(product: str, given: Sequence[str]) -> int:
     """Print the full versions, one a line, or all that are unknown; return the exit status."""
     there = {"kubernetes": KUBERNETES, "gatekeeper": GATEKEEPER}[product]
-    problems = [
-        refusal_message(product.capitalize(), word, there) for word in given if resolve_version(word, there) is None
-    ]
+    resolve = {"kubernetes": resolve_version, "gatekeeper": resolve_gatekeeper}[product]
+    problems = [refusal_message(product.capitalize(), word, there) for word in given if resolve(word, there) is None]
     if problems:
         sys.stderr.writelines(f"error: {problem}\n" for problem in dict.fromkeys(problems))
         return 2
-    sys.stdout.writelines(f"{resolve_version(word, there)}\n" for word in given)
+    sys.stdout.writelines(f"{resolve(word, there)}\n" for word in given)
     return 0
 
 

@@ -12,14 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from chaos_harness.clusters import known_versions
+from chaos_harness.clusters import images
 from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine, EngineTraits, engine_choice, find, packages, users_problem
 from chaos_harness.clusters.engine.host_quirks import HostQuirks
 from chaos_harness.clusters.errors import BadScenario, ChaosError, EngineUnavailable
 from chaos_harness.clusters.garbage import list_garbage
-from chaos_harness.clusters.images import catalogue
+from chaos_harness.clusters.images import catalogue, plan
+from chaos_harness.clusters.images.catalogue import ImageEntry
+from chaos_harness.clusters.images.pull_rules import MIRROR, PullRules
+from chaos_harness.clusters.images.pulling import host
+from chaos_harness.clusters.images.resolve import find as find_image
+from chaos_harness.clusters.images.tool_sources import TOOLS
 from chaos_harness.clusters.machine import supported
 from chaos_harness.clusters.machine.memory import MEMINFO, available_mib
 from chaos_harness.clusters.machine.paths import cache_dir
@@ -39,6 +44,7 @@ _WATCHES_WANTED = 65536
 _ASK_SECONDS = 3.0
 _COMMAND_SECONDS = 20
 _HUB = "docker.io"
+_LOOPBACK = ("127.", "localhost")
 _HUB_SERVER = "registry-1.docker.io"
 
 
@@ -62,6 +68,7 @@ def examine() -> list[Finding]:
         "Go modules": ("go env GOPROXY", lambda: [module_proxy()]),
         "Python packages": ("python3 -m pip index versions pip", lambda: [package_index()]),
         "tools": ("kind version; helm version --short; docker --version; go version", tools),
+        "images": ("docker images", image_sources),
     }
     with ThreadPoolExecutor() as threads:
         waiting = [threads.submit(_look_safely, name, look, by_hand) for name, (by_hand, look) in looks.items()]
@@ -70,9 +77,15 @@ def examine() -> list[Finding]:
 
 
 def _registries() -> list[Finding]:
-    names = sorted({entry.published.split("/")[0] for entry in catalogue.everything()})
-    servers = {name: _HUB_SERVER if name == _HUB else name for name in names}
-    return [reachability(name, f"https://{servers[name]}/v2/", "images are built from source") for name in names]
+    rules = PullRules.read()
+    names = sorted({host(rules.asked(entry.published)) for entry in catalogue.everything()})
+    return [reachability(name, _registry_url(name), "images are built from source") for name in names]
+
+
+def _registry_url(name: str) -> str:
+    """Return where the registry `name` of an image reference answers: without encryption only on this machine."""
+    scheme = "http" if name.startswith(_LOOPBACK) else "https"
+    return f"{scheme}://{_HUB_SERVER if name == _HUB else name}/v2/"
 
 
 def engine(answering: Engine | None, choice: str = "auto", problem: str = "") -> Finding:
@@ -196,7 +209,9 @@ def reachability(name: str, url: str, otherwise: str, timeout: float = _ASK_SECO
 def module_proxy() -> Finding:
     """Check whether the Go module proxy of `go env GOPROXY` is reachable."""
     if not shutil.which("go"):
-        return Finding("Go modules", "warn", "no go on PATH", "install Go 1.26 or newer: images are built with it")
+        return Finding(
+            "Go modules", "warn", "no go on PATH", "images are pulled; install Go 1.26 or newer to build them"
+        )
     proxies = run(["go", "env", "GOPROXY"], Deadline.after(_COMMAND_SECONDS, "go to name its proxy")).stdout.strip()
     proxy = proxies.replace("|", ",").split(",")[0]
     if not proxy.startswith("http"):
@@ -228,22 +243,45 @@ def package_index() -> Finding:
 
 
 def tools() -> list[Finding]:
-    """Report which programs are installed, and whether kind and helm have the required version."""
+    """Report which programs are installed, and where kind and helm come from."""
     findings = [Finding("python", "ok", f"{platform.python_version()} at {sys.executable}")]
-    for name, wanted, words in (
-        ("go", None, ["version"]),
-        ("docker", None, ["--version"]),
-        ("kind", known_versions.KIND, ["version"]),
-        ("helm", known_versions.HELM, ["version", "--short"]),
-    ):
+    for name, words in (("go", ["version"]), ("docker", ["--version"])):
         path = shutil.which(name)
         if path is None:
-            findings.append(Finding(name, "ok", f"{wanted} is built" if wanted else "not on PATH"))
+            findings.append(Finding(name, "ok", "not on PATH"))
             continue
         done = run([path, *words], Deadline.after(_COMMAND_SECONDS, f"{name} to tell its version"), check=False)
-        seen = f"{(done.stdout.strip() or done.stderr.strip())[:60]} at {path}"
-        findings.append(Finding(name, "ok", seen if wanted is None or wanted in seen else f"{seen}; {wanted} is built"))
+        findings.append(Finding(name, "ok", f"{(done.stdout.strip() or done.stderr.strip())[:60]} at {path}"))
+    for name, tool in TOOLS.items():
+        supply = plan.tool_supply(name)
+        remedy = f"install {name} {tool.version} from {tool.url.partition('{')[0]}"
+        findings.append(Finding(name, "ok" if supply.possible else "bad", supply.words, remedy))
     return findings
+
+
+def image_sources() -> list[Finding]:
+    """Report where the images of the default shape come from: what is in the engine, pulled, or built."""
+    rules = PullRules.read()
+    try:
+        answering = find()
+    except EngineUnavailable:  # a finding of its own
+        answering = None
+
+    def held(entry: ImageEntry) -> bool:
+        return answering is not None and find_image(answering, entry, rules) is not None
+
+    supplies = [plan.image_supply(entry, rules, held) for entry in images.entries(Shape()).values()]
+    servers = {supply.pulled for supply in supplies if supply.pulled}
+    silent = {name for name in servers if reachability(name, _registry_url(name), "").state != "ok"}
+    remedy = f"`{command_line('images --')} --load FILE` brings a set that was saved elsewhere"
+    return [
+        Finding(
+            supply.name, "bad", f"{supply.words}; {supply.pulled} does not answer", f"{remedy}; {MIRROR} is a mirror"
+        )
+        if supply.pulled in silent
+        else Finding(supply.name, "ok" if supply.possible else "bad", supply.words, remedy)
+        for supply in supplies
+    ]
 
 
 def leftovers(answering: Engine) -> Finding:

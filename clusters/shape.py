@@ -46,16 +46,17 @@ def _number(value: object) -> object:
 
 
 def _kubernetes(version: str, info: ValidationInfo) -> str:
-    return _known("Kubernetes", version, known_versions.KUBERNETES, info)
+    full = known_versions.resolve_version(version, known_versions.KUBERNETES)
+    return _known("Kubernetes", version, full, known_versions.KUBERNETES, info)
 
 
 def _gatekeeper(version: str, info: ValidationInfo) -> str:
-    return _known("Gatekeeper", version, known_versions.GATEKEEPER, info)
+    full = known_versions.resolve_gatekeeper(version)
+    return _known("Gatekeeper", version, full, known_versions.GATEKEEPER, info)
 
 
-def _known(product: str, version: str, there: tuple[str, ...], info: ValidationInfo) -> str:
-    """Return the full version for a version that may be given in part."""
-    full = known_versions.resolve_version(version, there)
+def _known(product: str, version: str, full: str | None, there: tuple[str, ...], info: ValidationInfo) -> str:
+    """Return the full version for a version that may be given in part; `full` is None if it cannot be run."""
     if full is None and info.context == RECORDED and known_versions.GIVEN.fullmatch(version):
         return version
     if full is None:
@@ -70,7 +71,8 @@ _Gatekeeper = Annotated[str, BeforeValidator(_text), AfterValidator(_gatekeeper)
 class Shape(BaseModel):
     """A cluster's nodes, versions, and how Gatekeeper is installed.
 
-    A version may be a minor ("1.36"): it stands for the newest known patch, and the shape holds the full version.
+    A version may be a minor ("1.36"): it stands for the newest known patch, and the shape holds the full version. Of
+    Gatekeeper, any full version from v3.16.0 on can be named.
     `gatekeeper=None` is a cluster without Gatekeeper. With `registry=False` nodes cannot pull anything; images are
     loaded into them. `certificate` is how the webhook gets its certificate: "prepared" puts it into its Secret before
     Gatekeeper first starts, as at each later start; with "native" Gatekeeper creates it at its first start, while the

@@ -24,6 +24,7 @@ from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness import add_kubernetes
 from chaos_harness.harness.errors import BadScenario, EngineUnavailable, HarnessError
 from chaos_harness.harness.incident import cli
+from chaos_harness.harness.incident.cli_options import add_lock_options, pull_rules
 from chaos_harness.harness.run.exit_status import run_command
 from chaos_harness.harness.undo import journal
 
@@ -56,13 +57,15 @@ def _parser() -> argparse.ArgumentParser:
         ("kubernetes", known_versions.KUBERNETES, known_versions.DEFAULT_KUBERNETES),
         ("gatekeeper", known_versions.GATEKEEPER, known_versions.DEFAULT_GATEKEEPER),
     ):
-        choice = f"of {', '.join(known)}, or a minor: its newest"
+        more = f", or any from {known_versions.LEAST_GATEKEEPER} on" if product_ == "gatekeeper" else ""
+        choice = f"of {', '.join(known)}, or a minor: its newest{more}"
         ready.add_argument(f"--{product_}", nargs="+", default=[default], metavar="V", help=choice)
     files = ready.add_mutually_exclusive_group()
     files.add_argument(
         "--save", type=Path, metavar="FILE", help="write them to a file, for a machine without a network"
     )
     files.add_argument("--load", type=Path, metavar="FILE", help="read them from such a file, whichever they are")
+    add_lock_options(ready)
     ready.set_defaults(verb=_images)
     add_kubernetes.add_verb(verbs)
     cli.add_verbs(verbs)
@@ -153,7 +156,7 @@ def _runs(things: Iterable[EngineObject]) -> Iterator[str]:
 
 
 def _images(chosen: argparse.Namespace, progress: Progress) -> int:
-    shapes = [] if chosen.load else _shapes(chosen.kubernetes, chosen.gatekeeper)
+    shapes, rules = [] if chosen.load else _shapes(chosen.kubernetes, chosen.gatekeeper), pull_rules(chosen)
     if chosen.load:
         ready_set.read_index(chosen.load)  # a name with a typo starts no engine
     with _claim_run() as owner:
@@ -162,9 +165,9 @@ def _images(chosen: argparse.Namespace, progress: Progress) -> int:
             if chosen.load:
                 names = export.load(engine, chosen.load, progress)
             elif chosen.save:
-                names = export.save(engine, chosen.save, shapes, progress)
+                names = export.save(engine, chosen.save, shapes, progress, rules)
             else:
-                names = sorted(images.ensure(engine, shapes, progress).origin)
+                names = sorted(images.ensure(engine, shapes, progress, rules).origin)
         finally:
             claims.release(engine, owner.run)
     sys.stdout.writelines(f"ready: {name}\n" for name in names)

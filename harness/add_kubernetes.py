@@ -18,7 +18,7 @@ from chaos_harness.clusters.errors import CommandFailed, ImageUnavailable
 from chaos_harness.clusters.images import compose as composing
 from chaos_harness.clusters.images import lock
 from chaos_harness.clusters.images.catalogue import NODE
-from chaos_harness.clusters.images.resolve import read_lock
+from chaos_harness.clusters.images.lock_file import read_lock
 from chaos_harness.clusters.machine.process import run
 from chaos_harness.clusters.machine.removal import remove_folder
 from chaos_harness.clusters.terminal.progress import Progress

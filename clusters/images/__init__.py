@@ -1,14 +1,19 @@
 """Images of a shape: found, pulled or built, and exported for machines without a network."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.engine import Engine
-from chaos_harness.clusters.images import catalogue, sources
+from chaos_harness.clusters.errors import ImageUnavailable
+from chaos_harness.clusters.images import catalogue, plan, sources
 from chaos_harness.clusters.images.catalogue import ImageEntry
-from chaos_harness.clusters.images.resolve import LocalImage, Origin, find, make, read_lock
+from chaos_harness.clusters.images.pull_rules import PullRules
+from chaos_harness.clusters.images.pulling import PullProblem, host
+from chaos_harness.clusters.images.resolve import LocalImage, Origin, find, make, pull
 from chaos_harness.clusters.images.store import Artefact
+from chaos_harness.clusters.images.tool_sources import TOOLS
 from chaos_harness.clusters.machine import process
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
@@ -45,24 +50,30 @@ def entries(shape: Shape) -> dict[str, ImageEntry]:
     return needed
 
 
-def ensure(engine: Engine, shapes: Shape | Sequence[Shape], progress: Progress) -> Images:
+def ensure(
+    engine: Engine, shapes: Shape | Sequence[Shape], progress: Progress, rules: PullRules | None = None
+) -> Images:
     """Make sure that the engine holds every image of `shapes`, and the cache all else that clusters of them need.
 
-    Returns the images of the first shape. Images in the lock are pulled first; then the others are built, while root
-    file systems are downloaded. Raises ImageUnavailable (also: disk full), BadScenario (lock), and stops everything it
-    started if it is interrupted.
+    `rules` default to the shipped lock and the environment's mirror. Returns the images of the first shape. First a
+    plan is shown: where all that is not there will come from. Images are pulled first; then those that could not be
+    pulled are built, while root file systems are downloaded. Raises ImageUnavailable (also: disk full), with all images
+    that can be neither pulled nor built, BadScenario (lock), and stops everything it started if it is interrupted.
     """
     wanted = [shapes] if isinstance(shapes, Shape) else list(shapes)
+    rules = rules or PullRules.read()
     needed = {entry.name: entry for shape in wanted for entry in entries(shape).values()}
-    lock = read_lock()
-    held: dict[str, LocalImage] = {}
-    for name, entry in needed.items():
-        if here := find(engine, entry, lock, progress):
-            held[name] = here
+    held = {name: here for name, entry in needed.items() if (here := find(engine, entry, rules))}
+    _show_plan([entry for name, entry in needed.items() if name not in held], wanted, rules, progress)
+    sources.prepare_releases(wanted, rules, progress)
+    problems = _pull_all(
+        {name: entry for name, entry in needed.items() if name not in held}, held, engine, rules, progress
+    )
     missing = {name: entry for name, entry in needed.items() if name not in held}
+    _require_buildable(missing, problems)
     _make_artefacts([artefact for entry in missing.values() for artefact in entry.artefacts], progress)
-    held |= {name: make(engine, entry, lock, progress) for name, entry in missing.items()}
-    sources.prepare_sources(wanted, progress)
+    held |= {name: make(engine, entry, rules, progress) for name, entry in missing.items()}
+    sources.prepare_tools(wanted, progress)
     roles = {role: held[entry.name].name for role, entry in entries(wanted[0]).items()}
     return Images(
         node=roles["node"],
@@ -73,6 +84,58 @@ def ensure(engine: Engine, shapes: Shape | Sequence[Shape], progress: Progress) 
         origin={image.name: image.origin for image in held.values()},
         ids={image.name: image.id for image in held.values()},
     )
+
+
+def _show_plan(missing: Sequence[ImageEntry], shapes: Sequence[Shape], rules: PullRules, progress: Progress) -> None:
+    """Show where the missing images and tools will come from. Raises ImageUnavailable if there is no way to a tool."""
+    supplies = [plan.image_supply(entry, rules, held=lambda _: False) for entry in missing]
+    supplies += [plan.tool_supply(name) for name in sources.needed_tools(shapes)]
+    for supply in supplies:
+        if not supply.there:
+            progress.say(f"   plan: {supply.name}: {supply.words}")
+    lacking = [supply for supply in supplies if supply.name in TOOLS and not supply.possible]
+    if lacking:
+        lines = [f"{supply.name} is {supply.words}" for supply in lacking]
+        raise ImageUnavailable("\n".join([*lines, f"`{command_line('doctor')}` shows the sources of all"]))
+
+
+def _pull_all(
+    missing: Mapping[str, ImageEntry],
+    held: dict[str, LocalImage],
+    engine: Engine,
+    rules: PullRules,
+    progress: Progress,
+) -> dict[str, PullProblem]:
+    """Pull the missing images into `held`; return why the others cannot be pulled, by their names.
+
+    Each is tried once, and a registry that does not answer is asked no more.
+    """
+    problems: dict[str, PullProblem] = {}
+    silent: dict[str, PullProblem] = {}
+    for name, entry in missing.items():
+        registry = host(rules.asked(rules.known(entry.lock) or entry.published))
+        pulled = silent.get(registry) or pull(engine, entry, rules, progress)
+        if isinstance(pulled, LocalImage):
+            held[name] = pulled
+        elif pulled:
+            problems[name] = pulled
+            if pulled.cause == "unreachable":
+                silent.setdefault(registry, pulled)
+    for problem in dict.fromkeys(problems.values()):
+        progress.say(f"   {problem}")
+    return problems
+
+
+def _require_buildable(missing: Mapping[str, ImageEntry], problems: Mapping[str, PullProblem]) -> None:
+    """Raise ImageUnavailable with all images that can neither be pulled nor built here, before anything is built."""
+    lines = []
+    for name, entry in missing.items():
+        if lacks := plan.lacks([entry]):
+            why = problems.get(name) or "it is not in the lock, so it is not pulled"
+            lines.append(f"{entry.lock}: {why}\n  and it cannot be built here: {'; '.join(lacks)}")
+    if lines:
+        saved = f"`{command_line('images --')} --load FILE` brings a set that was saved elsewhere"
+        raise ImageUnavailable("\n".join([*lines, f"`{command_line('doctor')}` shows the sources of all; {saved}"]))
 
 
 def _make_artefacts(wanted: Sequence[Artefact], progress: Progress) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.images import gatekeeper_release
 from chaos_harness.clusters.images.golang import GO_SOURCES, Program, build, download
 from chaos_harness.clusters.images.store import Artefact, digest, require_disk
 from chaos_harness.clusters.machine.removal import remove_folder
@@ -56,11 +57,11 @@ def tools() -> Artefact:
 
 
 def command(name: str) -> Artefact:
-    """Return kind or helm alone, built as in `tools`; for a machine that has the images already."""
+    """Return kind or helm alone, of the same modules as `tools`, for a machine that has the images already."""
     module, program = GO_SOURCES / "tools", replace(_TOOLS, packages=(_COMMANDS[name],))
 
     def make(folder: Path, progress: Progress) -> None:
-        _build(program, module, folder, f"build {name}", progress, gib=_COMMAND_GIB)
+        _build(program, module, folder, f"build {name}", progress, gib=_COMMAND_GIB, fixed=False)
 
     return Artefact(name, digest(module, program.packages, program.arguments), make)
 
@@ -119,7 +120,7 @@ def gatekeeper(version: str) -> Artefact:
 
     def make(folder: Path, progress: Progress) -> None:
         module = folder / "gatekeeper-module"
-        shutil.copytree(_gatekeeper_module(version), module, copy_function=shutil.copyfile)
+        shutil.copytree(gatekeeper_release.module(version), module, copy_function=shutil.copyfile)
         built = folder / "built"
         _build(program, module, built, f"build Gatekeeper {version}", progress)
         next(built.iterdir()).rename(folder / "gatekeeper")
@@ -130,22 +131,12 @@ def gatekeeper(version: str) -> Artefact:
 
 
 def gatekeeper_source(version: str) -> Artefact:
-    """Return Gatekeeper's release files, from the module that its binary is built from.
-
-    They are deploy/gatekeeper.yaml and charts/gatekeeper.
-    """
+    """Return Gatekeeper's release files: deploy/gatekeeper.yaml and charts/gatekeeper."""
 
     def make(folder: Path, progress: Progress) -> None:
-        del progress
-        for name in ("deploy", "charts"):
-            shutil.copytree(_gatekeeper_module(version) / name, folder / name, copy_function=shutil.copyfile)
+        gatekeeper_release.fetch(version, folder, progress)
 
     return Artefact(f"gatekeeper-source-{version}", digest(version), make)
-
-
-def _gatekeeper_module(version: str) -> Path:
-    deadline = Deadline.after(_SECONDS, f"the source of Gatekeeper {version}")
-    return download("github.com/open-policy-agent/gatekeeper/v3", version, deadline)
 
 
 def kind_source() -> Path:
@@ -159,8 +150,15 @@ def kind_source() -> Path:
 
 
 def _build(
-    program: Program, module: Path, output: Path, name: str, progress: Progress, *, gib: float = _BUILD_GIB
+    program: Program,
+    module: Path,
+    output: Path,
+    name: str,
+    progress: Progress,
+    *,
+    gib: float = _BUILD_GIB,
+    fixed: bool = True,
 ) -> None:
     require_disk(gib, name)
     with progress.step(name) as step:
-        build(program, module, output, Deadline.after(_SECONDS, name), step)
+        build(program, module, output, Deadline.after(_SECONDS, name), step, fixed=fixed)

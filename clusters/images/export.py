@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import re
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,9 @@ from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.errors import BadScenario, HarnessError
-from chaos_harness.clusters.images import binaries, ensure, ready_set, sources, store
+from chaos_harness.clusters.images import binaries, ensure, ready_set, sources, store, tool_sources
+from chaos_harness.clusters.images.pull_rules import PullRules
+from chaos_harness.clusters.images.tool_sources import TOOLS
 from chaos_harness.clusters.machine.locking import hold_lock
 from chaos_harness.clusters.machine.paths import cache_dir
 from chaos_harness.clusters.shape import Shape
@@ -21,18 +24,21 @@ from chaos_harness.clusters.terminal.progress import Progress
 __all__ = ["load", "save"]
 
 _SECONDS = 1800.0
+_RELEASE = re.compile(r"gatekeeper-source-(v[0-9.]+)-[0-9a-f]+", re.ASCII)
 
 
-def save(engine: Engine, path: Path, shapes: Sequence[Shape], progress: Progress) -> list[str]:
+def save(
+    engine: Engine, path: Path, shapes: Sequence[Shape], progress: Progress, rules: PullRules | None = None
+) -> list[str]:
     """Write everything that clusters of `shapes` are made from into the file `path`; return the images' names.
 
     The file gets its name only when it is complete. Raises ImageUnavailable (also: disk full), BadScenario (no such
     folder), HarnessError if it cannot be written.
     """
     _require_place(path)
-    names = sorted(ensure(engine, shapes, progress).origin)
+    names = sorted(ensure(engine, shapes, progress, rules).origin)
     releases = {shape.gatekeeper for shape in shapes if shape.gatekeeper}
-    folders = [artefact.get(progress) for artefact in _artefacts(sorted(releases))]
+    folders = _folders(sorted(releases), sources.needed_tools(shapes), progress)
     store.require_disk(2.0 * len(shapes), f"the ready set {path}")
     deadline = Deadline.after(_SECONDS, f"the ready set {path}")
     unfinished = path.with_name(f".{path.name}.unfinished")
@@ -58,12 +64,18 @@ def save(engine: Engine, path: Path, shapes: Sequence[Shape], progress: Progress
     return names
 
 
-def _artefacts(releases: Sequence[str]) -> list[store.Artefact]:
-    return [
-        *(binaries.gatekeeper_source(version) for version in releases),
-        sources.artefact("kind"),
-        sources.artefact("kubectl"),
-    ]
+def _folders(releases: Sequence[str], tools: Sequence[str], progress: Progress) -> list[Path]:
+    """Return the folders of the cache with these releases of Gatekeeper and these tools; what is missing is made."""
+    programs = [tool_sources.get(TOOLS[name], progress, carried=True) for name in tools]
+    kept = [binaries.gatekeeper_source(version).get(progress) for version in releases]
+    return list(dict.fromkeys([*kept, *(program.parent for program in programs)]))
+
+
+def _known() -> set[str]:
+    """Return the names of the folders that this version can use, besides those of Gatekeepers that nobody tried."""
+    known = [binaries.gatekeeper_source(version) for version in known_versions.GATEKEEPER]
+    known += [artefact for tool in TOOLS.values() for artefact in tool_sources.artefacts(tool)]
+    return {artefact.folder.name for artefact in (*known, binaries.kubernetes(known_versions.DEFAULT_KUBERNETES))}
 
 
 def _files(folder: Path) -> list[Path]:
@@ -77,13 +89,13 @@ def load(engine: Engine, path: Path, progress: Progress) -> list[str]:
     is trusted by its name. Raises BadScenario if the file is cut off, was changed, or was written by another version.
     """
     deadline = Deadline.after(_SECONDS, f"the engine to load {path}")
-    known = {artefact.folder.name for artefact in _artefacts(known_versions.GATEKEEPER)}
+    known = _known()
     with progress.step(f"load {path}"), store.scratch_folder("load") as scratch:
         index = ready_set.unpack(path, scratch)
         engine.run(["load", "--quiet", "--input", scratch / ready_set.IMAGES], deadline)
         there = scratch / "artefacts"
         for folder in sorted(there.iterdir()) if there.is_dir() else ():
-            if folder.name not in known:
+            if folder.name not in known and not _is_release(folder.name):
                 progress.say(f"   left out: {escape_controls(folder.name)}, which this version does not use")
                 continue
             target = cache_dir("artefacts") / folder.name
@@ -91,6 +103,14 @@ def load(engine: Engine, path: Path, progress: Progress) -> list[str]:
                 if not target.exists():
                     folder.rename(target)
     return index.images
+
+
+def _is_release(name: str) -> bool:
+    """Whether a folder of the cache holds manifest and chart of any Gatekeeper; whoever uses them verifies them."""
+    form = _RELEASE.fullmatch(name)
+    return bool(
+        form and known_versions.resolve_gatekeeper(form[1]) and binaries.gatekeeper_source(form[1]).folder.name == name
+    )
 
 
 def _content(source: Path) -> ready_set.ReadySetContent:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
@@ -14,7 +16,17 @@ from chaos_harness.clusters.errors import CommandFailed, ImageUnavailable
 from chaos_harness.clusters.machine.process import run
 from chaos_harness.clusters.terminal.progress import ProgressStep
 
-__all__ = ["GO_SOURCES", "GO_STEADY", "SUMS", "Program", "build", "checksum_database", "committed_sums", "download"]
+__all__ = [
+    "GO_SOURCES",
+    "GO_STEADY",
+    "SUMS",
+    "Program",
+    "build",
+    "checksum_database",
+    "committed_sums",
+    "download",
+    "missing",
+]
 
 GO_SOURCES = Path(__file__).with_name("go")
 """Folder of the composed modules: their main packages, go.mod and go.sum."""
@@ -24,6 +36,11 @@ SUMS = Path(__file__).with_name("modules.sum")
 
 GO_STEADY = {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false -mod=readonly", "GOTOOLCHAIN": "local", "GOWORK": "off"}
 """Environment that makes a build depend on its sources only; checksum settings stay the user's."""
+
+_USERS_TOOLCHAIN = {name: value for name, value in GO_STEADY.items() if name != "GOTOOLCHAIN"}
+_GO_LINE = re.compile(r"^go (\d+)\.(\d+)(?:\.(\d+))?$", re.MULTILINE)
+_GO_VERSION = re.compile(r"go(\d+)\.(\d+)(?:\.(\d+))?")
+_ASK_SECONDS = 20.0
 
 _HOLDER = "module chaos-harness.invalid/download\n\ngo 1.24\n"
 """A module that exists only for its go.sum: the go command checks downloads against that first."""
@@ -107,20 +124,46 @@ def checksum_database(what: str, deadline: Deadline) -> Mapping[str, str]:
     return {"GONOSUMDB": "none"}
 
 
-def build(program: Program, module: Path, output: Path, deadline: Deadline, step: ProgressStep) -> None:
+def missing(module: Path, environment: Mapping[str, str]) -> str:
+    """Return in one line why this machine's Go cannot build the module in the folder `module`; "" if it can.
+
+    `environment` is the one that the build gets, and in which GOTOOLCHAIN may let an older Go download a newer one.
+    """
+    if not shutil.which("go"):
+        return "no go on PATH"
+    wanted = _go_numbers(_GO_LINE, (module / "go.mod").read_text(encoding="utf-8"))
+    deadline = Deadline.after(_ASK_SECONDS, "go to tell its version")
+    answer = run(["go", "env", "GOVERSION", "GOTOOLCHAIN"], deadline, env=environment, cwd=GO_SOURCES, check=False)
+    version, _, toolchain = answer.stdout.strip().partition("\n")
+    if _go_numbers(_GO_VERSION, version) >= wanted or (version and not toolchain.startswith(("local", "path"))):
+        return ""
+    needed = ".".join(str(number) for number in wanted)
+    return f"{version or 'go'} on PATH is older than {needed}, and GOTOOLCHAIN={toolchain} lets it fetch no newer one"
+
+
+def _go_numbers(form: re.Pattern[str], text: str) -> tuple[int, ...]:
+    version = form.search(text)
+    return tuple(int(number or 0) for number in version.groups()) if version else (0,)
+
+
+def build(
+    program: Program, module: Path, output: Path, deadline: Deadline, step: ProgressStep, *, fixed: bool = True
+) -> None:
     """Build `program` in the module folder `module` into the folder `output`; show the progress on `step`.
 
-    Raises ImageUnavailable with the compiler's message, or the checksum that did not match.
+    With `fixed`, the Go on PATH builds it, so that images are the same for everybody; else the one that the user's
+    GOTOOLCHAIN chooses. Raises ImageUnavailable with the compiler's message, or the checksum that did not match.
     """
     output.mkdir(parents=True, exist_ok=True)
-    total = len(_go(["list", "-deps", *program.packages], module, deadline).splitlines())
+    env = GO_STEADY if fixed else _USERS_TOOLCHAIN
+    total = len(_go(["list", "-deps", *program.packages], module, deadline, env).splitlines())
     compiled = ["go", "build", "-v", *program.arguments, "-o", f"{output}/", *program.packages]
     done = threading.Event()
     with tempfile.TemporaryFile("w+b") as names:
         teller = threading.Thread(target=_show_progress, args=(names.fileno(), total, step, done), daemon=True)
         teller.start()
         try:
-            run(compiled, deadline, cwd=module, env=GO_STEADY, stderr=names)
+            run(compiled, deadline, cwd=module, env=env, stderr=names)
         except CommandFailed as error:
             raise ImageUnavailable(f"{' '.join(program.packages)} of {module} does not build: {error}") from error
         finally:
@@ -128,9 +171,9 @@ def build(program: Program, module: Path, output: Path, deadline: Deadline, step
             teller.join()
 
 
-def _go(arguments: Sequence[str], module: Path, deadline: Deadline) -> str:
+def _go(arguments: Sequence[str], module: Path, deadline: Deadline, env: Mapping[str, str]) -> str:
     try:
-        return run(["go", *arguments], deadline, cwd=module, env=GO_STEADY).stdout
+        return run(["go", *arguments], deadline, cwd=module, env=env).stdout
     except CommandFailed as error:
         raise ImageUnavailable(f"the modules of {module} are not available or not verified: {error}") from error
 

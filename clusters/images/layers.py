@@ -16,7 +16,7 @@ from typing import Any
 
 from chaos_harness.clusters.engine.guard import IMAGE
 
-__all__ = ["ArchiveImage", "Layer", "write_archive", "write_layer"]
+__all__ = ["ArchiveImage", "Layer", "architecture", "write_archive", "write_layer"]
 
 
 def architecture() -> str:

@@ -16,7 +16,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine, connect
 from chaos_harness.clusters.errors import CommandFailed, HarnessError
 from chaos_harness.clusters.images.catalogue import NODE, ImageEntry, everything
-from chaos_harness.clusters.images.resolve import LOCK, read_lock
+from chaos_harness.clusters.images.lock_file import CHART, LOCK, MANIFEST, read_lock
 from chaos_harness.clusters.terminal.escape import last_line
 from chaos_harness.clusters.terminal.progress import Progress
 
@@ -29,10 +29,11 @@ _WIDTH = 200
 def renew_lock(
     engine: Engine, locked: Mapping[str, str], entries: Sequence[ImageEntry], progress: Progress
 ) -> dict[str, str]:
-    """Return the new content of the lock: nodes as in `locked`, all other `entries` with today's digests."""
+    """Return the new content of the lock: all `entries` but nodes with today's digests; nodes and files as they are."""
     nodes = [entry.lock for entry in entries if entry.lock.startswith(NODE)]
     others = [entry for entry in entries if entry.lock not in nodes]
-    return {name: locked[name] for name in nodes if name in locked} | pull_digests(engine, others, progress)
+    kept = {name: known for name, known in locked.items() if name in nodes or name.startswith((MANIFEST, CHART))}
+    return kept | pull_digests(engine, others, progress)
 
 
 def pull_digests(engine: Engine, entries: Iterable[ImageEntry], progress: Progress) -> dict[str, str]:

@@ -1,66 +1,48 @@
 """Sources on this machine: Gatekeeper's own manifest and chart, and the command line tools that the harness calls."""
 
-import re
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from chaos_harness.clusters import known_versions
-from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.images import binaries
-from chaos_harness.clusters.images.store import Artefact
-from chaos_harness.clusters.machine.process import run
+from chaos_harness.clusters.images import binaries, gatekeeper_release, tool_sources
+from chaos_harness.clusters.images.pull_rules import PullRules
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 
-__all__ = ["artefact", "gatekeeper_source", "prepare_sources", "tool"]
-
-_WANTED = {
-    "kind": (("version",), known_versions.KIND),
-    "helm": (("version", "--short"), known_versions.HELM),
-    "kubectl": (("version", "--client"), known_versions.DEFAULT_KUBERNETES),
-}
+__all__ = ["gatekeeper_source", "needed_tools", "prepare_releases", "prepare_tools", "tool"]
 
 
 def tool(name: str, progress: Progress | None = None) -> Path:
-    """Return the path of kind, helm or kubectl: the one on PATH if its version is ours, else the one built here.
-
-    kind and helm are built alone if no images were built, as when the engine had the images already. Raises
-    ImageUnavailable if it cannot be built.
-    """
-    arguments, version = _WANTED[name]
-    on_path = shutil.which(name)
-    if on_path:
-        answer = run([on_path, *arguments], Deadline.after(20, f"{name} to tell its version"), check=False)
-        if re.search(rf"{re.escape(version)}\b", answer.stdout):
-            return Path(on_path)
-    made = artefact(name)
-    if name != "kubectl" and not made.folder.is_dir():
-        made = binaries.command(name)
-    return made.get(progress or Progress.quiet()) / name
+    """Return the path of kind or helm from the first source that there is (`tool_sources`). Raises ImageUnavailable."""
+    return tool_sources.get(tool_sources.TOOLS[name], progress or Progress.quiet())
 
 
-def prepare_sources(shapes: Sequence[Shape], progress: Progress) -> None:
-    """Make everything that creating clusters of `shapes` needs, before the time limit of the creation starts.
+def needed_tools(shapes: Sequence[Shape]) -> list[str]:
+    """Return the names of the tools with which clusters of `shapes` are created."""
+    charts = any(shape.gatekeeper and shape.install == "chart" for shape in shapes)
+    return ["kind", *(["helm"] if charts else [])]
+
+
+def prepare_tools(shapes: Sequence[Shape], progress: Progress) -> None:
+    """Make the tools that create clusters of `shapes`, before the time limit of the creation starts.
 
     Raises ImageUnavailable if something is not available.
     """
-    tool("kind", progress)
-    installed = [shape for shape in shapes if shape.gatekeeper]
-    if any(shape.install == "chart" for shape in installed):
-        tool("helm", progress)
-    for version in dict.fromkeys(str(shape.gatekeeper) for shape in installed):
-        gatekeeper_source(version, progress)
+    for name in needed_tools(shapes):
+        tool(name, progress)
 
 
-def artefact(name: str) -> Artefact:
-    """Return the artefact that contains the binary of kind, helm or kubectl."""
-    return binaries.kubernetes(known_versions.DEFAULT_KUBERNETES) if name == "kubectl" else binaries.tools()
+def prepare_releases(shapes: Sequence[Shape], rules: PullRules, progress: Progress) -> None:
+    """Fetch and verify the manifest and chart of each Gatekeeper of `shapes`.
+
+    Raises ImageUnavailable if one is not available or not what it must be by `rules`.
+    """
+    for version in dict.fromkeys(shape.gatekeeper for shape in shapes if shape.gatekeeper):
+        gatekeeper_release.verify(version, gatekeeper_source(version, progress), rules, progress)
 
 
 def gatekeeper_source(version: str, progress: Progress | None = None) -> Path:
     """Return the folder with Gatekeeper's deploy/gatekeeper.yaml and charts/gatekeeper.
 
-    Raises ImageUnavailable if its module is not available.
+    Raises ImageUnavailable if they are not available.
     """
     return binaries.gatekeeper_source(version).get(progress or Progress.quiet())

@@ -62,7 +62,7 @@ while [ "$left" -gt 0 ]; do
   word=$1
   shift
   left=$((left - 1))
-  [ "$word" != {published} ] || word={balancer}
+  case $word in {published}:*) word={balancer} ;; esac
   set -- "$@" "$word"
 done
 if [ "$1" = run ]; then
@@ -139,7 +139,7 @@ def docker_wrapper(docker: str, labels: Mapping[str, str], balancer: str = BALAN
     image; every other command is passed on unchanged.
     """
     return _WRAPPER.format(
-        published=shlex.quote(BALANCER),
+        published=shlex.quote(BALANCER.rpartition(":")[0]),
         balancer=shlex.quote(balancer),
         volume=shlex.quote(volume_argument("/var", labels)),
         labels=shlex.join(label_arguments(labels)),

@@ -8,13 +8,22 @@ from pathlib import Path
 
 from chaos_harness.clusters import checkout
 from chaos_harness.clusters.engine import CHOICES
+from chaos_harness.clusters.images.pull_rules import PullRules
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness import private
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.load import LoadedIncident, load
 from chaos_harness.harness.run.context import RunContext
 
-__all__ = ["add_run_options", "load_chosen", "make_work_folder", "new_output_folder", "session_of"]
+__all__ = [
+    "add_lock_options",
+    "add_run_options",
+    "load_chosen",
+    "make_work_folder",
+    "new_output_folder",
+    "pull_rules",
+    "session_of",
+]
 
 OUT = checkout.OUT / "incidents"
 """Where bundles go, relative to the working directory."""
@@ -36,6 +45,20 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pool", action="store_true", help="each run on a cluster from the pool of frozen ones")
     parser.add_argument("--keep", choices=("never", "on-failure", "always"), default="never", help="keep clusters")
     parser.add_argument("--engine", choices=CHOICES, help="container engine (default: $CHAOS_ENGINE or auto)")
+    add_lock_options(parser)
+
+
+def add_lock_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `pull_rules`."""
+    words = "what images and files must be, by digest (default: the shipped lock)"
+    parser.add_argument("--lock", type=Path, metavar="FILE", help=words)
+    words = "refuse images and files that are not in the lock, also those seen before"
+    parser.add_argument("--locked", action="store_true", help=words)
+
+
+def pull_rules(chosen: argparse.Namespace) -> PullRules:
+    """Return the rules by which images are pulled. Raises BadScenario."""
+    return PullRules.read(chosen.lock, only_locked=chosen.locked)
 
 
 def load_chosen(chosen: argparse.Namespace) -> tuple[LoadedIncident, int]:
@@ -49,7 +72,16 @@ def load_chosen(chosen: argparse.Namespace) -> tuple[LoadedIncident, int]:
 
 def session_of(chosen: argparse.Namespace, seed: int, progress: Progress, histories: Path) -> RunContext:
     """Return the context in which clusters are made."""
-    return RunContext(seed, chosen.keep, chosen.engine, {}, histories.absolute(), progress, pool=chosen.pool)
+    return RunContext(
+        seed,
+        chosen.keep,
+        chosen.engine,
+        {},
+        histories.absolute(),
+        progress,
+        pool=chosen.pool,
+        rules=pull_rules(chosen),
+    )
 
 
 def new_output_folder(loaded: LoadedIncident, verb: str) -> Path:

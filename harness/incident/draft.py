@@ -80,7 +80,7 @@ def _draft(cluster: ReadOnlyCluster, now: datetime) -> str:
         *(f"left out, because no incident can hold it: {name}" for name in left_out),
     ]
     shape: ObjectDict = {"workers": max(1, min(3, len(workers))), "install": "chart" if chart else "manifest"}
-    shape |= {"gatekeeper": gatekeeper} if gatekeeper in known_versions.GATEKEEPER else {}
+    shape |= {"gatekeeper": gatekeeper} if known_versions.resolve_gatekeeper(gatekeeper) == gatekeeper else {}
     shape |= {"kubernetes": kubernetes} if kubernetes in known_versions.KUBERNETES else {}
     body: ObjectDict = {
         "schema": 1,

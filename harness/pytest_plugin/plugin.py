@@ -18,6 +18,7 @@ from chaos_harness.clusters import images
 from chaos_harness.clusters.checkout import OPTION, OUT
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.engine import CHOICES, Engine
+from chaos_harness.clusters.images.pull_rules import PullRules
 from chaos_harness.clusters.machine import signals
 from chaos_harness.clusters.machine.try_all import CleanupStack
 from chaos_harness.clusters.shape import Shape
@@ -77,6 +78,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     help_text = "take clusters from the pool, and give them back to it, unless some are to be kept (default: no)"
     add("pool", action=argparse.BooleanOptionalAction, default=False, help=help_text)
     add("engine", choices=CHOICES, help="container engine (default: $CHAOS_ENGINE or auto)")
+    add("lock", metavar="FILE", type=Path, help="what images and files must be, by digest (default: the shipped lock)")
+    add("locked", action="store_true", help="refuse images and files that are not in the lock, also those seen before")
     add("histories", metavar="DIR", help=f"where experiments are written (default: {OUT}/experiments)")
 
 
@@ -92,6 +95,10 @@ def pytest_configure(config: pytest.Config) -> None:
     try:
         shape = Shape.parse(asked, "options")
         asked = {name: getattr(shape, name) for name in asked}
+    except BadScenario as error:
+        problems += error.problems
+    try:
+        rules = PullRules.read(option.lock, only_locked=option.locked)
     except BadScenario as error:
         problems += error.problems
     if problems:
@@ -112,6 +119,7 @@ def pytest_configure(config: pytest.Config) -> None:
         histories=Path(option.histories or config.rootpath / OUT / "experiments").absolute(),
         progress=Progress(stream),
         pool=option.pool,
+        rules=rules,
     )
     config.add_cleanup(signals.install_handlers(stream.fileno()))
 
@@ -241,8 +249,8 @@ def chaos_images(pytestconfig: pytest.Config, chaos_engine: Engine) -> Callable[
     """Prepare the images of every collected shape; return a lookup `shape -> Images`."""
     context = pytestconfig.stash[_CONTEXT]
     if context.shapes:
-        images.ensure(chaos_engine, list(dict.fromkeys(context.shapes.values())), context.progress)
-    return lambda shape: images.ensure(chaos_engine, shape, context.progress)
+        images.ensure(chaos_engine, list(dict.fromkeys(context.shapes.values())), context.progress, context.rules)
+    return lambda shape: images.ensure(chaos_engine, shape, context.progress, context.rules)
 
 
 @pytest.fixture(scope="session")

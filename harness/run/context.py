@@ -16,6 +16,7 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.engine import Engine, claims
 from chaos_harness.clusters.engine.claims import KEPT_SECONDS
 from chaos_harness.clusters.garbage import Owner, collect_garbage
+from chaos_harness.clusters.images.pull_rules import PullRules
 from chaos_harness.clusters.kind.logs import LogKeeper
 from chaos_harness.clusters.machine.removal import try_remove_folder
 from chaos_harness.clusters.shape import Shape
@@ -43,8 +44,9 @@ class RunContext:
     """One process of a run; under xdist there are several, each with its own clusters.
 
     `asked` are the fields of Shape that options set; `shapes` are those of the collected files, `problems` what is
-    wrong with them. `kept` are lines about how to use and remove kept clusters, `remarks` other lines about clusters. A
-    run that keeps clusters takes none from the pool, because those are never kept.
+    wrong with them; `rules` say what images are and where they are pulled. `kept` are lines about how to use and remove
+    kept clusters, `remarks` other lines about clusters. A run that keeps clusters takes none from the pool, because
+    those are never kept.
     """
 
     seed: int
@@ -59,6 +61,7 @@ class RunContext:
     kept: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     pool: bool = False
+    rules: PullRules = field(default_factory=PullRules.read)
     _claimed: dict[str, Engine] = field(default_factory=dict)
 
     @property

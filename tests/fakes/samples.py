@@ -1,5 +1,6 @@
 """Samples: what each reader of foreign bytes should read, and what a stranger makes of it."""
 
+import gzip
 import hashlib
 import json
 import tempfile
@@ -13,8 +14,9 @@ from typing import Any
 
 from chaos_harness.clusters.api import readonly
 from chaos_harness.clusters.api.readonly import ReadOnlyCluster
+from chaos_harness.clusters.images import gatekeeper_release
+from chaos_harness.clusters.images.lock_file import read_lock
 from chaos_harness.clusters.images.ready_set import read_index, unpack
-from chaos_harness.clusters.images.resolve import read_lock
 from chaos_harness.clusters.machine import owner
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.escape import escape_controls
@@ -119,6 +121,19 @@ def _lock(chance: Random, folder: Path) -> Read:
     path = folder / "lock.yaml"
     path.write_bytes(rewritten(chance, json.dumps({"node/v1.36.4": f"kindest/node@sha256:{'0' * 64}"}).encode()))
     return lambda: read_lock(path)
+
+
+def _gatekeeper_source(chance: Random, folder: Path) -> Read:
+    names = ["deploy/gatekeeper.yaml", "charts/gatekeeper/Chart.yaml", "charts/gatekeeper/a.yaml"]
+    whole = archive(*((f"gatekeeper-3.99.0/{name}", b"a: 1\n") for name in names))
+    if chance.randint(0, 1):
+        whole = mutated(chance, whole)
+    packed = gzip.compress(whole, mtime=0)
+    path = folder / "source.tar.gz"
+    path.write_bytes(packed if chance.randint(0, 1) else mutated(chance, packed))
+    target = folder / "release"
+    target.mkdir()
+    return lambda: gatekeeper_release.unpack(path, target)
 
 
 def _kubeconfig(chance: Random, folder: Path) -> Read:
@@ -256,6 +271,7 @@ READERS = {
     "history": Reader(("harness/history/recorded.py",), _history),
     "ready set": Reader(("clusters/images/ready_set.py", "clusters/images/export.py"), _ready_set),
     "lock": Reader(("clusters/machine/bounded_files.py",), _lock),
+    "Gatekeeper's source": Reader(("clusters/images/gatekeeper_release.py",), _gatekeeper_source),
     "kubeconfig": Reader(("clusters/api/readonly.py",), _kubeconfig),
     "a user's cluster": Reader(("clusters/api/readonly.py", "clusters/api/rest.py"), _draft),
     "ledger": Reader(("harness/incident/shrink/ledger.py",), _ledger),

@@ -44,7 +44,7 @@ def pretend_delete(cluster):
     cluster.directory.rmdir()
 
 create.create, create.delete = pretend_create, pretend_delete
-images.ensure = lambda engine, shapes, progress: None
+images.ensure = lambda engine, shapes, progress, rules: None
 RunContext.connect = lambda session: WorldEngine(world=World())
 
 def pytest_runtest_logreport(report):

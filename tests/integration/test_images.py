@@ -146,7 +146,7 @@ def test_a_digest_that_the_registry_does_not_have_is_told_and_the_image_built(
     output = io.StringIO()
     built = resolve(engine, entry, lock, Progress(output))
     assert (built.origin, built.name) == ("built", entry.name)
-    assert f"{'0' * 64} cannot be pulled, it is built instead" in output.getvalue()
+    assert f"{'0' * 64} cannot be pulled: " in output.getvalue()
 
 
 def test_a_pull_that_breaks_off_in_a_layer_leaves_no_image(
@@ -252,7 +252,7 @@ def test_a_ready_set_goes_from_engine_to_engine(
     image = catalogue.registry()
     held = resolve(engine, image, {}, _QUIET)
     monkeypatch.setattr(export, "ensure", lambda *_: Images("", None, None, held.name, origin={held.name: held.origin}))
-    monkeypatch.setattr(export, "_artefacts", lambda _: [])
+    monkeypatch.setattr(export, "_folders", lambda *_: [])
     path = tmp_path / "set.tar"
 
     assert export.save(engine, path, [Shape()], _QUIET) == [held.name]

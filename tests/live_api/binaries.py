@@ -15,7 +15,8 @@ from chaos_harness.clusters.engine import Engine, claims, find
 from chaos_harness.clusters.engine.inventory import label_arguments, remove_all
 from chaos_harness.clusters.errors import ImageUnavailable
 from chaos_harness.clusters.images import binaries, catalogue
-from chaos_harness.clusters.images.resolve import identity, read_lock
+from chaos_harness.clusters.images.lock_file import read_lock
+from chaos_harness.clusters.images.resolve import identity
 from chaos_harness.clusters.images.store import Artefact, digest, scratch_folder
 from chaos_harness.clusters.known_versions import DEFAULT_KUBERNETES
 from chaos_harness.clusters.machine.owner import Owner

@@ -81,7 +81,7 @@ def test_bad_options_touch_nothing(foreign: Foreign) -> None:
     """The options of scenarios are judged before anything is collected, and are there only when they are asked for."""
     status, output = foreign.pytest("--chaos", "--chaos-gatekeeper", "v9.9.9")
     assert status == 4
-    assert "Gatekeeper v9.9.9 has no recipe" in output
+    assert "Gatekeeper v9.9.9 cannot be run" in output
 
     status, output = foreign.pytest("--chaos-gatekeeper", "v9.9.9")
     assert status == 4

@@ -138,7 +138,9 @@ class Runner:
     def _connect(self) -> ClusterProvider:
         session = self._session
         engine = session.connect()
-        return ClusterProvider(session, engine, lambda wanted: images.ensure(engine, wanted, session.progress))
+        return ClusterProvider(
+            session, engine, lambda wanted: images.ensure(engine, wanted, session.progress, session.rules)
+        )
 
     def _drop(self) -> None:
         """Give the cluster up, even if that fails."""

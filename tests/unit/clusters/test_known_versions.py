@@ -76,7 +76,6 @@ def test_a_full_version_means_itself(version: str) -> None:
         ("Kubernetes", "1.40", "1.36 means its newest; `nox -s add-kubernetes -- v1.40.N --digest sha256:…` adds one"),
         ("Kubernetes", "1.36.9", "`nox -s add-kubernetes -- v1.36.9 --digest sha256:…` adds one"),
         ("Kubernetes", "newest", "there are v1.9.3, v1.35.8, v1.35.10, v1.36.4; a minor such as 1.36 means its newest"),
-        ("Gatekeeper", "v9.9.9", "there are v1.9.3, v1.35.8, v1.35.10, v1.36.4; a minor such as 1.36 means its newest"),
     ],
 )
 def test_what_there_is_and_what_to_type(product: str, words: str, end: str) -> None:
@@ -85,6 +84,14 @@ def test_what_there_is_and_what_to_type(product: str, words: str, end: str) -> N
 
     assert refusal.startswith(f"{product} {words} has no recipe; there are v1.9.3, ")
     assert refusal.endswith(end)
+
+
+def test_a_gatekeeper_that_cannot_be_run_is_told_with_those_that_can() -> None:
+    """Any version in full will do from the first one on, so no command has to add one."""
+    assert known_versions.refusal_message("Gatekeeper", "v9.9.9", ("v3.17.1", "v3.23.1")) == (
+        "Gatekeeper v9.9.9 cannot be run; expected a version in full from v3.16.0 on, below v4, or one that was tried: "
+        "v3.17.1, v3.23.1; a minor means its newest"
+    )
 
 
 def test_a_shape_has_versions_in_full() -> None:

@@ -12,6 +12,8 @@ import pytest
 
 from chaos_harness.clusters import preflight
 from chaos_harness.clusters.engine import Engine, EngineTraits, HostQuirks, packages
+from chaos_harness.clusters.images import plan
+from chaos_harness.clusters.images.pull_rules import MIRROR
 from chaos_harness.clusters.machine.owner import PREFIX, Owner
 from chaos_harness.clusters.shape import Shape
 from tests.fakes.engine import FakeEngine
@@ -107,6 +109,27 @@ def test_no_engine_and_no_way_to_one_is_bad(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(packages, "SEARCH_PATH", str(tmp_path))
     assert preflight.engine(None).state == "bad"
+
+
+@pytest.mark.parametrize(("listens", "state"), [(True, "ok"), (False, "bad")])
+def test_images_that_can_only_be_pulled_need_a_registry_that_answers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, refusing: str, listens: bool, state: str
+) -> None:
+    """On a machine that can build nothing; the finding names where each is pulled, and the mirror is what is asked."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        nobody = f"127.0.0.1:{server.getsockname()[1]}"
+    mirror = refusing.split("/")[2] if listens else nobody
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv(MIRROR, mirror)
+    monkeypatch.setattr(preflight, "find", lambda: None)
+    monkeypatch.setattr(plan, "lacks", lambda _: ["no go on PATH"])
+
+    findings = preflight.image_sources()
+    assert [finding.name.partition("/")[0] for finding in findings] == ["node", "gatekeeper", "registry"]
+    assert {finding.state for finding in findings} == {state}
+    assert all(f" {mirror}/" in finding.seen and "no go on PATH" in finding.seen for finding in findings)
+    assert all((f"; {mirror} does not answer" in finding.seen) is not listens for finding in findings)
 
 
 def test_a_look_that_fails_is_a_finding() -> None:

@@ -13,6 +13,7 @@ from chaos_harness.clusters.engine import host_changes
 from chaos_harness.clusters.engine.inventory import RUN, EngineObject, RemovableKind
 from chaos_harness.clusters.errors import EngineUnavailable
 from chaos_harness.clusters.images import Images
+from chaos_harness.clusters.images.pull_rules import MIRROR, PullRules
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.harness import __main__ as command
 from tests.fakes.engine import FakeEngine
@@ -49,7 +50,7 @@ def test_unknown_versions_are_all_named_at_once(capsys: pytest.CaptureFixture[st
     stderr = capsys.readouterr().err
 
     assert status == 2
-    assert stderr.count("v1.2.3 has no recipe") == stderr.count("v9.9.9 has no recipe") == 1
+    assert stderr.count("v1.2.3 has no recipe") == stderr.count("v9.9.9 cannot be run") == 1
     assert known_versions.DEFAULT_KUBERNETES in stderr
     assert known_versions.DEFAULT_GATEKEEPER in stderr
 
@@ -58,7 +59,7 @@ def test_minors_are_images_of_their_newest(monkeypatch: pytest.MonkeyPatch, caps
     """A minor means its newest patch, and what is asked for twice in different words is made once."""
     asked: list[Shape] = []
 
-    def ensure(_engine: object, shapes: list[Shape], _progress: object) -> Images:
+    def ensure(_engine: object, shapes: list[Shape], *_: object) -> Images:
         asked.extend(shapes)
         return Images("node:1", None, None, None)
 
@@ -69,6 +70,30 @@ def test_minors_are_images_of_their_newest(monkeypatch: pytest.MonkeyPatch, caps
     assert command.main(["images", "--kubernetes", "1.35", f"{newest}", "--gatekeeper", "3.20"]) == 0
     assert capsys.readouterr().err == ""
     assert [(shape.kubernetes, shape.gatekeeper) for shape in asked] == [(newest, "v3.20.1")] * 2
+
+
+def test_a_lock_of_ones_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """It is all that is used of locks; a file that is none is refused before an engine is looked for."""
+    asked: list[PullRules] = []
+
+    def ensure(_engine: object, _shapes: object, _progress: object, rules: PullRules) -> Images:
+        asked.append(rules)
+        return Images("node:1", None, None, None)
+
+    monkeypatch.delenv(MIRROR, raising=False)
+    monkeypatch.setattr(engine, "connect", lambda **_: FakeEngine())
+    monkeypatch.setattr("chaos_harness.clusters.images.ensure", ensure)
+    lock = tmp_path / "lock.yaml"
+    lock.write_text(f"node/v1.36.4: docker.io/acme/node@sha256:{'1' * 64}\n")
+
+    assert command.main(["images", "--lock", str(lock), "--locked"]) == 0
+    assert asked == [PullRules({"node/v1.36.4": f"docker.io/acme/node@sha256:{'1' * 64}"}, "", only_locked=True)]
+    lock.write_text("node/v1.36.4: docker.io/acme/node:latest\n")
+    monkeypatch.setattr(engine, "connect", lambda **_: pytest.fail("an engine was looked for"))
+    assert command.main(["images", "--lock", str(lock)]) == 2
+    assert "'docker.io/acme/node:latest' is not REPOSITORY@sha256:<64 digits>" in capsys.readouterr().err
 
 
 def test_unknown_engine_ends_with_2(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,6 +21,7 @@ from chaos_harness.clusters.errors import BadScenario, HarnessError, ImageUnavai
 from chaos_harness.clusters.images import Images, binaries, export
 from chaos_harness.clusters.images.ready_set import read_index, unpack
 from chaos_harness.clusters.images.store import Artefact
+from chaos_harness.clusters.images.tool_sources import TOOLS, artefacts
 from chaos_harness.clusters.machine.paths import cache_dir
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
@@ -79,7 +80,9 @@ def test_what_is_saved_is_loaded(path: Path, monkeypatch: pytest.MonkeyPatch) ->
             return None
 
     shape = Shape()
-    monkeypatch.setattr(export, "_artefacts", lambda _: [made("kind"), made("source")])
+    names = ("kind", "source")
+    monkeypatch.setattr(export, "_folders", lambda *_: [made(name).get(Progress.quiet()) for name in names])
+    monkeypatch.setattr(export, "_known", lambda: {made(name).folder.name for name in names})
     monkeypatch.setattr(export, "ensure", lambda *_: Images("", None, None, None, origin={IMAGE: "built"}))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1 << 40))
     assert export.save(Saving(), path, [shape], Progress.quiet()) == [IMAGE]
@@ -101,6 +104,27 @@ def test_only_what_this_version_uses_is_kept(path: Path, capsys: pytest.CaptureF
     assert export.load(engine, path, Progress.terminal()) == [IMAGE]
     assert _kept() == [_KNOWN]
     assert "left out: tools-evil, which this version does not use" in capsys.readouterr().err
+
+
+def test_tools_of_every_source_are_kept(path: Path) -> None:
+    """Whether they were built with the images, alone, or downloaded where the set was saved."""
+    folders = [artefact.folder.name for tool in TOOLS.values() for artefact in artefacts(tool)]
+    ready_set(path, {f"artefacts/{name}/program": b"a" for name in folders})
+
+    export.load(FakeEngine(), path, Progress.quiet())
+    assert _kept() == sorted(set(folders))
+    assert any("-release-" in name for name in folders)
+
+
+def test_a_gatekeeper_that_nobody_tried_is_carried_too(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Under the very name by which it is looked for; whoever uses it compares it with what was seen first."""
+    new = binaries.gatekeeper_source("v3.99.0").folder.name
+    others = (new.replace("v3.99.0", "v3.15.0"), f"{new}0")
+    ready_set(path, {f"artefacts/{name}/deploy/gatekeeper.yaml": b"a" for name in (new, *others)})
+
+    export.load(FakeEngine(), path, Progress.terminal())
+    assert _kept() == [new]
+    assert capsys.readouterr().err.count("left out: ") == len(others)
 
 
 def test_what_the_index_does_not_name(path: Path) -> None:

@@ -13,10 +13,11 @@ import pytest
 from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import BadScenario, ImageUnavailable
-from chaos_harness.clusters.images import binaries, catalogue, entries, golang, sources, sums
+from chaos_harness.clusters.images import binaries, catalogue, entries, gatekeeper_release, golang, sources
 from chaos_harness.clusters.images.compose import go_mod
 from chaos_harness.clusters.images.golang import GO_SOURCES, Program, build, committed_sums, download
-from chaos_harness.clusters.images.resolve import read_lock
+from chaos_harness.clusters.images.lock_file import CHART, MANIFEST, read_lock
+from chaos_harness.clusters.images.pull_rules import PullRules
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress, ProgressStep
 
@@ -67,7 +68,8 @@ def test_a_gatekeeper_change_rebuilds_no_node() -> None:
 
 def test_the_committed_lock_is_pinned_by_digest() -> None:
     """Every entry of the committed lock names a digest and an image that there is."""
-    assert set(read_lock()) <= {entry.lock for entry in catalogue.everything()}
+    images = {name for name in read_lock() if not name.startswith((MANIFEST, CHART))}
+    assert images <= {entry.lock for entry in catalogue.everything()}
 
 
 def test_every_node_may_be_pulled() -> None:
@@ -132,14 +134,13 @@ def test_a_checksum_that_does_not_match_is_named(tmp_path: Path) -> None:
 def test_every_module_that_is_downloaded_has_a_committed_sum() -> None:
     """Of each version of Gatekeeper, of kind and of Kubernetes it is known beforehand what it must contain."""
     modules = [
-        *((sums.GATEKEEPER, version) for version in known_versions.GATEKEEPER),
+        *((gatekeeper_release.MODULE, version) for version in known_versions.GATEKEEPER),
         *(("k8s.io/kubernetes", version) for version in known_versions.KUBERNETES),
         ("sigs.k8s.io/kind", known_versions.KIND),
     ]
     forms = [re.sub(r"[\w+/]{43}=", "SUM", committed_sums(module, version)) for module, version in modules]
     assert forms == [f"{module} {version} h1:SUM\n{module} {version}/go.mod h1:SUM\n" for module, version in modules]
-    assert {sums.GATEKEEPER} == {line.split()[0] for line in golang.SUMS.read_text().splitlines()}
-    assert f'"{sums.GATEKEEPER}"' in Path(binaries.__file__).read_text()
+    assert {gatekeeper_release.MODULE} == {line.split()[0] for line in golang.SUMS.read_text().splitlines()}
 
 
 _MODULE, _VERSION = "chaos-harness.invalid/served", "v1.0.0"
@@ -250,7 +251,10 @@ def built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     """Give an empty cache, no command on PATH, and a list of what is built, which costs nothing."""
     made: list[str] = []
 
-    def make(program: Program, _module: Path, folder: Path, *_: object) -> None:
+    def make(program: Program, _module: Path, folder: Path, *_: object, fixed: bool) -> None:
+        assert fixed == (
+            len(program.packages) > 1
+        )  # a command alone is built by whatever Go the user's settings choose
         made.extend(program.packages)
         for package in program.packages:
             (folder / Path(package).name).write_text("")
@@ -259,8 +263,9 @@ def built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setattr(shutil, "which", lambda _: None)
     monkeypatch.setattr(binaries, "build", make)
-    monkeypatch.setattr(binaries, "_gatekeeper_module", lambda _: GO_SOURCES.parent)
-    monkeypatch.setattr(shutil, "copytree", lambda _, to, **__: made.append(to.name))
+    monkeypatch.setattr(golang, "missing", lambda *_: "")
+    monkeypatch.setattr(gatekeeper_release, "fetch", lambda *_: made.append("release"))
+    monkeypatch.setattr(gatekeeper_release, "verify", lambda *_: made.append("verified"))
     return made
 
 
@@ -268,9 +273,9 @@ def built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     ("shapes", "made"),
     [
         ([Shape(gatekeeper=None)], ["sigs.k8s.io/kind"]),
-        ([Shape(install="manifest")], ["sigs.k8s.io/kind", "deploy", "charts"]),
+        ([Shape(install="manifest")], ["sigs.k8s.io/kind", "release", "verified"]),
         ([Shape(install="manifest"), Shape(install="chart")], [
-            "sigs.k8s.io/kind", "helm.sh/helm/v3/cmd/helm", "deploy", "charts"
+            "sigs.k8s.io/kind", "helm.sh/helm/v3/cmd/helm", "release", "verified"
         ]),
     ],
     ids=["no Gatekeeper", "manifest", "chart"],
@@ -279,7 +284,8 @@ def test_a_cluster_is_brought_up_with_no_more_than_it_takes(
     shapes: list[Shape], made: list[str], built: list[str]
 ) -> None:
     """A user whose cache is empty, on an engine that has the images, builds kind, and helm for a chart: once."""
-    sources.prepare_sources(shapes, Progress.quiet())
+    sources.prepare_tools(shapes, Progress.quiet())
+    sources.prepare_releases(shapes, PullRules(), Progress.quiet())
     assert built == made
     assert sources.tool("kind").name == "kind"
     assert built == made

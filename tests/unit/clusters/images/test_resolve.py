@@ -13,7 +13,9 @@ from chaos_harness.clusters.errors import BadScenario, CommandFailed, ImageUnava
 from chaos_harness.clusters.images import Images, ensure
 from chaos_harness.clusters.images.catalogue import ImageEntry
 from chaos_harness.clusters.images.lock import renew_lock, write
-from chaos_harness.clusters.images.resolve import LocalImage, find, read_lock, resolve
+from chaos_harness.clusters.images.lock_file import read_lock
+from chaos_harness.clusters.images.pull_rules import PullRules
+from chaos_harness.clusters.images.resolve import LocalImage, find, resolve
 from chaos_harness.clusters.images.store import Artefact
 from chaos_harness.clusters.machine.process import Completed, run
 from chaos_harness.clusters.shape import Shape
@@ -52,7 +54,9 @@ class _Engine(FakeEngine):
 def _places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setattr(images.sources, "prepare_sources", lambda *_: None)
+    monkeypatch.setattr(images.sources, "prepare_tools", lambda *_: None)
+    monkeypatch.setattr(images.sources, "prepare_releases", lambda *_: None)
+    monkeypatch.setattr(images.plan, "lacks", lambda _: [])
 
 
 def _entry(engine: _Engine, *artefacts: Artefact) -> ImageEntry:
@@ -72,7 +76,7 @@ def _entry(engine: _Engine, *artefacts: Artefact) -> ImageEntry:
         (
             {},
             LocalImage("node:v1-0123456789ab", "new", "pulled"),
-            [f"pull --quiet {_REFERENCE}", f"tag {_REFERENCE} node:v1-0123456789ab"],
+            [f"pull {_REFERENCE}", f"tag {_REFERENCE} node:v1-0123456789ab"],
         ),
     ],
     ids=["both", "built", "pulled", "none"],
@@ -106,23 +110,23 @@ def test_a_pull_that_fails_says_why_once_and_the_image_is_built() -> None:
     engine, stream = _Engine(), io.StringIO()
 
     assert resolve(engine, _entry(engine), _LOCK, Progress(stream)) == LocalImage("node:v1-key", "built", "built")
-    assert engine.did == [f"pull --quiet {_REFERENCE}", "build"]
-    lines = [line for line in stream.getvalue().splitlines() if "built instead" in line]
-    assert lines == [f"   {_REFERENCE} cannot be pulled, it is built instead: manifest for {_REFERENCE} not found"]
+    assert engine.did == [f"pull {_REFERENCE}", "build"]
+    lines = [line for line in stream.getvalue().splitlines() if "cannot be pulled" in line]
+    why = f"{_REFERENCE} cannot be pulled: manifest for {_REFERENCE} not found"
+    assert lines == [f"   {why}; `docker manifest inspect {_REFERENCE}` asks again"]
 
 
 def test_what_cannot_be_found_is_no_error() -> None:
     """To look, and to pull, builds nothing."""
     engine = _Engine()
 
-    assert find(engine, _entry(engine), _LOCK, _QUIET) is None
+    assert find(engine, _entry(engine), PullRules(_LOCK)) is None
     assert "build" not in engine.did
 
 
 def _ensured(monkeypatch: pytest.MonkeyPatch, engine: _Engine, *artefacts: Artefact) -> Images:
     monkeypatch.setattr(images, "entries", lambda _: {"node": _entry(engine, *artefacts)})
-    monkeypatch.setattr(images, "read_lock", lambda: _LOCK)
-    return ensure(engine, Shape(), _QUIET)
+    return ensure(engine, Shape(), _QUIET, PullRules(_LOCK))
 
 
 def test_a_pulled_image_compiles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +149,7 @@ def test_a_download_goes_on_beside_a_compilation(monkeypatch: pytest.MonkeyPatch
     artefacts = [Artefact(name, "1", meet) for name in ("node-rootfs", "tools")]
     made = _ensured(monkeypatch, engine, *artefacts)
 
-    assert engine.did == [f"pull --quiet {_REFERENCE}", "artefact", "artefact", "build"]
+    assert engine.did == [f"pull {_REFERENCE}", "artefact", "artefact", "build"]
     assert (made.node, made.ids) == ("node:v1-key", {"node:v1-key": "built"})
 
 
@@ -170,7 +174,7 @@ def test_what_cannot_be_fetched_ends_what_is_compiled(monkeypatch: pytest.Monkey
 def test_images_that_are_there_are_not_all_that_a_cluster_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine with all images, of another user for instance: what else is needed is made before a cluster is."""
     asked: list[list[Shape]] = []
-    monkeypatch.setattr(images.sources, "prepare_sources", lambda shapes, _: asked.append(shapes))
+    monkeypatch.setattr(images.sources, "prepare_tools", lambda shapes, _: asked.append(shapes))
     _ensured(monkeypatch, _Engine(images={"node:v1-key": "b"}))
     assert asked == [[Shape()]]
 
@@ -181,9 +185,8 @@ def test_the_first_of_several_shapes_is_told(monkeypatch: pytest.MonkeyPatch) ->
     nodes = {"v1.36.4": _entry(engine), "v1.35.8": ImageEntry("node/v2", "", "node:v2-", "key", lambda *_: None)}
     shapes = [Shape.model_construct(kubernetes=version) for version in nodes]
     monkeypatch.setattr(images, "entries", lambda shape: {"node": nodes[shape.kubernetes]})
-    monkeypatch.setattr(images, "read_lock", dict)
 
-    made = ensure(engine, shapes, _QUIET)
+    made = ensure(engine, shapes, _QUIET, PullRules())
     assert (made.node, sorted(made.ids)) == ("node:v1-key", ["node:v1-key", "node:v2-key"])
 
 

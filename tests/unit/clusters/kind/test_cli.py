@@ -130,17 +130,18 @@ def test_the_volume_of_a_node_gets_the_labels(arguments: Path) -> None:
     assert words[5:] == ["--mount", mount, "--volume", "/lib/modules:/lib/modules:ro", "image"]
 
 
-def test_the_load_balancer_is_of_the_image_that_is_ready(arguments: Path) -> None:
-    """Wherever kind names its own image, to look for it or to run it, the one that was made ready is meant."""
+@pytest.mark.parametrize("image", [BALANCER, f"{BALANCER.rpartition(':')[0]}:v1.99.0"], ids=["ours", "another kind's"])
+def test_the_load_balancer_is_of_the_image_that_is_ready(arguments: Path, image: str) -> None:
+    """Wherever a kind names its own image, to look for it or to run it, the one that was made ready is meant."""
     wrapper = arguments.with_name("wrapper")
     wrapper.write_text(docker_wrapper(str(arguments), {}, "balancer:1"))
     wrapper.chmod(0o755)
     for words in (
-        ["inspect", "--type=image", BALANCER],
-        ["run", "-e", "A=b c", BALANCER, "bash", "-c", f"echo {BALANCER}"],
+        ["inspect", "--type=image", image],
+        ["run", "-e", "A=b c", image, "bash", "-c", f"echo {image}"],
     ):
         printed = subprocess.run([wrapper, *words], capture_output=True, check=True).stdout
-        assert json.loads(printed) == ["balancer:1" if word == BALANCER else word for word in words]
+        assert json.loads(printed) == ["balancer:1" if word == image else word for word in words]
 
 
 @pytest.mark.parametrize("words", [["ps", "--filter", "label=a b"], ["exec", "c", "run", "--volume", "/var"], []])

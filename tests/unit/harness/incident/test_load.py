@@ -53,7 +53,7 @@ def test_what_is_asked_for_counts_more(tmp_path: Path) -> None:
     loaded = _load(tmp_path, {"gatekeeper": "v3.20.1"}, shape={"gatekeeper": "v3.18.3", "workers": 1})
 
     assert (loaded.shape.gatekeeper, loaded.shape.workers) == ("v3.20.1", 1)
-    with pytest.raises(BadScenario, match=r"options: gatekeeper: Gatekeeper v9.9.9 has no recipe"):
+    with pytest.raises(BadScenario, match=r"options: gatekeeper: Gatekeeper v9.9.9 cannot be run"):
         _load(tmp_path, {"gatekeeper": "v9.9.9"})
 
 

@@ -1,0 +1,68 @@
+"""Plan: where each image and tool of a run will come from, before anything is downloaded, built or touched."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from chaos_harness.clusters.images import golang, tool_sources
+from chaos_harness.clusters.images.catalogue import ImageEntry
+from chaos_harness.clusters.images.pull_rules import PullRules
+from chaos_harness.clusters.images.pulling import host
+from chaos_harness.clusters.images.tool_sources import TOOLS
+
+__all__ = ["image_supply", "lacks", "tool_supply"]
+
+
+@dataclass(frozen=True)
+class Supply:
+    """Where one image or tool comes from, in words; `there` if nothing has to be fetched or built for it.
+
+    `possible` is whether there is any source at all, `pulled` the registry on which alone it depends, if it does.
+    """
+
+    name: str
+    words: str
+    there: bool = False
+    possible: bool = True
+    pulled: str = ""
+
+
+def image_supply(entry: ImageEntry, rules: PullRules, held: Callable[[ImageEntry], bool]) -> Supply:
+    """Return where the image of `entry` comes from; `held` says whether the engine holds it."""
+    if held(entry):
+        return Supply(entry.lock, "in the engine", there=True)
+    known, missing = rules.known(entry.lock), lacks([entry])
+    otherwise = f"cannot be built here: {'; '.join(missing)}" if missing else "built from source if that fails"
+    if known or not rules.only_locked:
+        asked = rules.asked(known or entry.published)
+        words = f"pulled: {asked}" if known else f"pulled by its tag, {asked}, whose digest is recorded"
+        return Supply(entry.lock, f"{words} ({otherwise})", pulled=host(asked) if missing else "")
+    if missing:
+        return Supply(entry.lock, f"not in the lock, and {otherwise}", possible=False)
+    return Supply(entry.lock, "built from source, since it is not in the lock")
+
+
+def tool_supply(name: str) -> Supply:
+    """Return where kind or helm comes from on this machine."""
+    missing: list[str] = []
+    source = next(tool_sources.find_sources(TOOLS[name], missing), None)
+    if source is None:
+        return Supply(name, f"not to be had: {'; '.join(missing)}", possible=False)
+    return Supply(name, source.words, there=source.origin in ("PATH", "cache"))
+
+
+def lacks(entries: Iterable[ImageEntry]) -> list[str]:
+    """Return what this machine lacks to build these images, a line for each; what was built before lacks nothing."""
+    missing = {artefact.name for entry in entries for artefact in entry.artefacts if not artefact.folder.is_dir()}
+    packed = {name for name in missing if name.endswith("-rootfs")}
+    compiled = {name for name in missing - packed if not name.startswith("gatekeeper-source-")}
+    problems = []
+    if compiled and (problem := golang.missing(golang.GO_SOURCES / "tools", golang.GO_STEADY)):
+        problems.append(problem)
+    if packed and not shutil.which("mmdebstrap"):
+        if not shutil.which("apt-get"):
+            problems.append("no mmdebstrap, and no apt-get that could install it")
+        elif os.geteuid() != 0:
+            problems.append("no mmdebstrap, and only root can install it")
+    return problems

@@ -1,0 +1,128 @@
+"""Pulling: pulls one image, shows how many layers are there, and says in one line why it failed."""
+
+import json
+import os
+import re
+import tempfile
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.errors import DeadlineExceeded
+from chaos_harness.clusters.images.pull_rules import MIRROR, PullRules
+from chaos_harness.clusters.terminal.escape import escape_controls, last_line
+from chaos_harness.clusters.terminal.progress import Progress, ProgressStep
+
+__all__ = ["PullProblem", "host", "pull"]
+
+Cause = Literal["absent", "broken off", "changed", "disk", "limited", "other", "refused", "unreachable"]
+
+_HUB = "docker.io/"
+_SECONDS = 900.0
+"""For a node image of 1.2 GB on a slow line; an engine gives up on a silent registry after 15 to 25 s."""
+
+_SHOW_EVERY_SECONDS = 0.5
+_MOST_OUTPUT_BYTES = 1 << 20
+_SHORT = 300
+_LAYER = re.compile(r"^([0-9a-f]{12}): (.+)$", re.MULTILINE)
+_THERE = ("Pull complete", "Already exists", "Download complete")
+_CAUSES: Mapping[Cause, str] = {
+    "changed": "verification failed for digest|unexpected commit digest|does not match digest|digest mismatch",
+    "disk": "no space left|disk quota",
+    "limited": "toomanyrequests|rate limit",
+    "broken off": "unexpected EOF|connection reset|broken pipe|short read|unexpected end",
+    "unreachable": "no such host|server misbehaving|connection refused|timeout|timed out|unreachable|no route",
+    "refused": "unauthorized|denied|forbidden|authentication required",
+    "absent": "manifest unknown|not found|no such manifest|name unknown",
+}
+"""What docker says for each cause, in the order in which they are looked for; docker has words only, no values."""
+
+
+@dataclass(frozen=True)
+class PullProblem:
+    """Why an image cannot be pulled from `asked`, by cause and in docker's words."""
+
+    asked: str
+    cause: Cause
+    words: str
+
+    def __str__(self) -> str:
+        return f"{self.asked} cannot be pulled: {self.words}; {self._advice}"
+
+    @property
+    def _advice(self) -> str:
+        return {
+            "absent": f"`docker manifest inspect {self.asked}` asks again",
+            "broken off": f"`docker pull {self.asked}` tries again",
+            "changed": "what is served there is not what the lock names, and is not used",
+            "disk": "`docker system df` shows what takes the disk",
+            "limited": f"`docker login` raises the limit, or `export {MIRROR}=HOST:PORT` asks a mirror of docker.io",
+            "refused": f"`docker login {host(self.asked)}` gives access",
+            "unreachable": f"`export {MIRROR}=HOST:PORT` asks a mirror of docker.io",
+            "other": f"`docker pull {self.asked}` shows all of it",
+        }[self.cause]
+
+
+def host(reference: str) -> str:
+    """Return the registry of an image reference that names it."""
+    return reference.partition("/")[0]
+
+
+def pull(engine: Engine, reference: str, rules: PullRules, progress: Progress) -> str | PullProblem:
+    """Pull `reference`, by digest or by tag, and return it by its digest, or why it cannot be pulled.
+
+    It is tried once. The engine keeps no part of a broken pull under a name.
+    """
+    asked, deadline = rules.asked(reference), Deadline.after(_SECONDS, f"the pull of {reference}")
+    try:
+        with progress.step(f"pull {asked}") as step:
+            words = _pull(engine, asked, deadline, step)
+    except DeadlineExceeded as error:
+        return PullProblem(asked, "broken off", str(error))
+    if words:
+        return PullProblem(asked, _cause(words), escape_controls(words, most=_SHORT))
+    if "@" in reference:
+        return reference
+    repository = asked.rpartition(":")[0].removeprefix(_HUB).removeprefix("library/")
+    inspect = ["image", "inspect", "--format", "{{json .RepoDigests}}", asked]
+    for digest in json.loads(engine.run(inspect, deadline).stdout) or ():
+        name, _, checksum = str(digest).partition("@")
+        if name.removeprefix(_HUB).removeprefix("library/") == repository:
+            return f"{reference.rpartition(':')[0]}@{checksum}"
+    return PullProblem(asked, "other", "the engine tells no digest of it")
+
+
+def _pull(engine: Engine, asked: str, deadline: Deadline, step: ProgressStep) -> str:
+    """Pull an image; return what docker says if it cannot, else ""."""
+    done = threading.Event()
+    with tempfile.TemporaryFile("w+b") as output:
+        teller = threading.Thread(target=_show_layers, args=(output.fileno(), step, done), daemon=True)
+        teller.start()
+        try:
+            answer = engine.run(["pull", asked], deadline, stdout=output, check=False)
+        finally:
+            done.set()
+            teller.join()
+    return (last_line(answer.stderr) or f"docker ended with status {answer.returncode}") if answer.returncode else ""
+
+
+def _cause(words: str) -> Cause:
+    for cause, form in _CAUSES.items():
+        if re.search(form, words, re.IGNORECASE):
+            return cause
+    return "other"
+
+
+def _show_layers(output: int, step: ProgressStep, done: threading.Event) -> None:
+    while not done.wait(_SHOW_EVERY_SECONDS):
+        step.detail = layers(os.pread(output, _MOST_OUTPUT_BYTES, 0).decode(errors="replace"))
+
+
+def layers(output: str) -> str:
+    """Return how many layers are there, by what docker printed so far; "" before it knows of any."""
+    states = dict(_LAYER.findall(output))
+    there = sum(state in _THERE for state in states.values())
+    return f"{there} of {len(states)} layers" if states else ""

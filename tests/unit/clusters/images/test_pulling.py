@@ -1,0 +1,294 @@
+"""Pulls: from where, by what, what a failure is told as, and what is never taken instead."""
+
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from chaos_harness.clusters import images
+from chaos_harness.clusters.errors import BadScenario, ImageUnavailable
+from chaos_harness.clusters.images import ensure, first_seen, golang, plan, pulling
+from chaos_harness.clusters.images.catalogue import ImageEntry
+from chaos_harness.clusters.images.plan import image_supply
+from chaos_harness.clusters.images.pull_rules import MIRROR, PullRules
+from chaos_harness.clusters.images.pulling import PullProblem
+from chaos_harness.clusters.images.resolve import LocalImage, pull
+from chaos_harness.clusters.images.store import Artefact
+from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.progress import Progress
+from tests.fakes.engine import FakeEngine
+
+_OLD, _NEW = "1" * 64, "2" * 64
+_REFERENCE = f"docker.io/acme/tool@sha256:{_OLD}"
+_TAG = "docker.io/acme/tool:v1"
+_QUIET = Progress.quiet()
+
+
+@dataclass(frozen=True)
+class _Engine(FakeEngine):
+    """Pulls what is `published`, name → digest; else it says `refusal`."""
+
+    names_held: dict[str, str] = field(default_factory=dict)
+    published: dict[str, str] = field(default_factory=dict)
+    refusal: str = "manifest unknown"
+    did: list[str] = field(default_factory=list)
+
+    def _answer(self, words: list[str]) -> Completed:
+        name = words[-1]
+        if words[:2] == ["image", "inspect"] and "RepoDigests" in words[3]:
+            repository = name.rpartition(":")[0].removeprefix("docker.io/")
+            return Completed(f'["elsewhere/x@sha256:{_NEW}", "{repository}@sha256:{self.names_held[name]}"]', "", 0)
+        if words[:2] == ["image", "inspect"]:
+            return Completed(self.names_held.get(name, ""), "", 0 if name in self.names_held else 1)
+        self.did.append(" ".join(words))
+        if words[0] == "pull" and name not in self.published:
+            return Completed("", f"using default tag\nError response from daemon: {self.refusal}", 1)
+        if words[0] == "pull":
+            digest = self.published[name]
+            self.names_held.update(
+                {name: digest, f"{name.partition('@')[0].removesuffix(':v1')}@sha256:{digest}": digest}
+            )
+        if words[0] == "tag":
+            self.names_held[name] = self.names_held[words[1]]
+        return Completed("", "", 0)
+
+
+@pytest.fixture(autouse=True)
+def _places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.delenv(MIRROR, raising=False)
+    monkeypatch.setattr(images.sources, "prepare_tools", lambda *_: None)
+    monkeypatch.setattr(images.sources, "prepare_releases", lambda *_: None)
+
+
+def _entry(*artefacts: Artefact, name: str = "tool") -> ImageEntry:
+    return ImageEntry(f"{name}/v1", f"docker.io/acme/{name}:v1", f"{name}:v1-", "key", lambda *_: None, artefacts)
+
+
+def test_without_a_digest_the_tag_is_pulled_and_its_digest_kept() -> None:
+    """What the tag was first is what it is from then on, whatever the tag says later; a line tells so."""
+    engine, stream = _Engine(published={_TAG: _OLD}), io.StringIO()
+
+    held = pull(engine, _entry(), PullRules(), Progress(stream))
+    assert held == LocalImage("tool:v1-111111111111", _OLD, "pulled")
+    assert engine.did == [f"pull {_TAG}", f"tag {_REFERENCE} tool:v1-111111111111"]
+    assert f"tool/v1 was in no lock: from now on it is {_REFERENCE}" in stream.getvalue()
+
+    moved = _Engine(published={_TAG: _NEW, _REFERENCE: _OLD})
+    assert pull(moved, _entry(), PullRules(), _QUIET) == held
+    assert moved.did[0] == f"pull {_REFERENCE}"
+
+
+def test_a_locked_run_takes_nothing_at_first_sight() -> None:
+    """Neither by the tag, nor by what another run has recorded."""
+    first_seen.compare({"tool/v1": _REFERENCE})
+    engine = _Engine(published={_TAG: _OLD, _REFERENCE: _OLD})
+
+    assert pull(engine, _entry(), PullRules(only_locked=True), _QUIET) is None
+    assert engine.did == []
+
+
+def test_the_lock_goes_before_what_was_seen_first() -> None:
+    """A newer lock corrects a record."""
+    first_seen.compare({"tool/v1": _REFERENCE})
+    assert PullRules({"tool/v1": "locked"}).known("tool/v1") == "locked"
+    assert PullRules().known("tool/v1") == _REFERENCE
+
+
+@pytest.mark.parametrize(
+    ("mirror", "asked"),
+    [
+        ("", _REFERENCE),
+        ("127.0.0.1:5000", f"127.0.0.1:5000/acme/tool@sha256:{_OLD}"),
+        ("mirror.example/hub/", f"mirror.example/hub/acme/tool@sha256:{_OLD}"),
+    ],
+)
+def test_a_mirror_is_asked_by_the_same_digest(monkeypatch: pytest.MonkeyPatch, mirror: str, asked: str) -> None:
+    """The image has the same name as without the mirror, since its content is the same."""
+    monkeypatch.setenv(MIRROR, mirror)
+    engine, rules = _Engine(published={asked: _OLD}), PullRules({"tool/v1": _REFERENCE}, PullRules.read().mirror)
+
+    assert pull(engine, _entry(), rules, _QUIET) == LocalImage("tool:v1-111111111111", _OLD, "pulled")
+    assert engine.did == [f"pull {asked}", f"tag {asked} tool:v1-111111111111"]
+
+
+def test_what_a_mirror_showed_first_is_recorded_as_docker_io() -> None:
+    """The record is the same for whoever has no mirror, or another one."""
+    engine = _Engine(published={"m:5000/acme/tool:v1": _OLD})
+
+    pull(engine, _entry(), PullRules(mirror="m:5000"), _QUIET)
+    assert first_seen.read() == {"tool/v1": _REFERENCE}
+
+
+@pytest.mark.parametrize(
+    ("reference", "asked"),
+    [
+        ("acme/tool:v1", "m/acme/tool:v1"),
+        (f"tool@sha256:{_OLD}", f"m/library/tool@sha256:{_OLD}"),
+        ("docker.io/library/tool:1", "m/library/tool:1"),
+        ("ghcr.io/acme/tool:v1", "ghcr.io/acme/tool:v1"),
+        ("localhost/tool:1", "localhost/tool:1"),
+        ("host:5000/tool:1", "host:5000/tool:1"),
+    ],
+)
+def test_a_mirror_stands_for_docker_io_alone(reference: str, asked: str) -> None:
+    """Also where a reference does not name it; other registries are asked themselves."""
+    assert PullRules(mirror="m").asked(reference) == asked
+
+
+@pytest.mark.parametrize("mirror", ["https://mirror.example", "mirror example", "-x", "M.example", "a:b", "m/../n/"])
+def test_a_mirror_that_is_no_address_is_refused(monkeypatch: pytest.MonkeyPatch, mirror: str) -> None:
+    """Before anything is asked."""
+    monkeypatch.setenv(MIRROR, mirror)
+    with pytest.raises(BadScenario, match=r"CHAOS_MIRROR: expected HOST\[:PORT\]\[/PATH\]"):
+        PullRules.read()
+
+
+@pytest.mark.parametrize(
+    ("refusal", "cause", "advice"),
+    [
+        ("manifest for x not found: manifest unknown", "absent", "`docker manifest inspect "),
+        ("dial tcp: lookup registry: no such host", "unreachable", "CHAOS_MIRROR"),
+        ("net/http: request canceled (Client.Timeout exceeded while awaiting headers)", "unreachable", "CHAOS_MIRROR"),
+        ("toomanyrequests: You have reached your pull rate limit", "limited", "`docker login`"),
+        ("pull access denied, repository does not exist", "refused", "`docker login docker.io`"),
+        ("unexpected EOF", "broken off", "`docker pull "),
+        ("write /var/lib/docker: no space left on device", "disk", "`docker system df`"),
+        ("tls: failed to verify certificate: x509: signed by unknown authority", "other", "`docker pull "),
+    ],
+)
+def test_a_pull_that_fails_says_why_and_what_to_type(refusal: str, cause: str, advice: str) -> None:
+    """In one line, and nothing is tried again or by the tag."""
+    engine = _Engine(published={_TAG: _NEW}, refusal=refusal)
+    problem = pull(engine, _entry(), PullRules({"tool/v1": _REFERENCE}), _QUIET)
+
+    assert isinstance(problem, PullProblem)
+    assert (problem.cause, problem.asked) == (cause, _REFERENCE)
+    assert str(problem).startswith(f"{_REFERENCE} cannot be pulled: Error response from daemon: {refusal}; ")
+    assert advice in str(problem)
+    assert "\n" not in str(problem)
+    assert engine.did == [f"pull {_REFERENCE}"]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        f"manifest verification failed for digest sha256:{_OLD}",
+        f"filesystem layer verification failed for digest sha256:{_OLD}",
+        f"failed commit on ref: unexpected commit digest sha256:{_NEW}, expected sha256:{_OLD}: failed precondition",
+    ],
+)
+def test_another_content_than_the_lock_names_is_refused(refusal: str) -> None:
+    """Neither the tag nor a build stands in for it: somebody changes what is served."""
+    engine = _Engine(published={_TAG: _NEW}, refusal=refusal)
+    with pytest.raises(ImageUnavailable, match="is not what the lock names, and is not used"):
+        pull(engine, _entry(), PullRules({"tool/v1": _REFERENCE}), _QUIET)
+    assert engine.did == [f"pull {_REFERENCE}"]
+
+
+def test_a_record_that_differs_is_refused_and_stays() -> None:
+    """The line names both, and the command that forgets the first."""
+    first_seen.compare({"a/v1": _REFERENCE})
+    with pytest.raises(
+        ImageUnavailable, match=rf"a/v1: expected {_REFERENCE}, as when it was seen first, found d@.*sed"
+    ):
+        first_seen.compare({"b/v1": _REFERENCE, "a/v1": f"d@sha256:{_NEW}"})
+    assert first_seen.read() == {"a/v1": _REFERENCE}
+
+
+def test_layers_are_counted() -> None:
+    """By the last state of each layer."""
+    printed = (
+        "v1: Pulling from acme/tool\n0123456789ab: Pulling fs layer\n0123456789ac: Already exists\n"
+        "0123456789ab: Download complete\n0123456789ad: Waiting\n"
+    )
+    assert pulling.layers(printed) == "2 of 3 layers"
+    assert pulling.layers("v1: Pulling from acme/tool\n") == ""
+
+
+def _ensured(monkeypatch: pytest.MonkeyPatch, engine: _Engine, stream: io.StringIO, *entries: ImageEntry) -> None:
+    monkeypatch.setattr(
+        images, "entries", lambda _: {"node": entries[0], **{str(at): e for at, e in enumerate(entries)}}
+    )
+    ensure(engine, Shape(), Progress(stream), PullRules({"tool/v1": _REFERENCE}))
+
+
+def test_a_registry_that_does_not_answer_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine waits for it 15 to 25 s, for each image anew."""
+    monkeypatch.setattr(plan, "lacks", lambda _: [])
+    engine, stream = _Engine(refusal="lookup docker.io: no such host"), io.StringIO()
+    _ensured(monkeypatch, engine, stream, _entry(), _entry(name="other"))
+
+    assert engine.did == [f"pull {_REFERENCE}"]
+    lines = stream.getvalue().splitlines()
+    assert f"   plan: tool/v1: pulled: {_REFERENCE} (built from source if that fails)" in lines
+    assert sum("cannot be pulled" in line for line in lines) == 1
+
+
+def test_what_can_neither_be_pulled_nor_built_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With all images, before anything is built, the reasons for both, and what to type."""
+    built = Artefact("kubernetes-v1", "1", lambda *_: pytest.fail("built"))
+    monkeypatch.setattr(golang, "missing", lambda *_: "no go on PATH")
+    with pytest.raises(ImageUnavailable) as refused:
+        _ensured(monkeypatch, _Engine(), io.StringIO(), _entry(built), _entry(built, name="other"))
+
+    lines = str(refused.value).splitlines()
+    assert [line.partition(":")[0] for line in lines[:4:2]] == ["tool/v1", "other/v1"]
+    assert lines[1] == lines[3] == "  and it cannot be built here: no go on PATH"
+    assert "manifest unknown" in lines[0]
+    assert "doctor" in lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("names", "root", "there", "lacking"),
+    [
+        (
+            ("kubernetes-v1", "node-rootfs"),
+            False,
+            ("apt-get",),
+            ["no go", "no mmdebstrap, and only root can install it"],
+        ),
+        (("node-rootfs",), True, ("apt-get",), []),
+        (("node-rootfs",), True, (), ["no mmdebstrap, and no apt-get that could install it"]),
+        (("node-rootfs",), False, ("mmdebstrap",), []),
+        (("gatekeeper-source-v1",), False, (), []),
+    ],
+)
+def test_what_a_machine_lacks_to_build(
+    monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], root: bool, there: tuple[str, ...], lacking: list[str]
+) -> None:
+    """It is known before hours of building, and what was built before lacks nothing."""
+    monkeypatch.setattr(golang, "missing", lambda *_: "no go")
+    monkeypatch.setattr("shutil.which", lambda name: name if name in there else None)
+    monkeypatch.setattr("os.geteuid", lambda: 0 if root else 1000)
+    artefacts = [Artefact(name, "1", lambda *_: None) for name in names]
+    assert plan.lacks([_entry(*artefacts)]) == lacking
+    for artefact in artefacts:
+        artefact.folder.mkdir(parents=True)
+    assert plan.lacks([_entry(*artefacts)]) == []
+
+
+@pytest.mark.parametrize(
+    ("rules", "held", "words", "possible"),
+    [
+        (PullRules(), True, "in the engine", True),
+        (
+            PullRules({"tool/v1": _REFERENCE}, "m"),
+            False,
+            f"pulled: m/acme/tool@sha256:{_OLD} (cannot be built here: x)",
+            True,
+        ),
+        (PullRules(), False, f"pulled by its tag, {_TAG}, whose digest is recorded (cannot be built here: x)", True),
+        (PullRules(only_locked=True), False, "not in the lock, and cannot be built here: x", False),
+    ],
+)
+def test_the_plan_names_the_source(
+    monkeypatch: pytest.MonkeyPatch, rules: PullRules, held: bool, words: str, possible: bool
+) -> None:
+    """And what is left if that fails."""
+    monkeypatch.setattr(plan, "lacks", lambda _: ["x"])
+    supply = image_supply(_entry(), rules, lambda _: held)
+    assert (supply.words, supply.possible, supply.there) == (words, possible, held)
