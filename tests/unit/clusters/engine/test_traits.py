@@ -167,6 +167,7 @@ def test_another_machine_is_told_in_one_line(system: str, processor: str, said: 
 def test_nothing_is_connected_to_on_another_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """One line, and no traceback of a file that is not there."""
     monkeypatch.setattr(platform, "system", lambda: "Darwin")
+    monkeypatch.setattr(private_engine, "start", lambda *_: pytest.fail("an engine is started"))
     with pytest.raises(EngineUnavailable, match="needs Linux, this is Darwin"):
         engines.connect(layout=Layout("chaos-unit", tmp_path / "data", tmp_path / "run"))
     assert list(tmp_path.iterdir()) == []
