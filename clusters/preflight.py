@@ -15,7 +15,7 @@ from typing import Literal
 from chaos_harness.clusters import images
 from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.engine import Engine, find, packages
+from chaos_harness.clusters.engine import Engine, EngineTraits, engine_choice, find, packages, users_problem
 from chaos_harness.clusters.engine.host_quirks import HostQuirks
 from chaos_harness.clusters.errors import BadScenario, ChaosError, EngineUnavailable
 from chaos_harness.clusters.garbage import list_garbage
@@ -25,6 +25,8 @@ from chaos_harness.clusters.images.pull_rules import MIRROR, PullRules
 from chaos_harness.clusters.images.pulling import host
 from chaos_harness.clusters.images.resolve import find as find_image
 from chaos_harness.clusters.images.tool_sources import TOOLS
+from chaos_harness.clusters.machine import supported
+from chaos_harness.clusters.machine.memory import MEMINFO, available_mib
 from chaos_harness.clusters.machine.paths import cache_dir
 from chaos_harness.clusters.machine.process import run
 from chaos_harness.clusters.shape import Shape
@@ -59,6 +61,7 @@ class Finding:
 def examine() -> list[Finding]:
     """Run all checks and return the findings; a check that fails is a finding, too. Nothing is started or changed."""
     looks: dict[str, tuple[str, Callable[[], list[Finding]]]] = {
+        "machine": ("uname -sm", lambda: [machine()]),
         "memory": ("free -m", lambda: [memory(Shape())]),
         "disk": ("df -h", lambda: [disk(cache_dir())]),
         "image registries": (f"curl -I https://{_HUB_SERVER}/v2/", _registries),
@@ -85,20 +88,56 @@ def _registry_url(name: str) -> str:
     return f"{scheme}://{_HUB_SERVER if name == _HUB else name}/v2/"
 
 
-def engine(answering: Engine | None) -> Finding:
-    """Check the engine that answers, or whether one can be started."""
+def engine(answering: Engine | None, choice: str = "auto", problem: str = "") -> Finding:
+    """Check the engine that answers, or whether one can be started; `problem` is why the user's cannot be used."""
     if answering:
         whose = "private" if answering.private else "yours"
         return Finding("engine", "ok", f"Docker {answering.version} at {answering.host} ({whose})")
-    missing = ", ".join(packages.missing())
+    missing, none = ", ".join(packages.missing()), problem or "none answers"
+    if choice == "system":
+        return Finding("engine", "bad", none, "make `docker info` work (`sudo systemctl start docker`)")
     if os.geteuid() != 0:
         remedy = "start your Docker engine (`sudo systemctl start docker`) or run as root"
-        return Finding("engine", "bad", "none answers, and only root can start a private one", remedy)
+        return Finding("engine", "bad", f"{none}; only root can start a private one", remedy)
     if missing and not shutil.which("apt-get"):
         remedy = "install Docker as https://docs.docker.com/engine/install/ says, and start it"
-        return Finding("engine", "bad", f"none answers; to start one, {missing} must be installed", remedy)
+        return Finding("engine", "bad", f"{none}; to start one, {missing} must be installed", remedy)
     how = f"after the installation of {missing}" if missing else "with the installed programs"
-    return Finding("engine", "ok", f"none answers; a run starts a private one, {how}")
+    return Finding("engine", "ok", f"{none}; a run starts a private one, {how}")
+
+
+def machine(system: str | None = None, processor: str | None = None) -> Finding:
+    """Check whether the harness runs on this kernel and processor."""
+    system, processor = system or platform.system(), processor or platform.machine()
+    if problem := supported.refusal(system, processor):
+        return Finding("machine", "bad", problem)
+    untried = "" if processor == supported.PROCESSORS[0] else ", which has not been tried"
+    return Finding("machine", "warn" if untried else "ok", f"{system} on {processor}{untried}")
+
+
+def traits(told: EngineTraits) -> list[Finding]:
+    """Report what is unusual about an engine, and what works on it and what does not."""
+    findings = []
+    if not told.of_this_kernel:
+        seen = f"the engine runs on another kernel ({told.kernel}) with {told.memory_mib} MiB of memory"
+        findings.append(Finding("virtual machine", "warn", f"{seen}: memory and limits told here are this machine's"))
+    if told.rootless:
+        seen = "clusters come up as kind's page on rootless engines says; throttling needs the cpu controller delegated"
+        findings.append(Finding("rootless", "warn", seen, "https://kind.sigs.k8s.io/docs/user/rootless/"))
+    if told.remaps_users:
+        seen = "userns-remap is on; nodes run without it, as kind asks for"
+        findings.append(Finding("user namespaces", "warn", seen, "switch userns-remap off if no node starts"))
+    if told.selinux:
+        findings.append(Finding("SELinux", "ok", "on; no file of the host is in a container that it confines"))
+    if told.snap:
+        seen = "snap hides folders whose names begin with a dot from the engine, and nodes need files in them"
+        remedy = "export XDG_STATE_HOME=$HOME/chaos-state XDG_CACHE_HOME=$HOME/chaos-cache"
+        findings.append(Finding("snap", "warn", seen, remedy))
+    if told.firewall == "nftables":
+        seen = "the engine writes nftables rules, which kind's nodes do not read: names of containers do not resolve"
+        findings.append(Finding("firewall", "bad", seen, 'set "firewall-backend": "iptables" in daemon.json'))
+    store = "containerd's" if told.containerd_store else "Docker's own"
+    return [*findings, Finding("image store", "ok", store)]
 
 
 def capabilities(quirks: HostQuirks, *, private: bool) -> Finding:
@@ -133,12 +172,11 @@ def inotify(quirks: HostQuirks) -> Finding:
     return Finding("inotify", "warn", f"{seen}: little for more than three nodes", " && ".join(commands))
 
 
-def memory(shape: Shape, meminfo: Path = Path("/proc/meminfo")) -> Finding:
+def memory(shape: Shape, meminfo: Path = MEMINFO) -> Finding:
     """Check whether a cluster of `shape` fits into the free memory."""
-    if not meminfo.exists():
+    free = available_mib(meminfo)
+    if free is None:
         return Finding("memory", "ok", "not visible from here")
-    fields = dict(line.split(":") for line in meminfo.read_text().splitlines())
-    free = int(fields["MemAvailable"].split()[0]) // 1024
     seen = f"{free} MiB free; a cluster of {shape.nodes} nodes takes {shape.memory_mib}"
     if free < shape.memory_mib:
         return Finding("memory", "bad", seen, f"end other programs, `{command_line('gc')}`, or choose fewer --workers")
@@ -265,7 +303,10 @@ def _engine() -> list[Finding]:
         return [Finding("engine", "bad", str(error)), cgroups(quirks), inotify(quirks)]
     quirks = answering.quirks if answering else HostQuirks.detect()
     host = [capabilities(quirks, private=answering is None or answering.private), cgroups(quirks), inotify(quirks)]
-    return [engine(answering), *host, *([leftovers(answering)] if answering else [])]
+    if answering:
+        return [engine(answering), *host, *traits(answering.traits), leftovers(answering)]
+    choice = engine_choice()
+    return [engine(None, choice, "" if choice == "private" else users_problem()), *host]
 
 
 def _look_safely(name: str, look: Callable[[], list[Finding]], by_hand: str) -> list[Finding]:

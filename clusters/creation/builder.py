@@ -19,9 +19,10 @@ from chaos_harness.clusters.garbage import Owner
 from chaos_harness.clusters.gatekeeper import install
 from chaos_harness.clusters.gatekeeper.certificate import prepare_certificate
 from chaos_harness.clusters.images import Images
+from chaos_harness.clusters.kind.archive import import_image
 from chaos_harness.clusters.kind.cli import CERTS_DIRECTORY, KindCli, configuration
 from chaos_harness.clusters.kind.logs import collect_logs
-from chaos_harness.clusters.kind.node_files import NODE_FILES
+from chaos_harness.clusters.kind.node_files import NODE_FILES, POD_SUBNET, SERVICE_SUBNET
 from chaos_harness.clusters.machine.background import BackgroundTask
 from chaos_harness.clusters.machine.removal import remove_folder
 from chaos_harness.clusters.registry.container import Registry, hosts_toml, node_address, start_registry
@@ -152,7 +153,9 @@ class ClusterBuilder:
         self._directory.mkdir(parents=True, mode=0o700)
         if self._shape.registry:
             Login.make(self._directory)
-        self._subnet = create_network(self._engine, self.name, self._labels, self._deadline)
+        self._subnet = create_network(
+            self._engine, self.name, self._labels, self._deadline, avoid=(POD_SUBNET, SERVICE_SUBNET)
+        )
 
     def _start_registry(self) -> None:
         if self._images.registry is None:
@@ -219,7 +222,7 @@ class ClusterBuilder:
     def _load(self) -> None:
         nodes = self.cluster.nodes()
         for name, image in self._gatekeeper_images().items():
-            self.kind.load(image, nodes, self._deadline)
+            import_image(self._engine, image, nodes, self._deadline)
             tag = ["ctr", "--namespace", "k8s.io", "images", "tag", f"docker.io/{image}", f"docker.io/{name}"]
             for node in nodes:
                 self.cluster.exec(node, tag, self._deadline)

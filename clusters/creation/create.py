@@ -14,6 +14,7 @@ from chaos_harness.clusters.garbage import Owner
 from chaos_harness.clusters.images import Images
 from chaos_harness.clusters.kind.cli import KindCli
 from chaos_harness.clusters.kind.logs import LogKeeper, likely_cause
+from chaos_harness.clusters.machine.memory import available_mib
 from chaos_harness.clusters.machine.removal import remove_folder
 from chaos_harness.clusters.machine.scratch import hold_folder
 from chaos_harness.clusters.machine.signals import defer_interrupts
@@ -24,7 +25,6 @@ from chaos_harness.clusters.terminal.progress import Progress
 __all__ = ["create", "delete"]
 
 _DELETE_SECONDS, _KIND_SECONDS, _LOGS_SECONDS, _ABANDON_SECONDS = 120.0, 120.0, 180.0, 75.0
-_MEMINFO = Path("/proc/meminfo")
 
 
 def create(
@@ -47,7 +47,7 @@ def create(
     Raises BadScenario (not enough memory, or Gatekeeper cannot start), ClusterUnavailable with the action's name and
     the folder of the logs, EngineUnavailable if the engine stopped answering.
     """
-    _require_memory(shape)
+    _require_memory(engine, shape)
     if not shape.registry and shape.gatekeeper and shape.install == "manifest":
         raise BadScenario(
             f"shape {shape.slug}: the manifest's imagePullPolicy is Always, so Gatekeeper never starts without a "
@@ -89,10 +89,10 @@ def delete(cluster: Cluster) -> None:
     remove_folder(cluster.directory)
 
 
-def _require_memory(shape: Shape) -> None:
-    lines = dict(line.split(":", 1) for line in _MEMINFO.read_text(encoding="ascii").splitlines())
-    free = int(lines["MemAvailable"].split()[0]) // 1024
-    if free < shape.memory_mib:
+def _require_memory(engine: Engine, shape: Shape) -> None:
+    """Raise BadScenario if the shape does not fit; of another kernel, such as Docker Desktop's, only all is known."""
+    free = available_mib() if engine.traits.of_this_kernel else engine.traits.memory_mib or None
+    if free is not None and free < shape.memory_mib:
         raise BadScenario(
             f"shape {shape.slug} needs about {shape.memory_mib} MiB of memory, {free} MiB are available: "
             f"use fewer workers (--workers), or free some; `{command_line('gc')}` removes what dead runs hold"

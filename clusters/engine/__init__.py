@@ -5,7 +5,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,16 +16,32 @@ from chaos_harness.clusters.engine import claims, guard, packages, private_engin
 from chaos_harness.clusters.engine.dialogue import Dialogue, start_dialogue
 from chaos_harness.clusters.engine.host_quirks import HostQuirks
 from chaos_harness.clusters.engine.layout import Layout
+from chaos_harness.clusters.engine.traits import EngineTraits
 from chaos_harness.clusters.errors import BadScenario, CommandFailed, EngineUnavailable
-from chaos_harness.clusters.machine import process
+from chaos_harness.clusters.machine import process, supported
 from chaos_harness.clusters.machine.owner import Owner
 from chaos_harness.clusters.machine.process import Completed
 from chaos_harness.clusters.terminal.progress import Progress
 
-__all__ = ["CHOICES", "Engine", "HostQuirks", "Layout", "connect", "find", "stop_private"]
+__all__ = [
+    "CHOICES",
+    "Engine",
+    "EngineTraits",
+    "HostQuirks",
+    "Layout",
+    "connect",
+    "engine_choice",
+    "find",
+    "stop_private",
+    "users_problem",
+]
 
 CHOICES = ("auto", "system", "private")
 _CLI_SECONDS = 30
+
+_NOT_THE_USERS = (("DOCKER_DEFAULT_PLATFORM", ""), ("DOCKER_CONTENT_TRUST", ""))
+"""Settings of the user's docker that no command of ours may have: images are of the engine's own platform, and those
+that are built here are signed by nobody, so that docker would look elsewhere for what the engine holds."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +61,7 @@ class Engine:
     """What its commands need in their environment besides DOCKER_HOST."""
     id: str = ""
     """The engine's own ID, the same at every address; "" if it does not report one."""
+    traits: EngineTraits = field(default_factory=EngineTraits)
 
     def client(self, timeout: float = 60) -> Any:
         """Return a new docker.DockerClient whose requests time out after `timeout` seconds; the caller closes it.
@@ -134,7 +151,9 @@ def connect(
     Raises BadScenario (unknown choice), EngineUnavailable (with the commands to type), also if an engine runs but does
     not answer: another engine would not help a machine that is too busy.
     """
-    word, layout = _engine_choice(choice), layout or Layout.default()
+    word, layout = engine_choice(choice), layout or Layout.default()
+    if problem := supported.refusal():
+        raise EngineUnavailable(problem)
     owner = owner or _this_process()
     users = None if word == "private" else _find_user_engine(layout)
     if users and users.version:
@@ -143,8 +162,8 @@ def connect(
         return engine
     if users and (word == "system" or users.silent):
         raise EngineUnavailable(
-            f"expected your Docker engine at {users.host} to answer: {users.problem}; make `docker info` work "
-            "(`systemctl start docker`), or let the harness start one of its own: CHAOS_ENGINE=private"
+            f"your Docker engine at {users.host} cannot be used: {users.problem}; make `docker info` work "
+            "(`systemctl start docker`), or let the harness start one of its own, as root: CHAOS_ENGINE=private"
         )
     answered: list[Engine] = []
 
@@ -168,12 +187,18 @@ def find(choice: str | None = None, layout: Layout | None = None) -> Engine | No
 
     Raises BadScenario (unknown choice), EngineUnavailable if an engine runs but does not answer: it is not absent.
     """
-    word, layout = _engine_choice(choice), layout or Layout.default()
+    word, layout = engine_choice(choice), layout or Layout.default()
     if word != "private" and (users := _find_user_engine(layout)).version:
         return _system(users)
     if word != "private" and users.silent:
         raise EngineUnavailable(f"your Docker engine at {users.host} cannot be used: {users.problem}")
     return _private(layout) if word != "system" and private_engine.answers_in_time(layout) else None
+
+
+def users_problem(layout: Layout | None = None) -> str:
+    """Return where the user's engine is expected and why it cannot be used, in one line; "" if it can be."""
+    users = _find_user_engine(layout or Layout.default())
+    return f"yours at {users.host} cannot be used: {users.problem}" if users.problem else ""
 
 
 def stop_private(
@@ -199,7 +224,8 @@ def _this_process() -> Owner:
     return Owner.mine()
 
 
-def _engine_choice(choice: str | None) -> str:
+def engine_choice(choice: str | None = None) -> str:
+    """Return which engine is wanted: `choice`, else $CHAOS_ENGINE, else "auto"; raise BadScenario for another word."""
     word = choice or os.environ.get("CHAOS_ENGINE") or "auto"
     if word not in CHOICES:
         raise BadScenario(f"engine {word!r} (--engine or CHAOS_ENGINE): expected one of {', '.join(CHOICES)}")
@@ -223,28 +249,44 @@ def _system(users: user_engine.SystemEngine) -> Engine:
         )
     deadline = Deadline.after(_CLI_SECONDS, "docker to say whether it has buildx")
     buildx = process.run([cli, "buildx", "version"], deadline, check=False).returncode == 0
-    settings = () if buildx else (("DOCKER_BUILDKIT", "0"),)
-    return Engine(users.host, False, users.version, _quirks(users.host), cli, settings, users.id)
+    settings = _NOT_THE_USERS if buildx else (*_NOT_THE_USERS, ("DOCKER_BUILDKIT", "0"))
+    quirks = _quirks(users.host, users.traits)
+    return Engine(users.host, False, users.version, quirks, cli, settings, users.id, users.traits)
 
 
-def _quirks(host: str) -> HostQuirks:
-    """Return what is unusual about the host of the user's engine; of another machine or kernel nothing is known."""
-    if pid := user_engine.listener(host):
-        return HostQuirks.detect(pid)
-    return HostQuirks.of_unseen() if user_engine.listens_in_other_namespace(host) else HostQuirks()
+def _quirks(host: str, traits: EngineTraits) -> HostQuirks:
+    """Return what is unusual about the host of the user's engine.
+
+    What listens there may only pass requests on, as Docker Desktop's does: of another kernel nothing is known but what
+    the engine reports. Its word on cgroups counts in any case.
+    """
+    if not traits.of_this_kernel:
+        quirks = HostQuirks()
+    elif pid := user_engine.listener(host):
+        quirks = HostQuirks.detect(pid)
+    else:
+        quirks = HostQuirks.of_unseen() if user_engine.listens_in_other_namespace(host) else HostQuirks()
+    return replace(quirks, cgroup_v1=traits.cgroup_version == 1) if traits.cgroup_version else quirks
 
 
 def _private(layout: Layout) -> Engine:
     settings = (
         ("DOCKER_CONFIG", str(layout.cli_config)),
         ("DOCKER_BUILDKIT", "0"),
+        *_NOT_THE_USERS,
         *((name, "") for name in ("DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_API_VERSION")),
     )
     pid = user_engine.listener(layout.host)
     engine = Engine(layout.host, True, "", HostQuirks.detect(pid or "self"), "docker", settings)
     with closing(engine.client()) as client:
-        version, id_ = str(client.version()["Version"]), str(client.info().get("ID") or "")
-    return replace(engine, version=version, id=id_, cli=_working_client(replace(engine, version=version)))
+        version, info = client.version(), client.info()
+    engine = replace(
+        engine,
+        version=str(version["Version"]),
+        id=str(info.get("ID") or ""),
+        traits=EngineTraits.of(version, info),
+    )
+    return replace(engine, cli=_working_client(engine))
 
 
 def _working_client(engine: Engine) -> str:

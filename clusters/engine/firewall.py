@@ -20,7 +20,7 @@ from chaos_harness.clusters.errors import EngineUnavailable
 from chaos_harness.clusters.machine import traces
 from chaos_harness.clusters.machine.process import run
 
-__all__ = ["allow", "free_pool", "remove"]
+__all__ = ["POOLS", "allow", "free_pool", "host_routes", "remove"]
 
 POOLS = ("10.213.0.0/16", "172.29.0.0/16", "192.168.224.0/19", "198.18.0.0/15")
 """Candidate ranges; none overlaps with the defaults of Docker, kind or Kubernetes."""
@@ -45,11 +45,7 @@ def free_pool(routes: Path = Path("/proc/net/route"), rules: str | None = None) 
     if rules is None:
         rules = run(["iptables", "-w", "30", "-t", "nat", "-S"], Deadline.after(_SECONDS, "iptables")).stdout
     taken = [ipaddress.IPv4Network(network, strict=False) for network in _MASQUERADED.findall(rules)]
-    for line in routes.read_text().splitlines()[1:]:
-        fields = line.split()
-        address, mask = (int.from_bytes(bytes.fromhex(word), "little") for word in (fields[1], fields[7]))
-        if mask:
-            taken.append(ipaddress.IPv4Network((address, mask.bit_count())))
+    taken += host_routes(routes)
     for pool in POOLS:
         if not any(ipaddress.IPv4Network(pool).overlaps(network) for network in taken):
             return pool
@@ -57,6 +53,17 @@ def free_pool(routes: Path = Path("/proc/net/route"), rules: str | None = None) 
         f"expected one of the ranges {', '.join(POOLS)} to be free for containers; routes or rules overlap all: "
         "`ip route` and `iptables -t nat -S` show them"
     )
+
+
+def host_routes(routes: Path = Path("/proc/net/route")) -> list[ipaddress.IPv4Network]:
+    """Return the networks that this host has routes to, the default route left out."""
+    networks = []
+    for line in routes.read_text().splitlines()[1:]:
+        fields = line.split()
+        address, mask = (int.from_bytes(bytes.fromhex(word), "little") for word in (fields[1], fields[7]))
+        if mask:
+            networks.append(ipaddress.IPv4Network((address, mask.bit_count())))
+    return networks
 
 
 def allow(layout: Layout, pool: str) -> None:

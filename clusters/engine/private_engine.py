@@ -57,7 +57,7 @@ def answers(layout: Layout) -> bool:
     if not seen and not _runs_in_other_namespace(layout):
         return False
     try:
-        with closing(docker.DockerClient(base_url=layout.host, version="1.24", timeout=_PING_SECONDS)) as client:
+        with closing(docker.DockerClient(base_url=layout.host, timeout=_PING_SECONDS)) as client:
             return bool(client.ping())
     except (DockerException, OSError):  # requests' errors are OSErrors
         return False
@@ -231,6 +231,7 @@ def _daemon_config(layout: Layout, quirks: HostQuirks) -> dict[str, object]:
 
     containerd's address must be set: otherwise dockerd uses the system's if its socket exists. There is no default
     bridge: no container of ours uses it, and docker0 may be the user's. The module firewall says why iptables is off.
+    Images stay in Docker's own store, as in all versions before 29: there an image has the same ID everywhere.
     """
     config: dict[str, object] = {
         "data-root": str(layout.docker_root),
@@ -243,6 +244,7 @@ def _daemon_config(layout: Layout, quirks: HostQuirks) -> dict[str, object]:
         "cgroup-parent": f"/{layout.name}",
         "bridge": "none",
         "iptables": False,
+        "features": {"containerd-snapshotter": False},
         "default-address-pools": [{"base": _pool(layout), "size": 24}],
         "userland-proxy": True,
         "live-restore": False,

@@ -6,7 +6,7 @@ import shutil
 import socket
 import struct
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import docker
@@ -14,6 +14,7 @@ from docker.errors import DockerException
 from urllib3.exceptions import TimeoutError as HTTPTimeout
 
 from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine.traits import EngineTraits
 from chaos_harness.clusters.errors import CommandFailed, DeadlineExceeded
 from chaos_harness.clusters.machine.process import run
 
@@ -35,6 +36,7 @@ class SystemEngine:
     id: str = ""
     silent: bool = False
     """Whether something listens there that does not answer: an engine that is too busy is not absent."""
+    traits: EngineTraits = field(default_factory=EngineTraits)
 
 
 def find() -> SystemEngine:
@@ -49,7 +51,11 @@ def find() -> SystemEngine:
         if url.scheme == "unix":
             _connect(url.path)
         with closing(docker.from_env(timeout=_BUSY_SECONDS, environment={**os.environ, "DOCKER_HOST": host})) as client:
-            return SystemEngine(host, str(client.version()["Version"]), id=str(client.info().get("ID") or ""))
+            version, info = client.version(), client.info()
+            traits = EngineTraits.of(version, info)
+            if problem := traits.refusal:
+                return SystemEngine(host, problem=problem, traits=traits)
+            return SystemEngine(host, str(version["Version"]), id=str(info.get("ID") or ""), traits=traits)
     except (DockerException, OSError) as error:  # requests' errors are OSErrors
         return SystemEngine(host, problem=f"it does not answer: {error}", silent=_is_timeout(error))
 

@@ -17,12 +17,18 @@ __all__ = ["LogKeeper", "collect_logs", "likely_cause"]
 
 _SECONDS = 120.0
 
+_NO_REJECT = (
+    "the kernel of the engine has no iptables target REJECT, without which no kubelet starts here and no kube-proxy "
+    "works: `modprobe ipt_REJECT`; on RHEL and its relatives first `dnf install kernel-modules-extra`"
+)
+
 _CAUSES = {
     "inotify_init: too many open files": (
         "inotify instances are used up: `sysctl fs.inotify.max_user_instances=1024`, or fewer clusters at once"
     ),
     "port is already allocated": "another program took the port in this moment: run it again",
     "address already in use": "another program took the port in this moment: run it again",
+    "Extension REJECT revision 0 not supported, missing kernel module": _NO_REJECT,
     "no space left on device": f"a disk is full: `docker system df`, `{command_line('gc')}`",
     "failed to pull image": (
         f"an image is not here and cannot be pulled: `{command_line('doctor')}` tells what is reachable"

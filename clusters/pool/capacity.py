@@ -1,23 +1,20 @@
 """Capacity: whether this machine has memory for one more frozen cluster, and idle cores to create one meanwhile."""
 
 import os
-from pathlib import Path
 
+from chaos_harness.clusters.machine.memory import available_mib
 from chaos_harness.clusters.shape import Shape
 
 __all__ = ["memory_refusal", "processor_refusal"]
 
-_MEMINFO = Path("/proc/meminfo")
 _RESERVE_MIB = 2048
 _MAKING_CORES = 2.0
 
 
 def memory_refusal(shape: Shape) -> str | None:
     """Return why there is no memory to keep a cluster of `shape` beside a working one, or None."""
-    lines = dict(line.split(":", 1) for line in _MEMINFO.read_text(encoding="ascii").splitlines())
-    free = int(lines["MemAvailable"].split()[0]) // 1024
-    wanted = shape.memory_mib + _RESERVE_MIB
-    return None if free >= wanted else f"{free} MiB of memory are available, {wanted} MiB should be"
+    free, wanted = available_mib(), shape.memory_mib + _RESERVE_MIB
+    return None if free is None or free >= wanted else f"{free} MiB of memory are available, {wanted} MiB should be"
 
 
 def processor_refusal() -> str | None:

@@ -35,8 +35,8 @@ DOWN_FILE = "/down"
 
 _PORT = 5000
 _STORAGE = "/var/lib/registry"
-_CONFIGURATION = "/etc/docker/registry/config.yml"
-_HTPASSWD = "/etc/docker/registry/htpasswd"
+_CONFIGURATION = "/chaos-registry.yml"
+_HTPASSWD = "/chaos-registry.htpasswd"
 _REFUSED = 401
 _PUSH_SECONDS = 300.0
 _START_SECONDS = 30.0
@@ -163,7 +163,9 @@ def start_registry(
     """Start the registry container `name` at its fixed address in `network`, and wait until it answers.
 
     It is published on one port of loopback, which it keeps when it is stopped and started. It serves only clients with
-    the password of `login`. Raises ClusterUnavailable, CommandFailed.
+    the password of `login`. Its files are copied into it: a mount of them could not be read where SELinux or
+    userns-remap is on. Its log is a file of the engine, whatever log driver that has for other containers: it is
+    evidence. Raises ClusterUnavailable, CommandFailed.
     """
     configuration, htpasswd = directory / "registry.yml", directory / "registry.htpasswd"
     configuration.write_text(registry_configuration(), encoding="utf-8")
@@ -173,11 +175,12 @@ def start_registry(
         placed = ["--network", network, "--ip", address, "--publish", f"{LOOPBACK}:{port}:{_PORT}"]
         # Distribution 3 sends traces to a collector on localhost unless it is configured not to.
         quiet = ["--env", "OTEL_TRACES_EXPORTER=none"]
-        mounts = {configuration: _CONFIGURATION, htpasswd: _HTPASSWD}
-        files = [word for source, path in mounts.items() for word in ("--volume", f"{source}:{path}:ro")]
-        files += ["--mount", volume_argument(_STORAGE, labels)]
-        arguments = ["--detach", "--name", name, *label_arguments(labels), *placed, *quiet, *files]
-        engine.run(["run", *arguments, image, "serve", _CONFIGURATION], deadline)
+        kept = ["--mount", volume_argument(_STORAGE, labels), "--log-driver", "json-file"]
+        arguments = ["--name", name, *label_arguments(labels), *placed, *quiet, *kept]
+        engine.run(["create", *arguments, image, "serve", _CONFIGURATION], deadline)
+        for source, path in ((configuration, _CONFIGURATION), (htpasswd, _HTPASSWD)):
+            engine.run(["cp", source, f"{name}:{path}"], deadline)
+        engine.run(["start", name], deadline)
     registry = Registry.at(engine, name, port=port, address=address, gateway=gateway(subnet), login=login)
     return _wait_until_answering(registry, deadline)
 

@@ -104,6 +104,7 @@ class FakeEngine(Engine):
             "network create": self._create_network,
             "volume create": self._create_volume,
             "run": self._run_container,
+            "create": self._run_container,
         }
 
     def _tell(self, call: Call) -> Completed:
@@ -116,6 +117,8 @@ class FakeEngine(Engine):
                     refuse(1, f"open {call.value('--input')}: no such file or directory")
             case "exec" | "logs" | "commit":
                 self._named("container", call.words[0])
+            case "cp":
+                self._named("container", call.words[1].partition(":")[0])
             case "start" | "stop" | "restart" | "pause" | "unpause":
                 for name in call.words:
                     self._named("container", name)

@@ -89,6 +89,13 @@ def _parsed(
 
 _DOCKER = {
     "commit": _form("--change=", 1, 2),
+    "cp": _form("", 2),
+    "create": _form(
+        "--name= --label= --network= --ip= --publish= --env= --mount= --log-driver=",
+        1,
+        inf,
+        ends=True,
+    ),
     "exec": _form("--interactive --detach", 2, inf, ends=True),
     "image inspect": _form("--format=", 1, inf),
     "images": _form("--all --quiet --no-trunc --filter= --format="),
@@ -115,6 +122,7 @@ _DOCKER = {
         inf,
         ends=True,
     ),
+    "save": _form("", 1, inf),
     "start": _form("", 1, inf),
     "stop": _form("--time=", 1, inf),
     "tag": _form("", 2),

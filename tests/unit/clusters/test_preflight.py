@@ -1,6 +1,7 @@
 """Tests of clusters.preflight: what each look makes of real and of made-up machines."""
 
 import dataclasses
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from chaos_harness.clusters import preflight
-from chaos_harness.clusters.engine import Engine, HostQuirks, packages
+from chaos_harness.clusters.engine import Engine, EngineTraits, HostQuirks, packages
 from chaos_harness.clusters.images import plan
 from chaos_harness.clusters.images.pull_rules import MIRROR
 from chaos_harness.clusters.machine.owner import PREFIX, Owner
@@ -154,3 +155,43 @@ def test_what_a_collection_would_leave_is_no_leftover(monkeypatch: pytest.Monkey
     assert preflight.leftovers(engine).state == "ok"
     engine.add("container", "left", dataclasses.replace(Owner.mine("s"), start="1").labels())
     assert preflight.leftovers(engine).seen == "1 of runs that have ended: container left"
+
+
+def test_why_the_users_engine_cannot_be_used_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It is not dropped for what a run would do instead; where the user's is demanded, that is bad."""
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody.sock")
+    monkeypatch.setattr(preflight, "find", lambda: None)
+    for choice, state in (("auto", "ok" if os.geteuid() == 0 else "bad"), ("system", "bad")):
+        monkeypatch.setenv("CHAOS_ENGINE", choice)
+        first = preflight._engine()[0]
+        assert (first.name, first.state) == ("engine", state)
+        assert f"yours at unix://{tmp_path}/nobody.sock cannot be used" in first.seen
+    monkeypatch.setenv("CHAOS_ENGINE", "private")
+    assert "nobody.sock" not in preflight._engine()[0].seen
+
+
+@pytest.mark.parametrize(
+    ("traits", "findings"),
+    [
+        (EngineTraits(), {"image store": "ok"}),
+        (EngineTraits(containerd_store=True, selinux=True), {"SELinux": "ok", "image store": "ok"}),
+        (EngineTraits(rootless=True, cgroup_version=2), {"rootless": "warn", "image store": "ok"}),
+        (EngineTraits(remaps_users=True, snap=True), {"user namespaces": "warn", "snap": "warn", "image store": "ok"}),
+        (EngineTraits(firewall="nftables"), {"firewall": "bad", "image store": "ok"}),
+        (EngineTraits(kernel="6.12-linuxkit", memory_mib=4096), {"virtual machine": "warn", "image store": "ok"}),
+    ],
+)
+def test_what_is_unusual_about_an_engine_is_a_finding(traits: EngineTraits, findings: dict[str, str]) -> None:
+    """What does not work, or was not tried, comes with what to do about it."""
+    seen = preflight.traits(traits)
+    assert {finding.name: finding.state for finding in seen} == findings
+    assert all(finding.remedy for finding in seen if finding.name in ("rootless", "snap", "firewall"))
+
+
+@pytest.mark.parametrize(
+    ("system", "processor", "state"),
+    [("Linux", "x86_64", "ok"), ("Linux", "aarch64", "warn"), ("Linux", "riscv64", "bad"), ("Darwin", "arm64", "bad")],
+)
+def test_a_machine_is_supported_untried_or_neither(system: str, processor: str, state: str) -> None:
+    """What no node image is for, or what is no Linux, is bad."""
+    assert preflight.machine(system, processor).state == state

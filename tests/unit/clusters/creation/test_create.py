@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from chaos_harness.clusters.cluster import Cluster
-from chaos_harness.clusters.creation import create as creation
 from chaos_harness.clusters.creation.builder import ClusterBuilder, _ready_nodes
 from chaos_harness.clusters.creation.create import create, delete
+from chaos_harness.clusters.engine import EngineTraits
 from chaos_harness.clusters.errors import (
     BadScenario,
     ClusterUnavailable,
@@ -26,6 +26,7 @@ from chaos_harness.clusters.garbage import Owner
 from chaos_harness.clusters.images import Images
 from chaos_harness.clusters.kind.logs import LogKeeper
 from chaos_harness.clusters.known_versions import DEFAULT_KUBERNETES
+from chaos_harness.clusters.machine import memory
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 from tests.fakes.engine import FakeEngine
@@ -121,7 +122,7 @@ def test_an_action_that_fails_ends_kind_first(monkeypatch: pytest.MonkeyPatch, t
     kind.write_text(f"#!/bin/sh\nsleep 30\ntouch {done}\n")
     kind.chmod(0o755)
     monkeypatch.setattr("chaos_harness.clusters.kind.cli.tool", lambda _: kind)
-    engine = FakeEngine(errors={"run": "no space left on device"})
+    engine = FakeEngine(errors={"create": "no space left on device"})
     with pytest.raises(ClusterUnavailable, match="could not start the registry"):
         bring_up(engine)
     assert not [thread for thread in threading.enumerate() if thread.name == "kind"]
@@ -134,7 +135,7 @@ def kind_at_work(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEngine]:
     monkeypatch.setattr("chaos_harness.clusters.creation.builder._ABANDON_SECONDS", 0.2)
     over = threading.Event()
     monkeypatch.setattr("chaos_harness.clusters.kind.cli.KindCli.create", lambda *_: over.wait(30))
-    yield FakeEngine(errors={"run": "no space left on device"})
+    yield FakeEngine(errors={"create": "no space left on device"})
     over.set()
 
 
@@ -148,7 +149,7 @@ def test_kind_that_does_not_end_is_told(kind_at_work: FakeEngine) -> None:
 def test_kind_that_does_not_end_after_an_interrupt_is_told(kind_at_work: FakeEngine) -> None:
     """An interrupt goes on as it came, so that the terminal is told."""
     stream = io.StringIO()
-    kind_at_work.errors["run"] = KeyboardInterrupt()
+    kind_at_work.errors["create"] = KeyboardInterrupt()
     owner = Owner.mine("r")
     with pytest.raises(KeyboardInterrupt):
         create(kind_at_work, _IMAGES, Shape(), owner, owner.claim(), Progress(stream))
@@ -159,7 +160,7 @@ def test_a_mistake_of_ours_beside_other_actions_is_told(monkeypatch: pytest.Monk
     """What the thread of kind raised, and is no failure of kind's, stands beside the action that failed."""
     monkeypatch.setattr("chaos_harness.clusters.kind.cli.KindCli.create", lambda *_: dict[str, int]()["port"])
     with pytest.raises(ClusterUnavailable, match=r"(?s)could not start the registry.*\nkind: KeyError\('port'\)"):
-        bring_up(FakeEngine(errors={"run": "no space left on device"}))
+        bring_up(FakeEngine(errors={"create": "no space left on device"}))
 
 
 def test_a_cluster_without_gatekeeper_is_ready_with_its_nodes() -> None:
@@ -169,7 +170,7 @@ def test_a_cluster_without_gatekeeper_is_ready_with_its_nodes() -> None:
 
 def test_a_failed_action_names_itself_and_where_the_logs_are(tmp_path: Path) -> None:
     """The error says which action failed, why, and where the kept logs lie."""
-    engine = FakeEngine(errors={"run": "no space left on device"})
+    engine = FakeEngine(errors={"create": "no space left on device"})
     with pytest.raises(ClusterUnavailable) as caught:
         bring_up(engine, logs=LogKeeper(tmp_path / "kept"))
     assert "could not start the registry" in str(caught.value)
@@ -180,7 +181,7 @@ def test_a_failed_action_names_itself_and_where_the_logs_are(tmp_path: Path) -> 
 
 def test_a_failed_creation_removes_what_it_made(tmp_path: Path) -> None:
     """Network and private files of the cluster are gone."""
-    engine = FakeEngine(errors={"run": "no space left on device"})
+    engine = FakeEngine(errors={"create": "no space left on device"})
     with pytest.raises(ClusterUnavailable):
         bring_up(engine)
     assert [command for command in engine.asked if command.startswith("network rm id-")]
@@ -189,7 +190,7 @@ def test_a_failed_creation_removes_what_it_made(tmp_path: Path) -> None:
 
 def test_a_failed_creation_that_is_to_be_kept_removes_nothing(tmp_path: Path) -> None:
     """With keep the network and the files stay, and the error says what removes them."""
-    engine = FakeEngine(errors={"run": "no space left on device"})
+    engine = FakeEngine(errors={"create": "no space left on device"})
     with pytest.raises(ClusterUnavailable, match=r"nox -s gc -- --all"):
         bring_up(engine, keep=True)
     assert (len(engine.names()), len(list(tmp_path.rglob("registry.yml")))) == (1, 1)
@@ -198,7 +199,7 @@ def test_a_failed_creation_that_is_to_be_kept_removes_nothing(tmp_path: Path) ->
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt(), SystemExit(143)])
 def test_an_interrupt_removes_what_was_made_and_goes_on(interrupt: BaseException) -> None:
     """Ctrl-C and SIGTERM are passed on after the removal, not turned into an error of ours."""
-    engine = FakeEngine(errors={"run": interrupt})
+    engine = FakeEngine(errors={"create": interrupt})
     with pytest.raises(type(interrupt)):
         bring_up(engine)
     assert engine.names() == []
@@ -206,21 +207,21 @@ def test_an_interrupt_removes_what_was_made_and_goes_on(interrupt: BaseException
 
 def test_an_engine_that_went_away_is_told_as_such() -> None:
     """When the engine does not answer any more there is nothing to remove now, and gc is named."""
-    engine = FakeEngine(errors={"run": "Cannot connect to the Docker daemon", "version": "Cannot connect"})
+    engine = FakeEngine(errors={"create": "Cannot connect to the Docker daemon", "version": "Cannot connect"})
     with pytest.raises(EngineUnavailable, match=r"(?s)could not start the registry.*does not answer.*nox -s gc"):
         bring_up(engine)
 
 
 def test_an_engine_that_hangs_is_told_as_such() -> None:
     """An engine that takes longer than it may is away, too."""
-    engine = FakeEngine(errors={"run": DeadlineExceeded("hung"), "version": DeadlineExceeded("hung")})
+    engine = FakeEngine(errors={"create": DeadlineExceeded("hung"), "version": DeadlineExceeded("hung")})
     with pytest.raises(EngineUnavailable):
         bring_up(engine)
 
 
 def test_a_removal_that_fails_does_not_hide_the_failure(tmp_path: Path) -> None:
     """The first error stays the first line, what is left follows."""
-    engine = FakeEngine(errors={"run": "broken", "network rm id-": "stuck"})
+    engine = FakeEngine(errors={"create": "broken", "network rm id-": "stuck"})
     with pytest.raises(ClusterUnavailable, match=r"(?s)could not start the registry.*cannot be removed: stuck"):
         bring_up(engine)
 
@@ -231,7 +232,7 @@ def test_a_shape_that_does_not_fit_into_memory_is_refused_before_anything_is_mad
     """Needed and available memory are told, and the engine was not asked for anything."""
     meminfo = tmp_path / "meminfo"
     meminfo.write_text("MemTotal: 4000000 kB\nMemAvailable: 1048576 kB\n")
-    monkeypatch.setattr(creation, "_MEMINFO", meminfo)
+    monkeypatch.setattr(memory, "MEMINFO", meminfo)
     engine = FakeEngine()
     with pytest.raises(BadScenario, match=r"needs about \d+ MiB of memory, 1024 MiB are available.*nox -s gc"):
         bring_up(engine)
@@ -248,7 +249,7 @@ def test_a_manifest_without_a_registry_is_refused_before_anything_is_made() -> N
 
 def test_what_is_made_carries_the_owner_and_the_way_back() -> None:
     """Labels of the network name run, process, cluster, shape and private directory."""
-    engine = FakeEngine(errors={"run": "broken"})
+    engine = FakeEngine(errors={"create": "broken"})
     with pytest.raises(ClusterUnavailable):
         bring_up(engine, keep=True)
     (network,) = engine.things.values()
@@ -292,7 +293,7 @@ def test_what_cannot_be_removed_keeps_its_journal(monkeypatch: pytest.MonkeyPatc
 
 def test_logs_that_no_disk_takes_keep_nothing_from_being_removed(tmp_path: Path) -> None:
     """The failure and what was lost are told, and what was made is gone."""
-    engine = FakeEngine(errors={"run": "broken"})
+    engine = FakeEngine(errors={"create": "broken"})
     (tmp_path / "kept").touch()
     with pytest.raises(ClusterUnavailable, match=r"(?s)could not start the registry.*without: .*kept"):
         bring_up(engine, logs=LogKeeper(tmp_path / "kept"))
@@ -307,7 +308,7 @@ def test_an_interrupt_while_a_failure_is_told_comes_after_the_removal(monkeypatc
         return []
 
     monkeypatch.setattr("chaos_harness.clusters.creation.builder.ClusterBuilder.collect_logs", interrupted)
-    engine = FakeEngine(errors={"run": "broken"})
+    engine = FakeEngine(errors={"create": "broken"})
     with pytest.raises(KeyboardInterrupt):
         bring_up(engine)
     assert engine.names() == []
@@ -325,3 +326,13 @@ def test_deleting_leaves_nothing_of_the_cluster(monkeypatch: pytest.MonkeyPatch,
     (directory / "kubeconfig").touch()
     delete(Cluster("one", Shape(), engine, directory / "kubeconfig", "one", None, "r", directory))
     assert (engine.names(), directory.exists()) == (["two", "two-worker"], False)
+
+
+def test_of_another_kernel_all_memory_is_what_is_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Docker Desktop's virtual machine may have less than this machine has free, or this one may not say."""
+    monkeypatch.setattr(memory, "MEMINFO", tmp_path / "none")
+    desktop = EngineTraits(kernel="6.12-linuxkit", memory_mib=1024)
+    with pytest.raises(BadScenario, match="1024 MiB are available"):
+        bring_up(FakeEngine(traits=desktop))
+    with pytest.raises(ClusterUnavailable, match="could not start the registry"):
+        bring_up(FakeEngine(errors={"create": "broken"}))

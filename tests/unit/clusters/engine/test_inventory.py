@@ -2,13 +2,14 @@
 
 import csv
 import socket
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.engine import ports
+from chaos_harness.clusters.engine import firewall, ports
 from chaos_harness.clusters.engine.inventory import (
     EngineObject,
     inventory,
@@ -146,6 +147,23 @@ def test_a_subnet_that_somebody_else_has_just_taken_is_asked_for_anew(soon: Dead
     refused: list[Any] = []
     assert create_network(Contested(), "c", _OURS, soon) == "10.9.8.0/24"
     assert len(refused) == 1
+
+
+@pytest.mark.parametrize("avoid", ["10.9.0.0/16", "10.9.8.0/25"])
+def test_a_subnet_that_pods_or_services_have_is_not_taken(
+    soon: Deadline, avoid: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nodes reject what goes to these ranges, so they would not reach each other; routes of this host count as well."""
+    monkeypatch.setattr(firewall, "host_routes", lambda: [IPv4Network("10.213.0.0/24")])
+    engine = FakeEngine()
+    assert create_network(engine, "c", _OURS, soon, avoid=(avoid, "10.213.1.0/24")) == "10.213.2.0/24"
+    assert "--subnet 10.213.2.0/24 --gateway 10.213.2.1 " in engine.asked[-1]
+
+
+def test_an_engine_whose_ranges_all_overlap_is_told(soon: Deadline) -> None:
+    """There is no network without a subnet."""
+    with pytest.raises(ClusterUnavailable, match=r"its ranges are among 0\.0\.0\.0/0"):
+        create_network(FakeEngine(), "c", _OURS, soon, avoid=("0.0.0.0/0",))
 
 
 def test_a_network_that_cannot_be_had_is_told(soon: Deadline) -> None:

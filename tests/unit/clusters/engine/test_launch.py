@@ -12,6 +12,7 @@ import pytest
 
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import cleanup, firewall, host_changes, limits, packages, private_engine, processes
+from chaos_harness.clusters.engine.host_quirks import HostQuirks
 from chaos_harness.clusters.engine.layout import Layout
 from chaos_harness.clusters.errors import EngineUnavailable, HarnessError
 
@@ -115,3 +116,10 @@ def test_an_engines_data_that_another_user_made_is_refused(layout: Layout, monke
     os.chown(layout.data, 65534, 65534)
     with pytest.raises(HarnessError, match=rf"{layout.data}: .* found one of user 65534, .*`rm -rf "):
         private_engine._start(layout)
+
+
+def test_images_stay_in_dockers_own_store(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new Docker 29 would give an image another ID than every engine before it."""
+    monkeypatch.setattr(firewall, "free_pool", lambda: "10.213.0.0/16")
+    configuration = private_engine._daemon_config(layout, HostQuirks())
+    assert configuration["features"] == {"containerd-snapshotter": False}

@@ -55,3 +55,10 @@ def test_a_known_cause_is_told_with_its_cure(tmp_path: Path) -> None:
     assert cause is not None
     assert cause.startswith(f"{log} says")
     assert "sysctl fs.inotify.max_user_instances" in cause
+
+
+def test_a_kernel_without_reject_is_told(tmp_path: Path) -> None:
+    """Kind only says that it timed out: kubelet never started, since a rule before it failed."""
+    said = "iptables v1.8.11 (nf_tables): Warning: Extension REJECT revision 0 not supported, missing kernel module?"
+    (tmp_path / "journal.log").write_text(f"c-worker iptables[211]: {said}\n")
+    assert "kernel-modules-extra" in (likely_cause(tmp_path) or "")

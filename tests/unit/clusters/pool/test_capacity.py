@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from chaos_harness.clusters.machine import memory
 from chaos_harness.clusters.pool import capacity
 from chaos_harness.clusters.shape import Shape
 
@@ -15,7 +16,7 @@ def test_a_frozen_cluster_needs_memory_beside_one_that_works(
     """Its own, and a reserve; what is there and what should be is told."""
     meminfo = tmp_path / "meminfo"
     meminfo.write_text(f"MemTotal: 1 kB\nMemAvailable: {mib * 1024} kB\n")
-    monkeypatch.setattr(capacity, "_MEMINFO", meminfo)
+    monkeypatch.setattr(memory, "MEMINFO", meminfo)
     assert capacity.memory_refusal(Shape()) == (
         None if enough else "3000 MiB of memory are available, 4748 MiB should be"
     )

@@ -118,7 +118,7 @@ def test_nodes_send_the_password_unasked(tmp_path: Path) -> None:
 def test_the_registry_asks_for_a_password() -> None:
     """Both versions of distribution have this access controller, and want a realm and a path."""
     asked = yaml.safe_load(registry_configuration())["auth"]
-    assert asked == {"htpasswd": {"realm": "chaos-harness", "path": "/etc/docker/registry/htpasswd"}}
+    assert asked == {"htpasswd": {"realm": "chaos-harness", "path": "/chaos-registry.htpasswd"}}
 
 
 def test_a_file_makes_the_registry_answer_503() -> None:
@@ -215,7 +215,10 @@ def started(engine: FakeEngine, directory: Path, login: Login) -> Registry:
 
 
 def test_a_registry_is_started_with_a_hash_of_its_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It gets the hash in a file; the password itself is in no argument, variable or label."""
+    """It gets the hash in a file of its own, of which nothing is mounted; the password is in no argument or label.
+
+    Its log is kept by the engine, whatever log driver that has for others.
+    """
     engine, login = FakeEngine(), Login.make(tmp_path)
     password = login.for_engine["password"]
     with answering(login.authorization, 401) as port:
@@ -225,9 +228,14 @@ def test_a_registry_is_started_with_a_hash_of_its_password(tmp_path: Path, monke
     assert (user, bcrypt.checkpw(password.encode(), hashed.encode())) == (login.for_engine["username"], True)
     assert hashed.startswith("$2b$04$")
     assert (registry.address_node, registry.gateway) == ("10.9.8.254:5000", "10.9.8.1")
-    (run,) = engine.asked
-    assert f"--volume {tmp_path}/registry.htpasswd:/etc/docker/registry/htpasswd:ro" in run
-    assert password not in run
+    create, *copies, start = engine.asked
+    assert ("--volume" in create, "--log-driver json-file" in create) == (False, True)
+    assert copies == [
+        f"cp {tmp_path}/registry.yml registry:/chaos-registry.yml",
+        f"cp {tmp_path}/registry.htpasswd registry:/chaos-registry.htpasswd",
+    ]
+    assert start == "start registry"
+    assert password not in create
     assert password not in repr(registry)
 
 
