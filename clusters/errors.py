@@ -64,11 +64,21 @@ class ApiRefused(HarnessError):
 
     `status` is the HTTP status, or 0 if the TLS handshake failed. `message` is the server's whole message, `brief` its
     beginning for people to read, `cause` the status with the brief message; `body` is the raw answer, None if it is not
-    text. The error's own text names the request ("GET /api/v1/nodes").
+    text. `retry_after` is for how many seconds the server asks to be left alone, None if it does not say. The error's
+    own text names the request ("GET /api/v1/nodes").
     """
 
-    def __init__(self, status: int, message: str, *, request: str = "", body: str | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        request: str = "",
+        body: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
         self.status = status
+        self.retry_after = retry_after
         self.message = message
         self.brief = message[:_BRIEF]
         self.cause = f"{int(status)} {self.brief}"
