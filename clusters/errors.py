@@ -48,7 +48,14 @@ class DeadlineExceeded(HarnessError):
 
 
 class CommandFailed(HarnessError):
-    """A command exited with a status other than 0; the message contains the end of its output."""
+    """A command exited with a status other than 0; the message contains the end of its output.
+
+    `said` is that end alone, as the program wrote it; "" if nobody kept it.
+    """
+
+    def __init__(self, message: str, *, said: str = "") -> None:
+        self.said = said
+        super().__init__(message)
 
 
 class NotOurs(HarnessError):

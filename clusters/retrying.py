@@ -30,16 +30,20 @@ def retry(
     passes: Callable[[Exception], bool],
     first: float = 0.05,
     most: float = 1.0,
-    say: Callable[[str], object] = _log.info,
+    most_attempts: int | None = None,
+    say: Callable[[str], object] | None = None,
 ) -> Outcome:
     """Return what `action` returns; do it again after an error of which `passes` says that its reason may pass.
 
     The pauses double from `first` to `most` seconds, without jitter, since few contend and runs shall be alike. A pause
     is at least `ApiRefused.retry_after`. None goes past the deadline, at which there is one last attempt: an attempt
-    that hangs is not interrupted, so `action` needs a time limit of its own. `say` gets a line before each pause and
-    after a success that took several attempts. Raises DeadlineExceeded with the last refusal, the number of attempts
-    and their seconds; every other error of `action` at once, as it is.
+    that hangs is not interrupted, so `action` needs a time limit of its own. `say` (else the log) gets a line before
+    each pause and after several attempts.
+
+    Raises DeadlineExceeded with the last refusal, the number of attempts and their seconds; the last refusal itself
+    after `most_attempts`; every other error of `action` at once, as it is.
     """
+    say = say or _log.info
     growing = wait_exponential(multiplier=first, max=most)
 
     def pause_before_next(state: RetryCallState) -> float:
@@ -51,12 +55,15 @@ def retry(
 
     def give_up(state: RetryCallState) -> NoReturn:
         refusal, spent = _refusal(state), state.seconds_since_start or 0.0
+        if refusal is not None and not deadline.expired:
+            say(f"   {deadline.what}: given up at attempt {state.attempt_number}, after {spent:.1f} s")
+            raise refusal
         raise deadline.error(f"{refusal} (attempts: {state.attempt_number}, in {spent:.1f} s)") from refusal
 
     retrying = Retrying(
         retry=retry_if_exception(lambda error: isinstance(error, Exception) and passes(error)),
         wait=pause_before_next,
-        stop=lambda _: deadline.expired,
+        stop=lambda state: deadline.expired or state.attempt_number == most_attempts,
         sleep=deadline.pause,
         before_sleep=tell,
         retry_error_callback=give_up,

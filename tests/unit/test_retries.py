@@ -13,6 +13,7 @@ _ROOT = Path(__file__).parents[2]
 _RETRYING = {
     "chaos_harness.clusters.retrying": None,
     "chaos_harness.clusters.engine.retry": None,
+    "chaos_harness.clusters.images.downloads": None,
     "chaos_harness.clusters.api.rest": ("list_objects", "read"),
 }
 """Modules that do things again, and which of their functions do; None: all of them."""
