@@ -50,11 +50,11 @@ class _NotPulled(CommandFailed):
 
 
 def _pull(engine: Engine, node: str, image: str) -> None:
-    for words in (("inspecti", "--quiet"), ("pull",)):
-        done = run_in_container(engine, node, "crictl", *words, image, ended_by="removal")
-        if done is None or done.returncode == 0:
-            return
-    raise _NotPulled(done.stderr.strip())
+    done = run_in_container(engine, node, "crictl", "inspecti", "--quiet", image, ended_by="removal")
+    if done is not None and done.returncode:
+        done = run_in_container(engine, node, "crictl", "pull", image, ended_by="removal")
+    if done is not None and done.returncode:
+        raise _NotPulled(done.stderr.strip())
 
 
 class _ImageRemoval:
