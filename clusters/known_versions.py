@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from packaging.version import Version
+
 from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.terminal.escape import escape_controls
 
@@ -41,7 +43,7 @@ _SHORT = 80
 def recipes(folder: Path = RECIPES) -> tuple[str, ...]:
     """Return the versions that have a complete recipe in `folder`, oldest first."""
     there = (place.parent for place in folder.glob("v*/go.mod") if place.with_name("go.sum").is_file())
-    return tuple(sorted((place.name for place in there if FULL.fullmatch(place.name)), key=_numbers))
+    return tuple(sorted((place.name for place in there if FULL.fullmatch(place.name)), key=Version))
 
 
 def resolve_version(given: str, there: Iterable[str]) -> str | None:
@@ -51,9 +53,9 @@ def resolve_version(given: str, there: Iterable[str]) -> str | None:
     """
     if not GIVEN.fullmatch(given):
         return None
-    numbers = _numbers(given)
-    fitting = [version for version in there if _numbers(version)[: len(numbers)] == numbers]
-    return max(fitting, key=_numbers, default=None)
+    numbers = Version(given).release
+    fitting = [version for version in there if Version(version).release[: len(numbers)] == numbers]
+    return max(fitting, key=Version, default=None)
 
 
 def refusal_message(product: str, given: str, there: Sequence[str]) -> str:
@@ -68,10 +70,6 @@ def refusal_message(product: str, given: str, there: Sequence[str]) -> str:
         return refused
     wanted = f"v{form[1]}.{form[2]}.{form[3] or 'N'}"
     return f"{refused}; `{command_line('add-kubernetes --')} {wanted} --digest sha256:…` adds one"
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in version.removeprefix("v").split("."))
 
 
 def _default() -> str:

@@ -2,21 +2,23 @@
 
 import ipaddress
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.engine.inventory import label_arguments
-from chaos_harness.clusters.errors import ClusterUnavailable, CommandFailed
+from chaos_harness.clusters.errors import ClusterUnavailable, CommandFailed, DeadlineExceeded
 from chaos_harness.clusters.machine.locking import hold_lock
+from chaos_harness.clusters.retrying import retry
 
 __all__ = ["create_network", "fixed_address", "gateway", "subnet_of"]
 
 _TAKEN = "overlap"
 """In the engine's message about a subnet that somebody else has just taken."""
 
+_FREE_SECONDS = 30.0
 _MTU = "com.docker.network.driver.mtu"
 _MASQUERADE = "com.docker.network.bridge.enable_ip_masquerade=true"
 
@@ -28,29 +30,30 @@ def create_network(engine: Engine, name: str, labels: Mapping[str, str], deadlin
     free: a temporary network finds one. Raises ClusterUnavailable if there is none.
     """
     options = ["--driver", "bridge", "--opt", _MASQUERADE, *_mtu(engine, deadline), *label_arguments(labels)]
-    last = ""
+    free = deadline.within(_FREE_SECONDS, "a free subnet")
     with hold_lock("network", deadline):
-        for _ in deadline.within(30, "a free subnet").attempts():
-            try:
-                created = engine.run(["network", "create", *options, name], deadline, check=False)
-                if created.returncode == 0:
-                    subnet = _subnet(engine, name, deadline)
-                    engine.run(["network", "rm", name], deadline)
-                    placed = ["--subnet", subnet, "--gateway", gateway(subnet)]
-                    created = engine.run(["network", "create", *options, *placed, name], deadline, check=False)
-                    if created.returncode == 0:
-                        return subnet
-            except CommandFailed as error:
-                last = str(error)
-                break
-            last = created.stderr.strip()
-            if _TAKEN not in created.stderr:
-                break
-    raise ClusterUnavailable(
-        f"expected the engine to create the network {name}: {last}\n"
-        f"`docker --host {engine.host} network ls` shows who holds the subnets, "
-        f"`{command_line('gc')}` removes those of dead runs"
-    )
+        try:
+            return retry(lambda: _create(engine, name, options, deadline), free, passes=_is_taken)
+        except (CommandFailed, DeadlineExceeded) as error:
+            raise ClusterUnavailable(
+                f"expected the engine to create the network {name}: {error}\n"
+                f"`docker --host {engine.host} network ls` shows who holds the subnets, "
+                f"`{command_line('gc')}` removes those of dead runs"
+            ) from error
+
+
+def _create(engine: Engine, name: str, options: Sequence[str], deadline: Deadline) -> str:
+    """Create the network in the subnet that the engine gives to one without a choice; return the subnet."""
+    create = ["network", "create", *options]
+    engine.run([*create, name], deadline)
+    subnet = _subnet(engine, name, deadline)
+    engine.run(["network", "rm", name], deadline)
+    engine.run([*create, "--subnet", subnet, "--gateway", gateway(subnet), name], deadline)
+    return subnet
+
+
+def _is_taken(error: Exception) -> bool:
+    return isinstance(error, CommandFailed) and _TAKEN in error.said
 
 
 def fixed_address(subnet: str) -> str:

@@ -11,6 +11,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.errors import BadScenario, CommandFailed, DeadlineExceeded
 from chaos_harness.clusters.images.catalogue import ImageEntry
+from chaos_harness.clusters.images.downloads import retry_download
 from chaos_harness.clusters.machine import bounded_files
 from chaos_harness.clusters.machine.locking import hold_lock
 from chaos_harness.clusters.terminal.escape import escape_controls, last_line
@@ -78,8 +79,8 @@ def resolve(engine: Engine, entry: ImageEntry, lock: Mapping[str, str], progress
 def find(engine: Engine, entry: ImageEntry, lock: Mapping[str, str], progress: Progress) -> LocalImage | None:
     """Return the image of `entry` if the engine holds it or can pull it by the lock; the pulled one is preferred.
 
-    A pull is tried once. If it fails for any reason, a line says so and the result is None: a digest that does not
-    match is never replaced by the tag, and the engine keeps no part of a broken pull under the image's name.
+    A pull that breaks off is tried again a few times. If it fails, a line says so and the result is None: a digest that
+    does not match is never replaced by the tag, and the engine keeps no part of a broken pull under the image's name.
     """
     held = _find_local(engine, entry, lock)
     if held or entry.lock not in lock:
@@ -116,7 +117,7 @@ def _pull(engine: Engine, entry: ImageEntry, reference: str, progress: Progress)
     name = entry.pulled(reference)
     try:
         with progress.step(f"pull {reference}"):
-            engine.run(["pull", "--quiet", reference], deadline)
+            retry_download(lambda: engine.run(["pull", "--quiet", reference], deadline), deadline, progress)
             engine.run(["tag", reference, name], deadline)
     except (CommandFailed, DeadlineExceeded) as error:
         progress.say(f"   {reference} cannot be pulled, it is built instead: {last_line(str(error))}")

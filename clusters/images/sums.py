@@ -7,11 +7,13 @@ built by itself.
 import json
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import HarnessError
+from chaos_harness.clusters.images.downloads import retry_download
 from chaos_harness.clusters.images.golang import SUMS, checksum_database
 from chaos_harness.clusters.machine.process import run
 
@@ -34,7 +36,8 @@ def write(path: Path = SUMS) -> None:
     with tempfile.TemporaryDirectory() as nowhere:
         for version in known_versions.GATEKEEPER:
             command = ["go", "mod", "download", "-json", f"{GATEKEEPER}@{version}"]
-            facts = json.loads(run(command, deadline, env=environment, cwd=Path(nowhere)).stdout)
+            ask = partial(run, command, deadline, env=environment, cwd=Path(nowhere))
+            facts = json.loads(retry_download(ask, deadline).stdout)
             lines += [f"{GATEKEEPER} {version} {facts['Sum']}", f"{GATEKEEPER} {version}/go.mod {facts['GoModSum']}"]
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 

@@ -23,7 +23,7 @@ from typing import Any
 from kubernetes.client import ApiClient
 
 from chaos_harness.clusters.api.leader_election import LEADERS, LEASES
-from chaos_harness.clusters.api.rest import request
+from chaos_harness.clusters.api.rest import read, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine.retry import retry_while_busy
@@ -111,7 +111,7 @@ def _stop_between_renewals(cluster: Cluster, judge: str, deadline: Deadline) -> 
     """
     only = {"fieldSelector": f"metadata.name={judge}"}
     with cluster.client() as api:
-        first = request(api, "GET", f"{LEASES}/{judge}")["spec"]["renewTime"]
+        first = read(api, f"{LEASES}/{judge}", deadline)["spec"]["renewTime"]
 
         def renewed(state: State) -> str | None:
             spec = _by_name(state)[judge]["spec"]
