@@ -36,10 +36,13 @@ def can_reset(deviations: Iterable[Deviation]) -> bool:
     return all(trait.namespace == NAMESPACE and trait.kind in _COVERED for trait in traits)
 
 
-def save_deployments(cluster: Cluster, directory: Path) -> None:
-    """Save Gatekeeper's Deployments as they are now; a cluster without Gatekeeper has none."""
+def save_deployments(cluster: Cluster, directory: Path, deadline: Deadline) -> None:
+    """Save Gatekeeper's Deployments as they are now; a cluster without Gatekeeper has none.
+
+    Raises ApiRefused, ApiUnreachable, DeadlineExceeded.
+    """
     with cluster.client() as api:
-        deployments = request(api, "GET", DEPLOYMENTS)["items"]
+        deployments = read(api, DEPLOYMENTS, deadline)["items"]
     (directory / _FILE).write_text(
         json.dumps([_as_applied(deployment) for deployment in deployments]), encoding="utf-8"
     )

@@ -33,18 +33,20 @@ def delete(
     undo_by_kubectl(engine, control_plane, others, *words, seconds=_PATIENCE_SECONDS + 10)
 
 
-def put(cluster: Cluster, undos: Undos, item: Mapping[str, Any], deadline: Deadline) -> None:
+def put(cluster: Cluster, undos: Undos, manifest: Mapping[str, Any], deadline: Deadline) -> None:
     """Apply one object, after the undo that deletes it is journaled.
 
     Retries for 10 s, because the kind may be too new for the API server, or the object for a webhook. Raises
     PreparationFailed with the refusal if it is refused all the time; DeadlineExceeded; and BadScenario, before anything
     is done, for a name that would be an option or a path.
     """
-    problems = [f"{item['kind']} {'.'.join(place)}: {words}" for place, words in object_names.manifest_problems(item)]
+    problems = [
+        f"{manifest['kind']} {'.'.join(place)}: {words}" for place, words in object_names.manifest_problems(manifest)
+    ]
     if problems:
         raise BadScenario(problems)
-    metadata = item["metadata"]
-    version, kind, name = item["apiVersion"], item["kind"], metadata["name"]
+    metadata = manifest["metadata"]
+    version, kind, name = manifest["apiVersion"], manifest["kind"], metadata["name"]
     group, _, number = version.rpartition("/")
     place = {"namespace": metadata["namespace"]} if "namespace" in metadata else {}
     undos.register(
@@ -58,7 +60,7 @@ def put(cluster: Cluster, undos: Undos, item: Mapping[str, Any], deadline: Deadl
     part = deadline.within(_REFUSED_SECONDS, f"{kind} {name} to be applied")
     with cluster.client() as api:
         try:
-            retry(lambda: apply(api, [item], deadline), part, passes=_may_pass)
+            retry(lambda: apply(api, [manifest], deadline), part, passes=_may_pass)
         except DeadlineExceeded as error:
             if not isinstance(error.__cause__, ApiRefused):
                 raise
