@@ -47,16 +47,20 @@ class Deadline:
         if self.expired:
             raise self.error(last_seen)
 
-    def attempts(self, first: float = 0.05, most: float = 1.0) -> Iterator[int]:
-        """Yield 0, 1, 2, … with growing pauses in between until the deadline; for what cannot be watched.
+    def pause(self, seconds: float) -> None:
+        """Sleep for `seconds`, but never past the deadline."""
+        time.sleep(min(seconds, self.remaining))  # noqa: TID251 - the one sleep of the project
 
-        The pauses double from `first` to `most` seconds. The caller returns on success; when the iterator ends, the
-        time is over.
+    def attempts(self, first: float = 0.05, most: float = 1.0) -> Iterator[int]:
+        """Yield 0, 1, 2, … with growing pauses in between until the deadline; for a state that cannot be watched.
+
+        What is refused and done again is no wait for a state: that is `clusters.retrying`. The pauses double from
+        `first` to `most` seconds. The caller returns on success; when the iterator ends, the time is over.
         """
         pause = first
         for attempt in range(1_000_000_000):  # pragma: no branch
             yield attempt
             if self.expired:
                 return
-            time.sleep(min(pause, self.remaining))  # noqa: TID251 - the one sleep of the project
+            self.pause(pause)
             pause = min(pause * 2, most)

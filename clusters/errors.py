@@ -48,7 +48,14 @@ class DeadlineExceeded(HarnessError):
 
 
 class CommandFailed(HarnessError):
-    """A command exited with a status other than 0; the message contains the end of its output."""
+    """A command exited with a status other than 0; the message contains the end of its output.
+
+    `said` is that end alone, as the program wrote it; "" if nobody kept it.
+    """
+
+    def __init__(self, message: str, *, said: str = "") -> None:
+        self.said = said
+        super().__init__(message)
 
 
 class NotOurs(HarnessError):
@@ -64,11 +71,21 @@ class ApiRefused(HarnessError):
 
     `status` is the HTTP status, or 0 if the TLS handshake failed. `message` is the server's whole message, `brief` its
     beginning for people to read, `cause` the status with the brief message; `body` is the raw answer, None if it is not
-    text. The error's own text names the request ("GET /api/v1/nodes").
+    text. `retry_after` is for how many seconds the server asks to be left alone, None if it does not say. The error's
+    own text names the request ("GET /api/v1/nodes").
     """
 
-    def __init__(self, status: int, message: str, *, request: str = "", body: str | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        request: str = "",
+        body: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
         self.status = status
+        self.retry_after = retry_after
         self.message = message
         self.brief = message[:_BRIEF]
         self.cause = f"{int(status)} {self.brief}"

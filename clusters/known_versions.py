@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from packaging.version import Version
+
 from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.terminal.escape import escape_controls
 
@@ -43,7 +45,7 @@ _SHORT = 80
 def recipes(folder: Path = RECIPES) -> tuple[str, ...]:
     """Return the versions that have a complete recipe in `folder`, oldest first."""
     there = (place.parent for place in folder.glob("v*/go.mod") if place.with_name("go.sum").is_file())
-    return tuple(sorted((place.name for place in there if FULL.fullmatch(place.name)), key=_numbers))
+    return tuple(sorted((place.name for place in there if FULL.fullmatch(place.name)), key=Version))
 
 
 def resolve_version(given: str, there: Iterable[str]) -> str | None:
@@ -53,9 +55,9 @@ def resolve_version(given: str, there: Iterable[str]) -> str | None:
     """
     if not GIVEN.fullmatch(given):
         return None
-    numbers = _numbers(given)
-    fitting = [version for version in there if _numbers(version)[: len(numbers)] == numbers]
-    return max(fitting, key=_numbers, default=None)
+    numbers = Version(given).release
+    fitting = [version for version in there if Version(version).release[: len(numbers)] == numbers]
+    return max(fitting, key=Version, default=None)
 
 
 def resolve_gatekeeper(given: str, there: Iterable[str] | None = None) -> str | None:
@@ -70,7 +72,7 @@ def resolve_gatekeeper(given: str, there: Iterable[str] | None = None) -> str | 
         return tried
     full = "v" + ".".join(str(int(number)) for number in form.groups())
     same_major = full.partition(".")[0] == LEAST_GATEKEEPER.partition(".")[0]
-    return full if same_major and _numbers(full) >= _numbers(LEAST_GATEKEEPER) else None
+    return full if same_major and Version(full) >= Version(LEAST_GATEKEEPER) else None
 
 
 def refusal_message(product: str, given: str, there: Sequence[str]) -> str:
@@ -90,10 +92,6 @@ def refusal_message(product: str, given: str, there: Sequence[str]) -> str:
         return refused
     wanted = f"v{form[1]}.{form[2]}.{form[3] or 'N'}"
     return f"{refused}; `{command_line('add-kubernetes --')} {wanted} --digest sha256:…` adds one"
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in version.removeprefix("v").split("."))
 
 
 def _default() -> str:

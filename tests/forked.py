@@ -19,7 +19,8 @@ from tests.stem import fork_workers
 __all__ = ["session"]
 
 # Not the plugins themselves: pytest rewrites their assertions when it imports them, and warns if that is too late.
-_HEAVY = ["allure_commons", "docker", "execnet", "kubernetes.client", "kubernetes.config", "pydantic", "pytest", "yaml"]
+_HEAVY = ["allure_commons", "docker", "execnet", "kubernetes.client", "kubernetes.config"]
+_HEAVY += ["prometheus_client.openmetrics.exposition", "pydantic", "pytest", "yaml"]
 _OURS = [
     "chaos_harness.clusters.creation.create",
     "chaos_harness.harness.pytest_plugin.incident_files",

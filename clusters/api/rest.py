@@ -7,17 +7,20 @@ from typing import Any, Literal
 
 from kubernetes.client import ApiClient
 from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3 import Retry
+from urllib3.exceptions import HTTPError, InvalidHeader, NewConnectionError
 from urllib3.exceptions import TimeoutError as HTTPTimeout
 
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import ApiRefused, ApiUnreachable, BadScenario
+from chaos_harness.clusters.retrying import retry
 
-__all__ = ["apply", "delete", "find_path", "list_objects", "merge_patch", "read", "request"]
+__all__ = ["apply", "delete", "find_path", "is_not_yet", "list_objects", "merge_patch", "read", "request"]
 
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 30.0
 _AUDIT_ID = "Audit-ID"
+_RETRY_AFTER = "Retry-After"
 _MANAGER = "chaos-harness"
 _SERVED_SECONDS = 5.0
 _NOT_YET = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
@@ -69,7 +72,21 @@ def _refusal(what: str, error: ApiException) -> ApiRefused:
         message = json.loads(error.body or "")["message"]
     except (ValueError, KeyError, TypeError, RecursionError):
         message = error.body or error.reason
-    return ApiRefused(error.status or 0, str(message), request=what, body=error.body)
+    retry_after = _seconds((error.headers or {}).get(_RETRY_AFTER))
+    return ApiRefused(error.status or 0, str(message), request=what, body=error.body, retry_after=retry_after)
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Return the seconds that a Retry-After header means (RFC 9110: a number or a date), None if it means nothing."""
+    try:
+        return None if retry_after is None else Retry().parse_retry_after(retry_after)
+    except (InvalidHeader, ValueError, OverflowError):
+        return None
+
+
+def is_not_yet(error: Exception) -> bool:
+    """Whether the API server says that it cannot answer yet (429, 503)."""
+    return isinstance(error, ApiRefused) and error.status in _NOT_YET
 
 
 def apply(api: ApiClient, objects: Sequence[Mapping[str, Any]], deadline: Deadline) -> None:
@@ -113,18 +130,11 @@ def delete(api: ApiClient, path: str) -> bool:
 def read(api: ApiClient, path: str, deadline: Deadline, *, query: Mapping[str, str] | None = None) -> Any:
     """GET `path`, and retry while the API server cannot answer yet (429, 503); never for a measurement.
 
+    It is left alone for as long as its Retry-After says.
     An API server answers so while it starts, and for a moment after a kind was defined ("storage is (re)initializing").
     Raises ApiRefused for another status, ApiUnreachable, DeadlineExceeded with the last answer.
     """
-    said = ""
-    for _ in deadline.attempts():
-        try:
-            return request(api, "GET", path, query=query)
-        except ApiRefused as error:
-            if error.status not in _NOT_YET:
-                raise
-            said = str(error)
-    raise deadline.error(said)
+    return retry(lambda: request(api, "GET", path, query=query), deadline, passes=is_not_yet)
 
 
 def list_objects(

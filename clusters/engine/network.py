@@ -10,8 +10,9 @@ from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine, firewall
 from chaos_harness.clusters.engine.inventory import label_arguments
-from chaos_harness.clusters.errors import ClusterUnavailable, CommandFailed
+from chaos_harness.clusters.errors import ClusterUnavailable, CommandFailed, DeadlineExceeded
 from chaos_harness.clusters.machine.locking import hold_lock
+from chaos_harness.clusters.retrying import retry
 
 __all__ = ["create_network", "fixed_address", "gateway", "subnet_of"]
 
@@ -21,6 +22,7 @@ _TAKEN = "overlap"
 _PREFIX, _PER_POOL = 24, 8
 """Length of the subnets that are tried instead of the engine's own, and how many of a range."""
 
+_FREE_SECONDS = 30.0
 _MTU = "com.docker.network.driver.mtu"
 _MASQUERADE = "com.docker.network.bridge.enable_ip_masquerade=true"
 
@@ -36,30 +38,39 @@ def create_network(
     ClusterUnavailable if there is none.
     """
     options = ["--driver", "bridge", "--opt", _MASQUERADE, *_mtu(engine, deadline), *label_arguments(labels)]
-    last = ""
+    free = deadline.within(_FREE_SECONDS, "a free subnet")
     with hold_lock("network", deadline):
-        for _ in deadline.within(30, "a free subnet").attempts():
-            try:
-                created = engine.run(["network", "create", *options, name], deadline, check=False)
-                if created.returncode == 0:
-                    given = _subnet(engine, name, deadline)
-                    engine.run(["network", "rm", name], deadline)
-                    for subnet in _candidates(given, avoid):
-                        placed = ["--subnet", subnet, "--gateway", gateway(subnet)]
-                        created = engine.run(["network", "create", *options, *placed, name], deadline, check=False)
-                        if created.returncode == 0:
-                            return subnet
-            except CommandFailed as error:
-                last = str(error)
-                break
-            last = created.stderr.strip() or f"its ranges are among {', '.join(avoid)}, which clusters use"
-            if _TAKEN not in created.stderr:
-                break
-    raise ClusterUnavailable(
-        f"expected the engine to create the network {name}: {last}\n"
-        f"`docker --host {engine.host} network ls` shows who holds the subnets, "
-        f"`{command_line('gc')}` removes those of dead runs"
-    )
+        try:
+            return retry(lambda: _create(engine, name, options, avoid, deadline), free, passes=_is_taken)
+        except (CommandFailed, DeadlineExceeded, ClusterUnavailable) as error:
+            raise ClusterUnavailable(
+                f"expected the engine to create the network {name}: {error}\n"
+                f"`docker --host {engine.host} network ls` shows who holds the subnets, "
+                f"`{command_line('gc')}` removes those of dead runs"
+            ) from error
+
+
+def _create(engine: Engine, name: str, options: Sequence[str], avoid: Sequence[str], deadline: Deadline) -> str:
+    """Create the network in the subnet that the engine gives to one without a choice, or near it; return the subnet."""
+    create = ["network", "create", *options]
+    engine.run([*create, name], deadline)
+    given = _subnet(engine, name, deadline)
+    engine.run(["network", "rm", name], deadline)
+    refused: CommandFailed | None = None
+    for subnet in _candidates(given, avoid):
+        try:
+            engine.run([*create, "--subnet", subnet, "--gateway", gateway(subnet), name], deadline)
+        except CommandFailed as error:
+            if not _is_taken(error):
+                raise
+            refused = error
+        else:
+            return subnet
+    raise refused or ClusterUnavailable(f"its ranges are among {', '.join(avoid)}, which clusters use")
+
+
+def _is_taken(error: Exception) -> bool:
+    return isinstance(error, CommandFailed) and _TAKEN in error.said
 
 
 def fixed_address(subnet: str) -> str:

@@ -9,13 +9,14 @@ import yaml
 from kubernetes.client import ApiClient
 
 from chaos_harness.clusters.api.objects import condition
-from chaos_harness.clusters.api.rest import apply
+from chaos_harness.clusters.api.rest import apply, is_not_yet
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import BadScenario
 from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE, wait_until_serving
 from chaos_harness.clusters.images.sources import gatekeeper_source, tool
 from chaos_harness.clusters.machine.process import run
+from chaos_harness.clusters.retrying import retry
 from chaos_harness.clusters.shape import Install
 from chaos_harness.clusters.watching.watch import wait_until
 
@@ -61,7 +62,7 @@ def install(cluster: Cluster, method: Install, deadline: Deadline) -> None:
         objects = _manifest(cluster)
         with cluster.client() as api:
             _apply_definitions(api, objects, deadline)
-            apply(api, [manifest for manifest in objects if manifest["kind"] != _CRD], deadline)
+            _apply(api, [manifest for manifest in objects if manifest["kind"] != _CRD], deadline)
     else:
         _install_chart(cluster, source / "charts" / "gatekeeper", deadline)
 
@@ -74,8 +75,13 @@ def _manifest(cluster: Cluster) -> list[dict[str, Any]]:
 def _apply_definitions(api: ApiClient, objects: Sequence[Mapping[str, Any]], deadline: Deadline) -> None:
     definitions = [manifest for manifest in objects if manifest["kind"] == _CRD]
     names = {definition["metadata"]["name"] for definition in definitions}
-    apply(api, definitions, deadline)
+    _apply(api, definitions, deadline)
     wait_until(api, _CRDS, lambda state: _established(state, names), deadline)
+
+
+def _apply(api: ApiClient, objects: Sequence[Mapping[str, Any]], deadline: Deadline) -> None:
+    """Apply objects in order, and all of them again while a starting API server cannot take one yet."""
+    retry(lambda: apply(api, objects, deadline), deadline, passes=is_not_yet)
 
 
 def _established(state: Mapping[str, Mapping[str, Any]], names: set[str]) -> bool | None:

@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.images.download_retries import retry_download
 from chaos_harness.clusters.images.golang import GO_STEADY, checksum_database, download
 from chaos_harness.clusters.known_versions import RECIPES
 from chaos_harness.clusters.machine.process import run
@@ -49,7 +50,8 @@ def compose(version: str, recipes: Path = RECIPES) -> Path:
         for source in RECIPES.glob("*.go"):
             shutil.copy(source, module)
         (module / "go.mod").write_text(go_mod((upstream / "go.mod").read_text(), version))
-        run(["go", "list", "-mod=mod", "-deps", "."], deadline, cwd=module, env={**GO_STEADY, **asked})
+        listing = ["go", "list", "-mod=mod", "-deps", "."]
+        retry_download(lambda: run(listing, deadline, cwd=module, env={**GO_STEADY, **asked}), deadline)
         target.mkdir(exist_ok=True)
         for name in ("go.mod", "go.sum"):
             shutil.copy(module / name, target)

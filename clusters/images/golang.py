@@ -13,6 +13,7 @@ from pathlib import Path
 from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed, ImageUnavailable
+from chaos_harness.clusters.images.download_retries import retry_download
 from chaos_harness.clusters.machine.process import run
 from chaos_harness.clusters.terminal.progress import ProgressStep
 
@@ -85,20 +86,23 @@ def download(module: str, version: str, deadline: Deadline) -> Path:
         if known:
             (holder / "go.mod").write_text(_HOLDER)
             (holder / "go.sum").write_text(known)
-        answer = run(
-            ["go", "mod", "download", "-json", f"{module}@{version}"],
-            deadline,
-            env={**GO_STEADY, **asked},
-            cwd=holder,
-            check=False,
-        )
+        try:
+            return retry_download(lambda: _download(f"{module}@{version}", holder, asked, deadline), deadline)
+        except CommandFailed as error:
+            raise ImageUnavailable(
+                f"{module} {version} is not available from the Go module proxy: {error}\n"
+                f"`{command_line('doctor')}` tells whether the proxy answers; "
+                f"`{command_line('images --')} --load FILE` brings a ready set"
+            ) from error
+
+
+def _download(module: str, holder: Path, asked: Mapping[str, str], deadline: Deadline) -> Path:
+    """Return the folder of a module ("MODULE@VERSION") in the cache. Raises CommandFailed with go's reason alone."""
+    command = ["go", "mod", "download", "-json", module]
+    answer = run(command, deadline, env={**GO_STEADY, **asked}, cwd=holder, check=False)
     facts = json.loads(answer.stdout) if answer.stdout.startswith("{") else {"Error": answer.stderr.strip()}
     if "Error" in facts:
-        raise ImageUnavailable(
-            f"{module} {version} is not available from the Go module proxy: {facts['Error']}\n"
-            f"`{command_line('doctor')}` tells whether the proxy answers; `{command_line('images --')} --load FILE` "
-            "brings a ready set"
-        )
+        raise CommandFailed(facts["Error"], said=facts["Error"])
     return Path(facts["Dir"])
 
 
@@ -173,9 +177,10 @@ def build(
 
 def _go(arguments: Sequence[str], module: Path, deadline: Deadline, env: Mapping[str, str]) -> str:
     try:
-        return run(["go", *arguments], deadline, cwd=module, env=env).stdout
+        done = retry_download(lambda: run(["go", *arguments], deadline, cwd=module, env=env), deadline)
     except CommandFailed as error:
         raise ImageUnavailable(f"the modules of {module} are not available or not verified: {error}") from error
+    return done.stdout
 
 
 def _show_progress(names: int, total: int, step: ProgressStep, done: threading.Event) -> None:

@@ -8,6 +8,7 @@ digests come with `nox -s add-kubernetes` from kind's release, since only those 
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -16,6 +17,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine, connect
 from chaos_harness.clusters.errors import CommandFailed, HarnessError
 from chaos_harness.clusters.images.catalogue import NODE, ImageEntry, everything
+from chaos_harness.clusters.images.download_retries import retry_download
 from chaos_harness.clusters.images.lock_file import CHART, LOCK, MANIFEST, read_lock
 from chaos_harness.clusters.terminal.escape import last_line
 from chaos_harness.clusters.terminal.progress import Progress
@@ -43,7 +45,7 @@ def pull_digests(engine: Engine, entries: Iterable[ImageEntry], progress: Progre
         deadline = Deadline.after(_PULL_SECONDS, f"the pull of {entry.published}")
         try:
             with progress.step(f"pull {entry.published}"):
-                engine.run(["pull", "--quiet", entry.published], deadline)
+                retry_download(partial(engine.run, ["pull", "--quiet", entry.published], deadline), deadline, progress)
         except CommandFailed as error:
             progress.say(f"   left out: {last_line(str(error))}")
             continue

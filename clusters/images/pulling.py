@@ -11,7 +11,8 @@ from typing import Literal
 
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
-from chaos_harness.clusters.errors import DeadlineExceeded
+from chaos_harness.clusters.errors import CommandFailed, DeadlineExceeded
+from chaos_harness.clusters.images.download_retries import retry_download
 from chaos_harness.clusters.images.pull_rules import MIRROR, PullRules
 from chaos_harness.clusters.terminal.escape import escape_controls, last_line
 from chaos_harness.clusters.terminal.progress import Progress, ProgressStep
@@ -78,12 +79,13 @@ def host(reference: str) -> str:
 def pull(engine: Engine, reference: str, rules: PullRules, progress: Progress) -> str | PullProblem:
     """Pull `reference`, by digest or by tag, and return it by its digest, or why it cannot be pulled.
 
-    It is tried once. The engine keeps no part of a broken pull under a name.
+    A pull that breaks off, or that a registry is too busy for, is tried again a few times. The engine keeps no part of
+    a broken pull under a name.
     """
     asked, deadline = rules.asked(reference), Deadline.after(_SECONDS, f"the pull of {reference}")
     try:
         with progress.step(f"pull {asked}") as step:
-            _pull(engine, asked, deadline, step)
+            retry_download(lambda: _pull(engine, asked, deadline, step), deadline, progress)
     except DeadlineExceeded as error:
         return PullProblem(asked, "broken off", str(error), asked != reference)
     except _RefusedError as error:
@@ -100,7 +102,7 @@ def pull(engine: Engine, reference: str, rules: PullRules, progress: Progress) -
     return PullProblem(asked, "other", "the engine tells no digest of it")
 
 
-class _RefusedError(Exception):
+class _RefusedError(CommandFailed):
     """What docker says about an image that it cannot pull."""
 
 
@@ -117,7 +119,8 @@ def _pull(engine: Engine, asked: str, deadline: Deadline, step: ProgressStep) ->
             teller.join()
     if answer.returncode:
         words = last_line(answer.stderr).removeprefix(_FROM_DAEMON)
-        raise _RefusedError(words or f"docker ended with status {answer.returncode}")
+        said = words or f"docker ended with status {answer.returncode}"
+        raise _RefusedError(said, said=said)
 
 
 def _cause(words: str) -> Cause:

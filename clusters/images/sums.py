@@ -7,12 +7,14 @@ modules.sum from the checksum database, and lock.yaml from the modules. Both are
 import json
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import HarnessError
 from chaos_harness.clusters.images import gatekeeper_release, lock
+from chaos_harness.clusters.images.download_retries import retry_download
 from chaos_harness.clusters.images.gatekeeper_release import MODULE
 from chaos_harness.clusters.images.golang import SUMS, checksum_database
 from chaos_harness.clusters.images.lock_file import CHART, LOCK, MANIFEST, read_lock
@@ -35,7 +37,8 @@ def write(path: Path = SUMS, lock_path: Path = LOCK) -> None:
     with tempfile.TemporaryDirectory() as nowhere:
         for version in known_versions.GATEKEEPER:
             command = ["go", "mod", "download", "-json", f"{MODULE}@{version}"]
-            facts = json.loads(run(command, deadline, env=environment, cwd=Path(nowhere)).stdout)
+            ask = partial(run, command, deadline, env=environment, cwd=Path(nowhere))
+            facts = json.loads(retry_download(ask, deadline).stdout)
             lines += [f"{MODULE} {version} {facts['Sum']}", f"{MODULE} {version}/go.mod {facts['GoModSum']}"]
             locked |= gatekeeper_release.sums(version, Path(facts["Dir"]))
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

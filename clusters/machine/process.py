@@ -71,7 +71,7 @@ def run(
     done = Completed((out or b"").decode(errors="replace"), err.decode(errors="replace"), process.returncode)
     if check and done.returncode != 0:
         tail = (done.stderr.strip() or done.stdout.strip())[-_TAIL:]
-        raise CommandFailed(f"`{' '.join(words)}` ended with status {done.returncode}:\n{tail}")
+        raise CommandFailed(f"`{' '.join(words)}` ended with status {done.returncode}:\n{tail}", said=tail)
     return done
 
 

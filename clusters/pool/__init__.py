@@ -96,7 +96,7 @@ class Pool:
             entry = frozen.FrozenCluster(cluster.name, self._recipe(shape, images), fingerprint(cluster, deadline))
             frozen.write_note(directory, entry)
             if shape.gatekeeper:
-                save_deployments(cluster, directory)
+                save_deployments(cluster, directory, deadline)
         except BaseException:
             with suppress(HarnessError):
                 remove_all(self._engine, Deadline.after(_REMOVE_SECONDS, f"what is left of {owner.run}"), run=owner.run)

@@ -23,7 +23,7 @@ from typing import Any
 from kubernetes.client import ApiClient
 
 from chaos_harness.clusters.api.leader_election import LEADERS, LEASES
-from chaos_harness.clusters.api.rest import request
+from chaos_harness.clusters.api.rest import read
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine.retry import retry_while_busy
@@ -93,7 +93,7 @@ def thaw(cluster: Cluster, deadline: Deadline) -> None:
         wait_until(
             api, "/api/v1/nodes", lambda state: not any(_tainted(node, "NoSchedule") for node in state.values()), free
         )
-        noticed = _damages(api, frozen)
+        noticed = _damages(api, frozen, deadline)
     if noticed:
         raise ClusterUnavailable(f"cluster {cluster.name}: Kubernetes noticed the pause: {'; '.join(noticed)}")
     if cluster.shape.gatekeeper:
@@ -111,7 +111,7 @@ def _stop_between_renewals(cluster: Cluster, judge: str, deadline: Deadline) -> 
     """
     only = {"fieldSelector": f"metadata.name={judge}"}
     with cluster.client() as api:
-        first = request(api, "GET", f"{LEASES}/{judge}")["spec"]["renewTime"]
+        first = read(api, f"{LEASES}/{judge}", deadline)["spec"]["renewTime"]
 
         def renewed(state: State) -> str | None:
             spec = _by_name(state)[judge]["spec"]
@@ -152,14 +152,14 @@ def _nodes_posted_ready(state: State, since: datetime) -> set[str]:
     }
 
 
-def _damages(api: ApiClient, frozen: _FrozenState) -> list[str]:
-    leases = {judge: request(api, "GET", f"{LEASES}/{judge}") for judge in LEADERS}
+def _damages(api: ApiClient, frozen: _FrozenState, deadline: Deadline) -> list[str]:
+    leases = {judge: read(api, f"{LEASES}/{judge}", deadline) for judge in LEADERS}
     noticed = [
         f"{judge} is another process"
         for judge, lease in leases.items()
         if lease["spec"]["holderIdentity"] != frozen.holders[judge]
     ]
-    nodes: list[dict[str, Any]] = request(api, "GET", "/api/v1/nodes")["items"]
+    nodes: list[dict[str, Any]] = read(api, "/api/v1/nodes", deadline)["items"]
     for node in nodes:
         taints = _tainted(node, "NoExecute")
         noticed += [f"{node['metadata']['name']} carries {', '.join(taints)}"] if taints else []

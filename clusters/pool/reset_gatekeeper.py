@@ -10,7 +10,7 @@ from typing import Any
 
 from kubernetes.client import ApiClient
 
-from chaos_harness.clusters.api.rest import request
+from chaos_harness.clusters.api.rest import read, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import ClusterUnavailable
@@ -36,10 +36,13 @@ def can_reset(deviations: Iterable[Deviation]) -> bool:
     return all(trait.namespace == NAMESPACE and trait.kind in _COVERED for trait in traits)
 
 
-def save_deployments(cluster: Cluster, directory: Path) -> None:
-    """Save Gatekeeper's Deployments as they are now; a cluster without Gatekeeper has none."""
+def save_deployments(cluster: Cluster, directory: Path, deadline: Deadline) -> None:
+    """Save Gatekeeper's Deployments as they are now; a cluster without Gatekeeper has none.
+
+    Raises ApiRefused, ApiUnreachable, DeadlineExceeded.
+    """
     with cluster.client() as api:
-        deployments = request(api, "GET", DEPLOYMENTS)["items"]
+        deployments = read(api, DEPLOYMENTS, deadline)["items"]
     (directory / _FILE).write_text(
         json.dumps([_as_applied(deployment) for deployment in deployments]), encoding="utf-8"
     )
@@ -65,7 +68,7 @@ def reset(cluster: Cluster, directory: Path, deadline: Deadline) -> None:
 
 
 def _remove_all(api: ApiClient, path: str, deadline: Deadline) -> None:
-    for thing in request(api, "GET", path)["items"]:
+    for thing in read(api, path, deadline)["items"]:
         request(api, "DELETE", f"{path}/{thing['metadata']['name']}", body=_DELETE)
     wait_until(api, path, lambda state: not state, deadline)
 

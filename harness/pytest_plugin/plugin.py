@@ -5,6 +5,7 @@ short names of four of them: a repository may have fixtures of its own by these 
 """
 
 import argparse
+import logging
 import secrets
 import sys
 from collections.abc import Callable, Generator, Iterator
@@ -88,8 +89,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Check all options before anything is collected or touched, and report all problems at once.
 
-    From now on a closed terminal, or a full disk under a log, loses output and nothing else.
+    From now on a closed terminal, or a full disk under a log, loses output and nothing else. What our modules log, as
+    each retry, is in the log of the test during which it was done.
     """
+    logging.getLogger("chaos_harness").setLevel(logging.INFO)
     option = _options(config)
     asked = {name: getattr(option, name) for name in _SHAPE_OPTIONS if getattr(option, name) is not None}
     problems = [] if option.times > 0 else [f"options: times: expected a number above 0 (was {option.times})"]

@@ -8,7 +8,8 @@ from chaos_harness.clusters.api.rest import apply
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
-from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, BadScenario, PreparationFailed
+from chaos_harness.clusters.retrying import retry
+from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, BadScenario, DeadlineExceeded, PreparationFailed
 from chaos_harness.harness.undo.actions import undo
 from chaos_harness.harness.undo.commands import control_plane_arguments, undo_by_kubectl
 from chaos_harness.harness.undo.promises import Undos
@@ -32,18 +33,20 @@ def delete(
     undo_by_kubectl(engine, control_plane, others, *words, seconds=_PATIENCE_SECONDS + 10)
 
 
-def put(cluster: Cluster, undos: Undos, item: Mapping[str, Any], deadline: Deadline) -> None:
+def put(cluster: Cluster, undos: Undos, manifest: Mapping[str, Any], deadline: Deadline) -> None:
     """Apply one object, after the undo that deletes it is journaled.
 
     Retries for 10 s, because the kind may be too new for the API server, or the object for a webhook. Raises
     PreparationFailed with the refusal if it is refused all the time; DeadlineExceeded; and BadScenario, before anything
     is done, for a name that would be an option or a path.
     """
-    problems = [f"{item['kind']} {'.'.join(place)}: {words}" for place, words in object_names.manifest_problems(item)]
+    problems = [
+        f"{manifest['kind']} {'.'.join(place)}: {words}" for place, words in object_names.manifest_problems(manifest)
+    ]
     if problems:
         raise BadScenario(problems)
-    metadata = item["metadata"]
-    version, kind, name = item["apiVersion"], item["kind"], metadata["name"]
+    metadata = manifest["metadata"]
+    version, kind, name = manifest["apiVersion"], manifest["kind"], metadata["name"]
     group, _, number = version.rpartition("/")
     place = {"namespace": metadata["namespace"]} if "namespace" in metadata else {}
     undos.register(
@@ -54,21 +57,18 @@ def put(cluster: Cluster, undos: Undos, item: Mapping[str, Any], deadline: Deadl
         **place,
         **control_plane_arguments(cluster),
     )
-    refused = unheard = ""
     part = deadline.within(_REFUSED_SECONDS, f"{kind} {name} to be applied")
     with cluster.client() as api:
-        for _ in part.attempts():
-            try:
-                apply(api, [item], deadline)
-            except ApiRefused as error:
-                refused = error.brief
-            except ApiUnreachable as error:
-                unheard = str(error)
-            else:
-                return
-    if not refused:
-        raise part.error(unheard)
-    raise PreparationFailed(
-        f"{kind} {name}: expected it to be accepted, refused for {part.seconds:.0f} s: {refused}; "
-        f"see `kubectl explain {kind}`"
-    )
+        try:
+            retry(lambda: apply(api, [manifest], deadline), part, passes=_may_pass)
+        except DeadlineExceeded as error:
+            if not isinstance(error.__cause__, ApiRefused):
+                raise
+            raise PreparationFailed(
+                f"{kind} {name}: expected it to be accepted, refused for {part.seconds:.0f} s: "
+                f"{error.__cause__.brief}; see `kubectl explain {kind}`"
+            ) from error
+
+
+def _may_pass(error: Exception) -> bool:
+    return isinstance(error, ApiRefused | ApiUnreachable)

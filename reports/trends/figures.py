@@ -1,9 +1,13 @@
 """Figures: the figures of a run's claims, for Allure's trends and for Prometheus."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from prometheus_client.metrics_core import Metric
+from prometheus_client.openmetrics.exposition import generate_latest
+from prometheus_client.registry import Collector, CollectorRegistry
 
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.experiment.record import ClaimRecord, Record
@@ -11,6 +15,10 @@ from chaos_harness.harness.redaction import redact
 
 __all__ = ["FigureSample", "allure_performance", "collect_samples", "figure_titles", "open_metrics"]
 
+Labels = tuple[tuple[str, str], ...]
+
+_PREFIX = "chaos_"
+_CLAIMS = f"{_PREFIX}claim_as_expected"
 _HARM = ("_seconds", "_percent")
 _NO_HARM = ("asked_seconds", "cut_seconds", "first_lost_seconds")
 _BOUNDS = ("_low_", "_high_")
@@ -96,44 +104,61 @@ def figure_titles(samples: Iterable[FigureSample]) -> dict[str, dict[str, str]]:
 
 
 def open_metrics(samples: Iterable[FigureSample], records: Mapping[str, Record]) -> str:
-    """Return the figures, and the outcomes of the claims, as OpenMetrics text."""
-    lines = [
-        "# TYPE chaos_claim_as_expected gauge",
-        "# HELP chaos_claim_as_expected 1 if a claim came out as expected.",
-    ]
+    """Return the figures, and the outcomes of the claims, as OpenMetrics text.
+
+    Of two values with the same labels, as of one claim made twice, the first one stays: a text with both is refused.
+    """
+    families: dict[str, dict[Labels, float]] = {_CLAIMS: {}}
     for nodeid, record in records.items():
-        lines += [_claim(nodeid, claim) for claim in record.claims]
-    families: dict[str, list[str]] = {}
+        for claim in record.claims:
+            families[_CLAIMS].setdefault(_claim_labels(nodeid, claim), float(claim.as_expected))
     for sample in samples:
-        labels = {"test": sample.test, "on": sample.on, "claim": sample.claim}
-        families.setdefault(_name(sample.figure), []).append(f"{_labels(labels)} {sample.value!r}")
-    for name, series in families.items():
-        unit = [f"# UNIT {name} seconds"] if name.endswith("_seconds") else []
-        lines += [f"# TYPE {name} gauge", *unit, *(f"{name}{labelled}" for labelled in dict.fromkeys(series))]
-    return "\n".join([*dict.fromkeys(lines), "# EOF", ""])
+        labels = _labels({"test": sample.test, "on": sample.on, "claim": sample.claim})
+        families.setdefault(_name(sample.figure), {}).setdefault(labels, sample.value)
+    registry = CollectorRegistry()
+    registry.register(_Collector([_family(name, series) for name, series in families.items()]))
+    text: bytes = generate_latest(registry)  # type: ignore[no-untyped-call]  # prometheus_client leaves this one out
+    return text.decode()
 
 
-def _claim(nodeid: str, claim: ClaimRecord) -> str:
-    labels = {
-        "test": redact(nodeid),
-        "claim": redact(claim.name),
-        "outcome": claim.outcome,
-        "expected": claim.expected,
-        "issue": redact(claim.issue or ""),
-    }
-    return f"chaos_claim_as_expected{_labels(labels)} {int(claim.as_expected)}"
+@dataclass(frozen=True, eq=False)
+class _Collector(Collector):
+    families: Sequence[Metric]
+
+    def collect(self) -> Sequence[Metric]:
+        return self.families
 
 
-def _labels(labels: Mapping[str, str]) -> str:
-    escaped = {
-        name: escape_controls(value, lines=True).replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
-        for name, value in labels.items()
-    }
-    return "{" + ",".join(f'{name}="{value}"' for name, value in escaped.items()) + "}"
+def _family(name: str, series: Mapping[Labels, float]) -> Metric:
+    meaning = (
+        "1 if a claim came out as expected."
+        if name == _CLAIMS
+        else f"Figure of claims: {_words(name.removeprefix(_PREFIX))}."
+    )
+    family = Metric(name, meaning, "gauge", "seconds" if name.endswith("_seconds") else "")
+    for labels, value in series.items():
+        family.add_sample(name, dict(labels), value)
+    return family
+
+
+def _claim_labels(nodeid: str, claim: ClaimRecord) -> Labels:
+    return _labels(
+        {
+            "test": redact(nodeid),
+            "claim": redact(claim.name),
+            "outcome": claim.outcome,
+            "expected": claim.expected,
+            "issue": redact(claim.issue or ""),
+        }
+    )
+
+
+def _labels(labels: Mapping[str, str]) -> Labels:
+    return tuple((name, escape_controls(value, lines=True)) for name, value in labels.items())
 
 
 def _name(figure: str) -> str:
-    return f"chaos_{re.sub(r'[^a-zA-Z0-9_]', '_', figure)}"
+    return f"{_PREFIX}{re.sub(r'[^a-zA-Z0-9_]', '_', figure)}"
 
 
 def _words(figure: str) -> str:

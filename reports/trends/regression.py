@@ -67,7 +67,11 @@ def bound(values: Sequence[float], error: float) -> float:
 
 
 def quantile(probability: float, freedom: int) -> float:
-    """Return Student's quantile by Hill's expansion of the normal one, accurate to 2 % from 4 degrees of freedom on."""
+    """Return Student's quantile by Hill's expansion of the normal one; never too large.
+
+    From 4 degrees of freedom on, it is at most 1 % too small up to a probability of 0.999, and 8 % up to 0.99999, which
+    is 1000 figures after five runs.
+    """
     z = NormalDist().inv_cdf(probability)
     terms: Iterable[float] = (
         z,

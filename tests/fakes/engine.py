@@ -72,7 +72,7 @@ class FakeEngine(Engine):
         self.asked.append(" ".join(words))
         done = guard.require_ours(words, self._ask(deadline)) or self._answer(words)
         if check and done.returncode:
-            raise CommandFailed(f"`docker {self.asked[-1]}`: {done.stderr}")
+            raise CommandFailed(f"`docker {self.asked[-1]}`: {done.stderr}", said=done.stderr)
         return done
 
     def _ask(self, _deadline: Deadline) -> guard.Ask:

@@ -20,12 +20,14 @@ __all__ = ["RestServer", "cluster_on", "rest_server"]
 class RestServer:
     """`answers` are bodies by "VERB path" (GET may be left out), or a status, or both; `changes` are what changes.
 
-    A body may be bytes, which are sent as they are; a change is (verb, path, body).
+    A body may be bytes, which are sent as they are; a change is (verb, path, body). `headers` are sent with every
+    answer.
     """
 
     answers: dict[str, Any] = field(default_factory=dict)
     changes: list[tuple[str, str, Any]] = field(default_factory=list)
     host: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
 
     def answer(self, verb: str, path: str, body: Any, query: str = "") -> tuple[int, Any]:
         """Return status and body of one request, the query left out."""

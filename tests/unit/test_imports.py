@@ -54,6 +54,8 @@ _CONFINED = {
     "allure_commons": ("reports/allure/plugin.py",),
     "allure_pytest": ("reports/allure/plugin.py",),
     "pytest": ("harness/", "reports/", "scenarios/", "src/"),
+    "prometheus_client": ("reports/trends/figures.py",),
+    "tenacity": ("clusters/retrying.py",),
 }
 # The errors of the clients' libraries, and where they may be named: there they become ours.
 _CLIENTS_ERRORS = {
@@ -236,6 +238,7 @@ def test_no_file_names_a_package_registry() -> None:
         ),
         ("scenarios/a.py", "from tests import sessions", "scenarios may not import tests.sessions"),
         ("scenarios/a.py", "import docker", "docker may only be imported in"),
+        ("clusters/a.py", "from tenacity import Retrying", "tenacity may only be imported in clusters/retrying.py"),
         ("clusters/a.py", "from kubernetes.client.exceptions import ApiException", "may only be named in"),
         ("harness/faults/a.py", "from kubernetes.client import ApiException", "ApiException may only be named in"),
         (

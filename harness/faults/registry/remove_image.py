@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.retrying import retry
 from chaos_harness.harness.errors import BadScenario, CommandFailed, FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
@@ -37,18 +38,23 @@ def images_of(cluster: Cluster, node: str, deadline: Deadline) -> set[str]:
 def pull(engine: Engine, *, node: str, image: str) -> None:
     """Pull an image to a node that lacks it; retries for 60 s, because its registry may have just been started.
 
-    Raises CommandFailed (also if the node is stopped: it would lack the image at its start), DeadlineExceeded.
+    Raises CommandFailed if the node is stopped (it would lack the image at its start), DeadlineExceeded with what the
+    node said last.
     """
-    last = ""
-    for _ in Deadline.after(_PULL_SECONDS, f"{node} to pull {image}").attempts():
-        done = run_in_container(engine, node, "crictl", "inspecti", "--quiet", image, ended_by="removal")
-        if done is None or done.returncode == 0:
-            return
+    deadline = Deadline.after(_PULL_SECONDS, f"{node} to pull {image}")
+    retry(lambda: _pull(engine, node, image), deadline, passes=lambda error: isinstance(error, _NotPulled))
+
+
+class _NotPulled(CommandFailed):
+    """A node could not pull an image; it may be able to a little later."""
+
+
+def _pull(engine: Engine, node: str, image: str) -> None:
+    done = run_in_container(engine, node, "crictl", "inspecti", "--quiet", image, ended_by="removal")
+    if done is not None and done.returncode:
         done = run_in_container(engine, node, "crictl", "pull", image, ended_by="removal")
-        if done is None or done.returncode == 0:
-            return
-        last = done.stderr.strip()
-    raise CommandFailed(f"{node} could not pull {image} within {_PULL_SECONDS:.0f} s: {last}")
+    if done is not None and done.returncode:
+        raise _NotPulled(done.stderr.strip())
 
 
 class _ImageRemoval:

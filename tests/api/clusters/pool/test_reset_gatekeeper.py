@@ -52,7 +52,7 @@ def wait_for_pods(api: ApiClient) -> None:
 @pytest.mark.usefixtures("gatekeeper")
 def test_what_was_is_made_again_when_nothing_old_is_left(server: ApiServer, api: ApiClient, cluster: Cluster) -> None:
     """Deployments, ReplicaSets and pods are others, and what was remembered is so again."""
-    save_deployments(cluster, cluster.directory)
+    save_deployments(cluster, cluster.directory, Deadline.after(30, "the deployments"))
     before, old = specs(api), [uids(api, path) for path in (DEPLOYMENTS, SETS, PODS)]
     name = next(iter(before))
     change = {"replicas": 2, "template": {"metadata": {"annotations": {"a": "b"}}}}
@@ -71,7 +71,7 @@ def test_what_was_is_made_again_when_nothing_old_is_left(server: ApiServer, api:
 @pytest.mark.usefixtures("gatekeeper")
 def test_a_pod_that_stays_keeps_the_new_from_being_made(server: ApiServer, api: ApiClient, cluster: Cluster) -> None:
     """Its container still runs on a node that says nothing: it would be taken for one of the new."""
-    save_deployments(cluster, cluster.directory)
+    save_deployments(cluster, cluster.directory, Deadline.after(30, "the deployments"))
     with kubelet(server, ends=False), pytest.raises(DeadlineExceeded):
         reset(cluster, cluster.directory, Deadline.after(3, "a reset"))
     assert list_objects(api, DEPLOYMENTS, "items") == []

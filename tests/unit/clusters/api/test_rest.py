@@ -1,6 +1,7 @@
 """Tests of clusters.api.rest where the answer is none that an API server gives: the others are in tests/api."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -96,3 +97,45 @@ def test_another_refusal_of_a_read_stays(server: RestServer, api: ApiClient) -> 
     server.answers["/api/v1/pods"] = lambda: answers.pop(0)
     with pytest.raises(ApiRefused, match="500 "):
         read(api, "/api/v1/pods", Deadline.after(20, "the pods"))
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("7", 7.0),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
+        ("soon", None),
+        ("", None),
+        ("-1", None),
+        ("9" * 5000, None),
+    ],
+)
+def test_retry_after(server: RestServer, api: ApiClient, header: str, seconds: float | None) -> None:
+    """It is a number of seconds or a date; what is neither is not said, and is no error of its own."""
+    server.headers["Retry-After"] = header
+    server.answers["/api/v1"] = 429
+    with pytest.raises(ApiRefused, match="429 ") as error:
+        request(api, "GET", "/api/v1")
+    assert error.value.retry_after == seconds
+
+
+def test_without_a_retry_after(server: RestServer, api: ApiClient) -> None:
+    """Then nothing is known of how long the server wants to be left alone."""
+    server.answers["/api/v1"] = 429
+    with pytest.raises(ApiRefused) as error:
+        request(api, "GET", "/api/v1")
+    assert error.value.retry_after is None
+
+
+def test_a_read_is_not_repeated_before_the_server_wants_it(server: RestServer, api: ApiClient) -> None:
+    """The second request comes a second after the first one, as Retry-After says."""
+    asked: list[float] = []
+
+    def answer() -> object:
+        asked.append(time.monotonic())
+        return 429 if len(asked) == 1 else {"items": []}
+
+    server.headers["Retry-After"] = "1"
+    server.answers["/api/v1/pods"] = answer
+    read(api, "/api/v1/pods", Deadline.after(20, "the pods"))
+    assert asked[1] - asked[0] >= 1.0

@@ -141,7 +141,7 @@ def test_a_subnet_that_somebody_else_has_just_taken_is_asked_for_anew(soon: Dead
         def run(self, argv: Any, *args: Any, **settings: Any) -> Completed:
             if "--subnet" in argv and not refused:
                 refused.append(argv)
-                return Completed("", "Pool overlaps with other one on this address space", 1)
+                raise CommandFailed("refused", said="Pool overlaps with other one on this address space")
             return super().run(argv, *args, **settings)
 
     refused: list[Any] = []

@@ -8,12 +8,13 @@ import pytest
 
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.errors import BadScenario
-from chaos_harness.clusters.gatekeeper.install import _established, install
+from chaos_harness.clusters.errors import ApiRefused, BadScenario
+from chaos_harness.clusters.gatekeeper.install import _apply, _established, install
 from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER, _all_replicas_listed, _probe_replica, _rolled_out
 from chaos_harness.clusters.machine.process import Completed
 from chaos_harness.clusters.shape import Shape
 from tests.fakes.engine import FakeEngine
+from tests.fakes.rest_server import cluster_on, rest_server
 
 _URL = "https://10.244.1.2:8443/v1/admitlabel"
 
@@ -128,3 +129,18 @@ def test_a_shape_without_gatekeeper_has_none_to_install(cluster: Cluster) -> Non
     """Installing what the shape does not have is a mistake in the scenario."""
     with pytest.raises(BadScenario, match="has no Gatekeeper"):
         install(cluster, "manifest", Deadline.after(60, "x"))
+
+
+def test_what_a_starting_api_server_cannot_take_yet_is_applied_again(tmp_path: Path) -> None:
+    """It says so with 429; all objects are applied again, since that changes nothing of those that are there."""
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}}
+    answers = [(429, {"message": "storage is (re)initializing"}), {}]
+    with rest_server() as server, cluster_on(server, FakeEngine(), tmp_path).client() as api:
+        server.answers["/api/v1"] = {"resources": [{"kind": "Namespace", "name": "namespaces"}]}
+        server.answers["PATCH /api/v1/namespaces/n"] = lambda: answers.pop(0)
+        _apply(api, [namespace], Deadline.after(20, "the namespace"))
+        assert [change[:2] for change in server.changes] == [("PATCH", "/api/v1/namespaces/n")] * 2
+
+        server.answers["PATCH /api/v1/namespaces/n"] = 422
+        with pytest.raises(ApiRefused, match="422 "):
+            _apply(api, [namespace], Deadline.after(20, "the namespace"))

@@ -8,7 +8,7 @@ import pytest
 
 from chaos_harness.clusters import images
 from chaos_harness.clusters.errors import BadScenario, ImageUnavailable
-from chaos_harness.clusters.images import ensure, first_seen, golang, plan, pulling
+from chaos_harness.clusters.images import download_retries, ensure, first_seen, golang, plan, pulling
 from chaos_harness.clusters.images.catalogue import ImageEntry
 from chaos_harness.clusters.images.plan import image_supply
 from chaos_harness.clusters.images.pull_rules import MIRROR, PullRules
@@ -155,7 +155,7 @@ def test_a_mirror_that_is_no_address_is_refused(monkeypatch: pytest.MonkeyPatch,
         ("net/http: request canceled (Client.Timeout exceeded while awaiting headers)", "unreachable", "CHAOS_MIRROR"),
         ("toomanyrequests: You have reached your pull rate limit", "limited", "`docker login`"),
         ("pull access denied, repository does not exist", "refused", "`docker login docker.io`"),
-        ("unexpected EOF", "broken off", "`docker pull "),
+        ("short read: expected 7 bytes", "broken off", "`docker pull "),
         ("write /var/lib/docker: no space left on device", "disk", "`docker system df`"),
         ("tls: failed to verify certificate: x509: signed by unknown authority", "other", "`docker pull "),
     ],
@@ -171,6 +171,18 @@ def test_a_pull_that_fails_says_why_and_what_to_type(refusal: str, cause: str, a
     assert advice in str(problem)
     assert "\n" not in str(problem)
     assert engine.did == [f"pull {_REFERENCE}"]
+
+
+def test_a_pull_that_breaks_off_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four times in all, and by the same digest."""
+    monkeypatch.setattr(download_retries, "_FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(download_retries, "_LONGEST_PAUSE_SECONDS", 0.001)
+    engine = _Engine(published={_TAG: _NEW}, refusal="unexpected EOF")
+    problem = pull(engine, _entry(), PullRules({"tool/v1": _REFERENCE}), _QUIET)
+
+    assert isinstance(problem, PullProblem)
+    assert problem.cause == "broken off"
+    assert engine.did == [f"pull {_REFERENCE}"] * 4
 
 
 def test_a_pull_that_failed_does_not_look_done() -> None:

@@ -5,7 +5,10 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 import zipfile
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -221,6 +224,35 @@ def test_what_nobody_vouches_for_is_refused(
     with pytest.raises(ImageUnavailable, match=rf"unset GOSUMDB; go env -u GOSUMDB|verifying .*{_MODULE}"):
         download(_MODULE, _VERSION, _soon())
     assert not (tmp_path / "cache" / "chaos-harness.invalid").exists()
+
+
+@_needs_go
+def test_a_proxy_that_is_busy_is_asked_again(served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The go command gives up at the first 503; the module comes with the second attempt."""
+    _sum_of(tmp_path)
+    busy = [503, 429]
+
+    class Proxy(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if busy:
+                self.send_error(busy.pop())
+            else:
+                super().do_GET()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Proxy, directory=str(tmp_path / "proxy"))) as proxy:
+        thread = threading.Thread(target=proxy.serve_forever, args=(0.01,))
+        thread.start()
+        monkeypatch.setenv("GOPROXY", f"http://127.0.0.1:{proxy.server_port}")
+        monkeypatch.setattr("chaos_harness.clusters.images.download_retries._FIRST_PAUSE_SECONDS", 0.01)
+        try:
+            assert (download(_MODULE, _VERSION, _soon()) / "main.go").read_text() == "package main\n"
+        finally:
+            proxy.shutdown()
+            thread.join()
+    assert busy == []
 
 
 def test_upstream_names_the_versions_that_there_are() -> None:

@@ -59,6 +59,14 @@ def _places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images.plan, "lacks", lambda _: [])
 
 
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Let pauses take no time; give their seconds."""
+    slept: list[float] = []
+    monkeypatch.setattr(Deadline, "pause", lambda _, seconds: slept.append(float(seconds)))
+    return slept
+
+
 def _entry(engine: _Engine, *artefacts: Artefact) -> ImageEntry:
     def build(_engine: object, _progress: object) -> None:
         engine.did.append("build")
@@ -106,7 +114,7 @@ def test_another_digest_is_another_image() -> None:
 
 
 def test_a_pull_that_fails_says_why_once_and_the_image_is_built() -> None:
-    """Nothing is tried again, and nothing is pulled by the tag."""
+    """What is not there is asked for once, and nothing is pulled by the tag."""
     engine, stream = _Engine(), io.StringIO()
 
     assert resolve(engine, _entry(engine), _LOCK, Progress(stream)) == LocalImage("node:v1-key", "built", "built")
@@ -250,3 +258,64 @@ def test_a_lock_that_is_none(tmp_path: Path, content: bytes | None, problem: str
     assert problem in error.value.problems[0]
     assert error.value.problems[0].isprintable()
     assert len(str(error.value)) < 1000
+
+
+@dataclass(frozen=True)
+class _Flaky(_Engine):
+    """Fails the first pulls with what they say in `breaks`."""
+
+    breaks: list[str] = field(default_factory=list)
+
+    def _answer(self, words: list[str]) -> Completed:
+        if words[0] == "pull" and self.breaks:
+            self.did.append(" ".join(words))
+            return Completed("", self.breaks.pop(0), 1)
+        return super()._answer(words)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'Error response from daemon: Get "https://registry/v2/": net/http: TLS handshake timeout',
+        "Error response from daemon: received unexpected HTTP status: 503 Service Unavailable",
+        "error pulling image configuration: download failed after attempts=6: unexpected EOF",
+        "read tcp 10.0.0.1:5->10.0.0.2:443: read: connection reset by peer",
+    ],
+)
+def test_a_pull_that_breaks_off_is_tried_again(pauses: list[float], said: str) -> None:
+    """Nothing is built for a registry that is busy for a moment; what happened is told."""
+    engine, stream = _Flaky(published={_REFERENCE: "new"}, breaks=[said]), io.StringIO()
+
+    held = resolve(engine, _entry(engine), _LOCK, Progress(stream))
+    assert held == LocalImage("node:v1-0123456789ab", "new", "pulled")
+    assert pauses == [1.0]
+    assert f"the pull of {_REFERENCE}: attempt 1 refused, next in 1.0 s: " in stream.getvalue()
+    assert f"the pull of {_REFERENCE}: succeeded at attempt 2, after " in stream.getvalue()
+
+
+def test_a_pull_that_breaks_off_each_time_is_given_up(pauses: list[float]) -> None:
+    """After the fourth attempt the image is built."""
+    engine, stream = _Flaky(breaks=["unexpected EOF"] * 9), io.StringIO()
+
+    assert resolve(engine, _entry(engine), _LOCK, Progress(stream)) == LocalImage("node:v1-key", "built", "built")
+    assert engine.did == [*[f"pull {_REFERENCE}"] * 4, "build"]
+    assert pauses == [1.0, 2.0, 4.0]
+    assert f"the pull of {_REFERENCE}: given up at attempt 4, after " in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "toomanyrequests: You have reached your pull rate limit",
+        'Error response from daemon: Get "https://registry/v2/": dial tcp: lookup registry: no such host',
+        'Error response from daemon: Get "https://registry/v2/": dial tcp 127.0.0.1:443: connect: connection refused',
+        "manifest unknown: manifest unknown",
+        "unauthorized: authentication required",
+    ],
+)
+def test_a_pull_that_cannot_get_better_is_tried_once(pauses: list[float], said: str) -> None:
+    """A machine without the internet, or with its quota used up, waits for nothing."""
+    engine = _Flaky(breaks=[said] * 9)
+
+    assert resolve(engine, _entry(engine), _LOCK, _QUIET).origin == "built"
+    assert (len(engine.breaks), pauses) == (8, [])

@@ -74,6 +74,7 @@ def test_failure() -> None:
     with pytest.raises(CommandFailed, match=r"(?s)`sh -c .*` ended with status 3:\n.*y$") as caught:
         process.run(["sh", "-c", "yes | head -5000 >&2; exit 3"], soon())
     assert len(str(caught.value)) < 2100
+    assert caught.value.said == str(caught.value).partition(":\n")[2]
 
 
 def test_failure_that_is_expected() -> None:

@@ -233,7 +233,7 @@ def test_an_error_without_words_is_no_log_that_was_read(
     logs = _All([_Node(cluster, NODE, history)], history)
 
     def refuse(*_: object) -> None:
-        raise CommandFailed
+        raise CommandFailed("no such container")
 
     monkeypatch.setattr(NodeLogs, "lines", refuse)
     with ThreadPoolExecutor(1) as pool:

@@ -295,3 +295,27 @@ def test_fixtures_of_the_same_names(bench: SessionFolder) -> None:
     status, output = bench.run()
     assert status == 0, output
     assert len(bench.did()) == 2
+
+
+RETRIED = """
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import ApiRefused
+from chaos_harness.clusters.retrying import retry
+
+def test_retried():
+    refusals = [ApiRefused(429, "storage is (re)initializing")]
+    def read():
+        if refusals:
+            raise refusals.pop()
+        return 1
+    assert retry(read, Deadline.after(60, "the fingerprint"), passes=lambda error: True) == 2
+"""
+
+
+def test_a_retry_is_in_the_log_of_its_test(bench: SessionFolder) -> None:
+    """How often it was refused, why, and how long it took."""
+    bench.write(retried=RETRIED)
+    output = bench.run()[1]
+    log = output.partition("Captured log call")[2]
+    assert "the fingerprint: attempt 1 refused, next in 0.1 s: the API server: 429 storage is (re)initializing" in log
+    assert re.search(r"the fingerprint: succeeded at attempt 2, after \d\.\d s", log), output

@@ -7,7 +7,7 @@ import pytest
 
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.machine.process import Completed
-from chaos_harness.harness.errors import BadScenario, CommandFailed, FaultNotApplied, UndoFailed
+from chaos_harness.harness.errors import BadScenario, DeadlineExceeded, FaultNotApplied, UndoFailed
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.registry.cut import cut_registry
 from chaos_harness.harness.faults.registry.remove_image import pull, remove_image
@@ -149,5 +149,5 @@ def test_pull_gives_up(bench: Bench, world: World, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("chaos_harness.harness.faults.registry.remove_image._PULL_SECONDS", 0.1)
     world.containers["w-worker"].images = set()
     world.running = False
-    with pytest.raises(CommandFailed, match="failed to pull"):
+    with pytest.raises(DeadlineExceeded, match="failed to pull"):
         pull(bench.cluster.engine, node="w-worker", image=IMAGE)

@@ -1,0 +1,60 @@
+"""Against SciPy: our statistics are those of a library that is too large to be needed for running."""
+
+import math
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chaos_harness.harness.statistics import Interval, exact, percentile, wilson
+from chaos_harness.reports.trends.regression import quantile
+from tests.thorough import thorough
+
+pytestmark = thorough
+
+_counts = st.integers(1, 400).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))
+_confidences = st.sampled_from([0.51, 0.83, 0.95, 0.987])
+"""With none of them a tail is exactly as probable as a rank: then rounding decides which rank is the bound."""
+
+
+@pytest.fixture(scope="module")
+def stats() -> Any:
+    """Import it only when a test runs: that takes a second."""
+    return import_module("scipy.stats")
+
+
+@pytest.mark.parametrize("interval", [wilson, exact])
+@settings(deadline=None)
+@given(pair=_counts, confidence=_confidences)
+def test_interval_of_a_rate(
+    stats: Any, interval: Callable[[int, int, float], Interval], pair: tuple[int, int], confidence: float
+) -> None:
+    """Wilson's and the exact interval of a rate, for every rate and number of samples."""
+    ours = interval(*pair, confidence)
+    theirs = stats.binomtest(*pair).proportion_ci(confidence, method=interval.__name__)
+    assert [ours.low, ours.high] == pytest.approx([theirs.low, theirs.high], abs=1e-9)
+
+
+@settings(deadline=None)
+@given(total=st.integers(1, 300), share=st.sampled_from([0.1, 0.5, 0.9, 0.95, 0.99]), confidence=_confidences)
+def test_interval_of_a_percentile(stats: Any, total: int, share: float, confidence: float) -> None:
+    """The ranks that bound a percentile; infinite is what SciPy calls no number."""
+    ranks = [float(rank) for rank in range(1, total + 1)]
+    ours = percentile(ranks, share, confidence)
+    theirs = stats.quantile_test(ranks, p=share).confidence_interval(confidence)
+    low = -math.inf if math.isnan(theirs.low) else theirs.low
+    high = math.inf if math.isnan(theirs.high) else theirs.high
+    # Our interval also holds the estimate, which the ranks alone need not.
+    assert (ours.low, ours.high) == (min(low, ours.estimate), max(high, ours.estimate))
+
+
+@pytest.mark.parametrize(("most", "probabilities"), [(0.01, (0.6, 0.9, 0.99, 0.999)), (0.08, (0.9999, 0.99999))])
+@pytest.mark.parametrize("freedom", [4, 5, 9, 29])
+def test_quantile_of_student(stats: Any, freedom: int, most: float, probabilities: tuple[float, ...]) -> None:
+    """It is too small by no more than is said, and never too large."""
+    for probability in probabilities:
+        ratio = quantile(probability, freedom) / float(stats.t.ppf(probability, freedom))
+        assert 1 - most <= ratio <= 1 + 1e-6
