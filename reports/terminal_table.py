@@ -150,7 +150,7 @@ def _claim_row(nodeid: str, claim: ClaimRecord) -> _Row:
         "?" if claim.outcome == "inconclusive" else mark,
         claim.outcome,
         claim.name,
-        f"{claim.expected} {(claim.issue or '').rpartition('/')[2]}".strip(),
+        f"{claim.expectation} {(claim.issue or '').rpartition('/')[2]}".strip(),
         next((_figure(name, value) for name, value in claim.figures.items()), ""),
         reason=claim.summary,
     )

@@ -3,9 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["Object", "condition", "is_ready", "is_terminating", "metadata", "status"]
+__all__ = ["Object", "ObjectsByName", "condition", "is_ready", "is_terminating", "metadata", "status"]
 
 Object = Mapping[str, Any]
+"""A Kubernetes object in plain JSON, which is only read."""
+
+ObjectsByName = Mapping[str, Object]
+"""The objects of a watched list, by namespace and name, or by name alone; see clusters.watching.changes.key."""
 
 
 def metadata(thing: Object) -> Object:

@@ -1,9 +1,10 @@
 """Readiness: waits until every webhook replica of Gatekeeper answers and the API server calls them."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
+from chaos_harness.clusters.api.objects import ObjectsByName
 from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
@@ -45,8 +46,6 @@ REVIEW: dict[str, Any] = {
     },
 }
 """The AdmissionReview that asks one replica about that namespace."""
-
-ObjectsByName = Mapping[str, Mapping[str, Any]]
 
 
 def wait_until_serving(cluster: Cluster, deadline: Deadline) -> list[str]:

@@ -89,6 +89,11 @@ class ClaimRecord:
         """Whether the outcome is the expected one, and not by another defect."""
         return self.outcome == self.expected and not self.surprise
 
+    @property
+    def expectation(self) -> str:
+        """The expected outcome in words, with the known causes if the claim was violated by another one."""
+        return f"{self.expected} by {' or '.join(self.because)}" if self.surprise else self.expected
+
 
 @dataclass(frozen=True)
 class Attachment:

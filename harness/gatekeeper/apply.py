@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from chaos_harness.clusters.api.objects import ObjectsByName
 from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
@@ -28,8 +29,6 @@ _BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybind
 _OURS = (".gatekeeper.sh",)
 _SECONDS = 90.0
 _ERROR_SECONDS = 10.0
-
-State = Mapping[str, Mapping[str, Any]]
 
 
 @contextmanager
@@ -85,7 +84,7 @@ def _wait_for_replicas(api: Any, item: Mapping[str, Any], replicas: set[str], de
     path, last = f"/apis/{item['apiVersion']}/{plural}", "no status"
     errors: list[str] = []
 
-    def settled(state: State) -> bool:
+    def settled(state: ObjectsByName) -> bool:
         nonlocal last
         manifest = state.get(name, {})
         errors[:] = _errors(manifest)
@@ -131,7 +130,7 @@ def _find_enforcing_pods(manifest: Mapping[str, Any]) -> set[str]:
     }
 
 
-def _find_binding(constraint: str, state: State) -> str:
+def _find_binding(constraint: str, state: ObjectsByName) -> str:
     for binding in state:
         if binding.startswith("gatekeeper-") and binding.endswith(constraint):
             return f"binding {binding} was generated"

@@ -20,11 +20,9 @@ from chaos_harness.harness.incident.object_files import Objects, objects_of
 from chaos_harness.harness.incident.references import SYNTAX
 from chaos_harness.harness.incident.timeline import problems_of_time
 from chaos_harness.harness.incident.watches import lists_of
-from chaos_harness.harness.incident.yaml_source import Location, YamlSource, limit_problems, read
+from chaos_harness.harness.incident.yaml_source import Location, Problem, YamlSource, limit_problems, read
 
 __all__ = ["LoadedIncident", "load"]
-
-Problem = tuple[Location, str]
 
 _MOST_PARTS = 200
 """How many elements of a list are validated one by one; the model allows no more."""

@@ -9,6 +9,7 @@ from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.causes import Cause
 from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.verdict import Expected
 from chaos_harness.harness.versions import Versions
 
 __all__ = ["SCHEMA", "ClaimSpec", "Incident", "Positive", "Seconds", "Step", "TriggerSpec", "Turns", "seconds"]
@@ -74,7 +75,6 @@ Identity = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Range = Annotated[str, AfterValidator(_range), Field(max_length=100)]
 Words = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_visible)]
 WatchName = Annotated[str, Field(pattern=r"^[a-z]+( [a-z]+)*( [A-Za-z][A-Za-z0-9]*)?$", max_length=100)]
-ExpectedOutcome = Literal["holds", "violated"]
 
 
 class _Part(BaseModel):
@@ -135,7 +135,7 @@ class ProbeSpec(_Part):
 class ExpectationSpec(_Part):
     """The verdict that is expected on versions such as ">=3.18,<3.22.1" ("" is all); the first that matches counts."""
 
-    verdict: ExpectedOutcome
+    verdict: Expected
     gatekeeper: Range = ""
     kubernetes: Range = ""
 
@@ -181,7 +181,7 @@ class ClaimSpec(_Part):
         """How the expectation is known to be true: an issue has the defect and its versions; None: a prediction."""
         return "version" if self.issue and any(expectation.gatekeeper for expectation in self.expect) else None
 
-    def expected(self, shape: Shape) -> ExpectedOutcome | None:
+    def expected(self, shape: Shape) -> Expected | None:
         """Return the verdict that is expected on a cluster of this shape, or None if nothing is."""
         return next((expectation.verdict for expectation in self.expect if expectation.meant_for(shape)), None)
 

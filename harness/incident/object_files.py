@@ -5,13 +5,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from chaos_harness.clusters.api import object_names
+from chaos_harness.clusters.api.objects import Object
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.yaml_source import Location, YamlSource, read
 
 __all__ = ["Objects", "objects_of", "problems_of_manifest"]
 
-ObjectDict = Mapping[str, Any]
-Objects = tuple[ObjectDict, ...]
+Objects = tuple[Object, ...]
 """The objects of one item, in order."""
 
 _MOST_OBJECTS = 500
@@ -41,7 +41,7 @@ def objects_of(source: YamlSource) -> tuple[list[Objects], list[Objects], list[P
     return by_field["policies"], by_field["workload"], list(files), problems
 
 
-def _objects(source: YamlSource, place: Location, item: ObjectDict, files: dict[Path, list[YamlSource]]) -> Objects:
+def _objects(source: YamlSource, place: Location, item: Object, files: dict[Path, list[YamlSource]]) -> Objects:
     allowed = ("object", "file", "policy") if place[0] == "policies" else ("object", "file")
     given = [name for name in allowed if item.get(name) is not None]
     if len(given) != 1:

@@ -8,11 +8,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from chaos_harness.harness.incident.model import Incident, Positive, Seconds, Step, Turns
-from chaos_harness.harness.incident.yaml_source import Location
+from chaos_harness.harness.incident.yaml_source import Problem
 
 __all__ = ["length", "longest", "problems_of_time", "remove_step"]
-
-Problem = tuple[Location, str]
 
 _MOST_STEPS = 50
 """The model refuses more; comparing times takes the square of their number."""

@@ -13,11 +13,15 @@ from chaos_harness.clusters.machine.bounded_files import line_and_column
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.errors import BadScenario
 
-__all__ = ["MOST_BYTES", "Location", "YamlSource", "limit_problems", "parse", "read"]
+__all__ = ["MOST_BYTES", "Location", "Problem", "YamlSource", "limit_problems", "parse", "read"]
 
 MOST_BYTES = 256 * 1024
 
 Location = tuple[str | int, ...]
+"""Where a part of a document is: field names and indexes, from the outermost one."""
+
+Problem = tuple[Location, str]
+"""What is wrong with a part, as a message."""
 
 _TAGS = "tag:yaml.org,2002:"
 _MOST_PROBLEMS = 100

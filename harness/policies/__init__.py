@@ -3,9 +3,10 @@
 The shipped ones are here; another one is a module beside this file, made of `template`, `constraint` and `pod`.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
+
+from chaos_harness.clusters.api.objects import Object
 
 __all__ = [
     "ADMIT",
@@ -39,14 +40,12 @@ ADMIT = "admit compliant pods"
 WantedOutcome = Literal["mutated", "admitted", "denied by webhook", "denied by policy"]
 """The answer that a policy demands; all possible answers are in harness.probes.answers."""
 
-ObjectDict = Mapping[str, Any]
-
 _NAMESPACES = ["chaos-*"]
 _VIOLATES = "chaos-harness/violates"
 _ASKS = "chaos-harness/asks"
 _ACCOUNT = "canary"
 
-GROUND: tuple[ObjectDict, ...] = (
+GROUND: tuple[Object, ...] = (
     {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": CANARIES}},
     {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": _ACCOUNT, "namespace": CANARIES}},
 )
@@ -65,7 +64,7 @@ class Question:
     policy: str
     wanted: WantedOutcome
     path: str
-    body: ObjectDict = field(hash=False)
+    body: Object = field(hash=False)
     dry_run: bool = True
     names: str = ""
 
@@ -78,7 +77,7 @@ class Policy:
     """
 
     name: str
-    objects: tuple[ObjectDict, ...] = field(hash=False)
+    objects: tuple[Object, ...] = field(hash=False)
     questions: tuple[Question, ...] = ()
     generated: tuple[str, ...] = ()
 
@@ -89,7 +88,7 @@ class Policy:
         return {name: self.name for name in asked if name not in (self.name, ADMIT)}
 
 
-def mutated(manifest: ObjectDict) -> bool:
+def mutated(manifest: Object) -> bool:
     """Whether a pod, or a controller's pod template, has the field that the mutators set."""
     spec = manifest.get("spec") or {}
     if "template" in spec:
@@ -184,7 +183,7 @@ def deny_pods_by_cel() -> Policy:
     )
 
 
-def _assign(name: str, group: str, kinds: list[str], where: str) -> ObjectDict:
+def _assign(name: str, group: str, kinds: list[str], where: str) -> Object:
     return {
         "apiVersion": "mutations.gatekeeper.sh/v1",
         "kind": "Assign",
@@ -198,7 +197,7 @@ def _assign(name: str, group: str, kinds: list[str], where: str) -> ObjectDict:
     }
 
 
-def template(kind: str, target: ObjectDict) -> ObjectDict:
+def template(kind: str, target: Object) -> Object:
     """Return the ConstraintTemplate of a kind, with its rule for Gatekeeper's target."""
     return {
         "apiVersion": "templates.gatekeeper.sh/v1",
@@ -208,7 +207,7 @@ def template(kind: str, target: ObjectDict) -> ObjectDict:
     }
 
 
-def constraint(kind: str, name: str, asks: str, spec: ObjectDict | None = None) -> ObjectDict:
+def constraint(kind: str, name: str, asks: str, spec: Object | None = None) -> Object:
     """Return a constraint on pods in namespaces chaos-* whose label `asks` for it (see `pod`)."""
     match = {
         "kinds": [{"apiGroups": [""], "kinds": ["Pod"]}],
@@ -223,12 +222,12 @@ def constraint(kind: str, name: str, asks: str, spec: ObjectDict | None = None) 
     }
 
 
-def _only_at(point: str) -> ObjectDict:
+def _only_at(point: str) -> Object:
     action = {"action": "deny", "enforcementPoints": [{"name": point}]}
     return {"enforcementAction": "scoped", "scopedEnforcementActions": [action]}
 
 
-def pod(asks: str = "", violates: str = "") -> ObjectDict:
+def pod(asks: str = "", violates: str = "") -> Object:
     """Return a pod that no scheduler looks at, so that it costs the cluster only its admission.
 
     `asks` and `violates` are values of its labels: the constraint it is meant for, and the one it violates.
@@ -244,7 +243,7 @@ def pod(asks: str = "", violates: str = "") -> ObjectDict:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"labels": labels}, "spec": spec}
 
 
-def _deployment() -> ObjectDict:
+def _deployment() -> Object:
     labels = {"chaos-harness": "canary"}
     template = {"metadata": {"labels": labels}, "spec": pod()["spec"]}
     return {

@@ -6,12 +6,13 @@ Gatekeeper's webhook configuration and flags, and are not compared.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import chain
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
+from chaos_harness.clusters.api.objects import Object
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.versions import Versions
 
@@ -31,7 +32,6 @@ __all__ = [
 PREFIX = "gatekeeper-"
 """Prefix of the names of generated objects; policies and bindings without it are not Gatekeeper's."""
 
-Object = Mapping[str, Any]
 
 _FIELD_SINCE = Versions(">=3.17")
 _ON_BY_DEFAULT = Versions(">=3.20")

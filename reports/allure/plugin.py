@@ -291,7 +291,7 @@ def _claim(claim: ClaimRecord, end: int) -> TestStepResult:
     status = Status.PASSED if claim.as_expected else Status.FAILED
     if claim.outcome == "inconclusive":
         status = Status.BROKEN
-    title = f"claim: {claim.name}: {claim.outcome} (expected {claim.expected})"
+    title = f"claim: {claim.name}: {claim.outcome} (expected {claim.expectation})"
     step = _step(title, status, end / 1000, None, [claim.summary, *claim.evidence])
     step.parameters += [Parameter(name, f"{value:g}") for name, value in claim.figures.items()]
     return step

@@ -77,7 +77,7 @@ def describe(story: Story, claims: Sequence[ClaimRecord] = ()) -> str:
         words.append(f"Fault {band.name} from {band.begun:.1f} s, {proved}, {healed}.")
     words += [f"{mark.how.capitalize()} at {mark.at:.1f} s: {mark.what}." for mark in story.harms[:_MOST_WORDS]]
     words += [f"{question}: {tally.words}." for question, tally in story.questions.items()]
-    words += [f"Claim {claim.name}: {claim.outcome}{_when(claim)}, expected {claim.expected}." for claim in claims]
+    words += [f"Claim {claim.name}: {claim.outcome}{_when(claim)}, expected {claim.expectation}." for claim in claims]
     return " ".join(words)
 
 
@@ -156,7 +156,7 @@ def _verdicts(lanes: Lanes, claims: Sequence[ClaimRecord]) -> None:
         lanes.title("Verdicts")
     for number, claim in enumerate(claims, start=1):
         known = f" ({claim.issue.rpartition('/')[2]})" if claim.issue else ""
-        expected = "as expected" if claim.as_expected else f"expected {claim.expected}"
+        expected = "as expected" if claim.as_expected else f"expected {claim.expectation}"
         said = f"{claim.outcome}{_when(claim)}, {expected}{known}"
         words = f"{number} {_MARKS[claim.outcome]} {said}: {claim.name}: {claim.summary}"
         lanes.say(words, "" if claim.as_expected else "bad")

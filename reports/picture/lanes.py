@@ -17,6 +17,8 @@ LEFT, RIGHT, WIDTH = 222.0, 988.0, 1000.0
 _NAME, _NOTE = 30, 35
 _HARM_ROWS, _VERDICT_ROWS, _VERDICT_WIDTH = 4, 6, 28.0
 _LETTER = 6.2
+_DIGIT = 12.0
+"""How wide a step must be for its number to be written beside it."""
 _VERDICTS = {
     "holds": ("M-5 0L-1.5 4L5 -5", "verdict s-good"),
     "violated": ("M-4.5 -4.5L4.5 4.5M-4.5 4.5L4.5 -4.5", "verdict s-lost"),
@@ -142,7 +144,7 @@ class Lanes:
         top = self._lane("verdicts", "when each was decided", 22 + 15 * max(1, *(place[-1] for place in places)))
         for number, claim, at, x, row in places:
             y, expected = top + 9 + 15 * row, claim.as_expected
-            hint = f"{at:.1f} s: {number}. {claim.outcome}, expected {claim.expected}: {claim.name}: {claim.summary}"
+            hint = f"{at:.1f} s: {number}. {claim.outcome}, expected {claim.expectation}: {claim.name}: {claim.summary}"
             d, style = _VERDICTS[claim.outcome]
             if claim.outcome == "violated":
                 self.decided.append(x)
@@ -182,13 +184,13 @@ class Lanes:
         most = max(number for _, number in steps)
         top = self._lane("webhook pods in rotation", f"now {steps[-1][1]}, at most {most}", 34)
         heights = {number: top + 29 - 22 * number / max(most, 1) for _, number in steps}
-        drawn, last = "", None
-        for at, number in steps:
+        drawn = ""
+        ends = [*(at for at, _ in steps[1:]), self.axis.end]
+        for (at, number), end in zip(steps, ends, strict=True):
             x = self.axis.x(at)
-            drawn += f"M{x:.1f} {heights[number]:.1f}" if last is None else f"H{x:.1f}V{heights[number]:.1f}"
-            if self.axis.shows(at):
+            drawn += f"H{x:.1f}V{heights[number]:.1f}" if drawn else f"M{x:.1f} {heights[number]:.1f}"
+            if self.axis.shows(at) and self.axis.x(end) - x >= _DIGIT:
                 self.parts.append(svg.text(x + 3, heights[number] - 2, str(number), "small"))
-            last = number
         self.parts.append(svg.path(f"{drawn}H{RIGHT:.1f}", "step"))
 
     def changes(self, name: str, marks: Sequence[Mark]) -> None:

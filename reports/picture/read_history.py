@@ -19,6 +19,7 @@ _BAD_REASONS = ("BackOff", "Evict", "Fail", "Kill", "NotReady", "OOM", "Preempt"
 _FAILED_OPEN = QuestionLabel("webhook calls", "failed open")
 _FAMILIES = (v.CANARY, v.CLOCK, v.METRICS, v.TRIGGER)
 _LEASE_SECONDS = 15.0
+_NUMBERS = (v.NUMBER, v.WATCH_NUMBER)
 _Asked = TypeVar("_Asked", str, QuestionLabel)
 _OWN_LANES = (
     "pods",
@@ -68,8 +69,11 @@ class _StoryReader:
         }
 
     def take(self, entry: Entry) -> None:
+        """Take one entry; numbers, which only measure how late watches are, are no part of a story."""
         story, process = self._story, entry.process
         story.end, story.operations = max(story.end, entry.at), story.operations + 1
+        if process in _NUMBERS and entry.f != v.GAP:
+            return
         if process.startswith(_FAULT):
             self._fault(entry)
         elif process == v.HARM:

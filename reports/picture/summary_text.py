@@ -14,7 +14,7 @@ from chaos_harness.reports.picture.svg import shortened
 
 __all__ = ["render_page", "reproduction_command", "shorten_message", "summarise"]
 
-_MOST_LINKS, _MOST_EVIDENCE, _MOST_LETTERS, _MOST_BRIEF = 30, 12, 110, 3
+_MOST_LINKS, _MOST_EVIDENCE, _MOST_LETTERS, _MOST_BRIEF = 30, 12, 95, 3
 _VERSIONS = ("kubernetes", "gatekeeper")
 
 
@@ -131,6 +131,8 @@ def _verdicts(claims: Sequence[ClaimRecord]) -> str:
 def _verdict(claim: ClaimRecord) -> str:
     if claim.outcome == "inconclusive":
         return f"“{claim.name}” is inconclusive"
+    if claim.surprise:
+        return f"“{claim.name}” is violated, but not by what is known to violate it ({' or '.join(claim.because)})"
     if claim.expected == "violated":
         return f"“{claim.name}” holds though it is known to be violated ({claim.issue or 'no issue'})"
     return f"“{claim.name}” is violated"
@@ -139,7 +141,7 @@ def _verdict(claim: ClaimRecord) -> str:
 def _evidence(claim: ClaimRecord) -> str:
     known = f", known upstream as {claim.issue}" if claim.issue else ""
     when = f" at {claim.at:.1f} s" if claim.outcome == "violated" and claim.at is not None else ""
-    head = f"{claim.name}: {claim.outcome}{when} (expected {claim.expected}{known}): {claim.summary}"
+    head = f"{claim.name}: {claim.outcome}{when} (expected {claim.expectation}{known}): {claim.summary}"
     lines = [f"<li>{_html(line)}</li>" for line in claim.evidence[:_MOST_EVIDENCE]]
     more = len(claim.evidence) - _MOST_EVIDENCE
     lines += [f"<li>and {more} more, in the claim's step</li>"] if more > 0 else []

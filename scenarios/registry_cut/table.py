@@ -14,6 +14,7 @@ from chaos_harness.harness.faults.workloads.kill_containers import kill_containe
 from chaos_harness.harness.faults.workloads.reschedule import reschedule_pod
 from chaos_harness.harness.gatekeeper.restart import PullPolicy
 from chaos_harness.harness.policies import deny_pods, mutate_pods
+from chaos_harness.harness.verdict import Expected
 from chaos_harness.scenarios.attempts import RowClaims
 
 __all__ = [
@@ -53,7 +54,6 @@ _CUT, _KILL, _REMOVE = "cut registry", "kill containers", "remove image"
 PolicySource = Literal["Always", "chart IfNotPresent", "patched IfNotPresent"]
 Image = Literal["on the node", "not on the node"]
 Treatment = Literal["left alone", "killed", "rescheduled"]
-Predicted = Literal["holds", "violated"]
 
 TREATMENTS: tuple[Treatment, ...] = ("left alone", "killed", "rescheduled")
 AUDIT = "gatekeeper.sh/operation=audit"
@@ -71,9 +71,9 @@ class CutRow:
     install: Literal["manifest", "chart"]
     policy: PolicySource
     image: Image
-    left_alone: Predicted
-    killed: Predicted
-    rescheduled: Predicted
+    left_alone: Expected
+    killed: Expected
+    rescheduled: Expected
 
     @property
     def name(self) -> str:
@@ -81,7 +81,7 @@ class CutRow:
         present = "image_present" if self.image == "on the node" else "image_absent"
         return f"{self.policy.replace(' ', '_')}-{present}"
 
-    def predicted(self, treatment: Treatment) -> Predicted:
+    def predicted(self, treatment: Treatment) -> Expected:
         """Return the prediction for a pod with this treatment."""
         return {"left alone": self.left_alone, "killed": self.killed, "rescheduled": self.rescheduled}[treatment]
 

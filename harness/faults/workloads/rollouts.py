@@ -1,11 +1,12 @@
 """Rollouts: faults that replace Gatekeeper's webhook pods gradually, all at once, or leave none for a while."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kubernetes.client import ApiClient
 
+from chaos_harness.clusters.api.objects import ObjectsByName
 from chaos_harness.clusters.api.rest import merge_patch, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
@@ -42,8 +43,6 @@ _WEBHOOKS = "gatekeeper.sh/operation=webhook"
 _RESTARTED = "kubectl.kubernetes.io/restartedAt"
 _EVICT_SECONDS = 150.0
 _TOO_MANY, _NOT_FOUND = 429, 404
-
-State = Mapping[str, Mapping[str, Any]]
 
 
 def restart_rollout() -> Fault:
@@ -106,7 +105,7 @@ class _Replacement:
             raise FaultNotApplied(f"expected webhook pods to be {self._how}: {error}") from error
         return f"{self._said}{seen}"
 
-    def _describe_replacement(self, state: State) -> str:
+    def _describe_replacement(self, state: ObjectsByName) -> str:
         """Return which pods are terminating or gone and which are new; "" until all are (one in a rollout)."""
         there = {pod["metadata"]["uid"]: pod["metadata"] for pod in state.values()}
         staying = [target.pod for target in self._targets if "deletionTimestamp" not in there.get(target.uid, _GONE)]
@@ -154,7 +153,7 @@ class _ScaleDown:
 _GONE = {"deletionTimestamp": ""}
 
 
-def _describe_empty(state: State) -> str:
+def _describe_empty(state: ObjectsByName) -> str:
     left = [pod for pod in state.values() if "deletionTimestamp" not in pod["metadata"]]
     return "" if left else f"no webhook pod is left but {len(state)} on their way out"
 

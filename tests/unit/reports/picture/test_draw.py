@@ -47,6 +47,25 @@ def test_every_lost_request_has_a_mark_of_its_own() -> None:
     assert ".tick { stroke-width: 2" in drawn
 
 
+def test_a_step_too_narrow_for_its_number_has_none() -> None:
+    """Numbers of webhook pods are not written over each other; the line shows each step all the same."""
+    history = HistoryBuilder().canaries(0, 100).rotation(1, "a", "b").rotation(50, "a").rotation(50.5, "a", "b")
+    drawn = draw_timeline(read_story(history.recorded()), "x")
+
+    texts = [text.text for text in ET.fromstring(drawn).iter(f"{_SVG}text") if text.text in ("1", "2")]
+    assert texts == ["2", "2"]
+    (line,) = _shapes(drawn, "step")
+    assert line.get("d", "").count("V") == 2
+
+
+def test_a_claim_that_another_cause_violates_says_what_was_expected() -> None:
+    """It came out otherwise though it is violated as expected: the picture names the cause that was expected."""
+    claim = replace(_CLAIM, expected="violated", surprise=True, because=("image pull failed",))
+    drawn = draw_timeline(_lost(50), "x", [claim])
+
+    assert "violated at 50.5 s, expected violated by image pull failed: pods serve" in drawn
+
+
 def test_lost_requests_beyond_the_bound_are_areas() -> None:
     """What is not drawn one by one is drawn as the stretch of time in which it was lost, and this is said."""
     drawn = draw_timeline(_lost(*(number / 100 for number in range(MOST_LOST + 500))), "x")

@@ -80,12 +80,24 @@ def test_answers_are_counted_by_question_and_outcome() -> None:
 def test_who_stands_alone_asks_by_its_whole_name() -> None:
     """A family is known by the vocabulary, not by the first word of a process."""
     history = HistoryBuilder()
-    for process in ("api server", "metrics api server", "canary 3", "number"):
+    for process in ("api server", "metrics api server", "canary 3", "other"):
         history.add(1, "invoke", process, "ask").add(2, "ok", process, "ask", {})
 
     questions = read_story(history.recorded()).questions
-    assert list(questions) == [QuestionLabel(family, "ask") for family in ("api server", "metrics", "canary", "number")]
-    assert [question.short for question in questions] == ["api server ask", "metrics ask", "ask", "number ask"]
+    assert list(questions) == [QuestionLabel(family, "ask") for family in ("api server", "metrics", "canary", "other")]
+    assert [question.short for question in questions] == ["api server ask", "metrics ask", "ask", "other ask"]
+
+
+def test_numbers_are_no_part_of_a_story() -> None:
+    """The object that is numbered each second is the harness's own; a gap of its watch is one like any other."""
+    history = HistoryBuilder().add(1, "invoke", "number", "write", {"number": 1}).add(2, "fail", "number", "write", {})
+    for at, f in ((2, "ADDED"), (3, "MODIFIED"), (4, "DELETED")):
+        history.add(at, "change", "watch number", f, _object("chaos-harness-number"))
+    history.add(5, "change", "watch number", "GAP", {"why": "refused"})
+
+    story = read_story(history.recorded())
+    assert (story.questions, story.changes, story.chain) == ({}, {}, [])
+    assert [gap.what for gap in story.gaps] == ["number"]
 
 
 def test_too_many_questions_are_counted_together() -> None:
