@@ -58,7 +58,7 @@ class Read:
 
     def __init__(self, recorded: History, *more: Reader, events: bool = False) -> None:
         self.coverage = coverage = Coverage(recorded)
-        audit, resolved, self._counted = Audit(coverage), UnansweredCreates(coverage), Witness()
+        audit, resolved, self._counted = Audit(coverage), UnansweredCreates(coverage), Witness(coverage.clocks)
         settled = Settlement(audit, resolved)
         self.audit, self.faults, self.in_force = audit, Faults(), InForce()
         self.losses, self.failures = Losses(settled.decide), Failures(coverage, audit)

@@ -148,9 +148,11 @@ def _begins(loss: Loss, begin: float) -> tuple[float, float]:
 
 
 def _placed(loss: Loss, admission: Admission) -> tuple[float, float]:
-    """Return between which moments a request was lost: both are that of the failed call, if it is known."""
-    failed = loss.whys[admission].at
-    return (admission.asked, admission.answered) if failed is None else (failed, failed)
+    """Return between which moments a request was lost: those of the failed call, if they are known and it fits."""
+    asked, answered = admission.asked, admission.answered
+    first, last = loss.whys[admission].failed or (asked, answered)
+    early, late = max(asked, first), min(answered, last)
+    return (early, late) if early <= late else (asked, answered)
 
 
 def _between(earliest: float, latest: float) -> str:

@@ -26,7 +26,8 @@ def enforcement_parity(
 
     They are compared round by round: in one round the canary asks both the same. A round in which one gave no answer is
     not compared. A disagreement lasted at least from its first round to its last one, at most from the agreement before
-    to that after; with 0 `seconds`, a single round is one too many, unless both changed their decision in it.
+    to that after; with 0 `seconds`, a single round is one too many, unless both changed their decision in it. What is
+    asked after claims were judged does not count.
 
     Inconclusive: they were not seen for longer than that (with 0 s: than from one round to the next) while both were in
     force, they differ only in rounds in which this machine was starved, or they agree, but fewer than `enough` rounds
@@ -38,8 +39,8 @@ def enforcement_parity(
         coverage, rounds = Coverage(recorded), Rounds(webhook, policy)
         follow(recorded, rounds, coverage)
         apart = max(coverage.of(stream).tolerance for stream in streams)
-        differ = rounds.disagreements
-        seen = [one.outside(coverage.blind) for one in differ]
+        differ = [one.until(coverage.until) for one in rounds.disagreements if one.times[0][1] < coverage.until]
+        seen = [one.until(coverage.surely_until).outside(coverage.blind) for one in differ]
         surely = [one.surely(apart) for one in seen]
         longest = max((one.before - one.after for one in differ), default=0.0)
         unseen = _unseen(coverage, rounds, streams)

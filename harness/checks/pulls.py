@@ -70,8 +70,8 @@ class _Log:
 
     def __init__(self, recorded: History) -> None:
         self._coverage, self._faults = Coverage(recorded), Faults()
-        self._requests, self._events = Requests(), Events()
-        follow(recorded, self._faults, self._requests, self._events, self._coverage)
+        self._requests, self._events = Requests(self._coverage.clocks), Events()
+        follow(recorded, self._coverage, self._faults, self._requests, self._events)
 
     def asked(self, repository: str, names: Sequence[str], *, wanted: bool) -> Verdict:
         """Return the verdict whether it was asked for the manifest of a repository before the first of these faults."""

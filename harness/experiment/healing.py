@@ -77,10 +77,8 @@ def claim_healing(
 
     Faults for which one of the claims `claimed` (ids) says so already are left out. Each verdict is added to `record`.
     """
-    recorded = read(history.path)
-    for check in implied(recorded, faults_of(heals.__name__, claimed)):
+    for check, verdict in implied(read(history.path), faults_of(heals.__name__, claimed)):
         claim = Claim(check)
-        verdict = check(recorded)
         record.claims.append(ClaimRecord.of(claim, verdict, history.end, judge_of(check)))
         try:
             claim.accept(verdict)

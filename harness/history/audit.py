@@ -7,12 +7,14 @@ API server logged at about that time.
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from operator import attrgetter
+from typing import Literal, NamedTuple
 
 from chaos_harness.harness.history.clocks import Clocks
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.following import Take
 from chaos_harness.harness.history.recorded import Entry
+from chaos_harness.harness.history.spans import Span
 from chaos_harness.harness.history.vocabulary import API_SERVER, AUDIT, CALL, CANARY, FAIL_OPEN, REQUEST, REQUESTS
 
 __all__ = ["Audit", "Decision", "WebhookReason"]
@@ -31,9 +33,10 @@ What = Literal[
 
 @dataclass(frozen=True)
 class Decision:
-    """What an API server did with a request; moments are seconds of the history (None: unknown).
+    """What an API server did with a request.
 
-    They are converted from the node's clock, give or take `unsure` seconds.
+    `received` and `decided` are unix seconds by the clock of its `node` (None: unknown), and `placed` is from when to
+    when, in seconds of the history, it may have been decided.
 
     `code` is the status of its answer, sent or not: 201 is admitted. `called` are the mutating webhooks that were
     called, and whether they changed the object; `failed_open` those whose call failed and was ignored; `denied_by` is
@@ -52,7 +55,8 @@ class Decision:
     name: str = ""
     namespace: str = ""
     who: str = ""
-    unsure: float = 0.0
+    node: str = ""
+    placed: Span | None = None
 
     @property
     def admitted(self) -> bool:
@@ -72,8 +76,8 @@ class WebhookReason:
 
     `logged` are the reasons of failed calls of this webhook that the API server logged meanwhile: if several differ,
     which one applies is unknown. `took` is how many seconds webhooks of its kind took or, if that was not long, the
-    whole request; None if it was decided at once. `at` is when its call failed, in seconds of the history, if exactly
-    one was logged meanwhile.
+    whole request; None if that is unknown. `failed` is from when to when, in seconds of the history, its call may have
+    failed, if exactly one was logged meanwhile.
     """
 
     what: What
@@ -84,7 +88,19 @@ class WebhookReason:
     mutated: bool = False
     logged: tuple[str, ...] = ()
     took: float | None = None
-    at: float | None = None
+    failed: Span | None = None
+
+
+class _FailedCall(NamedTuple):
+    """A failed call that the API server of a node ("": unknown) logged at `time`, in unix seconds of its clock.
+
+    `placed` is from when to when that may be, in seconds of the history.
+    """
+
+    time: float
+    node: str
+    said: str
+    placed: Span
 
 
 class Audit:
@@ -103,7 +119,7 @@ class Audit:
         self._decisions: dict[str, Decision] = {}
         self._pods: dict[str, Decision] = {}
         self._mutating: set[str] = set()
-        self._failed: dict[str, list[tuple[float, str]]] = {}
+        self._failed: dict[str, list[_FailedCall]] = {}
         self._servers = 1
 
     @property
@@ -155,7 +171,7 @@ class Audit:
         self._asked |= dict(self._open.values())
         self._open.clear()
         for calls in self._failed.values():
-            calls.sort()
+            calls.sort(key=attrgetter("time"))
 
     def _note_servers(self, entry: Entry) -> None:
         self._servers = max(self._servers, (entry.value or {}).get("servers", 1))
@@ -201,8 +217,10 @@ class Audit:
     def _take_call(self, entry: Entry) -> None:
         if entry.f == CALL:
             value = entry.value
-            at = self._coverage.clocks.place(entry, value["time"], value.get("node", ""))
-            self._failed.setdefault(value["webhook"], []).append((at, value["said"]))
+            node = value.get("node", "")
+            placed = self._coverage.clocks.place(entry, value["time"], node)
+            call = _FailedCall(value["time"], node, value["said"], placed)
+            self._failed.setdefault(value["webhook"], []).append(call)
 
     def _cause(self, decision: Decision, webhook: str) -> WebhookReason:
         mutating = webhook in self._mutating
@@ -214,9 +232,9 @@ class Audit:
             decision.said,
             decision.denied_by,
             decision.called.get(webhook, False),
-            tuple(dict.fromkeys(said for _, said in logged)),
+            tuple(dict.fromkeys(call.said for call in logged)),
             _took(decision, "mutating" if mutating else "validating"),
-            logged[0][0] if len(logged) == 1 else None,
+            logged[0].placed if len(logged) == 1 else None,
         )
 
     def _what(self, decision: Decision, webhook: str) -> What:
@@ -232,10 +250,12 @@ class Audit:
             return "called"
         return "not called" if webhook in self._mutating else "no trace"
 
-    def _logged(self, decision: Decision, webhook: str) -> list[tuple[float, str]]:
+    def _logged(self, decision: Decision, webhook: str) -> list[_FailedCall]:
         """Return the failed calls of the webhook that were logged while its call can have failed.
 
-        Mutating webhooks are called before validating ones; how long they take is known for slow requests.
+        Mutating webhooks are called before validating ones; how long they take is known for slow requests. An API
+        server writes both logs by one clock. If that was set back meanwhile, a call may show a moment of before or
+        after.
         """
         if webhook not in decision.failed_open or decision.received is None or decision.decided is None:
             return []
@@ -245,17 +265,18 @@ class Audit:
             end -= decision.seconds.get("validating", 0.0)
         else:
             begin += decision.seconds.get("validating", 0.0)
+        if end < begin - _SLACK_SECONDS:
+            took = sum(decision.seconds.values())
+            begin, end = decision.decided - took, decision.received + took
         calls = self._failed.get(webhook, [])
-        first = bisect_left(calls, (begin - _SLACK_SECONDS, ""))
-        last = bisect_left(calls, (end + _SLACK_SECONDS, ""))
-        return calls[first:last]
+        first = bisect_left(calls, begin - _SLACK_SECONDS, key=attrgetter("time"))
+        last = bisect_left(calls, end + _SLACK_SECONDS, key=attrgetter("time"))
+        return [call for call in calls[first:last] if call.node in ("", decision.node)]
 
 
 def _decision(entry: Entry, clocks: Clocks) -> Decision:
     value, node = entry.value, entry.process.removeprefix(f"{AUDIT} ")
-    received, decided = (
-        clocks.place(entry, value[moment], node) if value[moment] else None for moment in ("received", "decided")
-    )
+    received, decided = value["received"] or None, value["decided"] or None
     return Decision(
         value["code"],
         value["called"],
@@ -268,13 +289,14 @@ def _decision(entry: Entry, clocks: Clocks) -> Decision:
         value["name"],
         value["namespace"],
         value["who"],
-        clocks.of(node).unsure,
+        node,
+        clocks.place(entry, decided, node) if decided else None,
     )
 
 
 def _took(decision: Decision, kind: str) -> float | None:
     if decision.seconds:
         return decision.seconds.get(kind, 0.0)
-    if decision.received is None or decision.decided is None:
+    if decision.received is None or decision.decided is None or decision.decided < decision.received:
         return None
     return decision.decided - decision.received

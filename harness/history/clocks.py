@@ -1,9 +1,12 @@
-"""Clocks: how far each node's clock is from this machine's, and how well that is known."""
+"""Clocks: how far each node's clock is from this machine's, how well that is known, and when this one was set."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import inf
+from typing import NamedTuple
 
 from chaos_harness.harness.history.recorded import Entry
+from chaos_harness.harness.history.spans import Span
 from chaos_harness.harness.history.vocabulary import CLOCK, READ
 
 __all__ = ["Clocks", "Offset"]
@@ -27,6 +30,14 @@ class Offset:
         return cls((min(edges) + max(edges)) / 2, (max(edges) - min(edges)) / 2)
 
 
+class _Step(NamedTuple):
+    """That this machine's clock was set by some `seconds`, between two entries of the history."""
+
+    before: float
+    after: float
+    seconds: float
+
+
 class Clocks:
     """The readings of the nodes' clocks so far; fed by readers of a history, and no reader itself.
 
@@ -38,6 +49,7 @@ class Clocks:
     def __init__(self) -> None:
         self._read: dict[str, Offset] = {}
         self._own: set[str] = set()
+        self._steps: list[_Step] = []
 
     def of(self, node: str = "") -> Offset:
         """Return the offset of one node; without a name, or with an unknown one, an offset that covers all readings.
@@ -54,16 +66,40 @@ class Clocks:
             if not value["same"]:
                 self._own.add(node)
 
-    def step(self, seconds: float) -> None:
-        """Take into account that this machine's clock was set: whether another clock was set, too, is unknown."""
+    def step(self, before: float, after: float, seconds: float) -> None:
+        """Take into account that this machine's clock was set by `seconds` between two moments of the history.
+
+        Whether another clock was set, too, is unknown.
+        """
+        self._steps.append(_Step(before, after, seconds))
         for node in self._own:
             was = self._read[node]
             self._read[node] = Offset.around((was, Offset(was.seconds - seconds, was.unsure)))
 
-    def place(self, entry: Entry, moment: float, node: str = "") -> float:
-        """Return the moment of the history, in seconds, for one in unix seconds of a node's clock.
+    def place(self, entry: Entry, moment: float, node: str = "") -> Span:
+        """Return from when to when, in seconds of the history, a moment in unix seconds of a node's clock may be.
 
-        It uses both clocks of the entry that reports it, since this machine's wall clock may have been set since the
-        start.
+        It is placed by both clocks of the entry that reports it. If the wall clock was set before that entry, it may be
+        a moment from before, on the clock of that time.
         """
-        return moment - self.of(node).seconds - entry.wall + entry.at
+        offset = self.of(node)
+        return self._spread(entry, moment - offset.seconds, offset.unsure, own=node in self._own)
+
+    def place_own(self, entry: Entry, moment: float) -> Span:
+        """Return from when to when, in seconds of the history, a moment of this machine's clock may be."""
+        return self._spread(entry, moment, 0.0, own=False)
+
+    def _spread(self, entry: Entry, moment: float, unsure: float, *, own: bool) -> Span:
+        """Return the span of all moments before an entry at which a clock may have shown this, as it was set then.
+
+        `own`: of a clock that may not have been set with this machine's.
+        """
+        fits, candidates = list[float](), list[float]()
+        at, latest = entry.at - entry.wall + moment, entry.at
+        for before, after, seconds in (*reversed(self._steps), _Step(-inf, -inf, 0.0)):
+            candidates.append(at)
+            if at <= latest + unsure and (own or at >= before - unsure):
+                fits.append(at)
+            at, latest = at + seconds, after
+        fits = fits or candidates
+        return min(fits) - unsure, max(fits) + unsure

@@ -127,6 +127,11 @@ class Coverage:
         return self.end if self._judged is None else self._judged
 
     @property
+    def surely_until(self) -> float:
+        """Until when what was seen certainly counts: one of the missing lines may say that claims were judged then."""
+        return self.lost.parts[0][0] if self._judged is None and self.lost else self.until
+
+    @property
     def late(self) -> Spans:
         """When the watch on the numbered object is proved to have been late, though this machine was not."""
         return self.lag.late - self.blind
@@ -217,7 +222,7 @@ class Coverage:
             watch = self._watches.setdefault(process, WatchStream(signs=self._signs))
             return self._take_told if process == WATCH_NUMBER else watch.take
         if process.startswith(f"{AUDIT} "):
-            return self._logs.setdefault(process, Parts()).take
+            return self._logs.setdefault(process, Parts(self.clocks)).take
         family = process.partition(" ")[0]
         if family == CANARY:
             return self._take_asked
@@ -225,7 +230,7 @@ class Coverage:
             return self._take_question
         if process in (REGISTRY, FAIL_OPEN):
             whole = process == REGISTRY or not self._signs
-            return self._logs.setdefault(process, Log(whole=whole)).take
+            return self._logs.setdefault(process, Log(self.clocks, whole=whole)).take
         takes = {
             METRONOME: self._take_late,
             HISTORY: self._take_step,
@@ -295,7 +300,7 @@ class Coverage:
     def _take_step(self, entry: Entry) -> None:
         if entry.f == CLOCK_STEP:
             self._late.append((self._before, entry.at))
-            self.clocks.step(entry.value["seconds"])
+            self.clocks.step(self._before, entry.at, entry.value["seconds"])
 
     def _take_mark(self, entry: Entry) -> None:
         if entry.f == JUDGE:

@@ -7,7 +7,7 @@ from math import inf
 from chaos_harness.harness.history.following import Take
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Span, Spans
-from chaos_harness.harness.history.vocabulary import FAULT, HEAL, HEALED, INJECT, OBSERVED
+from chaos_harness.harness.history.vocabulary import FAULT, HEAL, HEALED, INJECT, NOT_HEALED, OBSERVED, UNDONE
 
 __all__ = ["FaultSpan", "Faults", "Names", "listed"]
 
@@ -27,8 +27,10 @@ class FaultSpan:
     """One fault; moments are seconds of the history (None: never).
 
     `id` is its process ("fault 2"), because two faults may have the same `name`. `proved` is when its effect was first
-    observed, `healing` when its undo began, `healed` when that was proved. `one_shot`: its harm does not last, so
-    there is nothing to heal. One whose first line is missing has been `injected` at -inf.
+    observed, `healing` when its undos began, at the latest, `undone` when all of them were done, `healed` when it was
+    proved to be healed, and `given_up` until when that proof was requested without success; `said` is the last answer.
+    `heals_within` is the deadline of the proof in seconds. `one_shot`: its harm does not last, so there is nothing to
+    heal. One whose first line is missing has been `injected` at -inf.
     """
 
     id: str
@@ -39,6 +41,10 @@ class FaultSpan:
     healed: float | None = None
     proof: str = ""
     heal_proof: str = ""
+    undone: float | None = None
+    given_up: float | None = None
+    said: str = ""
+    heals_within: float = inf
 
     blow: bool = False
 
@@ -102,6 +108,10 @@ class Faults:
             begun.proved, begun.proof = entry.at, entry.value["proof"]
         elif entry.f == HEAL:
             begun.healing = entry.at
+        elif entry.f == UNDONE:
+            begun.undone, begun.heals_within = entry.at, entry.value["within"]
+        elif entry.f == NOT_HEALED:
+            begun.given_up, begun.said = entry.at, entry.value["said"]
         elif entry.f == HEALED:
             begun.healed, begun.heal_proof = entry.at, entry.value["proof"]
             begun.healing = entry.at if begun.healing is None else begun.healing

@@ -188,12 +188,14 @@ class ObjectList:
         return min((turn.earliest, *late))
 
     def _tail(self) -> Spans:
-        """Return the time in which nothing was seen any more, up to the end and after it."""
+        """Return the time in which nothing was seen any more, up to the end and after it.
+
+        There is none if it was seen again after claims were judged: what had not changed by then existed all the time.
+        """
         unknown = self._coverage.unknown([self._process], -inf, inf)
         begin, end = unknown.parts[-1] if unknown else (inf, -inf)
-        if end < self._coverage.until:
-            return Spans()
-        return Spans.of([(begin, inf if self._gap is not None or self._last < end else end)])
+        ends = end >= self._coverage.until and (self._gap is not None or self._last < end)
+        return Spans.of([(begin, inf)]) if ends else Spans()
 
 
 class Lists:

@@ -8,7 +8,7 @@ from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.following import Take
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Span, Spans
-from chaos_harness.harness.history.vocabulary import CLOCK, CLOCK_STEP, HISTORY, READ, REGISTRY, REQUEST
+from chaos_harness.harness.history.vocabulary import CLOCK_STEP, HISTORY, READ, REGISTRY, REQUEST
 
 __all__ = ["ApiRequest", "Requests"]
 
@@ -44,12 +44,12 @@ class ApiRequest:
 class Requests:
     """The registry's log, with times converted to those of the history; a reader (see `following`)."""
 
-    def __init__(self) -> None:
+    def __init__(self, clocks: Clocks) -> None:
+        """Prepare to read; the reader of `clocks` must come before this one."""
         self.all: list[ApiRequest] = []
-        self._clocks = Clocks()
+        self._clocks = clocks
         self._readings: list[Span] = []
         """For each reading: until when the log is copied, and when that was recorded."""
-        self._stepped = False
         self._passed_over: list[Span] = []
 
     def unknown(self, coverage: Coverage, begin: float, end: float) -> Spans:
@@ -65,8 +65,6 @@ class Requests:
 
     def takes(self, process: str) -> Take | None:
         """Return the function that takes the entries of a process, or None."""
-        if process.startswith(f"{CLOCK} "):
-            return self._clocks.take
         return {REGISTRY: self._take, HISTORY: self._take_step}.get(process)
 
     def close(self, end: float) -> None:
@@ -75,16 +73,12 @@ class Requests:
     def _take(self, entry: Entry) -> None:
         value = entry.value or {}
         if entry.f == REQUEST and "time" in value:
-            at, unsure = self._clocks.place(entry, value["time"]), self._clocks.of().unsure
-            earliest, latest = (self._copied, entry.at) if self._stepped else (at, at)
+            earliest, latest = self._clocks.place(entry, value["time"])
             method, path, remote = (str(value.get(name, "")) for name in ("method", "path", "remote"))
-            self.all.append(
-                ApiRequest(earliest - unsure, latest + unsure, method, path, value.get("status", 0), remote)
-            )
+            self.all.append(ApiRequest(earliest, latest, method, path, value.get("status", 0), remote))
         elif entry.f == READ and entry.kind == "ok" and "until" in value:
-            copied = self._copied if self._stepped else entry.at - max(0.0, entry.wall - value["until"])
+            copied = min(entry.at, self._clocks.place_own(entry, value["until"])[0])
             self._readings.append((copied, entry.at))
-            self._stepped = False
 
     @property
     def _copied(self) -> float:
@@ -92,7 +86,5 @@ class Requests:
 
     def _take_step(self, entry: Entry) -> None:
         if entry.f == CLOCK_STEP:
-            back = max(0.0, -float((entry.value or {}).get("seconds") or 0.0))
-            self._passed_over.append((self._copied, entry.at + back))
-            self._stepped = True
-            self._clocks.step(float((entry.value or {}).get("seconds") or 0.0))
+            seconds = float((entry.value or {}).get("seconds") or 0.0)
+            self._passed_over.append((self._copied, entry.at + max(0.0, -seconds)))

@@ -61,8 +61,16 @@ class Disagreement:
         before, after = self.between
         return len(self.times) == 1 and None not in (before, after) and before != after
 
+    def until(self, end: float) -> Self:
+        """Return it with only those rounds that were asked before a moment, which is its end if it lasted longer."""
+        kept = [(answered, asked) for answered, asked in self.times if asked < end]
+        between = self.between if len(kept) == len(self.times) else (self.between[0], None)
+        return replace(self, times=kept, before=min(self.before, end), between=between)
+
     def outside(self, spans: Spans) -> Self:
         """Return it with only those rounds in which both were asked and answered outside of `spans`."""
+        if not self.times:
+            return self
         near = spans.within(self.times[0][1], max(answered for answered, _ in self.times))
         kept = [(answered, asked) for answered, asked in self.times if not near & Spans.of([(asked, answered)])]
         return replace(self, times=kept)

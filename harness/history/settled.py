@@ -30,8 +30,7 @@ class Settlement:
         decision = self._audit.decision_of(asked.audit_id)
         outcome = _outcome(decision, asked) if decision else None
         if decision and outcome:
-            decided = decision.decided
-            answered = asked.answered if decided is None else max(asked.asked, decided + decision.unsure)
+            answered = max(asked.asked, decision.placed[1]) if decision.placed else asked.answered
             said = f"{decision.code} {decision.said}".strip()
             return _answered(asked, outcome, answered, said, AUDIT)
         create = self._create(asked)

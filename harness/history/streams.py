@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from math import inf, isfinite
 
+from chaos_harness.harness.history.clocks import Clocks
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Span, Spans
 from chaos_harness.harness.history.vocabulary import GAP, LISTED, READ, RESUMED
@@ -172,12 +173,13 @@ class Log:
     """A log that is copied: each reading records up to when; the first one covers nothing before it.
 
     If a reading records a start that is not the end of the reading before, the time between them is lost. Moments are
-    wall clock time, and are converted by the clocks of the entry that records them, because the clock may be set.
+    wall clock time. Where the clock was set in between, as little as possible counts as copied.
     """
 
     interval = 0.0
 
-    def __init__(self, *, whole: bool) -> None:
+    def __init__(self, clocks: Clocks, *, whole: bool) -> None:
+        self._clocks = clocks
         self._parts: list[Span] = []
         self._first: float | None = -inf if whole else None
         self._until: float | None = None
@@ -187,11 +189,11 @@ class Log:
         """Take one entry of the log."""
         if entry.kind != "ok" or entry.f != READ:
             return
-        until = entry.at - max(0.0, entry.wall - entry.value["until"])
+        until = min(entry.at, self._clocks.place_own(entry, entry.value["until"])[0])
         since = entry.value.get("since", self._told)
         if since != self._told:
             self._parts += self._open()
-            self._first = min(until, since - entry.wall + entry.at)
+            self._first = self._clocks.place_own(entry, since)[1]
         self._first = until if self._first is None else self._first
         self._until, self._told = until, entry.value["until"]
 
@@ -208,12 +210,13 @@ class Log:
 class Parts:
     """A log of which each reading records from when to when it is copied, so that lost time stays unseen.
 
-    Moments of the log are unix seconds, converted to those of the history by the clocks of the entry that records them.
+    Moments of the log are unix seconds. Where the clock was set in between, as little as possible counts as copied.
     """
 
     interval = 0.0
 
-    def __init__(self) -> None:
+    def __init__(self, clocks: Clocks) -> None:
+        self._clocks = clocks
         self._parts: list[tuple[Span, Span]] = []
         self._until = 0.0
         self._last = 0.0
@@ -223,9 +226,10 @@ class Parts:
         if entry.f != READ:
             return
         if entry.kind == "ok":
-            since, until = (entry.value[edge] - entry.wall + entry.at for edge in ("since", "until"))
+            until = self._clocks.place_own(entry, entry.value["until"])[0]
+            since = self._clocks.place_own(entry, entry.value["since"])[1]
             if entry.value["since"] == self._until and self._parts:  # though the clock may have been set since
-                since = self._parts[-1][0][1]
+                since = max(self._parts[-1][0])
             self._parts.append(((since, until), (self._last, entry.at)))
             self._until = entry.value["until"]
         self._last = entry.at

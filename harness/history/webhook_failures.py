@@ -6,9 +6,10 @@ calls are matched with questions by time alone, and evidence says so.
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
+from operator import attrgetter
 
 from chaos_harness.harness.causes import CAUSES, Cause
 from chaos_harness.harness.history.admissions import Admission
@@ -17,7 +18,7 @@ from chaos_harness.harness.history.audit import WebhookReason as Known
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.following import Take
 from chaos_harness.harness.history.recorded import Entry
-from chaos_harness.harness.history.spans import Spans
+from chaos_harness.harness.history.spans import Span, Spans
 from chaos_harness.harness.history.vocabulary import CALL, DELETED, FAIL_OPEN, WATCH_PODS, WATCH_SLICES
 
 __all__ = ["NOT_LOGGED", "Failures", "Why", "cause"]
@@ -29,6 +30,7 @@ NOT_LOGGED: Cause = "not logged"
 """The cause if the API server's log is copied and does not show it."""
 
 _SLACK_SECONDS = 0.1
+_DATED_SECONDS = 2.0
 _GOING_SECONDS = 30.0
 _ANSWERED: Mapping[str, Cause] = {
     "called": "did not mutate",
@@ -49,26 +51,31 @@ _WORDS: Mapping[Cause, tuple[str, ...]] = {
 class Call:
     """A call of a webhook that failed, as the API server logged it.
 
-    `at` is in seconds of the history, give or take `unsure` seconds, because it is by the node's clock.
+    `earliest` and `latest` are when that may have been, in seconds of the history, because it is by the node's clock.
     """
 
-    at: float
+    earliest: float
+    latest: float
     webhook: str
     said: str
-    unsure: float = 0.0
+
+    @property
+    def dated(self) -> bool:
+        """Whether it is known well enough when that was to tell which request it belongs to."""
+        return self.latest - self.earliest <= _DATED_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class Why:
     """Why an answer was bad: one cause, UNREAD, or several causes, one of which it was.
 
-    `said` is the API server's message. `at` is when its call failed, in seconds of the history (None: unknown), and
-    `took` for how many seconds the API server waited for the webhook, by its own clock.
+    `said` is the API server's message. `failed` is from when to when, in seconds of the history, its call may have
+    failed (None: unknown), and `took` for how many seconds the API server waited for the webhook, by its own clock.
     """
 
     names: tuple[Cause, ...]
     said: str = ""
-    at: float | None = None
+    failed: Span | None = None
     took: float | None = None
 
     @property
@@ -129,7 +136,7 @@ class Failures:
             return self._known(self._audit.cause_of_pod(uid, webhook), copied=copied)
         if not copied:
             return Why((UNREAD,))
-        near = [call for call in self._calls if call.webhook == webhook and _near(call, after - 1, at)]
+        near = [call for call in self._of(webhook) if _near(call, after - 1, at)]
         return Why((*dict.fromkeys(cause(call.said) for call in near), NOT_LOGGED))
 
     def evidence(self, whys: Mapping[Admission, Why], most: int) -> tuple[str, ...]:
@@ -153,8 +160,10 @@ class Failures:
         if self.by_id:
             return self._known(self._audit.cause_of(admission.audit_id, admission.webhook), copied=copied)
         if logged is not None:
-            return Why((cause(logged.said),), logged.said, logged.at)
-        return Why((NOT_LOGGED,) if copied else (UNREAD,))
+            return Why((cause(logged.said),), logged.said, (logged.earliest, logged.latest))
+        begin, end = admission.asked, admission.answered
+        vague = any(_near(call, begin, end) and not call.dated for call in self._of(admission.webhook))
+        return Why((NOT_LOGGED,) if copied and not vague else (UNREAD,))
 
     def _known(self, audited: Known | None, *, copied: bool) -> Why:
         """Return the cause by the audit log; why a call failed is only in the API server's own log."""
@@ -165,7 +174,7 @@ class Failures:
         if not copied:
             return Why((UNREAD,), took=audited.took)
         names = tuple(dict.fromkeys(cause(said) for said in audited.logged))
-        return Why(names or (NOT_LOGGED,), " or ".join(audited.logged), audited.at, audited.took)
+        return Why(names or (NOT_LOGGED,), " or ".join(audited.logged), audited.failed, audited.took)
 
     def _by_time(self, missed: Sequence[Admission]) -> dict[Admission, Call]:
         """Return, for each answer, the failed call that was logged while it was decided, if there is one.
@@ -174,16 +183,16 @@ class Failures:
         """
         call_of: dict[Admission, Call] = {}
         for webhook in {admission.webhook for admission in missed}:
-            calls = sorted((call for call in self._calls if call.webhook == webhook), key=lambda call: call.at)
-            moments = [call.at for call in calls]
-            slack = _SLACK_SECONDS + max((call.unsure for call in calls), default=0.0)
+            calls = sorted((call for call in self._of(webhook) if call.dated), key=attrgetter("latest"))
             mine = [admission for admission in missed if admission.webhook == webhook]
-            for admission in sorted(mine, key=lambda admission: admission.answered):
-                first = bisect_left(moments, admission.asked - slack)
-                if first < len(moments) and moments[first] <= admission.answered + slack:
+            for admission in sorted(mine, key=attrgetter("answered")):
+                first = bisect_left(calls, admission.asked - _SLACK_SECONDS, key=attrgetter("latest"))
+                if first < len(calls) and _near(calls[first], admission.asked, admission.answered):
                     call_of[admission] = calls.pop(first)
-                    moments.pop(first)
         return call_of
+
+    def _of(self, webhook: str) -> Iterator[Call]:
+        return (call for call in self._calls if call.webhook == webhook)
 
     def _is_copied(self, begin: float, end: float, read: Spans) -> bool:
         """Whether a call that failed between two moments must be in the history: the log was copied beyond them."""
@@ -212,12 +221,11 @@ class Failures:
 
     def _take_call(self, entry: Entry) -> None:
         if entry.f == CALL:
-            value, clocks = entry.value, self._coverage.clocks
-            node = value.get("node", "")
-            at = clocks.place(entry, value["time"], node)
-            self._calls.append(Call(at, value["webhook"], value["said"], clocks.of(node).unsure))
+            value = entry.value
+            span = self._coverage.clocks.place(entry, value["time"], value.get("node", ""))
+            self._calls.append(Call(*span, value["webhook"], value["said"]))
         elif entry.kind == "ok":
-            self._copied.append((entry.value["until"] - entry.wall + entry.at, entry.at))
+            self._copied.append((self._coverage.clocks.place_own(entry, entry.value["until"])[0], entry.at))
 
     def _take_slice(self, entry: Entry) -> None:
         slice_ = (entry.value or {}).get("object")
@@ -239,8 +247,7 @@ class Failures:
 
 
 def _near(call: Call, begin: float, end: float) -> bool:
-    slack = _SLACK_SECONDS + call.unsure
-    return begin - slack <= call.at <= end + slack
+    return begin - _SLACK_SECONDS <= call.latest and call.earliest <= end + _SLACK_SECONDS
 
 
 def _sorted(admission: Admission) -> Cause:

@@ -9,8 +9,8 @@ from math import inf
 from chaos_harness.harness.history.clocks import Clocks
 from chaos_harness.harness.history.following import Take
 from chaos_harness.harness.history.recorded import Entry
-from chaos_harness.harness.history.spans import Spans
-from chaos_harness.harness.history.vocabulary import API_SERVER, CALL, CLOCK, FAIL_OPEN, METRICS, READ, numbered
+from chaos_harness.harness.history.spans import Span, Spans
+from chaos_harness.harness.history.vocabulary import API_SERVER, CALL, FAIL_OPEN, METRICS, READ, numbered
 
 __all__ = ["FailOpenCount", "Witness"]
 
@@ -46,13 +46,13 @@ class Witness:
     With several API servers each reading may come from another one, so that the counter proves nothing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clocks: Clocks) -> None:
+        """Prepare to read; the reader of `clocks` must come before this one."""
         self._several = False
         self._asked = 0.0
         self._reads: list[_Reading] = []
-        self._calls: list[tuple[float, str]] = []
-        self._clocks = Clocks()
-        self._unsure = 0.0
+        self._calls: list[tuple[Span, str]] = []
+        self._clocks = clocks
 
     def failed_open(self, copied: Spans = _ALWAYS) -> list[FailOpenCount]:
         """Return, for each webhook, what was counted from the first reading to the last one, and logged meanwhile.
@@ -70,8 +70,6 @@ class Witness:
 
     def takes(self, process: str) -> Take | None:
         """Return the function that takes the entries of a process, or None."""
-        if process.startswith(numbered(CLOCK, "")):
-            return self._clocks.take
         takes = {numbered(METRICS, API_SERVER): self._take_read, FAIL_OPEN: self._take_call, API_SERVER: self._note}
         return takes.get(process)
 
@@ -93,18 +91,17 @@ class Witness:
 
     def _take_call(self, entry: Entry) -> None:
         if entry.f == CALL:
-            node = entry.value.get("node", "")
-            self._calls.append((self._clocks.place(entry, entry.value["time"], node), entry.value["webhook"]))
-            self._unsure = max(self._unsure, self._clocks.of(node).unsure)
+            span = self._clocks.place(entry, entry.value["time"], entry.value.get("node", ""))
+            self._calls.append((span, entry.value["webhook"]))
 
     def _of(self, webhook: str, reads: Sequence[_Reading]) -> FailOpenCount:
         counts = [counts.get(webhook, 0.0) for *_, counts in reads]
         anew = any(after < before for before, after in pairwise(counts))
         (asked, answered, _), (asked_last, answered_last, _) = reads[0], reads[-1]
-        moments = [at for at, called in self._calls if called == webhook]
-        slack = _SLACK_SECONDS + self._unsure
-        least = sum(answered + slack < at < asked_last - slack for at in moments)
-        most = sum(asked - slack <= at <= answered_last + slack for at in moments)
+        calls = [span for span, called in self._calls if called == webhook]
+        slack = _SLACK_SECONDS
+        least = sum(answered + slack < first and last < asked_last - slack for first, last in calls)
+        most = sum(asked - slack <= last and first <= answered_last + slack for first, last in calls)
         return FailOpenCount(
             webhook, asked, answered_last, None if anew else int(counts[-1] - counts[0]), (least, most)
         )

@@ -13,7 +13,7 @@ from chaos_harness.harness.history import History
 from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.incident.model import ClaimSpec, Incident
 from chaos_harness.harness.judging import faults_of
-from chaos_harness.harness.verdict import Claim, Outcome
+from chaos_harness.harness.verdict import Claim, Outcome, Verdict
 
 if TYPE_CHECKING:
     from chaos_harness.harness.experiment.lifecycle import Experiment
@@ -58,7 +58,7 @@ def judge(incident: Incident, shape: Shape, recorded: History) -> list[JudgedCla
     """Return the judged claims of an incident, then those that its faults imply and the file does not make."""
     own = [_judge_claim(claimed, shape, recorded) for claimed in incident.claims]
     named = faults_of(heals.__name__, (judged.id for judged in own))
-    return [*own, *(_judge(Claim(check), recorded, implied=True) for check in implied(recorded, named))]
+    return [*own, *(_judged(Claim(check), verdict, implied=True) for check, verdict in implied(recorded, named))]
 
 
 def conclude(judged: Iterable[JudgedClaim]) -> Seen:
@@ -99,14 +99,13 @@ def claim_all(loaded: LoadedIncident, experiment: "Experiment") -> None:
 def _judge_claim(claimed: ClaimSpec, shape: Shape, recorded: History) -> JudgedClaim:
     expected = claimed.expected(shape)
     claim = Claim(check_of(claimed), expected or "holds", claimed.issue, tuple(claimed.because))
-    judged = _judge(claim, recorded)
+    judged = _judged(claim, claim.check(recorded))
     return replace(
         judged, symptom=claimed.symptom, expected=expected, surprise=expected is not None and judged.surprise
     )
 
 
-def _judge(claim: Claim, recorded: History, *, implied: bool = False) -> JudgedClaim:
-    verdict = claim.check(recorded)
+def _judged(claim: Claim, verdict: Verdict, *, implied: bool = False) -> JudgedClaim:
     return JudgedClaim(
         name=claim.name,
         symptom=False,

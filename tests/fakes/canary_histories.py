@@ -85,10 +85,11 @@ class CanaryHistory(HistoryBuilder):
         return self
 
     def call(
-        self, at: float, said: str = "connect: connection refused", webhook: str = "mutation.gatekeeper.sh"
+        self, at: float, said: str = "connect: connection refused", webhook: str = "mutation.gatekeeper.sh", **more: str
     ) -> Self:
         """Add a call that failed, which the API server did without; it is copied two seconds later."""
-        value = {"time": STARTED + at, "webhook": webhook, "said": f'failed calling webhook "x": Post "y": {said}'}
+        words = f'failed calling webhook "x": Post "y": {said}'
+        value = {"time": STARTED + at, "webhook": webhook, "said": words, **more}
         return self.add(at + 2, "info", "fail open", "call", value)
 
     def calls_read(self, until: float) -> Self:

@@ -1,10 +1,14 @@
 """Histories by hand: the entries that experiment, faults and probes would have written, at chosen moments."""
 
+from dataclasses import replace
 from typing import Any, Self
 
 from chaos_harness.harness.history import Entry, EntryKind, Header, History
+from chaos_harness.harness.history.vocabulary import CLOCK_STEP, HISTORY
 
-__all__ = ["STARTED", "HistoryBuilder"]
+__all__ = ["STARTED", "HistoryBuilder", "set_clock"]
+
+_SHOWN = ("time", "since", "until", "received", "decided")
 
 STARTED = 1_800_000_000.0
 
@@ -123,3 +127,31 @@ class HistoryBuilder:
     def log_read(self, until: float) -> Self:
         """Add that the registry's log is copied up to a moment."""
         return self.add(until, "ok", "registry", "read", {"until": STARTED + until})
+
+
+def set_clock(recorded: History, at: float, seconds: float) -> History:
+    """Return a history in which the wall clock was set by some seconds at a moment.
+
+    What clocks showed later, in unix seconds, is shown by the new one.
+    """
+    step = Entry(0, "info", HISTORY, CLOCK_STEP, {"seconds": seconds}, at, STARTED + at)
+    entries = sorted([*recorded.entries, step], key=lambda entry: entry.at)
+    return replace(
+        recorded,
+        entries=[
+            replace(
+                entry,
+                index=index,
+                wall=entry.wall + seconds * (entry.at >= at),
+                value=_shown_later(entry.value, STARTED + at, seconds),
+            )
+            for index, entry in enumerate(entries)
+        ],
+    )
+
+
+def _shown_later(value: Any, since: float, seconds: float) -> Any:
+    if not isinstance(value, dict):
+        return value
+    later = {name: shown + seconds for name, shown in value.items() if name in _SHOWN and shown and shown >= since}
+    return {**value, **later}

@@ -94,10 +94,10 @@ class Scene:
 
     @property
     def _after(self) -> list[Losing]:
-        """What is lost in the second after it is judged, in one world of ten."""
-        later = self.stage.judge + 0.1 + unit(self.stage.seed, 1)
-        every = self.policies if unit(self.stage.seed, 2) < _LOST_AFTER else []
-        return [Losing(policy, later, inf) for policy in every]
+        """What is lost in the second after it is judged, in one world of ten: all policies, or one alone."""
+        later, drawn = self.stage.judge + 0.1 + unit(self.stage.seed, 1), unit(self.stage.seed, 2) / _LOST_AFTER
+        lost = self.policies if drawn < 1 / 2 else self.policies[:1] if drawn < 1 else []
+        return [Losing(policy, later, inf) for policy in lost]
 
     def late(self, policy: str, seq: int) -> bool:
         """Whether the call for a request of this number times out by itself: the first since such a moment, alone."""

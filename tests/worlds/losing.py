@@ -259,7 +259,6 @@ def enforcement_parity(dice: Dice) -> Drawn:
             *without([b.span for b in of_policy], [a.span for a in of_webhook]),
         ]
     )
-    longer = clipped(differ, LEADING, min(scene.removed, scene.stage.end))  # what lasts at the mark may last longer
     differ = clipped(differ, LEADING, min(scene.removed, scene.stage.judge))
     seconds = dice.pick(0.0, 0.0, 2.0, 10.0, round(0.5 * longest(differ)))
     slack = 3 * scene.interval + _SLOW_SECONDS + 0.5
@@ -270,7 +269,7 @@ def enforcement_parity(dice: Dice) -> Drawn:
         truth = "holds"
     elif longest(differ) > seconds + slack and not partial:
         truth = "violated"
-    elif seconds and longest(longer) < seconds - slack and apart and not partial:
+    elif seconds and longest(differ) < seconds - slack and apart and not partial:
         truth = "holds"
     parameters = {"seconds": seconds}
     needs = {f"asked {policy}" for policy in policies[:2]}

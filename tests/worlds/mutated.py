@@ -108,9 +108,9 @@ _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
         (_RECOVERS, "    if perhaps:\n", "    if not perhaps:\n"),
     ],
     "harness/checks/heals.py": [
-        (("heals",), "begin = undoing.began if undoing.done is None else undoing.done", "begin = undoing.began"),
-        (("heals",), "self.coverage.blind | Spans.of(other.harm for other in others)", "self.coverage.blind"),
-        (("heals",), "certain = 0.0 if lost or undoing.done is None else", "certain ="),
+        (("heals",), "begin = fault.healing if fault.undone is None else fault.undone", "begin = fault.healing"),
+        (("heals",), "self._coverage.blind | Spans.of(other.harm for other in others)", "self._coverage.blind"),
+        (("heals",), "certain = 0.0 if lost or fault.undone is None else", "certain ="),
         (("heals",), "worst = inf if fault.healed is None else end - begin", "worst = end - begin"),
         (("heals",), "bounded(certain, worst, seconds)", "bounded(certain, certain, seconds)"),
         (("heals",), "bounded(certain, worst, seconds)", "bounded(worst, worst, seconds)"),
@@ -156,8 +156,12 @@ _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
         ),
         (("no_request_during",), "if not self._coverage.ended and set(names)", "if False and set(names)"),
     ],
-    "harness/history/requests.py": [
-        (("no_request_during",), "if self._stepped else (at, at)", "if False else (at, at)"),
+    "harness/history/clocks.py": [
+        (("no_request_during",), "fits = fits or candidates", "fits = candidates[:1]"),
+    ],
+    "harness/history/audit.py": [
+        (("never_unmutated",), ' if call.node in ("", decision.node)]', "]"),
+        (("never_unmutated",), "if end < begin - _SLACK_SECONDS:", "if False:"),
     ],
     "harness/checks/parity.py": [
         (("enforcement_parity",), "if sure > seconds or (not", "if (not"),
@@ -281,7 +285,7 @@ _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
             "            self._turn(name, gap, at, there)",
             "            self._turn(name, at, at, there)",
         ),
-        (("generated_within",), "inf if self._gap is not None or self._last < end else end", "end"),
+        (("generated_within",), "Spans.of([(begin, inf)]) if ends", "Spans.of([(begin, end)]) if ends"),
     ],
     "harness/checks/generation.py": [
         (("generated_within",), "if appears[0] - made <= seconds:", "if appears[0] - made <= 2 * seconds:"),
@@ -325,7 +329,9 @@ LIVES: dict[str, str] = {
     "return pod.ready and not pod.deleted and": "in worlds a pod is Ready 1.5 s after it runs: less than borderline",
     "if now.running != before.running or": "in worlds who is restarted is not Ready for a moment first",
     "life.node, since - _NOTICED_SECONDS, at)": "no world has a fault of unknown victims that is over before",
-    "if self._stepped else (at, at)": "hardly any world sets the clock between a request and its reading",
+    "fits = fits or candidates": "hardly any world sets the clock between a request and its reading",
+    ' if call.node in ("", decision.node)]': "in worlds no line says which API server logged it",
+    "if end < begin - _SLACK_SECONDS:": "hardly any world sets the clock back while a call times out",
     '    return _unknown(f"{why}: a replacement may have come and gone unseen" * bool(why))': (
         "no world has a bare replacement that is gone when somebody looks again"
     ),
@@ -367,6 +373,11 @@ _TESTS: dict[tuple[str, str], str] = {
     ),
     ("replaced_within", "if self.leaving is not None and self.leaving <= moment:"): (
         "replacements.py::test_a_replacement_that_is_told_to_go"
+    ),
+    ("no_request_during", "fits = fits or candidates"): "pulls.py::test_the_clock_is_set",
+    ("never_unmutated", ' if call.node in ("", decision.node)]'): "admission_audit.py::test_a_call_of_another_node",
+    ("never_unmutated", "if end < begin - _SLACK_SECONDS:"): (
+        "admission_audit.py::test_the_clock_is_set_near_a_time_out"
     ),
     ("no_orphan_stays", "any(spans.within(begin, end).longest > late"): (
         "races.py::test_an_orphan_that_nobody_saw_come_and_go"

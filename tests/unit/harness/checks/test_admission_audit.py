@@ -12,7 +12,7 @@ from chaos_harness.harness.verdict import Claim
 from tests.fakes.audit_histories import CLOSED, SLOW, AuditHistory
 from tests.fakes.audit_log import MUTATION, VALIDATION
 from tests.fakes.canary_histories import CanaryHistory
-from tests.fakes.histories import STARTED
+from tests.fakes.histories import STARTED, set_clock
 from tests.thorough import sampled
 
 NAME = "kill"
@@ -59,6 +59,25 @@ def test_a_time_out_of_another_request_excuses_nothing(value: dict[str, Any], na
     assert (verdict.outcome, verdict.causes) == ("violated", (name,))
     assert verdict.evidence[0] == f"causes (by audit id): 1 {name}"
     assert name in verdict.evidence[1]
+
+
+@pytest.mark.parametrize("seconds", [600.0, 3.0, -0.5, -30.0])
+@pytest.mark.parametrize(
+    ("at", "outcome"),
+    [(38.0, "holds"), (40.48, "inconclusive"), (40.5, "holds"), (42.0, "holds"), (42.8, "holds"), (43.5, "holds")],
+)
+def test_the_clock_is_set_near_a_time_out(at: float, seconds: float, outcome: str) -> None:
+    """Its call is known by the clock that wrote both logs, whatever the clock is when they are read."""
+    verdict = UNLESS(set_clock(answered().failed(40.05).written(), at, seconds))
+    assert verdict.outcome == outcome
+
+
+def test_a_call_of_another_node() -> None:
+    """What the API server of another node logged in that moment is not why a call of this one failed."""
+    history = answered().put(40.05, "fail", took=1.0).log(40.05, 0.99, failed_open=[MUTATION])
+    history.call(41.03, SLOW, node="other")
+    verdict = UNLESS(history.written())
+    assert (verdict.outcome, verdict.causes) == ("violated", ("not logged",))
 
 
 def test_a_time_out_that_was_none_of_its_own() -> None:

@@ -1,5 +1,6 @@
 """Heals: how long it took from the undo of a fault to the proof that it is healed, and who may say so."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -7,11 +8,21 @@ import pytest
 
 from chaos_harness.harness.checks.heals import heals, implied
 from chaos_harness.harness.errors import HarnessError
-from chaos_harness.harness.history import History
+from chaos_harness.harness.history import Entry, History
 from chaos_harness.harness.history.vocabulary import HEAL, HEALED, INJECT, LATE, METRONOME, NOT_HEALED, OBSERVED, UNDONE
 from tests.fakes.histories import HistoryBuilder
 
 NAME = "kill node"
+
+
+class _Counted(list[Entry]):
+    """Entries that count how often they are read."""
+
+    times = 0
+
+    def __iter__(self) -> Iterator[Entry]:
+        self.times += 1
+        return super().__iter__()
 
 
 class Taking(HistoryBuilder):
@@ -165,17 +176,28 @@ def test_implied() -> None:
         Taking().undo(20, 21, 31).undo(60, 61, 111, process="fault 2").undo(150, 151, name="cut", process="fault 3")
     )
     recorded = history.whole()
-    assert [check.id for check in implied(recorded)] == ["heals(120, kill node)", "heals(120, cut)"]
-    assert [check.id for check in implied(recorded, ["cut"])] == ["heals(120, kill node)"]
-    assert [check.id for check in implied(recorded, [NAME])] == ["heals(120, cut)"]
-    assert [check.id for check in implied(recorded, ["fault 1"])] == ["heals(120, fault 2)", "heals(120, cut)"]
+    assert [check.id for check, _ in implied(recorded)] == ["heals(120, kill node)", "heals(120, cut)"]
+    assert [check.id for check, _ in implied(recorded, ["cut"])] == ["heals(120, kill node)"]
+    assert [check.id for check, _ in implied(recorded, [NAME])] == ["heals(120, cut)"]
+    assert [check.id for check, _ in implied(recorded, ["fault 1"])] == ["heals(120, fault 2)", "heals(120, cut)"]
+
+
+def test_implied_claims_are_judged_at_once() -> None:
+    """Their verdicts are those of the checks, and the history is read once for all of them."""
+    history = Taking().undo(20, 21, 31).undo(60, 61, 191, name="cut", process="fault 2")
+    recorded = history.whole()
+    read = _Counted(recorded.entries)
+    claims = implied(replace(recorded, entries=read))
+    assert (len(claims), read.times) == (2, 1)
+    assert [verdict for _, verdict in claims] == [check(recorded) for check, _ in claims]
+    assert [verdict.outcome for _, verdict in claims] == ["holds", "violated"]
 
 
 def test_implied_by_those_that_are_alike() -> None:
     """Faults of one name are one claim only if it says of all of them what is so."""
     other = Taking().undo(20, 21, 31).undo(60, 61, 111, process="fault 2", within=30.0)
     open_one = Taking().undo(20, 21, 31).undo(60, None, process="fault 2")
-    assert [check.id for check in implied(other.whole())] == ["heals(120, fault 1)", "heals(30, fault 2)"]
-    assert [check.id for check in implied(open_one.whole())] == ["heals(120, fault 1)"]
+    assert [check.id for check, _ in implied(other.whole())] == ["heals(120, fault 1)", "heals(30, fault 2)"]
+    assert [check.id for check, _ in implied(open_one.whole())] == ["heals(120, fault 1)"]
     assert implied(Taking().fault(10, None, 20).whole()) == []
     assert implied(Taking().fault(10, 11, 20).whole()) == []

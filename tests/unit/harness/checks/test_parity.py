@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaos_harness.harness.checks.parity import enforcement_parity
-from chaos_harness.harness.history import EntryKind
+from chaos_harness.harness.history import EntryKind, History
+from chaos_harness.harness.history.vocabulary import END, EXPERIMENT, HISTORY, JUDGE
 from tests.fakes.canary_histories import CanaryHistory
 from tests.thorough import some
 
@@ -56,6 +57,27 @@ def test_disagreement(seconds: float, outcome: str) -> None:
     assert verdict.figures["different_rounds"] == 3
     assert verdict.figures["longest_difference_seconds"] == pytest.approx(4.11)
     assert verdict.at == (pytest.approx(60.11 + seconds) if outcome == "violated" else None)
+
+
+def judged(history: CanaryHistory, at: float, *, end: float = 90.0) -> History:
+    """Return a history in which claims are judged at a moment, and which ends at another one."""
+    return history.add(at, "mark", EXPERIMENT, JUDGE).add(end, "mark", HISTORY, END).written()
+
+
+@pytest.mark.parametrize(("seconds", "outcome"), [(3.0, "holds"), (1.0, "inconclusive"), (0.5, "violated")])
+def test_what_differs_when_it_is_judged(seconds: float, outcome: str) -> None:
+    """It has lasted up to that moment, however long it is until the history ends; nobody asks any more."""
+    verdict = enforcement_parity(seconds)(judged(both([*ALIKE, *DIFFERENT]), 61.5))
+    assert verdict.outcome == outcome
+    assert verdict.figures["longest_difference_seconds"] == pytest.approx(2.5)
+
+
+def test_what_differs_only_after_it_is_judged() -> None:
+    """What is asked after that changes nothing; unless the line that says when it is judged is missing."""
+    recorded = judged(both([*ALIKE, *DIFFERENT]), 59.5)
+    assert CHECK(recorded).outcome == "holds"
+    entries = [entry for entry in recorded.entries if entry.f != JUDGE]
+    assert CHECK(replace(recorded, entries=entries)).outcome == "inconclusive"
 
 
 def test_few_rounds_prove_that_they_differ() -> None:

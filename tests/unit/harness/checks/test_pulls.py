@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from chaos_harness.harness.checks.pulls import asked_no_registry, asked_registry, no_request_during
-from chaos_harness.harness.history import EntryKind, History
+from chaos_harness.harness.history import EntryKind
 from chaos_harness.harness.history.vocabulary import WATCH_EVENTS
 from chaos_harness.harness.verdict import CheckFunction
-from tests.fakes.histories import STARTED, HistoryBuilder
+from tests.fakes.histories import STARTED, HistoryBuilder, set_clock
 
 REPOSITORY = "openpolicyagent/gatekeeper"
 MANIFEST = f"/v2/{REPOSITORY}/manifests/v3.23.1?ns=docker.io"
@@ -122,16 +122,9 @@ def test_each_cut(first: float) -> None:
     assert no_request_during()(history.recorded()).outcome == "inconclusive"
 
 
-def set_clock(history: HistoryBuilder, at: float, seconds: float) -> History:
-    """Return a history in which the wall clock was set at a moment, by so many seconds."""
-    recorded = history.add(at, "info", "history", "clock-jump", {"seconds": seconds}).recorded()
-    entries = [replace(entry, wall=entry.wall + seconds) if entry.at >= at else entry for entry in recorded.entries]
-    return replace(recorded, entries=entries)
-
-
-def request(wall: float) -> tuple[EntryKind, str, str, dict[str, Any]]:
-    """Return the copy of a request that was answered at this time of the wall clock."""
-    value = {"time": STARTED + wall, "method": "HEAD", "path": MANIFEST, "status": 200, "remote": "10.0.0.2"}
+def request(at: float) -> tuple[EntryKind, str, str, dict[str, Any]]:
+    """Return the copy of a request that was answered at this moment."""
+    value = {"time": STARTED + at, "method": "HEAD", "path": MANIFEST, "status": 200, "remote": "10.0.0.2"}
     return "info", "registry", "request", value
 
 
@@ -141,19 +134,19 @@ def test_the_clock_is_set(seconds: float, at: float, outcome: str) -> None:
     """Where the wall clock was set between an answer and its reading nobody knows when it was: it may be in the cut."""
     history = HistoryBuilder().fault(9, 10, 80).log_read(5)
     for moment in (8.5, 20, 40, 60, 79.9, 84, 86.5, 90):
-        history.add(moment, "ok", "registry", "read", {"until": STARTED + moment + (seconds if moment >= at else 0)})
+        history.add(moment, "ok", "registry", "read", {"until": STARTED + moment})
     copied = 52.0 if at == 50 else 83.9  # 60 is the reading after 50, and 84 that after 82
-    history.add(copied, *request(82 + seconds if at == 7 else 81))
-    assert no_request_during()(set_clock(history, at, seconds)).outcome == outcome
+    history.add(copied, *request({7: 82, 50: 51}.get(int(at), 81)))
+    assert no_request_during()(set_clock(history.recorded(), at, seconds)).outcome == outcome
 
 
 def test_a_clock_that_is_set_moves_no_request() -> None:
     """A request that is read long after the clock was set stands where it was answered."""
     history = HistoryBuilder().event(2, "Started", "a").log_read(5).fault(39, 40, 80)
-    history.add(10, "ok", "registry", "read", {"until": STARTED + 610})
-    history.add(62, *request(660))
-    history.add(90, "ok", "registry", "read", {"until": STARTED + 690})
-    verdict = no_request_during()(set_clock(history, 6, 600))
+    history.add(10, "ok", "registry", "read", {"until": STARTED + 10})
+    history.add(62, *request(60))
+    history.add(90, "ok", "registry", "read", {"until": STARTED + 90})
+    verdict = no_request_during()(set_clock(history.recorded(), 6, 600))
     assert verdict.outcome == "violated"
     assert verdict.at == pytest.approx(60)
 

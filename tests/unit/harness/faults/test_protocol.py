@@ -93,7 +93,7 @@ def test_what_lasts_claims_to_heal(live: Callable[[], Run], name: str, monkeypat
     healed, said = take_back(fault, run.injections[fault], run.history, "fault 1", 0.05, proved=True)
     assert (healed, said) == ((False, "it is away") if lasting else (True, ONE_SHOT.value))
     recorded = read(run.history.path, so_far=True)
-    assert [check(recorded).outcome for check in implied(recorded)] == (["violated"] if lasting else [])
+    assert [verdict.outcome for _, verdict in implied(recorded)] == (["violated"] if lasting else [])
     if lasting:
         with pytest.raises(FaultNotApplied, match="it is away"):
             take_back(fault, run.injections[fault], run.history, "fault 1", 0.05, proved=False)

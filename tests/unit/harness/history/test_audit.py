@@ -82,7 +82,7 @@ def test_a_webhook_that_could_not_be_called() -> None:
     assert [REFUSED in said for said in reason.logged] == [True]
     assert reason.took == pytest.approx(0.04)
     assert cause(history, audit_id="b") == WebhookReason("called", MUTATION, 201)
-    assert cause(history, VALIDATION) == replace(reason, what="no trace", webhook=VALIDATION, logged=(), at=None)
+    assert cause(history, VALIDATION) == replace(reason, what="no trace", webhook=VALIDATION, logged=(), failed=None)
 
 
 def test_what_webhooks_take_tells_which_reason_is_whose() -> None:

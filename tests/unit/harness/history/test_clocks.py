@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chaos_harness.harness.history import Header
+from chaos_harness.harness.history import Entry, Header
 from chaos_harness.harness.history.audit import Audit
 from chaos_harness.harness.history.clocks import Clocks, Offset
 from chaos_harness.harness.history.coverage import Coverage
@@ -45,8 +45,9 @@ def registry(history: CanaryHistory, answered: float) -> CanaryHistory:
 
 
 def requests(history: CanaryHistory) -> Requests:
-    reader = Requests()
-    follow(history.recorded(), reader)
+    coverage = Coverage(history.recorded())
+    reader = Requests(coverage.clocks)
+    follow(history.recorded(), coverage, reader)
     return reader
 
 
@@ -94,6 +95,34 @@ def test_this_machines_clock_is_set(same: bool) -> None:
     assert clocks(history).of(NODE) == (Offset() if same else Offset(3.0, 1.0))
 
 
+@pytest.mark.parametrize(
+    ("seconds", "shown", "span", "stayed"),
+    [
+        (600, 10, (10, 10), (-590, 10)),
+        (600, 621, (21, 21), (21, 21)),
+        (-30, 10, (10, 10), (10, 10)),
+        (-30, -9, (-9, 21), (-9, 21)),
+        (3, 21, (18, 21), (18, 18)),
+    ],
+)
+@pytest.mark.parametrize("same", [True, False])
+def test_a_moment_near_that_at_which_the_clock_was_set(
+    seconds: float, shown: float, span: tuple[float, float], stayed: tuple[float, float], same: bool
+) -> None:
+    """What was shown before the clock was set is placed by that of then; what may be either is not sure.
+
+    Another clock may have stayed as it was.
+    """
+    clocks = Clocks()
+    reading = {"offset": 0.0, "uncertainty": 0.0, "same": same}
+    clocks.take(Entry(0, "ok", numbered(CLOCK, NODE), READ, reading, 1.0, STARTED + 1))
+    clocks.step(19.9, 20.0, seconds)
+    clocks.take(Entry(1, "ok", numbered(CLOCK, NODE), READ, reading, 21.5, STARTED + 21.5 + seconds))
+    entry = Entry(2, "info", "log", READ, None, 22.0, STARTED + 22 + seconds)
+    assert clocks.place(entry, STARTED + shown, NODE) == pytest.approx(span if same else stayed)
+    assert clocks.place_own(entry, STARTED + shown) == pytest.approx(span)
+
+
 def test_a_newer_reading_places_what_comes_after_it() -> None:
     """What was placed before stays where it was, so that a claim is judged the same later."""
     history = clock(registry(clock(CanaryHistory(), 5.0, 0.1), 15.0), 9.0, 0.1, at=30)
@@ -129,11 +158,10 @@ def test_what_api_servers_logged_is_placed_by_the_clock_of_their_node() -> None:
     follow(recorded, coverage, audit, Failures(coverage, audit))
     decision, cause = audit.decision_of("a"), audit.cause_of("a", MUTATION)
     assert decision
-    assert [decision.received, decision.decided] == pytest.approx([10.01, 10.05])
-    assert decision.unsure == 0.05
+    assert decision.placed == pytest.approx((10.0, 10.1))
     assert cause
     assert cause.logged == ("connection refused",)
-    assert cause.at == pytest.approx(10.03)
+    assert cause.failed == pytest.approx((9.98, 10.08))
 
 
 @pytest.mark.parametrize(("unsure", "why"), [(0.0, ("not logged",)), (0.5, ("connection refused", "not logged"))])

@@ -11,7 +11,7 @@ from chaos_harness.harness.history.following import follow
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import WATCH_PODS
 from tests.fakes.canary_histories import CanaryHistory
-from tests.fakes.histories import STARTED, HistoryBuilder
+from tests.fakes.histories import STARTED, HistoryBuilder, set_clock
 
 _OBJECT = {"object": {"metadata": {"name": "a", "uid": "a"}}}
 
@@ -173,6 +173,20 @@ def test_a_log_is_placed_by_the_clocks_of_who_reads_it() -> None:
     read = Entry(0, "ok", "registry", "read", {"until": STARTED + 629}, 30, STARTED + 630)
     recorded = History(Header(2, "test", STARTED, "0"), [read])
     assert _covered(recorded).of("registry").spans == Spans.of([(-inf, 29)])
+
+
+@pytest.mark.parametrize("seconds", [600.0, 3.0, -3.0, -30.0])
+@pytest.mark.parametrize("log", ["fail open", "audit a"])
+def test_a_log_of_which_some_is_lost_while_the_clock_is_set(log: str, seconds: float) -> None:
+    """What is copied from a moment on is not copied before it, by whichever clock that moment is shown."""
+    history = HistoryBuilder().add(10, "ok", log, "read", {"since": STARTED + 8, "until": STARTED + 9})
+    history.add(30, "ok", log, "read", {"since": STARTED + 12, "until": STARTED + 29})
+    history.add(60, "ok", log, "read", {"since": STARTED + 29, "until": STARTED + 59})
+    seen = _covered(set_clock(_new(history), 15, seconds)).of(log).known
+    ((begin, end),) = seen.within(9.1, inf)
+    assert 12 <= round(begin, 3) <= 15  # when the clock was set is known no better
+    assert end == pytest.approx(59)
+    assert not seen.within(-inf, 8)
 
 
 def test_each_question_to_a_replica_is_a_stream() -> None:

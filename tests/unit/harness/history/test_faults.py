@@ -26,6 +26,17 @@ def test_moments() -> None:
     assert fault.harm == (1, inf)
 
 
+def test_how_it_was_undone() -> None:
+    """A fault has when its undos were done, and how long it was asked in vain whether it is healed, by which answer."""
+    history = HistoryBuilder().fault(1, 2, None).add(9, "invoke", "fault 1", "heal", {"name": "cut registry"})
+    (fault,) = _faults(history).all
+    assert (fault.undone, fault.given_up, fault.heals_within) == (None, None, inf)
+    history.add(10, "ok", "fault 1", "undone", {"name": "cut registry", "within": 30.0})
+    history.add(50, "fail", "fault 1", "not healed", {"name": "cut registry", "said": "it is cut"})
+    (fault,) = _faults(history).all
+    assert (fault.undone, fault.given_up, fault.heals_within, fault.said) == (10, 50, 30, "it is cut")
+
+
 def test_two_of_one_name_are_two() -> None:
     """A second fault of one name neither ends nor proves the first one."""
     history = HistoryBuilder().fault(10, None, 60).fault(20, 21, 30, process="fault 2")

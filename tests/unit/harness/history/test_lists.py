@@ -69,6 +69,14 @@ def test_same_object_on_both_sides_of_a_gap() -> None:
     assert known(replace(touched, entries=numbered)) == KnownSpans(spans((10, 40)), spans((0, 10)))
 
 
+def test_a_gap_in_which_it_is_judged() -> None:
+    """What a list after that moment does not tell of was there all the time; what it tells of is not known."""
+    seen_again = gapped(new(bound(), 40), BINDINGS, 30, 40.6)
+    assert known_for_ever(seen_again) == KnownSpans(spans((10, inf)), spans((0, 10)))
+    changed = gapped(new(bound().binding(35, "MODIFIED"), 40), BINDINGS, 30, 40.6)
+    assert known(changed) == KnownSpans(spans((10, 25)), spans((0, 10)))
+
+
 def test_another_object_after_a_gap() -> None:
     """An object that was deleted and made anew in a gap may have been away for as long as that; so may one changed."""
     anew = gapped(new(bound().binding(15, "DELETED").binding(16), 40), BINDINGS, 12, 25)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.following import follow
 from chaos_harness.harness.history.witness import FailOpenCount, Witness
 from tests.fakes.audit_log import MUTATION
@@ -12,8 +13,9 @@ COUNTER = 'apiserver_admission_webhook_fail_open_count{name="mutation.gatekeeper
 
 def counted(history: CanaryHistory) -> list[FailOpenCount]:
     recorded = history.recorded()
-    reader = Witness()
-    follow(recorded, reader)
+    coverage = Coverage(recorded)
+    reader = Witness(coverage.clocks)
+    follow(recorded, coverage, reader)
     return reader.failed_open()
 
 
