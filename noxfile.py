@@ -3,7 +3,7 @@
 scenarios     chaos, report, truth, bench
 incidents     repro, recheck, shrink, new-incident, record, schema
 this machine  doctor, images, gc
-the harness   tests, lowest, worlds
+the harness   lint, tests, lowest, worlds, dist
 versions      add-kubernetes, lock
 
 `nox --usage VERB` says what may follow after --.
@@ -196,6 +196,16 @@ def gc(session: nox.Session) -> None:
 
 
 @nox.session
+def lint(session: nox.Session) -> None:
+    """Lint and check types; the workflows, too, where there is Go."""
+    _install(session, "tests")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("mypy")
+    session.run("python", "-m", "tests.actionlint", str(session.cache_dir.resolve()))
+
+
+@nox.session
 def tests(session: nox.Session) -> None:
     """Lint, type-check and test the harness, on real clusters too.
 
@@ -234,6 +244,17 @@ def worlds(session: nox.Session) -> None:
     seeds = () if "--seeds" in session.posargs else ("--seeds", "0:2000")
     options = ("--jobs", str(os.cpu_count() or 1), "--store", str(kept), *seeds)
     session.run("python", "-m", "tests.worlds", *options, *session.posargs)
+
+
+@nox.session(reuse_venv=False)
+def dist(session: nox.Session) -> None:
+    """Build the package into dist/, and use it in a new environment.
+
+    -- v0.1.0: only if that is the version, and the changelog has it
+    """
+    for lock in ("uv", "chaos"):
+        session.install(*_locked(lock))
+    session.run("python", "-m", "tests.packaged", *session.posargs)
 
 
 @nox.session(name="add-kubernetes")
