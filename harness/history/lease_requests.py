@@ -70,7 +70,7 @@ class LeaseRequests:
         if entry.kind == "invoke":
             return
         begun = self._begun.pop(entry.f)
-        if entry.kind in ("ok", "fail"):
+        if _is_answer(entry):
             for fault in self._faults.all:
                 if fault.id not in self._served and fault.proved is not None and fault.proved <= begun:
                     self._served[fault.id] = entry.at
@@ -97,3 +97,8 @@ class LeaseRequests:
             said = str((entry.value or {}).get("said", ""))
             if any(by in said for by in _DENIERS):
                 self.denied.append((begun, entry.at, f"{entry.at:.1f} s: {(entry.value or {}).get('status')} {said}"))
+
+
+def _is_answer(entry: Entry) -> bool:
+    """Whether an API server answered; a connection that is refused is a failure with status 0."""
+    return entry.kind == "ok" or (entry.kind == "fail" and bool((entry.value or {}).get("status")))

@@ -98,10 +98,13 @@ def leases_admitted(dice: Dice) -> Drawn:
         stage.say(f"leases are denied from {since:.1f} to {spans[0][1]:.1f} s")
     busy = (dice.between(3, stage.judge - 10), dice.between(1, 12)) if dice.chance(0.3) else (inf, 0.0)
     by = dice.pick(*_DENIALS)
+    listens = dice.between(*down) if dice.chance(0.5) else down[0]
 
     def answer(at: float) -> Answer:
+        if down[0] <= at < listens:
+            return Answer("fail", 0.01, {"status": 0, "said": "connection refused", "seconds": 0.01})
         if down[0] <= at < down[1]:
-            return Answer("info", 0.01, {"said": "connection refused"})
+            return Answer("info", 0.01, {"said": "connection reset by peer"})
         if busy[0] <= at < sum(busy):
             return Answer("fail", 0.01, {"status": 429, "said": "storage is (re)initializing", "seconds": 0.01})
         if any(one <= at < other for one, other in spans):

@@ -159,6 +159,13 @@ def restarted(name: str = RESTART, *, proved: bool = True, end: float = 60) -> P
     return history.asks(10, 13, "info", said="refused").asks(13, end)
 
 
+def test_a_connection_that_is_refused_is_no_answer() -> None:
+    """An API server that does not listen yet is not back: what is not answered after that is still its restart."""
+    refused = PlaneHistory().asks(0, 10).fault(10, 12, 20).asks(10, 14, "fail", status=0, said="None")
+    history = refused.asks(14, 17, "info", said="connection reset").asks(17, 60)
+    assert leases_admitted()(history.today(60)).outcome == "holds"
+
+
 def test_leases_denied() -> None:
     """A Lease that a policy denies after the fault is told with what was said, and how long it went on."""
     history = restarted(end=20).asks(20, 22, "fail", status=422, said=DENIED, seconds=0.01).asks(22, 60)
