@@ -91,7 +91,8 @@ def verify(version: str, folder: Path, rules: PullRules, progress: Progress) -> 
             f"{', '.join(known_versions.GATEKEEPER)}"
         )
     if version not in known_versions.GATEKEEPER:
-        progress.say(f"   nobody tried Gatekeeper {version} here; tried are {', '.join(known_versions.GATEKEEPER)}")
+        tried = ", ".join(known_versions.GATEKEEPER)
+        progress.say_once(f"   nobody tried Gatekeeper {version} here; tried are {tried}")
     for name in first_seen.compare(loose) if loose else ():
         progress.say(f"   {name} was in no lock: from now on it is {loose[name]}")
 

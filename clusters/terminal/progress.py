@@ -51,6 +51,7 @@ class Progress:
         self._colour = (live or bool(os.environ.get("FORCE_COLOR"))) and not os.environ.get("NO_COLOR")
         self._lock = threading.Lock()
         self._running: list[ProgressStep] = []
+        self._said: set[str] = set()
 
     @classmethod
     def quiet(cls) -> "Progress":
@@ -65,6 +66,14 @@ class Progress:
     def say(self, text: str) -> None:
         """Write text, usually one line."""
         self._write(escape_controls(text, lines=True))
+
+    def say_once(self, text: str) -> None:
+        """Write text as `say` does, unless this was done before."""
+        with self._lock:
+            before = text in self._said
+            self._said.add(text)
+        if not before:
+            self.say(text)
 
     @contextmanager
     def step(self, name: str, meanwhile: Callable[[], str] = str) -> Iterator[ProgressStep]:

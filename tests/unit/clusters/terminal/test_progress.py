@@ -88,6 +88,15 @@ def test_say() -> None:
     assert stream.getvalue() == "hello\n"
 
 
+def test_say_once() -> None:
+    """What holds for the whole run is one line, whoever finds it out again."""
+    stream = io.StringIO()
+    progress = Progress(stream)
+    for text in ("nobody tried it", "another", "nobody tried it"):
+        progress.say_once(text)
+    assert stream.getvalue() == "nobody tried it\nanother\n"
+
+
 def test_what_goes_on_meanwhile_stands_beside() -> None:
     """Each line asks anew what to tell behind the time."""
     stream, details = io.StringIO(), iter(["1 lost"])
