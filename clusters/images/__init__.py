@@ -56,21 +56,29 @@ def ensure(
     """Make sure that the engine holds every image of `shapes`, and the cache all else that clusters of them need.
 
     `rules` default to the shipped lock and the environment's mirror. Returns the images of the first shape. First a
-    plan is shown: where all that is not there will come from. Images are pulled first; then those that could not be
-    pulled are built, while root file systems are downloaded. Raises ImageUnavailable (also: disk full), with all images
-    that can be neither pulled nor built, BadScenario (lock), and stops everything it started if it is interrupted.
+    plan is shown: where all that is not there will come from. Files of releases are fetched and images pulled first;
+    then the images that could not be pulled are built, while root file systems are downloaded. Raises ImageUnavailable
+    (also: disk full), before anything is built with all files that are not available and all images that can be neither
+    pulled nor built, BadScenario (lock), and stops everything it started if it is interrupted.
     """
     wanted = [shapes] if isinstance(shapes, Shape) else list(shapes)
     rules = rules or PullRules.read()
     needed = {entry.name: entry for shape in wanted for entry in entries(shape).values()}
     held = {name: here for name, entry in needed.items() if (here := find(engine, entry, rules))}
     _show_plan([entry for name, entry in needed.items() if name not in held], wanted, rules, progress)
-    sources.prepare_releases(wanted, rules, progress)
-    problems = _pull_all(
+    problems = []
+    try:
+        sources.prepare_downloads(wanted, rules, progress)
+    except ImageUnavailable as error:
+        problems.append(str(error))
+    not_pulled = _pull_all(
         {name: entry for name, entry in needed.items() if name not in held}, held, engine, rules, progress
     )
     missing = {name: entry for name, entry in needed.items() if name not in held}
-    _require_buildable(missing, problems)
+    problems += _describe_unbuildable(missing, not_pulled)
+    if problems:
+        saved = f"`{command_line('images --')} --load FILE` brings a set that was saved elsewhere"
+        raise ImageUnavailable("\n".join([*problems, f"`{command_line('doctor')}` shows the sources of all; {saved}"]))
     _make_artefacts([artefact for entry in missing.values() for artefact in entry.artefacts], progress)
     held |= {name: make(engine, entry, rules, progress) for name, entry in missing.items()}
     sources.prepare_tools(wanted, progress)
@@ -126,16 +134,17 @@ def _pull_all(
     return problems
 
 
-def _require_buildable(missing: Mapping[str, ImageEntry], problems: Mapping[str, PullProblem]) -> None:
-    """Raise ImageUnavailable with all images that can neither be pulled nor built here, before anything is built."""
-    lines = []
+def _describe_unbuildable(missing: Mapping[str, ImageEntry], not_pulled: Mapping[str, PullProblem]) -> list[str]:
+    """Return the reasons why images were not pulled and cannot be built here, with the images that share them."""
+    sharing: dict[tuple[str, str], list[str]] = {}
     for name, entry in missing.items():
         if lacks := plan.lacks([entry]):
-            why = problems.get(name) or "it is not in the lock, so it is not pulled"
-            lines.append(f"{entry.lock}: {why}\n  and it cannot be built here: {'; '.join(lacks)}")
-    if lines:
-        saved = f"`{command_line('images --')} --load FILE` brings a set that was saved elsewhere"
-        raise ImageUnavailable("\n".join([*lines, f"`{command_line('doctor')}` shows the sources of all; {saved}"]))
+            why = str(not_pulled.get(name) or "not in the lock, so not pulled")
+            sharing.setdefault((why, "; ".join(lacks)), []).append(entry.lock)
+    return [
+        f"{', '.join(entries)}: {why}\n  and none of it can be built here: {lacks}"
+        for (why, lacks), entries in sharing.items()
+    ]
 
 
 def _make_artefacts(wanted: Sequence[Artefact], progress: Progress) -> None:

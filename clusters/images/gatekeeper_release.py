@@ -62,10 +62,12 @@ def fetch(version: str, folder: Path, progress: Progress) -> None:
         _download(version, folder, progress)
     except (ImageUnavailable, DeadlineExceeded) as error:
         why = "\n".join(f"  {lack}" for lack in [*lacks, str(error)])
-        other = f"`{command_line('images --')} --gatekeeper {known_versions.DEFAULT_GATEKEEPER}`"
+        other = (
+            f"\n`{command_line('images --')} --gatekeeper {known_versions.DEFAULT_GATEKEEPER}` takes one that was tried"
+        )
+        advice = "" if version in known_versions.GATEKEEPER else other
         raise ImageUnavailable(
-            f"manifest and chart of Gatekeeper {version} are not to be had:\n{why}\n"
-            f"{other} takes a version that was tried"
+            f"manifest and chart of Gatekeeper {version} are not to be had:\n{why}{advice}"
         ) from error
 
 

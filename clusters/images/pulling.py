@@ -21,6 +21,7 @@ __all__ = ["PullProblem", "host", "pull"]
 Cause = Literal["absent", "broken off", "changed", "disk", "limited", "other", "refused", "unreachable"]
 
 _HUB = "docker.io/"
+_FROM_DAEMON = "Error response from daemon: "
 _SECONDS = 900.0
 """For a node image of 1.2 GB on a slow line; an engine gives up on a silent registry after 15 to 25 s."""
 
@@ -43,25 +44,28 @@ _CAUSES: Mapping[Cause, str] = {
 
 @dataclass(frozen=True)
 class PullProblem:
-    """Why an image cannot be pulled from `asked`, by cause and in docker's words."""
+    """Why an image cannot be pulled from `asked`, by cause and in docker's words; `mirrored` if a mirror was asked."""
 
     asked: str
     cause: Cause
     words: str
+    mirrored: bool = False
 
     def __str__(self) -> str:
         return f"{self.asked} cannot be pulled: {self.words}; {self._advice}"
 
     @property
     def _advice(self) -> str:
+        digest_only = ", and no tag is taken instead" if "@" in self.asked else ""
+        other = f"`unset {MIRROR}` asks docker.io" if self.mirrored else f"`export {MIRROR}=HOST:PORT` asks a mirror"
         return {
-            "absent": f"`docker manifest inspect {self.asked}` asks again",
+            "absent": f"`docker manifest inspect {self.asked}` asks again{digest_only}",
             "broken off": f"`docker pull {self.asked}` tries again",
             "changed": "what is served there is not what the lock names, and is not used",
             "disk": "`docker system df` shows what takes the disk",
-            "limited": f"`docker login` raises the limit, or `export {MIRROR}=HOST:PORT` asks a mirror of docker.io",
+            "limited": f"`docker login` raises the limit, or {other}",
             "refused": f"`docker login {host(self.asked)}` gives access",
-            "unreachable": f"`export {MIRROR}=HOST:PORT` asks a mirror of docker.io",
+            "unreachable": other,
             "other": f"`docker pull {self.asked}` shows all of it",
         }[self.cause]
 
@@ -79,11 +83,12 @@ def pull(engine: Engine, reference: str, rules: PullRules, progress: Progress) -
     asked, deadline = rules.asked(reference), Deadline.after(_SECONDS, f"the pull of {reference}")
     try:
         with progress.step(f"pull {asked}") as step:
-            words = _pull(engine, asked, deadline, step)
+            _pull(engine, asked, deadline, step)
     except DeadlineExceeded as error:
-        return PullProblem(asked, "broken off", str(error))
-    if words:
-        return PullProblem(asked, _cause(words), escape_controls(words, most=_SHORT))
+        return PullProblem(asked, "broken off", str(error), asked != reference)
+    except _RefusedError as error:
+        words = str(error)
+        return PullProblem(asked, _cause(words), escape_controls(words, most=_SHORT), asked != reference)
     if "@" in reference:
         return reference
     repository = asked.rpartition(":")[0].removeprefix(_HUB).removeprefix("library/")
@@ -95,8 +100,12 @@ def pull(engine: Engine, reference: str, rules: PullRules, progress: Progress) -
     return PullProblem(asked, "other", "the engine tells no digest of it")
 
 
-def _pull(engine: Engine, asked: str, deadline: Deadline, step: ProgressStep) -> str:
-    """Pull an image; return what docker says if it cannot, else ""."""
+class _RefusedError(Exception):
+    """What docker says about an image that it cannot pull."""
+
+
+def _pull(engine: Engine, asked: str, deadline: Deadline, step: ProgressStep) -> None:
+    """Pull an image. Raises _RefusedError."""
     done = threading.Event()
     with tempfile.TemporaryFile("w+b") as output:
         teller = threading.Thread(target=_show_layers, args=(output.fileno(), step, done), daemon=True)
@@ -106,7 +115,9 @@ def _pull(engine: Engine, asked: str, deadline: Deadline, step: ProgressStep) ->
         finally:
             done.set()
             teller.join()
-    return (last_line(answer.stderr) or f"docker ended with status {answer.returncode}") if answer.returncode else ""
+    if answer.returncode:
+        words = last_line(answer.stderr).removeprefix(_FROM_DAEMON)
+        raise _RefusedError(words or f"docker ended with status {answer.returncode}")
 
 
 def _cause(words: str) -> Cause:

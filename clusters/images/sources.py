@@ -1,14 +1,16 @@
 """Sources on this machine: Gatekeeper's own manifest and chart, and the command line tools that the harness calls."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
+from chaos_harness.clusters.errors import ImageUnavailable
 from chaos_harness.clusters.images import binaries, gatekeeper_release, tool_sources
 from chaos_harness.clusters.images.pull_rules import PullRules
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 
-__all__ = ["gatekeeper_source", "needed_tools", "prepare_releases", "prepare_tools", "tool"]
+__all__ = ["gatekeeper_source", "needed_tools", "prepare_downloads", "prepare_tools", "tool"]
 
 
 def tool(name: str, progress: Progress | None = None) -> Path:
@@ -31,13 +33,27 @@ def prepare_tools(shapes: Sequence[Shape], progress: Progress) -> None:
         tool(name, progress)
 
 
-def prepare_releases(shapes: Sequence[Shape], rules: PullRules, progress: Progress) -> None:
-    """Fetch and verify the manifest and chart of each Gatekeeper of `shapes`.
+def prepare_downloads(shapes: Sequence[Shape], rules: PullRules, progress: Progress) -> None:
+    """Fetch what `shapes` need from releases: tools that have no better source, and Gatekeeper's manifests and charts.
 
-    Raises ImageUnavailable if one is not available or not what it must be by `rules`.
+    Raises ImageUnavailable with all that are not available, or not what they must be by `rules`.
     """
-    for version in dict.fromkeys(shape.gatekeeper for shape in shapes if shape.gatekeeper):
-        gatekeeper_release.verify(version, gatekeeper_source(version, progress), rules, progress)
+    versions = dict.fromkeys(shape.gatekeeper for shape in shapes if shape.gatekeeper)
+    released = [name for name in needed_tools(shapes) if tool_sources.is_downloaded(tool_sources.TOOLS[name])]
+    steps: list[Callable[[], object]] = [partial(tool, name, progress) for name in released]
+    steps += [partial(_prepare_release, version, rules, progress) for version in versions]
+    problems = []
+    for step in steps:
+        try:
+            step()
+        except ImageUnavailable as error:
+            problems.append(str(error))
+    if problems:
+        raise ImageUnavailable("\n".join(problems))
+
+
+def _prepare_release(version: str, rules: PullRules, progress: Progress) -> None:
+    gatekeeper_release.verify(version, gatekeeper_source(version, progress), rules, progress)
 
 
 def gatekeeper_source(version: str, progress: Progress | None = None) -> Path:

@@ -149,7 +149,9 @@ ROWS = (
 A StatefulSet's pod is replaced when its node is back. Webhook pods of a killed or stopped node restart then, too late
 for it. Those of a paused or isolated node were running all the time: which of the two its kubelet reports first is a
 race, which they mostly win (in 19 of 21 runs). When a Node object is removed, all its pods are deleted in one sweep,
-and some are replaced while a deleted webhook pod is still an endpoint: one of ten runs lost that race.
+and some are replaced while a deleted webhook pod is still an endpoint: one of ten runs lost that race. That was on
+nodes built here, which lose the routes to a removed node at once; on published ones they stay
+(docs/decisions/node-images.md).
 """
 
 

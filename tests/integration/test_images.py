@@ -3,13 +3,11 @@
 import base64
 import contextlib
 import dataclasses
+import gzip
 import http.client
 import io
 import json
-import math
 import os
-import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,24 +17,32 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine, connect
 from chaos_harness.clusters.engine.inventory import remove_all
 from chaos_harness.clusters.engine.network import create_network
-from chaos_harness.clusters.errors import BadScenario, CommandFailed
+from chaos_harness.clusters.errors import BadScenario, CommandFailed, ImageUnavailable
 from chaos_harness.clusters.garbage import Owner
-from chaos_harness.clusters.images import Images, binaries, catalogue, export
+from chaos_harness.clusters.images import Images, binaries, catalogue, ensure, export, first_seen, gatekeeper_release
 from chaos_harness.clusters.images.catalogue import BALANCER, ImageEntry
 from chaos_harness.clusters.images.layers import ArchiveImage, write_archive, write_layer
 from chaos_harness.clusters.images.lock import pull_digests
-from chaos_harness.clusters.images.resolve import identity, resolve
+from chaos_harness.clusters.images.pull_rules import PullRules
+from chaos_harness.clusters.images.pulling import PullProblem
+from chaos_harness.clusters.images.resolve import LocalImage, identity, pull, resolve
+from chaos_harness.clusters.machine.removal import remove_folder
 from chaos_harness.clusters.registry.container import Registry, start_registry
 from chaos_harness.clusters.registry.login import Login
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
-from tests.fakes.ready_sets import IMAGE, images, ready_set
+from tests.fakes.cutting_relay import CuttingRelay
+from tests.fakes.file_server import Answer, FileServer
+from tests.fakes.ready_sets import IMAGE, archive, images, ready_set
 from tests.unguarded import docker
 
 pytestmark = [pytest.mark.cluster]
 
 _QUIET = Progress.quiet()
 _CUT_AFTER_BYTES = 200_000
+_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+_NEW = "v3.99.0"
+_FILES = ("gatekeeper-manifest", "gatekeeper-chart")
 
 
 @pytest.fixture(scope="module")
@@ -89,13 +95,15 @@ def registry(engine: Engine, logins: Path, tmp_path_factory: pytest.TempPathFact
         remove_all(engine, Deadline.after(60, "removal of the registry"), cluster=name)
 
 
-def _publish(engine: Engine, registry: Registry, folder: Path, deadline: Deadline) -> None:
+def _publish(
+    engine: Engine, registry: Registry, folder: Path, deadline: Deadline, repository_tag: str = "test/image:1"
+) -> None:
     """Put an image into the registry that the engine does not have, with a layer large enough to be cut."""
     (folder / "random").write_bytes(os.urandom(4 * _CUT_AFTER_BYTES))
     layer = write_layer(folder / "layer.tar", {"random": folder / "random"})
     write_archive(folder / "image.tar", [ArchiveImage(("chaos-harness/test-scratch:1",), (layer,))])
     engine.run(["load", "--input", folder / "image.tar"], deadline)
-    registry.push("chaos-harness/test-scratch:1", "test/image:1", deadline)
+    registry.push("chaos-harness/test-scratch:1", repository_tag, deadline)
     docker(engine, ["rmi", "chaos-harness/test-scratch:1"], deadline)
 
 
@@ -149,20 +157,173 @@ def test_a_digest_that_the_registry_does_not_have_is_told_and_the_image_built(
     assert f"{'0' * 64} cannot be pulled: " in output.getvalue()
 
 
-def test_a_pull_that_breaks_off_in_a_layer_leaves_no_image(
+def test_a_mirror_that_dies_in_a_layer_leaves_no_image(
     engine: Engine, registry: Registry, logins: Path, entry: ImageEntry
 ) -> None:
-    """When the registry goes away in the middle of a layer, the image is built instead and no part of it stays."""
-    lock = _lock(engine, entry)
-    with _Cutting(registry.address_host) as address:
+    """No part of it stays, why is told, and the same image comes from where it is published."""
+    lock = {"test": _lock(engine, entry)["test"].replace(registry.address_host, "docker.io")}
+    with CuttingRelay(registry.address_host, _CUT_AFTER_BYTES) as address:
         _log_in(logins, registry, address)
-        broken = {"test": lock["test"].replace(registry.address_host, address)}
-        remote = dataclasses.replace(entry, build=_refuse)
-        with pytest.raises(_BuiltError):
-            resolve(engine, remote, broken, _QUIET)
-    assert not identity(engine, entry.name)
-    assert not identity(engine, entry.pulled(broken["test"]))
+        broken = pull(engine, entry, PullRules(lock, address), _QUIET)
+    assert isinstance(broken, PullProblem)
+    assert broken.asked.startswith(f"{address}/test/image@sha256:")
+    assert broken.cause in ("broken off", "unreachable")
+    assert not identity(engine, entry.pulled(lock["test"]))
     assert engine.run(["images", "--quiet", f"{address}/test/image"], Deadline.after(60, "images")).stdout == ""
+
+    pulled = pull(engine, entry, PullRules(lock, registry.address_host), _QUIET)
+    assert isinstance(pulled, LocalImage)
+    assert (pulled.name, pulled.origin) == (entry.pulled(lock["test"]), "pulled")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Stranger:
+    """A machine without Go and with an empty cache, whose mirror has the image of `entry` as docker.io/test/image."""
+
+    engine: Engine
+    entry: ImageEntry
+    mirror: str
+    digest: str
+    files: FileServer
+    output: io.StringIO
+
+    def ensure(self, rules: PullRules, shape: Shape | None = None) -> Images:
+        """Get all that clusters take; `output` tells how."""
+        return ensure(self.engine, shape or Shape(gatekeeper=None), Progress(self.output), rules)
+
+    def refuse(self, rules: PullRules, shape: Shape | None = None) -> str:
+        """Return the error in which `ensure` ends."""
+        with pytest.raises(ImageUnavailable) as refused:
+            self.ensure(rules, shape)
+        return str(refused.value)
+
+
+@pytest.fixture
+def stranger(
+    engine: Engine, registry: Registry, entry: ImageEntry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[_Stranger]:
+    """Give a machine that can only pull; Gatekeeper's source is at a server of its own."""
+    digest = _lock(engine, entry)["test"].rpartition("@")[2]
+    public = dataclasses.replace(
+        entry, lock=f"gatekeeper/{_NEW}", published="docker.io/test/image:1", build=_refuse_to_build
+    )
+    monkeypatch.setattr("chaos_harness.clusters.images.entries", lambda _: {"node": public, "gatekeeper": public})
+    for name in ("XDG_CACHE_HOME", "XDG_STATE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    kind = tmp_path / "kind"
+    kind.write_text("#!/bin/sh\necho kind v0.33.0\n")
+    kind.chmod(0o755)
+    release = archive(
+        ("gatekeeper/deploy/gatekeeper.yaml", b"kind: List\n"),
+        ("gatekeeper/charts/gatekeeper/Chart.yaml", b"name: a\n"),
+    )
+    with FileServer({f"/{_NEW}.tar.gz": Answer(gzip.compress(release))}).serve() as files:
+        monkeypatch.setattr(gatekeeper_release, "_SOURCE", f"{files.address}/{{version}}.tar.gz")
+        yield _Stranger(engine, public, registry.address_host, digest, files, io.StringIO())
+
+
+def _release(manifest: bytes) -> Answer:
+    """Return the source of a version of Gatekeeper as it is downloaded."""
+    files = {"deploy/gatekeeper.yaml": manifest, "charts/gatekeeper/Chart.yaml": b"name: gatekeeper\n"}
+    return Answer(gzip.compress(archive(*((f"gatekeeper/{name}", body) for name, body in files.items()))))
+
+
+def _refuse_to_build(engine: Engine, progress: Progress) -> None:
+    pytest.fail("built")
+
+
+def test_all_is_pulled_from_a_mirror_by_digest(stranger: _Stranger) -> None:
+    """A lock of one's own and a mirror are all that it takes where nothing can be built."""
+    lock = {stranger.entry.lock: f"docker.io/test/image@{stranger.digest}"}
+    held = stranger.ensure(PullRules(lock, stranger.mirror, only_locked=True))
+    assert held.node == stranger.entry.pulled(stranger.digest)
+    assert held.origin == {held.node: "pulled"}
+    assert first_seen.read() == {}
+
+
+def test_a_digest_that_the_mirror_does_not_have_is_not_replaced_by_the_tag(stranger: _Stranger) -> None:
+    """The tag is there, and nobody takes it: neither by its name nor by what it is."""
+    wrong = f"docker.io/test/image@sha256:{'0' * 64}"
+    error = stranger.refuse(PullRules({stranger.entry.lock: wrong}, stranger.mirror))
+    assert f"{'0' * 64} cannot be pulled: " in error
+    assert "no tag is taken instead" in error
+    assert "none of it can be built here: no go on PATH" in error
+    for reference in (wrong, stranger.digest):
+        assert not identity(stranger.engine, stranger.entry.pulled(reference))
+
+
+@pytest.mark.parametrize("part", ["manifest", "layer"])
+def test_a_mirror_that_serves_something_else_is_refused(
+    stranger: _Stranger, registry: Registry, tmp_path: Path, part: str
+) -> None:
+    """Who changes what is served is not asked again, and nothing stands in for it."""
+    deadline = Deadline.after(120, "an image to change")
+    _publish(stranger.engine, registry, tmp_path, deadline, "test/changed:1")
+    digest, layer = _describe(registry, "/v2/test/changed/manifests/1")
+    changed = digest if part == "manifest" else layer
+    blob = f"/var/lib/registry/docker/registry/v2/blobs/sha256/{changed[7:9]}/{changed[7:]}/data"
+    stored, served = f"{registry.container}:{blob}", tmp_path / "served"
+    stranger.engine.run(["cp", stored, served], deadline)
+    served.write_bytes(served.read_bytes() + b" ")
+    stranger.engine.run(["cp", served, stored], deadline)
+
+    error = stranger.refuse(PullRules({stranger.entry.lock: f"docker.io/test/changed@{digest}"}, stranger.mirror))
+    assert "is not what the lock names, and is not used" in error
+    assert not identity(stranger.engine, stranger.entry.pulled(digest))
+
+
+def _describe(registry: Registry, path: str) -> tuple[str, str]:
+    """Return the digests of a manifest and of its last layer."""
+    headers = {"Accept": _MANIFEST, "Authorization": registry.login.authorization}
+    with contextlib.closing(http.client.HTTPConnection(registry.address_host, timeout=10)) as connection:
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        return answer.headers["Docker-Content-Digest"], json.loads(answer.read())["layers"][-1]["digest"]
+
+
+def test_a_tag_that_is_not_there_is_not_recorded(stranger: _Stranger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names what was asked, and what a machine lacks to build it."""
+    absent = dataclasses.replace(stranger.entry, published="docker.io/test/image:9")
+    monkeypatch.setattr("chaos_harness.clusters.images.entries", lambda _: {"node": absent})
+    error = stranger.refuse(PullRules(mirror=stranger.mirror))
+    assert error.startswith(f"{absent.lock}: {stranger.mirror}/test/image:9 cannot be pulled: manifest")
+    assert first_seen.read() == {}
+
+
+def test_a_version_that_nobody_tried_is_recorded_and_compared(stranger: _Stranger) -> None:
+    """Image, manifest and chart: a line for each, and the next run takes nothing else, not even by the same tag."""
+    shape, rules = Shape(gatekeeper=_NEW), PullRules(mirror=stranger.mirror)
+    held = stranger.ensure(rules, shape)
+    assert held.origin == {held.node: "pulled"}
+    assert f"nobody tried Gatekeeper {_NEW} here" in stranger.output.getvalue()
+    assert first_seen.read()[stranger.entry.lock] == f"docker.io/test/image@{stranger.digest}"
+    assert set(first_seen.read()) == {f"{kind}/{_NEW}" for kind in ("gatekeeper", *_FILES)}
+
+    assert stranger.ensure(rules, shape).origin == {held.node: "present"}
+    stranger.files.answers[f"/{_NEW}.tar.gz"] = _release(b"kind: Pod\n")
+    remove_folder(binaries.gatekeeper_source(_NEW).folder)
+    assert f"gatekeeper-manifest/{_NEW}: expected sha256:" in stranger.refuse(rules, shape)
+
+
+def test_a_locked_run_takes_no_version_that_nobody_tried(stranger: _Stranger) -> None:
+    """Neither its files nor its image, which are there; nothing is recorded."""
+    error = stranger.refuse(PullRules(mirror=stranger.mirror, only_locked=True), Shape(gatekeeper=_NEW))
+    assert "not in the lock, and --locked takes nothing else" in error
+    assert f"gatekeeper/{_NEW}: not in the lock, so not pulled" in error
+    assert first_seen.read() == {}
+    assert not identity(stranger.engine, stranger.entry.pulled(stranger.digest))
+
+
+def test_a_machine_that_reaches_nothing_has_one_error(stranger: _Stranger) -> None:
+    """With files, images and what it lacks to build them, and nothing was made."""
+    stranger.files.answers.clear()
+    error = stranger.refuse(PullRules(mirror="127.0.0.1:1"), Shape(gatekeeper=_NEW))
+    assert error.startswith(f"manifest and chart of Gatekeeper {_NEW} are not to be had:\n  no go on PATH\n")
+    assert f"gatekeeper/{_NEW}: 127.0.0.1:1/test/image:1 cannot be pulled: " in error
+    assert "none of it can be built here: no go on PATH" in error
+    assert "--load FILE" in error.splitlines()[-1]
 
 
 def test_nobody_pushes_without_the_password(engine: Engine, registry: Registry, tmp_path: Path) -> None:
@@ -187,62 +348,12 @@ def test_nobody_pushes_without_the_password(engine: Engine, registry: Registry, 
 
 def _ask(registry: Registry, path: str, authorization: str, method: str = "GET") -> tuple[int, str]:
     """Return the status and the digest that the registry answers with."""
-    headers = {"Accept": "application/vnd.docker.distribution.manifest.v2+json"}
+    headers = {"Accept": _MANIFEST}
     headers |= {"Authorization": authorization} if authorization else {}
     with contextlib.closing(http.client.HTTPConnection(registry.address_host, timeout=10)) as connection:
         connection.request(method, path, headers=headers)
         answer = connection.getresponse()
         return answer.status, answer.headers.get("Docker-Content-Digest", "")
-
-
-class _BuiltError(Exception):
-    pass
-
-
-def _refuse(engine: Engine, progress: Progress) -> None:
-    raise _BuiltError
-
-
-class _Cutting:
-    """A TCP relay to a registry that goes away for good once a large answer has begun to pass."""
-
-    def __init__(self, target: str) -> None:
-        host, _, port = target.rpartition(":")
-        self._target = (host, int(port))
-        self._listener = socket.create_server(("127.0.0.1", 0))
-
-    def __enter__(self) -> str:
-        threading.Thread(target=self._accept, daemon=True).start()
-        return f"127.0.0.1:{self._listener.getsockname()[1]}"
-
-    def __exit__(self, *_: object) -> None:
-        _close(self._listener)
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                server = socket.create_connection(self._target)
-                threading.Thread(target=self._relay, args=(client, server), daemon=True).start()
-                threading.Thread(target=self._relay, args=(server, client, _CUT_AFTER_BYTES), daemon=True).start()
-
-    def _relay(self, source: socket.socket, sink: socket.socket, most: float = math.inf) -> None:
-        passed = 0
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                sink.sendall(data)
-                passed += len(data)
-                if passed > most:
-                    _close(self._listener)
-                    break
-        _close(source)
-        _close(sink)
-
-
-def _close(connection: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
-    connection.close()
 
 
 def test_a_ready_set_goes_from_engine_to_engine(

@@ -119,7 +119,7 @@ def test_a_version_that_cannot_be_had_is_one_error(
     assert lines[0] == f"manifest and chart of Gatekeeper {_NEW} are not to be had:"
     assert lines[1] == "  no go on PATH"
     assert problem in lines[2]
-    assert f"--gatekeeper {known_versions.DEFAULT_GATEKEEPER}` takes a version that was tried" in lines[3]
+    assert f"--gatekeeper {known_versions.DEFAULT_GATEKEEPER}` takes one that was tried" in lines[3]
 
 
 def test_a_version_that_nobody_tried_is_recorded_and_told(files: FileServer, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Pulls: from where, by what, what a failure is told as, and what is never taken instead."""
 
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -61,7 +61,7 @@ def _places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.delenv(MIRROR, raising=False)
     monkeypatch.setattr(images.sources, "prepare_tools", lambda *_: None)
-    monkeypatch.setattr(images.sources, "prepare_releases", lambda *_: None)
+    monkeypatch.setattr(images.sources, "prepare_downloads", lambda *_: None)
 
 
 def _entry(*artefacts: Artefact, name: str = "tool") -> ImageEntry:
@@ -167,10 +167,25 @@ def test_a_pull_that_fails_says_why_and_what_to_type(refusal: str, cause: str, a
 
     assert isinstance(problem, PullProblem)
     assert (problem.cause, problem.asked) == (cause, _REFERENCE)
-    assert str(problem).startswith(f"{_REFERENCE} cannot be pulled: Error response from daemon: {refusal}; ")
+    assert str(problem).startswith(f"{_REFERENCE} cannot be pulled: {refusal}; ")
     assert advice in str(problem)
     assert "\n" not in str(problem)
     assert engine.did == [f"pull {_REFERENCE}"]
+
+
+def test_a_pull_that_failed_does_not_look_done() -> None:
+    """Its step has no tick."""
+    stream = io.StringIO()
+    pull(_Engine(), _entry(), PullRules({"tool/v1": _REFERENCE}), Progress(stream))
+    assert f" ✗ pull {_REFERENCE}" in stream.getvalue()
+    assert "✓" not in stream.getvalue()
+
+
+def test_who_asked_a_mirror_is_not_advised_to_ask_one() -> None:
+    """The mirror does not answer; docker.io may."""
+    engine = _Engine(refusal="dial tcp 127.0.0.1:1: connect: connection refused")
+    problem = pull(engine, _entry(), PullRules({"tool/v1": _REFERENCE}, "127.0.0.1:1"), _QUIET)
+    assert str(problem).endswith(f"; `unset {MIRROR}` asks docker.io")
 
 
 @pytest.mark.parametrize(
@@ -237,9 +252,47 @@ def test_what_can_neither_be_pulled_nor_built_is_one_error(monkeypatch: pytest.M
 
     lines = str(refused.value).splitlines()
     assert [line.partition(":")[0] for line in lines[:4:2]] == ["tool/v1", "other/v1"]
-    assert lines[1] == lines[3] == "  and it cannot be built here: no go on PATH"
+    assert lines[1] == lines[3] == "  and none of it can be built here: no go on PATH"
     assert "manifest unknown" in lines[0]
     assert "doctor" in lines[-1]
+
+
+def test_images_of_a_silent_registry_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the first was asked for; the others share its reason."""
+    built = Artefact("kubernetes-v1", "1", lambda *_: pytest.fail("built"))
+    monkeypatch.setattr(golang, "missing", lambda *_: "no go on PATH")
+    with pytest.raises(ImageUnavailable) as refused:
+        _ensured(
+            monkeypatch, _Engine(refusal="no such host"), io.StringIO(), _entry(built), _entry(built, name="other")
+        )
+    lines = str(refused.value).splitlines()
+    assert lines[0].startswith(f"tool/v1, other/v1: {_REFERENCE} cannot be pulled: no such host; ")
+    assert len(lines) == 3
+
+
+def test_files_and_images_that_are_not_available_are_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a release does not have is not the only thing that a machine without a network lacks."""
+
+    def refuse(*_: object) -> None:
+        raise ImageUnavailable("helm is not to be had")
+
+    monkeypatch.setattr(images.sources, "prepare_downloads", refuse)
+    monkeypatch.setattr(plan, "lacks", lambda _: ["no go on PATH"])
+    with pytest.raises(ImageUnavailable, match=r"(?s)helm is not to be had\ntool/v1: .*no go on PATH\n.*--load FILE"):
+        _ensured(monkeypatch, _Engine(), io.StringIO(), _entry())
+
+
+def test_nothing_is_built_if_a_file_is_not_available(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hours of building would end in the same error."""
+
+    def refuse(*_: object) -> None:
+        raise ImageUnavailable("helm is not to be had")
+
+    monkeypatch.setattr(images.sources, "prepare_downloads", refuse)
+    monkeypatch.setattr(plan, "lacks", lambda _: [])
+    built = replace(_entry(), build=lambda *_: pytest.fail("built"))
+    with pytest.raises(ImageUnavailable, match="helm is not to be had"):
+        _ensured(monkeypatch, _Engine(), io.StringIO(), built)
 
 
 @pytest.mark.parametrize(

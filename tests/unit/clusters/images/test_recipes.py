@@ -285,7 +285,7 @@ def test_a_cluster_is_brought_up_with_no_more_than_it_takes(
 ) -> None:
     """A user whose cache is empty, on an engine that has the images, builds kind, and helm for a chart: once."""
     sources.prepare_tools(shapes, Progress.quiet())
-    sources.prepare_releases(shapes, PullRules(), Progress.quiet())
+    sources.prepare_downloads(shapes, PullRules(), Progress.quiet())
     assert built == made
     assert sources.tool("kind").name == "kind"
     assert built == made

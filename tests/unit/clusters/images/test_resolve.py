@@ -55,7 +55,7 @@ def _places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setattr(images.sources, "prepare_tools", lambda *_: None)
-    monkeypatch.setattr(images.sources, "prepare_releases", lambda *_: None)
+    monkeypatch.setattr(images.sources, "prepare_downloads", lambda *_: None)
     monkeypatch.setattr(images.plan, "lacks", lambda _: [])
 
 
@@ -113,7 +113,7 @@ def test_a_pull_that_fails_says_why_once_and_the_image_is_built() -> None:
     assert engine.did == [f"pull {_REFERENCE}", "build"]
     lines = [line for line in stream.getvalue().splitlines() if "cannot be pulled" in line]
     why = f"{_REFERENCE} cannot be pulled: manifest for {_REFERENCE} not found"
-    assert lines == [f"   {why}; `docker manifest inspect {_REFERENCE}` asks again"]
+    assert lines == [f"   {why}; `docker manifest inspect {_REFERENCE}` asks again, and no tag is taken instead"]
 
 
 def test_what_cannot_be_found_is_no_error() -> None:

@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 from chaos_harness.clusters.errors import ImageUnavailable
-from chaos_harness.clusters.images import binaries, golang
+from chaos_harness.clusters.images import binaries, golang, sources, tool_sources
 from chaos_harness.clusters.images.golang import GO_SOURCES
 from chaos_harness.clusters.images.layers import architecture
+from chaos_harness.clusters.images.pull_rules import PullRules
 from chaos_harness.clusters.images.store import Artefact
 from chaos_harness.clusters.images.tool_sources import TOOLS, Tool, artefacts, find_sources, get
+from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 from tests.fakes.file_server import Answer, FileServer
 
@@ -110,6 +112,26 @@ def test_without_go_the_release_is_downloaded_once(machine: _Machine) -> None:
     assert _origins(tool) == ["cache", "release"]
     assert machine.get(tool) == path
     assert machine.files.asked == ["/release"]
+
+
+def test_all_that_releases_do_not_have_is_one_error(machine: _Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is pulled: each tool that has no better source, and each version of Gatekeeper."""
+
+    def refuse(version: str, _: Progress) -> Path:
+        raise ImageUnavailable(f"Gatekeeper {version} is not to be had")
+
+    machine.install("kind", "kind v0.33.0")
+    absent = replace(TOOLS["helm"], url=f"{machine.files.address}/absent")
+    monkeypatch.setattr(tool_sources, "TOOLS", {**TOOLS, "helm": absent})
+    monkeypatch.setattr(sources, "gatekeeper_source", refuse)
+    shapes = [Shape(install="chart"), Shape(gatekeeper="v3.20.1")]
+    with pytest.raises(ImageUnavailable) as refused:
+        sources.prepare_downloads(shapes, PullRules(), Progress.quiet())
+
+    lines = str(refused.value).splitlines()
+    assert lines[0] == "helm is not to be had:"
+    assert lines[-2:] == ["Gatekeeper v3.23.1 is not to be had", "Gatekeeper v3.20.1 is not to be had"]
+    assert machine.files.asked == ["/absent"]
 
 
 def test_a_program_is_taken_out_of_its_archive(machine: _Machine) -> None:
