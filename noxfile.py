@@ -3,7 +3,7 @@
 scenarios     chaos, report, truth, bench
 incidents     repro, recheck, shrink, new-incident, record, schema
 this machine  doctor, images, gc
-the harness   tests, lowest, worlds
+the harness   tests, lowest, worlds, engines
 versions      add-kubernetes, lock
 
 `nox --usage VERB` says what may follow after --.
@@ -29,7 +29,7 @@ nox.options.sessions = ["tests"]
 nox.options.reuse_venv = "yes"
 
 _PARALLEL = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
-_ELSEWHERE = ("--ignore=tests/api", "--ignore=tests/integration", "--ignore=tests/processes")
+_ELSEWHERE = ("--ignore=tests/api", "--ignore=tests/engines", "--ignore=tests/integration", "--ignore=tests/processes")
 _UNWATCHED = ("-o", "faulthandler_timeout=0")  # a thread a test, which waits for a core, for a loop of a minute
 _QUICK = (
     *("-n", str(max(4, os.cpu_count() or 1)), *_PARALLEL[2:], "--hypothesis-profile", "quick"),
@@ -240,6 +240,16 @@ def worlds(session: nox.Session) -> None:
     seeds = () if "--seeds" in session.posargs else ("--seeds", "0:2000")
     options = ("--jobs", str(os.cpu_count() or 1), "--store", str(kept), *seeds)
     session.run("python", "-m", "tests.worlds", *options, *session.posargs)
+
+
+@nox.session
+def engines(session: nox.Session) -> None:
+    """Try a scenario as an ordinary user on Docker 28 and 29; not in CI.
+
+    -- -k 29: on one of them; both are built first, for half an hour
+    """
+    _install(session, "tests")
+    _pytest(session, "tests/engines", "--capture=no", *session.posargs)
 
 
 @nox.session(name="add-kubernetes")
