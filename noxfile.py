@@ -3,7 +3,7 @@
 scenarios     chaos, report, truth, bench
 incidents     repro, recheck, shrink, new-incident, record, schema
 this machine  doctor, images, gc
-the harness   lint, tests, lowest, worlds, dist
+the harness   lint, tests, lowest, worlds, engines, dist
 versions      add-kubernetes, lock
 
 `nox --usage VERB` says what may follow after --.
@@ -30,7 +30,7 @@ nox.options.sessions = ["tests"]
 nox.options.reuse_venv = "yes"
 
 _PARALLEL = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
-_ELSEWHERE = ("--ignore=tests/api", "--ignore=tests/integration", "--ignore=tests/processes")
+_ELSEWHERE = ("--ignore=tests/api", "--ignore=tests/engines", "--ignore=tests/integration", "--ignore=tests/processes")
 _UNWATCHED = ("-o", "faulthandler_timeout=0")  # a thread a test, which waits for a core, for a loop of a minute
 _QUICK = (
     *("-n", str(max(4, os.cpu_count() or 1)), *_PARALLEL[2:], "--hypothesis-profile", "quick"),
@@ -255,6 +255,16 @@ def dist(session: nox.Session) -> None:
     for lock in ("uv", "chaos"):
         session.install(*_locked(lock))
     session.run("python", "-m", "tests.packaged", *session.posargs)
+
+
+@nox.session
+def engines(session: nox.Session) -> None:
+    """Try a scenario as an ordinary user on Docker 28 and 29; not in CI.
+
+    -- -k 29: on one of them; both are built first, for half an hour
+    """
+    _install(session, "tests")
+    _pytest(session, "tests/engines", "--capture=no", *session.posargs)
 
 
 @nox.session(name="add-kubernetes")

@@ -44,6 +44,7 @@ _WATCHES_WANTED = 65536
 _ASK_SECONDS = 3.0
 _COMMAND_SECONDS = 20
 _HUB = "docker.io"
+_PLAIN_RUNTIME = "runc"
 _LOOPBACK = ("127.", "localhost")
 _HUB_SERVER = "registry-1.docker.io"
 
@@ -140,13 +141,17 @@ def traits(told: EngineTraits) -> list[Finding]:
     return [*findings, Finding("image store", "ok", store)]
 
 
-def capabilities(quirks: HostQuirks, *, private: bool) -> Finding:
-    """Check which capabilities privileged containers get on this host."""
+def capabilities(quirks: HostQuirks, *, private: bool, runtime: str = "") -> Finding:
+    """Check which capabilities privileged containers get on this host; `runtime` is the engine's default one."""
     if not quirks.missing_capabilities:
         return Finding("capabilities", "ok", "all there")
     seen = f"the host lacks {', '.join(quirks.missing_capabilities)}"
     if private:
         return Finding("capabilities", "ok", f"{seen}; the runtime shim and the nodes' configuration do without")
+    if runtime not in ("", _PLAIN_RUNTIME):
+        return Finding(
+            "capabilities", "warn", f"{seen}; whether {runtime}, your engine's runtime, does without is unknown"
+        )
     return Finding("capabilities", "bad", f"{seen}; your engine refuses `--privileged`", "export CHAOS_ENGINE=private")
 
 
@@ -302,9 +307,11 @@ def _engine() -> list[Finding]:
         quirks = HostQuirks.detect()
         return [Finding("engine", "bad", str(error)), cgroups(quirks), inotify(quirks)]
     quirks = answering.quirks if answering else HostQuirks.detect()
-    host = [capabilities(quirks, private=answering is None or answering.private), cgroups(quirks), inotify(quirks)]
+    told = answering.traits if answering else EngineTraits()
+    capable = capabilities(quirks, private=answering is None or answering.private, runtime=told.runtime)
+    host = [capable, cgroups(quirks), inotify(quirks)]
     if answering:
-        return [engine(answering), *host, *traits(answering.traits), leftovers(answering)]
+        return [engine(answering), *host, *traits(told), leftovers(answering)]
     choice = engine_choice()
     return [engine(None, choice, "" if choice == "private" else users_problem()), *host]
 

@@ -37,6 +37,8 @@ class EngineTraits:
     """Release of the kernel that it runs on."""
     memory_mib: int = 0
     """All memory of its kernel; 0 if it does not say."""
+    runtime: str = ""
+    """Name of its default OCI runtime; "" if it does not say."""
     firewall: str = ""
     """What it writes its firewall rules with: "iptables", "nftables"; "" if it does not say."""
 
@@ -57,6 +59,7 @@ class EngineTraits:
             processor=str(info.get("Architecture") or ""),
             kernel=str(info.get("KernelVersion") or ""),
             memory_mib=int(info.get("MemTotal") or 0) // _MIB,
+            runtime=str(info.get("DefaultRuntime") or ""),
             firewall=str((info.get("FirewallBackend") or {}).get("Driver") or "").split("+")[0],
         )
 

@@ -215,6 +215,10 @@ class KindCli:
                 credentials.write_text(done.stdout, encoding="utf-8")
         return done.returncode == 0
 
+    def load(self, image: str, nodes: Sequence[str], deadline: Deadline) -> None:
+        """Copy `image` to `nodes` by `kind load`, as people do; `kind.archive` works with every engine."""
+        self._run(["load", "docker-image", image, "--name", self._name, "--nodes", ",".join(nodes)], deadline)
+
     def delete(self, deadline: Deadline) -> None:
         """Delete the node containers with their volumes, and the kubeconfig file."""
         self._run(["delete", "cluster", "--name", self._name, "--kubeconfig", self.kubeconfig], deadline)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chaos_harness.clusters import engine as engines
+from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import EngineTraits, HostQuirks, Layout, private_engine, processes, user_engine
 from chaos_harness.clusters.errors import EngineUnavailable
 from chaos_harness.clusters.machine import supported
@@ -73,7 +74,7 @@ def test_settings_of_the_users_docker_do_not_reach_ours(
     with serving_docker(socket, info=_USUAL):
         engine = engines.find(word, layout)
     assert engine
-    assert engine.run(["version"], engines.Deadline.after(30, "docker")).stdout == "platform= trust=\n"
+    assert engine.run(["version"], Deadline.after(30, "docker")).stdout == "platform= trust=\n"
 
 
 @pytest.mark.parametrize(

@@ -209,6 +209,7 @@ def test_a_failure_of_kind_is_told_by_its_errors_and_not_by_its_stack_traces(
 _VERBS: dict[str, Callable[[KindCli, Deadline], object]] = {
     "create": lambda kind, deadline: kind.create("", "net", deadline),
     "get kubeconfig": lambda kind, deadline: kind.read_kubeconfig(deadline),
+    "load": lambda kind, deadline: kind.load("image", ["c-worker"], deadline),
     "export logs": lambda kind, deadline: kind.export_logs(Path("/nowhere"), deadline),
     "delete": lambda kind, deadline: kind.delete(deadline),
 }
