@@ -8,7 +8,7 @@ from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.faults import Faults, FaultSpan
 from chaos_harness.harness.history.spans import Spans
 
-__all__ = ["Blame", "again", "blames", "names", "unproved"]
+__all__ = ["Blame", "again", "blames", "unproved"]
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,6 @@ class Blame:
             if blamed
             else ""
         )
-
-
-def names(fault: str | Sequence[str]) -> tuple[str, ...]:
-    """Return the names and ids of faults that a claim is about."""
-    return (fault,) if isinstance(fault, str) else tuple(fault)
 
 
 def unproved(faults: Faults, wanted: Sequence[str]) -> str:

@@ -4,11 +4,12 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from chaos_harness.harness.checks import Check, identified
-from chaos_harness.harness.checks.blame import Blame, again, blames, names, unproved
+from chaos_harness.harness.checks.blame import Blame, again, blames, unproved
 from chaos_harness.harness.checks.lasting import FIRST_LOST, Loss, Read, decided, measured
 from chaos_harness.harness.checks.rule import bounded
 from chaos_harness.harness.history import History
 from chaos_harness.harness.history.coverage import asked
+from chaos_harness.harness.history.faults import listed
 from chaos_harness.harness.history.losses import LossKind
 from chaos_harness.harness.history.settled import settled_words
 from chaos_harness.harness.history.spans import Spans
@@ -68,7 +69,7 @@ def _for_at_most(
         why = "; ".join((*loss.doubts(read.coverage), loss.words())) if outcome == "inconclusive" else loss.words()
         return Verdict(outcome, why, at=loss.lost[0].asked if outcome == "violated" else None)
 
-    name = f"{what} for at most {seconds:g} s after {' and '.join(names(fault))}"
+    name = f"{what} for at most {seconds:g} s after {' and '.join(listed(fault))}"
     return judged(name, check, kind, fault, policies, excused)
 
 
@@ -84,7 +85,7 @@ def judged(
 
     Inconclusive if a fault is not proved, or a policy was asked about too seldom.
     """
-    wanted, chosen = names(fault), tuple(policies)
+    wanted, chosen = listed(fault), tuple(policies)
 
     def judge(recorded: History) -> Verdict:
         read = Read(recorded)

@@ -5,11 +5,10 @@ from dataclasses import replace
 from math import inf, isinf
 
 from chaos_harness.harness.checks import Check, identified
-from chaos_harness.harness.checks.blame import names
 from chaos_harness.harness.checks.fail_open import judged
 from chaos_harness.harness.checks.lasting import FIRST_LOST, Loss, Read
 from chaos_harness.harness.history.admissions import Admission
-from chaos_harness.harness.history.faults import FaultSpan
+from chaos_harness.harness.history.faults import FaultSpan, listed
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.verdict import Verdict
 
@@ -44,7 +43,7 @@ def outlasts(
         worst = max(verdicts, key=lambda verdict: _ORDER.index(verdict.outcome))
         return replace(worst, figures=verdicts[0].figures)
 
-    what = f"enforcement outlasts {' and '.join(names(fault))} by {seconds:g} s"
+    what = f"enforcement outlasts {' and '.join(listed(fault))} by {seconds:g} s"
     return judged(what, check, "lost", fault, policies, excused)
 
 
@@ -66,7 +65,7 @@ def comes_back(
     Inconclusive: the last requests were not all seen, or may be lost to another fault; a line is missing after a loss,
     so that it is not known which requests are the last; the fault is not proved.
     """
-    wanted = names(fault)
+    wanted = listed(fault)
     lasts = "lasts" if len(wanted) == 1 else "last"
     when = f"while {' and '.join(wanted)} {lasts}" if before_healing else f"after {' and '.join(wanted)}"
 

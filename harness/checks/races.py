@@ -11,7 +11,7 @@ from chaos_harness.harness.checks.policies import NO_GATEKEEPER, lacking
 from chaos_harness.harness.checks.rule import bounded
 from chaos_harness.harness.history import Entry, History
 from chaos_harness.harness.history.differences import Difference
-from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.following import Reader, Take
 from chaos_harness.harness.history.generated_policies import GeneratedPolicies, read_generated
 from chaos_harness.harness.history.spans import Span, Spans, longer_than
 from chaos_harness.harness.history.vocabulary import DECIDED, RACE, WATCH_BINDINGS, WATCH_POLICIES, WATCH_TEMPLATES
@@ -76,7 +76,7 @@ def no_orphan_stays(late: float = 15.0, *, gatekeeper: str = "") -> Check:
     return Check(check)
 
 
-class _Marks:
+class _Marks(Reader):
     """When the repetitions were decided; a reader (see `following`)."""
 
     def __init__(self) -> None:
@@ -85,9 +85,6 @@ class _Marks:
     def takes(self, process: str) -> Take | None:
         """Return the function that takes the entries of a process, or None."""
         return self._take if process == RACE else None
-
-    def close(self, end: float) -> None:
-        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     def _take(self, entry: Entry) -> None:
         if entry.f == DECIDED:

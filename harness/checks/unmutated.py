@@ -8,11 +8,12 @@ from math import inf
 from chaos_harness.harness.causes import Cause
 from chaos_harness.harness.checks import Check, identified
 from chaos_harness.harness.checks.bare_pods import BarePods, between
-from chaos_harness.harness.checks.blame import Blame, again, blames, names, unproved
+from chaos_harness.harness.checks.blame import Blame, again, blames, unproved
 from chaos_harness.harness.checks.fail_open import named
 from chaos_harness.harness.checks.lasting import Loss, Read, measured
 from chaos_harness.harness.checks.rule import bounded, unseen_words
 from chaos_harness.harness.history import History
+from chaos_harness.harness.history.faults import listed
 from chaos_harness.harness.history.in_force import CreatedPods, Creation
 from chaos_harness.harness.history.settled import settled_words
 from chaos_harness.harness.history.spans import Spans
@@ -50,7 +51,7 @@ def never_unmutated(
     or has an excused cause; or the fault is not proved. Fewer than `enough` requests do not prove that it holds, but
     they can prove that it does not.
     """
-    wanted = tuple(filter(None, names(during)))
+    wanted = tuple(filter(None, listed(during)))
 
     def check(recorded: History) -> Verdict:
         workload = CreatedPods()

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.faults import Faults
-from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.following import Reader, Take
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Span, Spans
 from chaos_harness.harness.history.vocabulary import (
@@ -124,7 +124,7 @@ class _Harm:
         return self.pod == part.pod
 
 
-class ControlPlane:
+class ControlPlane(Reader):
     """What the watches saw of the control plane; a reader (see `following`).
 
     `began` is when each watch started, `listed` the moments of its complete lists; a watch in `late` had none at its
@@ -165,9 +165,6 @@ class ControlPlane:
                 take[process](entry, watched_object)
 
         return watched
-
-    def close(self, end: float) -> None:
-        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     def spared(self, part: ControlPlanePart, faults: Faults) -> tuple[Spans, Spans]:
         """Return when changes of a part are caused by a fault itself, and when by a fault that was not proved.

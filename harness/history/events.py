@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.following import Reader, Take
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.vocabulary import ADDED, MODIFIED, WATCH_EVENTS
 
@@ -22,7 +22,7 @@ class Event:
     message: str
 
 
-class Events:
+class Events(Reader):
     """The Events that were reported while they were watched, in order; a reader (see `following`)."""
 
     def __init__(self, process: str = WATCH_EVENTS) -> None:
@@ -37,9 +37,6 @@ class Events:
     def takes(self, process: str) -> Take | None:
         """Return the function that takes the entries of a process, or None."""
         return self._take if process == self._process else None
-
-    def close(self, end: float) -> None:
-        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     def _take(self, entry: Entry) -> None:
         thing = (entry.value or {}).get("object")

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from math import inf
 
-from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.following import Reader, Take
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Span, Spans
 from chaos_harness.harness.history.vocabulary import FAULT, HEAL, HEALED, INJECT, NOT_HEALED, OBSERVED, UNDONE
@@ -59,7 +59,7 @@ class FaultSpan:
         return self.injected, inf if self.healed is None else self.healed
 
 
-class Faults:
+class Faults(Reader):
     """The faults of a history, in their order; a reader (see `following`)."""
 
     def __init__(self) -> None:
@@ -90,9 +90,6 @@ class Faults:
     def takes(self, process: str) -> Take | None:
         """Return the function that takes the entries of a process, or None."""
         return self._take if process.startswith(f"{FAULT} ") else None
-
-    def close(self, end: float) -> None:
-        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     def _take(self, entry: Entry) -> None:
         if entry.f == INJECT:

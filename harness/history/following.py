@@ -11,7 +11,7 @@ Take = Callable[[Entry], None]
 
 
 class Reader(Protocol):
-    """A reader of a history for one subject."""
+    """A reader of a history for one subject; most have nothing to finish."""
 
     def takes(self, process: str) -> Take | None:
         """Return the function that takes the entries of a process; None if they do not concern the subject.
@@ -19,8 +19,9 @@ class Reader(Protocol):
         Called once for each process: there are few processes and many entries.
         """
 
-    def close(self, end: float) -> None:
+    def close(self, end: float) -> None:  # noqa: ARG002 - most readers have nothing to finish
         """Finish reading; `end` is the last moment that is recorded, in seconds."""
+        return  # a method without a statement is abstract
 
 
 def follow(recorded: History, *readers: Reader) -> float:

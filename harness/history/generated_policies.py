@@ -176,7 +176,7 @@ class GeneratedPolicies:
             yield from _kinds("binding", str(binding), binding.policy, asked, there, fits)
 
 
-class _Deployment:
+class _Deployment(Reader):
     """The last reported state of the watched Gatekeeper; a reader (see `following`)."""
 
     def __init__(self) -> None:
@@ -190,9 +190,6 @@ class _Deployment:
     def takes(self, process: str) -> Take | None:
         """Return the function that takes the entries of a process, or None."""
         return self._take if process == WATCH_DEPLOYMENTS else None
-
-    def close(self, end: float) -> None:
-        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     def _take(self, entry: Entry) -> None:
         deployment = (entry.value or {}).get("object")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from chaos_harness.harness.history.faults import Faults, FaultSpan
-from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.following import Reader, Take
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.vocabulary import HARM
 
@@ -28,7 +28,7 @@ class Harm:
     fault: FaultSpan | None = None
 
 
-class Harms:
+class Harms(Reader):
     """The harms of a history, in order; a reader (see `following`) that must come after that of the faults."""
 
     def __init__(self, faults: Faults) -> None:
@@ -51,9 +51,6 @@ class Harms:
     def takes(self, process: str) -> Take | None:
         """Return the function that takes the entries of a process, or None."""
         return self._take if process == HARM else None
-
-    def close(self, end: float) -> None:
-        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     def _take(self, entry: Entry) -> None:
         value = entry.value or {}

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
 
-from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.following import Reader, Take
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import (
@@ -39,7 +39,7 @@ class _Term:
     removed: float | None = None
 
 
-class InForce:
+class InForce(Reader):
     """When policies were in force; a reader (see `following`)."""
 
     def __init__(self) -> None:
@@ -73,9 +73,6 @@ class InForce:
     def takes(self, process: str) -> Take | None:
         """Return the function that takes the entries of a process, or None."""
         return self._take if process == POLICIES else None
-
-    def close(self, end: float) -> None:
-        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     def _spans(self, policy: str, *, sure: bool) -> Spans:
         if not self.applied(policy):
@@ -121,7 +118,7 @@ class Creation:
     uid: str = ""
 
 
-class CreatedPods:
+class CreatedPods(Reader):
     """The pods that were created while they were watched; a reader (see `following`)."""
 
     def __init__(self) -> None:
@@ -133,9 +130,6 @@ class CreatedPods:
     def takes(self, process: str) -> Take | None:
         """Return the function that takes the entries of a process, or None."""
         return self._take if process == WATCH_WORKLOAD else None
-
-    def close(self, end: float) -> None:
-        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     def _take(self, entry: Entry) -> None:
         value = entry.value or {}

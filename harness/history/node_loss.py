@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import inf
 
 from chaos_harness.harness.history.faults import Faults, FaultSpan
-from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.following import Reader, Take
 from chaos_harness.harness.history.objects import is_ready
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.vocabulary import (
@@ -96,7 +96,7 @@ class Replacement:
         return f"{self.lost.namespace}/{self.lost.name} on {self.loss.node} → {after}: {words}"
 
 
-class NodeLosses:
+class NodeLosses(Reader):
     """The harmed nodes of a history; a reader (see `following`) that comes behind its `faults`.
 
     `over` is when an experiment entered its last phase, which removes the workload, if the history does not record up
@@ -152,9 +152,6 @@ class NodeLosses:
             WATCH_NODES: self._take_node,
         }
         return takes.get(process)
-
-    def close(self, end: float) -> None:
-        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     def _take_mark(self, entry: Entry) -> None:
         self._judged = self._judged or entry.f == JUDGE

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from chaos_harness.harness.history.coverage import Coverage
-from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.following import Reader, Take
 from chaos_harness.harness.history.objects import (
     Object,
     is_ready,
@@ -79,7 +79,7 @@ class PodLife:
         return [sighting.at for sighting in self.seen]
 
 
-class Pods:
+class Pods(Reader):
     """The pods of one watch; a reader (see `following`)."""
 
     def __init__(self, process: str = WATCH_PODS) -> None:
@@ -90,9 +90,6 @@ class Pods:
     def takes(self, process: str) -> Take | None:
         """Return the function that takes the entries of a process, or None."""
         return self._take if process == self.process else None
-
-    def close(self, end: float) -> None:
-        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     def _take(self, entry: Entry) -> None:
         thing: Object | None = (entry.value or {}).get("object")

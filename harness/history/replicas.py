@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from chaos_harness.harness.history.coverage import Coverage, asked, replica
-from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.following import Reader, Take
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Span, Spans
 from chaos_harness.harness.history.vocabulary import REPLICA, REVIEW
@@ -81,7 +81,7 @@ class ReplicaAnswers:
         return Spans.of(spans)
 
 
-class Replicas:
+class Replicas(Reader):
     """The webhook pods that were asked directly; a reader (see `following`).
 
     Its results are valid once everything is read, and depend on the `coverage` of the same history.
@@ -148,9 +148,6 @@ class Replicas:
     def takes(self, process: str) -> Take | None:
         """Return the function that takes the entries of a process, or None."""
         return self._take if process.startswith(f"{REPLICA} ") else None
-
-    def close(self, end: float) -> None:
-        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     @cached_property
     def _heard(self) -> Spans:

@@ -5,7 +5,7 @@ from math import inf
 
 from chaos_harness.harness.history.clocks import Clocks
 from chaos_harness.harness.history.coverage import Coverage
-from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.following import Reader, Take
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Span, Spans
 from chaos_harness.harness.history.vocabulary import CLOCK_STEP, HISTORY, READ, REGISTRY, REQUEST
@@ -41,7 +41,7 @@ class ApiRequest:
         return f"{self.latest:.1f} s: {self.remote} {self.method} {self.path} {self.status}"
 
 
-class Requests:
+class Requests(Reader):
     """The registry's log, with times converted to those of the history; a reader (see `following`)."""
 
     def __init__(self, clocks: Clocks) -> None:
@@ -66,9 +66,6 @@ class Requests:
     def takes(self, process: str) -> Take | None:
         """Return the function that takes the entries of a process, or None."""
         return {REGISTRY: self._take, HISTORY: self._take_step}.get(process)
-
-    def close(self, end: float) -> None:
-        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     def _take(self, entry: Entry) -> None:
         value = entry.value or {}

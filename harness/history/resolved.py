@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from chaos_harness.harness.history.coverage import Coverage
-from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.following import Reader, Take
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.vocabulary import ADDED, CANARY, LISTED, WATCH_CANARIES, numbered
 
@@ -35,7 +35,7 @@ class Create:
     seen: float | None = None
 
 
-class UnansweredCreates:
+class UnansweredCreates(Reader):
     """The creates, other than dry runs, that were not answered; a reader (see `following`).
 
     An object belongs to the last question with its number: its name consists of the process's name and that number, and
@@ -70,9 +70,6 @@ class UnansweredCreates:
         if process == WATCH_CANARIES:
             return self._take_object
         return self._take_question if process.startswith(numbered(CANARY, "")) else None
-
-    def close(self, end: float) -> None:
-        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     def _take_question(self, entry: Entry) -> None:
         value: dict[str, Any] = entry.value or {}

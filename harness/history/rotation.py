@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from math import inf
 
-from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.following import Reader, Take
 from chaos_harness.harness.history.objects import endpoints, is_terminating, labels, name_of, node_of, uid_of
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Spans
@@ -14,7 +14,7 @@ __all__ = ["Rotation"]
 _OPERATION, _WEBHOOK = "gatekeeper.sh/operation", "webhook"
 
 
-class Rotation:
+class Rotation(Reader):
     """Which webhook pods were in rotation; a reader (see `following`).
 
     `changes` has, for each change, its moment and the uids of all pods in rotation from then on; `nodes` is the node of
@@ -59,9 +59,6 @@ class Rotation:
     def takes(self, process: str) -> Take | None:
         """Return the function that takes the entries of a process, or None."""
         return {WATCH_SLICES: self._take_slice, WATCH_PODS: self._take_pod}.get(process)
-
-    def close(self, end: float) -> None:
-        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     def _take_slice(self, entry: Entry) -> None:
         thing = (entry.value or {}).get("object")

@@ -16,7 +16,7 @@ from chaos_harness.harness.history.admissions import Admission
 from chaos_harness.harness.history.audit import Audit
 from chaos_harness.harness.history.audit import WebhookReason as Known
 from chaos_harness.harness.history.coverage import Coverage
-from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.following import Reader, Take
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Span, Spans
 from chaos_harness.harness.history.vocabulary import CALL, DELETED, FAIL_OPEN, WATCH_PODS, WATCH_SLICES
@@ -93,7 +93,7 @@ def cause(said: str) -> Cause:
     return next((name for name, words in _WORDS.items() if any(word in said for word in words)), "other")
 
 
-class Failures:
+class Failures(Reader):
     """The calls that failed, and which webhook pods existed then; a reader (see `following`).
 
     `coverage` and `audit` must have read the same history when causes are asked for.
@@ -111,9 +111,6 @@ class Failures:
     def takes(self, process: str) -> Take | None:
         """Return the function that takes the entries of a process, or None."""
         return {FAIL_OPEN: self._take_call, WATCH_SLICES: self._take_slice, WATCH_PODS: self._take_pod}.get(process)
-
-    def close(self, end: float) -> None:
-        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     @property
     def by_id(self) -> bool:

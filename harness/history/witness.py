@@ -7,7 +7,7 @@ from itertools import pairwise
 from math import inf
 
 from chaos_harness.harness.history.clocks import Clocks
-from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.following import Reader, Take
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Span, Spans
 from chaos_harness.harness.history.vocabulary import API_SERVER, CALL, FAIL_OPEN, METRICS, READ, numbered
@@ -40,7 +40,7 @@ class FailOpenCount:
         return None if self.counted is None else self.logged[0] <= self.counted <= self.logged[1]
 
 
-class Witness:
+class Witness(Reader):
     """Reads counter and log of an API server together; a reader (see `following`).
 
     With several API servers each reading may come from another one, so that the counter proves nothing.
@@ -72,9 +72,6 @@ class Witness:
         """Return the function that takes the entries of a process, or None."""
         takes = {numbered(METRICS, API_SERVER): self._take_read, FAIL_OPEN: self._take_call, API_SERVER: self._note}
         return takes.get(process)
-
-    def close(self, end: float) -> None:
-        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     def _note(self, entry: Entry) -> None:
         self._several = self._several or (entry.value or {}).get("servers", 1) > 1

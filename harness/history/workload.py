@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
-from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.following import Reader, Take
 from chaos_harness.harness.history.objects import is_ready, is_terminating, running
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.vocabulary import DELETED, WATCH_WORKLOAD, WATCH_WORKLOAD_EVENTS
@@ -63,7 +63,7 @@ class WorkloadPod:
         return self.owner, {"StatefulSet": self.name, "DaemonSet": self.node}.get(self.kind, "")
 
 
-class Workload:
+class Workload(Reader):
     """The pods of the namespaces chaos-*, except those of the canary, by uid; a reader (see `following`).
 
     `pulls` is when the kubelet first reported that it pulls an image for a pod, by uid.
@@ -118,9 +118,6 @@ class Workload:
         """Return the function that takes the entries of a process, or None."""
         takes: Mapping[str, Take] = {WATCH_WORKLOAD: self._take_pod, WATCH_WORKLOAD_EVENTS: self._take_event}
         return takes.get(process)
-
-    def close(self, end: float) -> None:
-        """Finish reading; `end` is the last moment that is recorded, in seconds."""
 
     def _take_pod(self, entry: Entry) -> None:
         item = (entry.value or {}).get("object")
