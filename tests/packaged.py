@@ -33,12 +33,18 @@ def _read(name: str) -> str:
 
 
 def _build() -> None:
-    """Build from the commit's files, with its time in them: the same commit makes the same wheel."""
+    """Build from git's index, in a folder of its own, with the commit's time: the same commit makes the same wheel.
+
+    In the checkout the build would leave src/chaos_harness.egg-info, by which pytest takes the checkout for installed.
+    """
     shutil.rmtree(_ROOT / "dist", ignore_errors=True)
     log = ["git", "log", "-1", "--format=%ct"]
     committed = subprocess.run(log, cwd=_ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
     build = ["uv", "build", "--quiet", "--require-hashes", "--build-constraints", "requirements/tests.txt"]
-    subprocess.run(build, cwd=_ROOT, env={**os.environ, "SOURCE_DATE_EPOCH": committed}, check=True)
+    with tempfile.TemporaryDirectory() as copy:
+        subprocess.run(["git", "checkout-index", "--all", f"--prefix={copy}/"], cwd=_ROOT, check=True)
+        environment = {**os.environ, "SOURCE_DATE_EPOCH": committed}
+        subprocess.run([*build, "--out-dir", str(_ROOT / "dist")], cwd=copy, env=environment, check=True)
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
     subprocess.run([*pip, *(_ROOT / "dist").glob("*.whl")], check=True)
 
