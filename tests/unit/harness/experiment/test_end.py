@@ -20,13 +20,6 @@ from chaos_harness.harness.verdict import Verdict
 from tests.fakes.world import World
 
 
-@pytest.fixture
-def world() -> World:
-    world = World()
-    world.pod("a", "w-worker")
-    return world
-
-
 class Full:
     """A disk that takes no line of a history while it is full."""
 

@@ -52,13 +52,6 @@ class Staying:
 
 
 @pytest.fixture
-def world() -> World:
-    world = World()
-    world.pod("a", "w-worker")
-    return world
-
-
-@pytest.fixture
 def experiment(cluster: Cluster, tmp_path: Path) -> Experiment:
     return Experiment(cluster, tmp_path / "try", name="a try", seed=7, probes=lambda *_: [])
 
