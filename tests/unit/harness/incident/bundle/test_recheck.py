@@ -70,6 +70,19 @@ def test_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+def test_a_claim_that_older_bundles_lack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A claim that faults imply today, and did not when the bundle was written, is new: no verdict has changed."""
+    folder = bundled(tmp_path)
+    healed = Check(lambda _: Verdict("holds", "proved"), id_="heals(5, cut registry)")
+    monkeypatch.setattr("chaos_harness.harness.incident.judge.implied", lambda *_: [healed])
+
+    rechecked = recheck(folder)
+    text = "\n".join(report(folder, *rechecked))
+    assert [claim.changed for claim in rechecked[2]] == [False, False]
+    assert "holds, was not claimed (expected holds)" in text
+    assert "2 claims judged again, none changed" in text
+
+
 def test_a_check_that_is_gone(tmp_path: Path) -> None:
     """An incident that names what this version does not have is refused, with the line in the bundle's file."""
     folder = bundled(tmp_path)
