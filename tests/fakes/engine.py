@@ -66,7 +66,7 @@ class FakeEngine(GuardedEngine):
         self.asked.append(" ".join(str(word) for word in argv))
         return super().run(argv, deadline, check=check, **options)
 
-    def answer(self, words: list[str], _stdin: str | None) -> Completed:
+    def answer(self, words: list[str], stdin: str | None) -> Completed:
         """Fail if the command is one of `errors`, else do what it asks or refuse it."""
         said = next((said for beginning, said in self.errors.items() if " ".join(words).startswith(beginning)), None)
         if isinstance(said, BaseException):
