@@ -1,4 +1,4 @@
-"""Experiment's ending: each step is tried whatever the others did, and what is lost is told at the end, as ours."""
+"""End of an experiment: each step is tried even if others fail; a loss is reported as an error of the harness."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Recheck: the same verdicts from the same history, and what changed is said."""
+"""Recheck: the same history gives the same verdicts, and changes are reported."""
 
 import json
 from pathlib import Path
@@ -28,7 +28,7 @@ def test_same(tmp_path: Path, answered: bool) -> None:
 
 
 def test_lines(tmp_path: Path) -> None:
-    """What is told names versions, verdicts, what was expected, and how many changed."""
+    """The report names versions, verdicts, expected verdicts, and the number of changes."""
     folder = bundled(tmp_path)
     text = "\n".join(report(folder, *recheck(folder)))
 
