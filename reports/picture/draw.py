@@ -19,6 +19,8 @@ _GROUPS: tuple[tuple[tuple[Sort, ...], int, str], ...] = (
 )
 _MARKS = {"holds": "✓", "violated": "✗", "inconclusive": "?"}
 _LAST_LEGEND = 150.0
+_LAST_TICK = WIDTH - 18
+"""Where a time at the right edge still fits into the picture."""
 _CLOSE_SHARE, _CLOSE_SECONDS = 0.25, 1.0
 
 
@@ -42,7 +44,9 @@ def draw_timeline(
     grid = "".join(svg.path(f"M{axis.x(at):.1f} 30V{bottom:.1f}", "grid") for at in axis.ticks)
     decided = "".join(svg.path(f"M{x:.2f} 30V{bottom:.1f}", "decided") for x in lanes.decided)
     numbers = "".join(
-        svg.text(axis.x(at), y, f"{at:g} s", "small", anchor="middle") for at in axis.ticks for y in (26, bottom + 14)
+        svg.text(min(axis.x(at), _LAST_TICK), y, f"{at:g} s", "small", anchor="middle")
+        for at in axis.ticks
+        for y in (26, bottom + 14)
     )
     height = lanes.y + 12
     paper = svg.rect(0, 0, WIDTH, height, "paper")

@@ -14,7 +14,7 @@ from chaos_harness.clusters.errors import CommandFailed
 from chaos_harness.clusters.machine.process import Completed
 from tests.fakes.grammar import Call, RefusedError, docker_call, refuse
 
-__all__ = ["DONE", "Container", "FakeDocker", "FakeDockerEngine"]
+__all__ = ["DONE", "Container", "FakeDocker", "FakeDockerEngine", "GuardedEngine"]
 
 DONE = Completed("", "", 0)
 _DEPRECATED = "Flag --time has been deprecated, use --timeout instead\n"
@@ -225,22 +225,41 @@ def _rendered(template: str, attributes: Mapping[str, Any]) -> str:
 
 
 @dataclass(frozen=True)
-class FakeDockerEngine(Engine):
-    """An engine whose docker is a fake; what the guard refuses, it is not asked."""
+class GuardedEngine(Engine):
+    """An engine without a docker: what the guard lets through is answered by `answer`."""
 
     host: str = "unix:///nowhere/docker.sock"
     private: bool = True
     version: str = "20.10.24"
     quirks: HostQuirks = field(default_factory=HostQuirks)
     cli: str = "docker"
-    world: Any = None
 
     def run(self, argv: Sequence[Any], deadline: Deadline, *, check: bool = True, **options: Any) -> Completed:
-        """Answer as docker would."""
-        words, stdin = [str(word) for word in argv], options.get("stdin")
-        done = guard.require_ours(words, self._ask(deadline)) or self.world.docker(words, stdin)
+        """Answer as docker would, if the guard lets it be asked."""
+        words = [str(word) for word in argv]
+        done = guard.require_ours(words, self._ask(deadline)) or self.answer(words, options.get("stdin"))
         if check and done.returncode:
-            raise CommandFailed(f"`docker {' '.join(words)}`: {done.stderr or done.stdout}")
+            said = done.stderr or done.stdout
+            raise CommandFailed(f"`docker {' '.join(words)}`: {said}", said=said)
+        return done
+
+    def answer(self, words: list[str], stdin: str | None) -> Completed:
+        """Do what a docker command asks, or refuse it."""
+        raise NotImplementedError
+
+    def _ask(self, _deadline: Deadline) -> guard.Ask:
+        return lambda words: self.answer(list(words), None)
+
+
+@dataclass(frozen=True)
+class FakeDockerEngine(GuardedEngine):
+    """An engine whose docker is that of a `world`."""
+
+    world: Any = None
+
+    def answer(self, words: list[str], stdin: str | None) -> Completed:
+        """Let the world's docker answer."""
+        done: Completed = self.world.docker(words, stdin)
         return done
 
     def _ask(self, _deadline: Deadline) -> guard.Ask:

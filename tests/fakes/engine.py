@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.engine import Engine, HostQuirks, guard
-from chaos_harness.clusters.errors import CommandFailed
+from chaos_harness.clusters.engine import guard
 from chaos_harness.clusters.machine.process import Completed
+from tests.fakes.docker import GuardedEngine
 from tests.fakes.grammar import Call, RefusedError, docker_call, refuse
 
 __all__ = ["FakeEngine"]
@@ -31,14 +31,9 @@ _KINDS: Mapping[str, guard.ObjectKind] = {
 
 
 @dataclass(frozen=True)
-class FakeEngine(Engine):
+class FakeEngine(GuardedEngine):
     """Remembers what it was asked in `asked`; `errors` are the commands that fail, with what they say."""
 
-    host: str = "unix:///nowhere/docker.sock"
-    private: bool = True
-    version: str = "20.10.24"
-    quirks: HostQuirks = field(default_factory=HostQuirks)
-    cli: str = "docker"
     things: dict[str, dict[str, Any]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     errors: dict[str, str | BaseException] = field(default_factory=dict)
@@ -66,19 +61,13 @@ class FakeEngine(Engine):
         """Return the names of all that is there."""
         return sorted(thing["Name"] for thing in self.things.values())
 
-    def run(self, argv: Sequence[str | Path], deadline: Deadline, *, check: bool = True, **_: Any) -> Completed:
-        """Answer as docker would, if the guard lets it be asked."""
-        words = [str(word) for word in argv]
-        self.asked.append(" ".join(words))
-        done = guard.require_ours(words, self._ask(deadline)) or self._answer(words)
-        if check and done.returncode:
-            raise CommandFailed(f"`docker {self.asked[-1]}`: {done.stderr}", said=done.stderr)
-        return done
+    def run(self, argv: Sequence[str | Path], deadline: Deadline, *, check: bool = True, **options: Any) -> Completed:
+        """Remember the command, and answer as docker would."""
+        self.asked.append(" ".join(str(word) for word in argv))
+        return super().run(argv, deadline, check=check, **options)
 
-    def _ask(self, _deadline: Deadline) -> guard.Ask:
-        return lambda words: self._answer(list(words))
-
-    def _answer(self, words: list[str]) -> Completed:
+    def answer(self, words: list[str], stdin: str | None) -> Completed:
+        """Fail if the command is one of `errors`, else do what it asks or refuse it."""
         said = next((said for beginning, said in self.errors.items() if " ".join(words).startswith(beginning)), None)
         if isinstance(said, BaseException):
             raise said

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from itertools import count
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
 from chaos_harness.clusters.machine.process import Completed
@@ -58,13 +58,6 @@ class NodeWorld(World):
         self._ticks = count(1)
         self._heard: dict[str, int] = {}
         self._reported: dict[str, int] = {}
-
-    @classmethod
-    def inhabited(cls) -> Self:
-        """Return a world with a pod "a" on NODE."""
-        world = cls()
-        world.pod("a", NODE)
-        return world
 
     def state(self, node: str) -> str:
         """Return the state of a node's container."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count as counting
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from chaos_harness.clusters.api.leader_election import LEADERS, LEASES
@@ -91,6 +91,13 @@ class World(FakeNodes):
             server.shutdown()
             thread.join()
             server.server_close()
+
+    @classmethod
+    def inhabited(cls) -> Self:
+        """Return a world with a pod "a" on the node "w-worker"."""
+        world = cls()
+        world.pod("a", "w-worker")
+        return world
 
     def pod(self, name: str, node: str, *, container: str = "c1", owner: str = "set", **fields: Any) -> dict[str, Any]:
         """Put a pod with one running container on a node."""

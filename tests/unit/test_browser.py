@@ -45,7 +45,7 @@ def test_reason_to_skip_has_the_command_to_type(machine: Path, monkeypatch: pyte
 
 
 def test_what_is_asked_abroad_is_told(machine: Path) -> None:
-    """Of what a page asks for, only what is not on this machine is told, and not what the browser itself wants."""
+    """Only a page's requests to other machines are reported, and none of the browser's own."""
     asked = [
         ("file:///x", "null"),
         ("http://127.0.0.1:80/x", "null"),

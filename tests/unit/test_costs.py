@@ -1,4 +1,4 @@
-"""Tests of tests.costs: what is told of the costs of tests, and which run fails for them."""
+"""Tests of tests.costs: which costs of tests are reported, and which of them fail a run."""
 
 import subprocess
 import sys

@@ -176,7 +176,7 @@ _JUDGED |= {
     ],
 )
 def test_what_tables_are_made_of(tmp_path: Path, name: str, content: bytes) -> None:
-    """What is no text, names a history that no run has, or nests too deep, is an error of ours that can be shown."""
+    """A file that is not text, names an unknown history, or nests too deeply, raises one of our errors, printable."""
     run = tmp_path / "run"
     run.mkdir()
     (run / name).write_bytes(content)

@@ -31,7 +31,9 @@ class Comparison:
 
     @property
     def changed(self) -> bool:
-        """Whether the outcome changed."""
+        """Whether the outcome changed; a claim that faults imply, and that an older bundle lacks, is new."""
+        if self.then is None and self.now is not None and self.now.implied:
+            return False
         return (self.then and self.then.outcome) != (self.now and self.now.outcome)
 
 
@@ -70,8 +72,8 @@ def _lines(path: Path, manifest: Manifest, loaded: LoadedIncident, compared: Seq
             continue
         then, now = (verdict.outcome if verdict else "not claimed" for verdict in (claim.then, claim.now))
         mark = "≠" if claim.changed else "✓" if judged.as_expected else "✗"
-        changed = f"{now}, was {then}" if claim.changed else now
-        yield f" {mark} {claim.run}: {claim.name}: {changed} (expected {judged.expected or 'nothing'})"
+        was = f"{now}, was {then}" if then != now else now
+        yield f" {mark} {claim.run}: {claim.name}: {was} (expected {judged.expected or 'nothing'})"
         yield f"     {judged.summary}"
     changes = sum(claim.changed for claim in compared)
     yield f"{len(compared)} claims judged again, {changes or 'none'} changed"

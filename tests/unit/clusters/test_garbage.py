@@ -149,13 +149,13 @@ class Named(FakeEngine):
         "127.0.0.1:21001/openpolicyagent/gatekeeper:v1": ["chaos-harness/gatekeeper:abc"],
     }
 
-    def _answer(self, words: list[str]) -> Completed:
+    def answer(self, words: list[str], stdin: str | None) -> Completed:
         if words[0] == "images" and words[-1].startswith("reference="):
             wanted = words[-1].removeprefix("reference=")
             return Completed("\n".join(name for name in self.images if name.rpartition(":")[0] == wanted), "", 0)
         if words[:4] == ["inspect", "--type", "image", "--format"]:
             return Completed(f"[{' '.join([words[-1], *self.images[words[-1]]])}]\n", "", 0)
-        return Completed("", "", 0) if words[0] == "rmi" and self.cli == "docker" else super()._answer(words)
+        return Completed("", "", 0) if words[0] == "rmi" and self.cli == "docker" else super().answer(words, stdin)
 
 
 @pytest.mark.parametrize("cli", ["docker", "refusing"])

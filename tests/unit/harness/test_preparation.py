@@ -23,7 +23,7 @@ def make(tmp_path: Path) -> Iterator[Callable[[], Experiment]]:
 
 
 def test_preparation(make: Callable[[], Experiment]) -> None:
-    """What is prepared lasts for its block, or to the end of the experiment, is told as a phase, and is no fault."""
+    """A preparation lasts for its block, or to the end of the experiment; it is reported as a phase, not as a fault."""
     done: list[str] = []
 
     @contextmanager

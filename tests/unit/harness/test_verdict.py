@@ -41,7 +41,7 @@ def test_associative(a: Verdict, b: Verdict, c: Verdict) -> None:
 
 @given(VERDICTS, VERDICTS)
 def test_commutative(a: Verdict, b: Verdict) -> None:
-    """The order of verdicts changes neither the outcome nor what is told, only in which order it is told."""
+    """The order of verdicts changes neither the outcome nor the summaries, only their order."""
     one, other = a & b, b & a
     assert (one.outcome, one.at) == (other.outcome, other.at)
     assert set(one.evidence) == set(other.evidence)

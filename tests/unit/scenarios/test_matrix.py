@@ -42,7 +42,7 @@ def test_each_row_is_gone_through() -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_predictions_have_a_reason(row: CutRow) -> None:
-    """Whoever is left alone serves; whoever must start serves if the policy asks nobody and the image is there."""
+    """A replica left alone serves; one that must start serves if it has the image and needs no registry."""
     starts = row.policy != "Always" and row.image == "on the node"
     assert row.predicted("left alone") == "holds"
     assert {row.predicted("killed"), row.predicted("rescheduled")} == {"holds" if starts else "violated"}

@@ -1,4 +1,4 @@
-"""Leading: who leads is told, and that nobody does."""
+"""Leader election: the leader is reported, and also that there is none."""
 
 from pathlib import Path
 

@@ -292,7 +292,7 @@ def test_what_cannot_be_removed_keeps_its_journal(monkeypatch: pytest.MonkeyPatc
 
 
 def test_logs_that_no_disk_takes_keep_nothing_from_being_removed(tmp_path: Path) -> None:
-    """The failure and what was lost are told, and what was made is gone."""
+    """The error names the failure and the logs that were lost, and everything created is removed."""
     engine = FakeEngine(errors={"create": "broken"})
     (tmp_path / "kept").touch()
     with pytest.raises(ClusterUnavailable, match=r"(?s)could not start the registry.*without: .*kept"):

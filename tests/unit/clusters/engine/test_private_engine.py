@@ -229,7 +229,7 @@ def test_a_users_engine_that_does_not_answer_is_not_absent(machine: Machine, use
 
 
 def test_a_users_engine_that_is_not_there_is_absent(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A socket that nobody made, or that nobody listens on any more, is no silence."""
+    """A socket that does not exist, or on which no process listens, does not count as a silent engine."""
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
     assert not user_engine.find().silent
     assert engines.connect("auto", layout=machine.layout) == machine.engine

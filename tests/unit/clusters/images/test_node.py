@@ -17,11 +17,11 @@ from tests.fakes.engine import FakeEngine
 class _Engine(FakeEngine):
     """Runs containers, which are there then."""
 
-    def _answer(self, words: list[str]) -> Completed:
+    def answer(self, words: list[str], stdin: str | None) -> Completed:
         if words[0] == "run":
             labels = dict(words[at + 1].split("=", 1) for at, word in enumerate(words) if word == "--label")
             self.add("container", words[words.index("--name") + 1], labels)
-        return super()._answer(words)
+        return super().answer(words, stdin)
 
 
 @pytest.fixture

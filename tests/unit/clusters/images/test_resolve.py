@@ -36,7 +36,7 @@ class _Engine(FakeEngine):
     published: dict[str, str] = field(default_factory=dict)
     did: list[str] = field(default_factory=list)
 
-    def _answer(self, words: list[str]) -> Completed:
+    def answer(self, words: list[str], stdin: str | None) -> Completed:
         name = words[-1]
         if words[:2] == ["image", "inspect"]:
             return Completed(f"{self.images.get(name, '')}\n", "", 0 if name in self.images else 1)

@@ -176,7 +176,7 @@ def test_a_pushed_image_leaves_no_name_and_no_password(
 
 
 class Answering(BaseHTTPRequestHandler):
-    """A registry that answers who has the password, and who has none as it was told to."""
+    """A registry that accepts the password, and answers clients without it as the test says."""
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in the base class
         """Say nothing."""

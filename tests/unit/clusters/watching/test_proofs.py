@@ -230,7 +230,7 @@ def test_streams_that_tell_nothing_are_given_up(server: FakeApiServer, api: ApiC
 
 
 def test_streams_that_do_not_live_are_given_up(server: FakeApiServer, api: ApiClient) -> None:
-    """A server that lists, and ends each stream before it could tell that all was told, is listed anew in time."""
+    """If a server lists, but ends each stream before it proves completeness, the watch lists again in time."""
     with watched(server, api) as watch:
         server.impatient = True
         server.version += 1  # of another kind's object: nothing that this watch would be told

@@ -51,7 +51,7 @@ def test_harm_to_a_node(tmp_path: Path) -> None:
 
 
 def test_how_late_a_watch_was(tmp_path: Path) -> None:
-    """The proved lag is told, when it was too long or not known, and what was read of clocks."""
+    """The attachment has the proved lag, the times at which it was too long or unknown, and the clocks' readings."""
     value = {"offset": 2.0, "uncertainty": 0.05, "measured": 2.0, "round_trip": 0.1, "same": False}
     history = HistoryBuilder().add(0.5, "ok", "clock w", "read", value)
     history.add(0.6, "change", "watch number", "LISTED", {"resource_version": "1"})

@@ -1,4 +1,4 @@
-"""Experiment's ending: each step is tried whatever the others did, and what is lost is told at the end, as ours."""
+"""End of an experiment: each step is tried even if others fail; a loss is reported as an error of the harness."""
 
 import os
 import signal
@@ -18,13 +18,6 @@ from chaos_harness.harness.history.vocabulary import END, HISTORY
 from chaos_harness.harness.probes import Probe
 from chaos_harness.harness.verdict import Verdict
 from tests.fakes.world import World
-
-
-@pytest.fixture
-def world() -> World:
-    world = World()
-    world.pod("a", "w-worker")
-    return world
 
 
 class Full:

@@ -52,13 +52,6 @@ class Staying:
 
 
 @pytest.fixture
-def world() -> World:
-    world = World()
-    world.pod("a", "w-worker")
-    return world
-
-
-@pytest.fixture
 def experiment(cluster: Cluster, tmp_path: Path) -> Experiment:
     return Experiment(cluster, tmp_path / "try", name="a try", seed=7, probes=lambda *_: [])
 
@@ -133,7 +126,7 @@ def test_what_the_scenario_claims_is_not_claimed_again(experiment: Experiment, n
 
 
 def test_what_was_raised_before_keeps_its_place(experiment: Experiment) -> None:
-    """That it does not heal is a note of what the block raised, and told in the record all the same."""
+    """If a fault does not heal, this is added as a note to the error of the block, and is in the record, too."""
     with pytest.raises(ValueError, match="in the block") as raised, experiment, experiment.fault(Staying()):
         raise ValueError("in the block")
     assert "break it heals within 0.3 s" in raised.value.__notes__[0]

@@ -34,13 +34,6 @@ from chaos_harness.harness.verdict import Outcome, Verdict
 from tests.fakes.world import IMAGE, World
 
 
-@pytest.fixture
-def world() -> World:
-    world = World()
-    world.pod("a", "w-worker")
-    return world
-
-
 def no_probes(_cluster: Cluster, _history: HistoryWriter) -> list[Probe]:
     return []
 

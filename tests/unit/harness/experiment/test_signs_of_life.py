@@ -23,13 +23,6 @@ from tests.fakes.world import World
 
 
 @pytest.fixture
-def world() -> World:
-    world = World()
-    world.pod("a", "w-worker")
-    return world
-
-
-@pytest.fixture
 def make(cluster: Cluster, tmp_path: Path) -> Callable[..., Experiment]:
     def make(probes: Callable[[Cluster, HistoryWriter], list[Probe]] = lambda *_: []) -> Experiment:
         return Experiment(cluster, tmp_path / "try", name="a try", seed=7, probes=probes)

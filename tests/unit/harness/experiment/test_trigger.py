@@ -95,7 +95,7 @@ def test_several_times(server: FakeApiServer, history: HistoryWriter, arm: Calla
 
 
 def test_action_fails(server: FakeApiServer, history: HistoryWriter, arm: Callable[..., Trigger]) -> None:
-    """What an action raises, whoever waits for it gets, and the history tells."""
+    """An error of an action is raised by `wait()`, and recorded in the history."""
     with arm(When("Pod"), _fail) as trigger:
         server.put("a")
         with pytest.raises(ValueError, match="bad luck"):

@@ -99,7 +99,7 @@ def test_the_other_one_goes_on(live: Callable[[], Run], healed: int) -> None:
 
 @pytest.mark.parametrize("name", ["drain_node", "reschedule_pod"])
 def test_a_node_that_was_closed_before(live: Callable[[], Run], name: str) -> None:
-    """A node that somebody else had cordoned stays so, whoever heals, and that is told."""
+    """A node that was cordoned before the fault stays cordoned after any healing, and the proof says so."""
     for healing in (True, False):
         run = live()
         run.world.objects["/api/v1/nodes/w-worker"]["spec"]["unschedulable"] = True

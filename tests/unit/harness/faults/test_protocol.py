@@ -63,7 +63,7 @@ def test_the_second_of_a_kind_is_refused_or_undone_too(
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_healing_twice_asks_nobody(live: Callable[[], Run], name: str) -> None:
-    """Healing what is healed asks nobody anything."""
+    """Healing a fault that is healed already sends no command."""
     run = live()
     fault = run.inject(name)
     run.heal(fault)

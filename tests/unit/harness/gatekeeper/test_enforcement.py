@@ -84,7 +84,7 @@ def test_all_policies_come_into_force_and_go(
 
 @pytest.mark.usefixtures("quick")
 def test_policy_that_is_not_taken(apply: Callable[..., str], policy_server: PolicyServer, undo: Journal) -> None:
-    """What Gatekeeper does not take is told in its words, and what was applied before is taken away."""
+    """If Gatekeeper refuses a policy, the error quotes it, and objects applied before are removed."""
     policy_server.refused["chaos-pods"] = "invalid location format"
     with pytest.raises(PolicyRejected, match=r"Assign chaos-pods: expected.*accepted.*invalid location format"):
         apply(mutate_pods())
@@ -94,7 +94,7 @@ def test_policy_that_is_not_taken(apply: Callable[..., str], policy_server: Poli
 
 @pytest.mark.usefixtures("quick")
 def test_policy_that_is_stored_broken(apply: Callable[..., str], policy_server: PolicyServer) -> None:
-    """What Gatekeeper takes but cannot enforce, as its status tells, is told in its words."""
+    """If Gatekeeper accepts a policy but cannot enforce it, the error quotes its status."""
     policy_server.broken["chaos-pods"] = "ErrConflictingSchema"
     with pytest.raises(PolicyRejected, match=r"Assign chaos-pods: expected it to be enforced.*ErrConflictingSchema"):
         apply(mutate_pods())

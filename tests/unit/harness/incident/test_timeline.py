@@ -41,7 +41,7 @@ def test_rewired_behind_a_trigger() -> None:
 
 
 def _steps(*steps: tuple[str, float, float | None, dict[str, Any]]) -> list[str]:
-    """Return what is impossible in steps that begin at a moment and last; one that lasts None is a blow."""
+    """Return the contradictions of steps, given by start and duration; the duration None means a one-shot fault."""
     faults = []
     for fault, at, lasts, values in steps:
         faults.append({"fault": fault, "at": at, "with": values} | ({"lasts": lasts} if lasts else {}))

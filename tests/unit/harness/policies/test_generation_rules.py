@@ -143,7 +143,7 @@ def bound(*actions: str, param: str = "c") -> dict[str, Any]:
     ],
 )
 def test_content_of_bindings(spec: dict[str, Any], binding: dict[str, Any], *, same: bool) -> None:
-    """A binding does what its constraint says, by the constraint's parameters; what is not told decides nothing."""
+    """A binding acts as its constraint says, with the constraint's parameters; missing fields decide nothing."""
     asked = asked_of_binding({"metadata": {"name": "c"}, "spec": spec})
     assert asked.is_in(binding_content(binding)) is same
 

@@ -1,4 +1,4 @@
-"""Seen: all pods have seen an object when each that tells of it tells of its newest generation."""
+"""Seen: all pods have observed an object when every pod's status reports its newest generation."""
 
 from typing import Any
 

@@ -82,7 +82,7 @@ def test_a_pod_has_the_uid_of_the_response(log: AuditLog) -> None:
     ],
 )
 def test_who_denied(log: AuditLog, said: str, code: int, by: str) -> None:
-    """A denial is a policy's own; it is told by whom."""
+    """A denial comes from a policy, and the entry names that policy."""
     log.new()
     log.grow(event("a", code=code, said=said))
     (request, _) = log.new()

@@ -1,4 +1,4 @@
-"""Clocks: each node's is read at both ends of an experiment, and what is known of it is told, no more."""
+"""Clocks: nodes' clocks are read at the start and the end; an offset is recorded as exactly as it is known."""
 
 import time
 from collections.abc import Callable

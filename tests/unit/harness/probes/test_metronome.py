@@ -1,4 +1,4 @@
-"""Metronome: a machine that does not let the probes run is told, and what is not seen meanwhile is nobody's fault."""
+"""Metronome: it records when the machine does not let the probes run; no fault is blamed for such moments."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_one_pause_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("late", [0.15, 0.45])
 def test_a_little_late_all_the_time_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: float) -> None:
-    """What is too short to be told by itself is told in sum: none of the time in which no thread could run is lost."""
+    """Pauses too short for an entry of their own are recorded as a sum, so that no starved time is lost."""
     moments, before = [], 0.0
     for number in range(40):
         before = max(before, number * 0.25) + late

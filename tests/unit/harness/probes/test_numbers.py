@@ -30,7 +30,7 @@ def test_one_request_a_number(cluster: Cluster, history: HistoryWriter, world: W
 
 
 def test_the_watch_tells_of_the_number_only() -> None:
-    """Other Leases beside it are not told, and of it nothing that nobody reads."""
+    """No other Lease is recorded, and of this one only the fields that are read."""
     metadata = {"name": "chaos-harness-number", "uid": "u", "resourceVersion": "7"}
     assert NUMBERED.written(LEASE) == {"kind": "Lease", "metadata": metadata, "number": 41}
     assert NUMBERED.written({**LEASE, "metadata": {**LEASE["metadata"], "name": "other"}}) is None
@@ -38,7 +38,7 @@ def test_the_watch_tells_of_the_number_only() -> None:
 
 
 def test_it_is_in_no_judgement() -> None:
-    """Not in that of who leads and which node lives, of what was asked (audit), nor of what a cluster is like."""
+    """Not in the watch on leases, in the audit log, or in the fingerprint of a cluster."""
     leases, _ = CONTROL_PLANE
     assert leases.written(LEASE) is None
     assert NAMESPACE in audit_log._NOT_WATCHED

@@ -24,7 +24,7 @@ def line(at: float, threads: Threads, *, name: str = "manager", pid: int = 812, 
 
 
 def starved(*lines: str) -> list[Starvation | None]:
-    """Return what is told of each line."""
+    """Return what is reported for each line."""
     starving = StarvationDetector()
     return [starving.take(parse(text)) for text in lines]
 

@@ -1,4 +1,4 @@
-"""Starving: each node is asked each second who had to wait, and what nobody can tell fails nothing."""
+"""Starving: each second every node reports which processes had to wait; a node that cannot report fails no test."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -69,7 +69,7 @@ def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list
 
 
 def test_a_starved_second_is_told_as_the_metronome_tells(watch: Callable[..., list[Entry]]) -> None:
-    """The mark covers it up to now, and says who was starved; before it stands what is watched."""
+    """The mark covers the time up to now and names the starved process; an entry before it lists the watched ones."""
     first, second = watch(Nodes(n=[script_of(_QUIET, _STARVED)]), 2)
     assert (first.kind, first.process, first.f, first.value) == (
         "ok",

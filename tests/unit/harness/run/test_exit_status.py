@@ -67,7 +67,7 @@ def test_a_closed_output_changes_nothing(shell: Shell) -> None:
 
 
 def test_a_full_disk_below_the_output_is_told(shell: Shell) -> None:
-    """An answer that could not be written is no success, and the next command is told."""
+    """If the output could not be written, the verb fails and names the next command."""
     assert shell("> /dev/full; true") == (
         "",
         "error: standard output: No space left on device; see `df`, and type the command again\n",

@@ -40,7 +40,7 @@ def test_hidden(errors: list[BaseException]) -> None:
 
 @pytest.mark.parametrize("errors", [[ProbeBroken("late")], [OSError("full"), UndoFailed("gone")], [SystemExit(1)]])
 def test_none(errors: list[BaseException]) -> None:
-    """What nobody interrupted is no interrupt, however many errors came one after the other."""
+    """A chain of errors without an interrupt is no interrupt, however long it is."""
     assert not hides_interrupt(_raised(*errors))
 
 

@@ -203,7 +203,7 @@ def test_broken_in_the_middle(written: Journal, path: Path) -> None:
     ids=["broken", "list", "number", "arguments", "nested", "id", "endless", "NUL"],
 )
 def test_a_line_that_cannot_be_read_is_told_once(written: Journal, path: Path, line: str) -> None:
-    """What nobody will ever read is told by one replay, and the next one is done with it."""
+    """An unreadable entry is reported by one replay; the next replay ignores it."""
     written.record(noted(1))
     with path.open("a") as file:
         file.write(f"{line}\n")

@@ -23,7 +23,7 @@ def test_after(): pass
 
 
 def test_first_trouble_is_kept_and_others_go_on(tmp_path: Path) -> None:
-    """What the disk does not take is told in words once; what is no trouble of the disk is still raised."""
+    """An error of the disk is reported once, in words; any other error is still raised."""
     guard = DiskErrorGuard(tmp_path)
     for name in ("first", "second"):
         with guard.catch_errors():

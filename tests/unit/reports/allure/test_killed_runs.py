@@ -96,7 +96,7 @@ def test_run_that_ended_or_goes_on_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_number_that_another_process_has_now_is_not_the_run(killed: Path) -> None:
-    """The run's process is known by its start, too: whoever has its number now does not keep it from being told."""
+    """A process that reuses a killed run's number, with another start time, does not hide that run."""
     document = json.loads((killed / "run.json").read_text(encoding="utf-8"))
     (killed / "run.json").write_text(json.dumps({**document, "pid": os.getpid()}), encoding="utf-8")
 

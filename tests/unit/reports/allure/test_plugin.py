@@ -245,7 +245,7 @@ def test_regression_is_said(tmp_path: Path, seconds: float, options: list[str], 
 
 
 def test_disk_that_takes_no_more_in_the_middle_is_said(tmp_path: Path) -> None:
-    """From the first file on that cannot be written the report is told to be incomplete; the verdicts are told all."""
+    """After the first file that cannot be written, the report is called incomplete; all verdicts are printed."""
     full = """
 def test_fills(leave):
     import resource

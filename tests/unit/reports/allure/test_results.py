@@ -1,4 +1,4 @@
-"""Written: what is on the disk of a report is clean at any moment, and nobody else may read it."""
+"""Results: every file of a report is redacted at any moment, and no other user may read it."""
 
 import os
 import stat

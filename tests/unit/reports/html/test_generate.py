@@ -1,4 +1,4 @@
-"""HTML: what is taken out of Allure's pages, and what is said when they cannot be made."""
+"""HTML: what is removed from Allure's pages, and the message if the report cannot be generated."""
 
 import base64
 import hashlib

@@ -66,6 +66,14 @@ def test_a_claim_that_another_cause_violates_says_what_was_expected() -> None:
     assert "violated at 50.5 s, expected violated by image pull failed: pods serve" in drawn
 
 
+def test_the_last_time_fits_into_the_picture() -> None:
+    """A time at the right edge is not cut off."""
+    drawn = draw_timeline(read_story(HistoryBuilder().canaries(0, 101).recorded()), "x")
+
+    times = [text for text in ET.fromstring(drawn).iter(f"{_SVG}text") if text.text == "100 s"]
+    assert [float(text.get("x", "")) + 18 <= 1000 for text in times] == [True, True]
+
+
 def test_lost_requests_beyond_the_bound_are_areas() -> None:
     """What is not drawn one by one is drawn as the stretch of time in which it was lost, and this is said."""
     drawn = draw_timeline(_lost(*(number / 100 for number in range(MOST_LOST + 500))), "x")

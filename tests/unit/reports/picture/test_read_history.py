@@ -30,7 +30,7 @@ def test_fault_that_was_not_proved_or_healed_says_so() -> None:
 
 
 def test_fault_that_is_undone_and_does_not_heal() -> None:
-    """It lasts on in the story, which tells that it was undone, and what was said instead of the proof."""
+    """It does not end in the story, which has the undo, and the message that came in place of the proof."""
     name = {"name": "cut registry"}
     history = HistoryBuilder().fault(1, 2, None).add(8, "invoke", "fault 1", "heal", name)
     history.add(9, "ok", "fault 1", "undone", {**name, "within": 5})

@@ -255,7 +255,7 @@ def test_published_table() -> None:
 
 
 def test_a_table_keeps_what_counted(tmp_path: Path) -> None:
-    """A table that is read later tells what it told when it was written, whatever judges by then."""
+    """A table that is read later prints what it printed when it was written, even if the checks have changed."""
     written = replace(merge_rows([row(given(judge="then"))]), judges={_ID: "then"})
     path = tmp_path / "truth.json"
     path.write_text(written.json())

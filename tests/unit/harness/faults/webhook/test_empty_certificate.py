@@ -94,7 +94,7 @@ def test_an_emptied_secret_is_proved_and_filled_again(
 
 
 def test_webhooks_that_are_trusted_on(secrets: Secrets, on: Callable[..., None]) -> None:
-    """An emptied Secret that costs nobody an answer is no harm yet."""
+    """An emptied Secret is no proved fault until a webhook call fails because of it."""
     secrets.said = "denied"
 
     def work(bench: Bench) -> None:

@@ -32,9 +32,7 @@ class _Linked(World):
 
 @pytest.fixture
 def world() -> _Linked:
-    world = _Linked()
-    world.pod("a", "w-worker")
-    return world
+    return _Linked.inhabited()
 
 
 @pytest.fixture

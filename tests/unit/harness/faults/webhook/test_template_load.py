@@ -91,7 +91,7 @@ def test_a_crowd_that_did_not_come_is_not_applied(templates: Templates, bench: B
 
 
 def test_after_a_crash(templates: Templates, bench: Bench) -> None:
-    """The journal alone takes all away; where nobody knows such a kind nothing is left, other errors are told."""
+    """The journal alone removes everything; an unknown kind means that nothing is left, other errors are raised."""
     bench.inject(crowd_templates(3))
     journal.replay(bench.journal.path, bench.cluster.engine)
     assert templates.there == []

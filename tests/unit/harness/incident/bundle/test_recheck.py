@@ -1,4 +1,4 @@
-"""Recheck: the same verdicts from the same history, and what changed is said."""
+"""Recheck: the same history gives the same verdicts, and changes are reported."""
 
 import json
 from pathlib import Path
@@ -28,7 +28,7 @@ def test_same(tmp_path: Path, answered: bool) -> None:
 
 
 def test_lines(tmp_path: Path) -> None:
-    """What is told names versions, verdicts, what was expected, and how many changed."""
+    """The report names versions, verdicts, expected verdicts, and the number of changes."""
     folder = bundled(tmp_path)
     text = "\n".join(report(folder, *recheck(folder)))
 
@@ -68,6 +68,19 @@ def test_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "≠ runs/1: the registry answers nothing during cut registry: holds, was violated" in "\n".join(
         report(folder, *rechecked)
     )
+
+
+def test_a_claim_that_older_bundles_lack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A claim that faults imply today, and did not when the bundle was written, is new: no verdict has changed."""
+    folder = bundled(tmp_path)
+    healed = Check(lambda _: Verdict("holds", "proved"), id_="heals(5, cut registry)")
+    monkeypatch.setattr("chaos_harness.harness.incident.judge.implied", lambda *_: [healed])
+
+    rechecked = recheck(folder)
+    text = "\n".join(report(folder, *rechecked))
+    assert [claim.changed for claim in rechecked[2]] == [False, False]
+    assert "holds, was not claimed (expected holds)" in text
+    assert "2 claims judged again, none changed" in text
 
 
 def test_a_check_that_is_gone(tmp_path: Path) -> None:

@@ -31,9 +31,7 @@ CUT = {"fault": "cut_registry", "at": 0, "lasts": 0.3}
 
 @pytest.fixture
 def world() -> World:
-    world = World()
-    world.pod("a", "w-worker")
-    return world
+    return World.inhabited()
 
 
 def no_probes(_cluster: Cluster, _history: HistoryWriter) -> list[Probe]:

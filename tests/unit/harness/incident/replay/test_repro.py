@@ -50,7 +50,7 @@ def test_report(tmp_path: Path) -> None:
 
 
 def test_surprises_are_explained(tmp_path: Path) -> None:
-    """Of a claim that came out otherwise than expected the end tells what was seen, and of the others it does not."""
+    """The report has the summary of a claim with an unexpected outcome, and of no other claim."""
     loaded = incident(tmp_path)
     run, _ = lived(loaded, tmp_path)
     judged = run.verdicts[0]

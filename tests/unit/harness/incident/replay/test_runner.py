@@ -150,7 +150,7 @@ def test_fresh(bench: Bench) -> None:
     ],
 )
 def test_a_run_that_breaks(bench: Bench, error: Exception, reason: Reason) -> None:
-    """A run that the harness broke is told as broken, and by what; the next one looks for the engine anew."""
+    """A run that the harness broke is reported as broken, with the error; the next run looks for the engine again."""
     bench.fails["live"] = error
     with bench.runner() as runner:
         (broken, directory), (whole, _) = (runner.run(bench.loaded, 7) for _ in range(2))

@@ -107,7 +107,7 @@ def test_nothing_to_shrink() -> None:
 
 @pytest.mark.parametrize("budget", [1, 5, 40])
 def test_budget(budget: int) -> None:
-    """When there is no time for another run, what was left out by then stays out, and no needed fault is."""
+    """When no time is left for another run, removed parts stay removed, and no needed fault is among them."""
     planted = Planted(4, 1.0, budget=budget)
     shrunk = Shrinker(_FAULTS, planted.attempt).run()
 
