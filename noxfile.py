@@ -3,17 +3,19 @@
 scenarios     chaos, report, truth, bench
 incidents     repro, recheck, shrink, new-incident, record, schema
 this machine  doctor, images, gc
-the harness   lint, tests, lowest, worlds, engines, dist
+the harness   lint, tests, lowest, explore, worlds, engines, dist
 versions      add-kubernetes, lock
 
 `nox --usage VERB` says what may follow after --.
 """
 
 import argparse
+import json
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from importlib import metadata
 from pathlib import Path
 from threading import Event
@@ -33,7 +35,7 @@ _PARALLEL = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
 _ELSEWHERE = ("--ignore=tests/api", "--ignore=tests/engines", "--ignore=tests/integration", "--ignore=tests/processes")
 _UNWATCHED = ("-o", "faulthandler_timeout=0")  # a thread a test, which waits for a core, for a loop of a minute
 _QUICK = (
-    *("-n", str(max(4, os.cpu_count() or 1)), *_PARALLEL[2:], "--hypothesis-profile", "quick"),
+    *("-n", str((os.cpu_count() or 1) + 4), *_PARALLEL[2:], "--hypothesis-profile", "quick"),
     *_ELSEWHERE,
     *_UNWATCHED,
 )
@@ -41,12 +43,14 @@ _QUICK = (
 
 What starts whole programs, the report with Node.js and a browser (17 s of processor), nox, pip, sessions that signals
 end (30 s), `nox -s tests` runs; so it does what starts an API server in each process.
-On two cores four processes: much of a unit test is waiting, but each of them collects all tests, for 2 s of processor.
+On two cores six processes: much of a unit test is waiting, but each of them collects all tests, for 2 s of processor.
 Of what is drawn, or taken away part by part, a quarter is tried, and of many rows a sample: tests/thorough.py;
 `nox -s tests` tries all. What a test costs there is printed at the end: tests/costs.py.
 """
 
 _WITHOUT_ENGINE = ("tests/unit", "tests/processes")
+_MOST_CI_SECONDS = 75 * 60
+_SLOWEST_MODULES = 5
 _SOURCES = Path("src").resolve()
 
 _stopped = Event()
@@ -209,28 +213,90 @@ def lint(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Lint, type-check and test the harness, on real clusters too.
 
-    -- -m "not cluster": the quick loop; -- PATH: the tests of a file or folder
+    -- -m "not cluster": the quick loop; -- PATH: the tests of a file or folder. The end says what each phase took.
     """
     _install(session, "tests")
-    session.run("ruff", "check")
-    session.run("ruff", "format", "--check")
-    session.run("mypy")
-    if session.posargs:
-        _pytest(session, *(_QUICK if "not cluster" in session.posargs else ()), *session.posargs)
-        return
-    session.run("nox", "-s", "lowest")
-    _pytest(session, *_PARALLEL, *_WITHOUT_ENGINE)
-    _patiently(session, "python", "-m", "chaos_harness.harness", "images")  # of which tests/api takes programs
-    _pytest(session, *_PARALLEL, "tests/api")
-    _pytest(session, "tests/integration")
+    session.env["PYTHONHASHSEED"] = "0"  # the same order of all sets, so that a run passes twice or fails twice
+    with _timed(session) as phase:
+        with phase("lint and types"):
+            session.run("ruff", "check")
+            session.run("ruff", "format", "--check")
+            session.run("mypy")
+        if session.posargs:
+            with phase("tests"):
+                _pytest(session, *(_QUICK if "not cluster" in session.posargs else ()), *session.posargs)
+            return
+        with phase("lowest versions"):
+            session.run("nox", "-s", "lowest")
+        with phase("unit and processes"):
+            _pytest(session, *_PARALLEL, *_WITHOUT_ENGINE)
+        with phase("images"):  # of which tests/api takes programs
+            _patiently(session, "python", "-m", "chaos_harness.harness", "images")
+        with phase("api"):
+            _pytest(session, *_PARALLEL, "tests/api")
+        with phase("integration"):
+            _pytest(session, "tests/integration")
+
+
+@contextmanager
+def _timed(
+    session: nox.Session, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Callable[[str], AbstractContextManager[None]]]:
+    """Give who times a phase of a session; at its end tell what each took, and fail in CI if that was too long."""
+    begin = clock()
+    seconds: dict[str, float] = {}
+
+    @contextmanager
+    def phase(name: str) -> Iterator[None]:
+        phase_begin = clock()
+        try:
+            yield
+        finally:
+            seconds[name] = clock() - phase_begin
+
+    try:
+        yield phase
+    finally:
+        whole = clock() - begin
+        slowest = _slowest_modules() if "integration" in seconds else {}
+        for name, taken in {**seconds, **slowest, "whole session": whole}.items():
+            session.log(f"{taken:6.0f} s  {name}")
+    if os.environ.get("CI") and whole > _MOST_CI_SECONDS:
+        allowed = f"in CI at most {_MOST_CI_SECONDS // 60} are allowed, because a run of 90 is ended"
+        session.error(f"all passed, but in {whole / 60:.0f} minutes: {allowed}; the table above says where they went")
+
+
+def _slowest_modules() -> dict[str, float]:
+    """Return the modules of integration that took longest in the latest run, as tests/longest.py keeps them."""
+    kept = Path(".pytest_cache", "v", "chaos", "latest")
+    if not kept.is_file():
+        return {}
+    seconds = sorted(json.loads(kept.read_text("utf-8")).items(), key=lambda module: -module[1])
+    return dict([(f"  {path}", taken) for path, taken in seconds if "/integration/" in path][:_SLOWEST_MODULES])
 
 
 @nox.session
 def lowest(session: nox.Session) -> None:
-    """Run the unit tests with the lowest versions that are allowed."""
+    """Test what uses libraries with the lowest versions that are allowed.
+
+    Every module is imported, and for each that imports a library one file of unit tests is run: tests/libraries.py
+    chooses it by what files import, so that whoever uses a library that breaks has a test here. Random examples try our
+    code, not the libraries', and are left out. -- PATH: the tests of a file or folder
+    """
     _install(session, "lowest")
-    types = "tests/processes/test_contributing.py::test_examples_are_clean"  # mypy is another version
-    _pytest(session, *_PARALLEL, *_WITHOUT_ENGINE, "--deselect", types, *session.posargs)
+    chosen = session.posargs or (session.run("python", "-m", "tests.libraries", silent=True) or "").split()
+    _pytest(session, *_PARALLEL, "--hypothesis-profile", "quick", "-m", "not hypothesis", *_UNWATCHED, *chosen)
+
+
+@nox.session
+def explore(session: nox.Session) -> None:
+    """Try other random examples than the tests do, ten times as many.
+
+    A failure ends with the line that repeats it. -- PATH: the tests of a file or folder
+    """
+    _install(session, "tests")
+    drawing = ("-m", "hypothesis", "--hypothesis-profile", "explore")
+    _pytest(session, *_PARALLEL, *drawing, *_UNWATCHED, *(session.posargs or ["tests/unit"]))
 
 
 @nox.session
@@ -283,16 +349,7 @@ def lock(session: nox.Session) -> None:
     -- --upgrade: the newest versions
     """
     session.install(*_locked("uv"))
-    compile_ = (
-        "uv",
-        "pip",
-        "compile",
-        "--quiet",
-        "--universal",
-        "--python-version",
-        "3.11",
-        "--generate-hashes",
-    )
+    compile_ = ("uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes")
     for name, options in {
         "chaos": (),
         "tests": ("--group", "dev"),

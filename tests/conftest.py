@@ -7,11 +7,11 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from tests.costs import Costs
 from tests.longest import Longest
-from tests.thorough import PROFILES, deselect_thorough
+from tests.profiles import load_profiles
+from tests.thorough import deselect_thorough
 
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -26,9 +26,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-for profile, most in PROFILES.items():
-    settings.register_profile(profile, deadline=None, max_examples=most)
-settings.load_profile("busy")
+load_profiles()
 
 gc.disable()  # until all tests are collected: hardly anything of that is garbage
 

@@ -11,6 +11,8 @@ import pytest
 __all__ = ["Longest"]
 
 _KEY = "chaos/seconds"
+_LATEST_KEY = "chaos/latest"
+"""What the files took of the latest run alone, for noxfile.py."""
 _USUAL_SECONDS = 0.02
 """What a test of a file takes that was never run."""
 
@@ -48,7 +50,9 @@ class Longest:
 
     def pytest_sessionfinish(self) -> None:
         if not self._is_worker and self._cache is not None:
-            self._cache.set(_KEY, {**self._seconds, **{file: round(took, 2) for file, took in self._took.items()}})
+            latest = {file: round(took, 2) for file, took in self._took.items()}
+            self._cache.set(_KEY, {**self._seconds, **latest})
+            self._cache.set(_LATEST_KEY, latest)
 
 
 def _file(node_id: str) -> str:

@@ -7,22 +7,23 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import settings
 
-__all__ = ["PROFILES", "deselect_thorough", "examples", "is_quick", "sampled", "some", "thorough"]
+from tests.profiles import BUSY, EXAMPLES, QUICK
+
+__all__ = ["deselect_thorough", "examples", "is_quick", "sampled", "some", "thorough"]
 
 _Part = TypeVar("_Part")
 
-_QUICK, _MARKER = "quick", "thorough"
+_MARKER = "thorough"
 _QUICK_SHARE = 4
-PROFILES = {"busy": 100, _QUICK: 100 // _QUICK_SHARE}
-"""The examples of a test that names no number, by Hypothesis' profile; noxfile.py asks for `quick`."""
 
 thorough: pytest.MarkDecorator = getattr(pytest.mark, _MARKER)
 """Marks a test, or a row of one, that the quick loop leaves out: it takes half a second of processor or more."""
 
 
 def examples(number: int) -> int:
-    """Return how many of so many examples are tried: a quarter with `--hypothesis-profile quick`, otherwise all."""
-    return max(1, number // _QUICK_SHARE) if is_quick() else number
+    """Return how many examples are tried of a test that names so many: as many times more, or fewer, as the profile."""
+    profile = settings.get_profile(settings.get_current_profile_name())
+    return max(1, number * profile.max_examples // EXAMPLES[BUSY])
 
 
 def sampled(rows: Sequence[Any], number: int) -> list[Any]:
@@ -47,4 +48,4 @@ def deselect_thorough(config: pytest.Config, tests: list[pytest.Item]) -> None:
 
 def is_quick() -> bool:
     """Whether this is the quick loop, by Hypothesis' profile."""
-    return settings.get_current_profile_name() == _QUICK
+    return settings.get_current_profile_name() == QUICK

@@ -21,7 +21,7 @@ __all__ = ["PATH", "Event", "FakeApiServer"]
 Object = dict[str, Any]
 
 _POLL_SECONDS = 0.01
-_WAIT_SECONDS = 5.0
+_WAIT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)

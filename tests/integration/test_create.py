@@ -46,9 +46,25 @@ def test_gatekeeper_serves_when_its_chart_installed_it(build: Callable[..., Clus
     assert not [thing for thing in of_run(cluster.engine, cluster.run) if cluster.name in thing.name]
 
 
-def test_deleting_a_cluster_leaves_nothing(build: Callable[..., Cluster], engine: Engine) -> None:
+@pytest.fixture(scope="module")
+def pair(build: Callable[..., Cluster]) -> tuple[Cluster, Cluster]:
+    """Make two clusters at once, which takes little longer than one."""
+    with ThreadPoolExecutor(2) as pool:
+        one, two = pool.map(build, (_BARE, _BARE))
+    return one, two
+
+
+def test_two_clusters_come_up_at_once(pair: tuple[Cluster, Cluster]) -> None:
+    """Neither network nor ports collide."""
+    one, two = pair
+    with one.client() as first, two.client() as second:
+        names = [request(api, "GET", "/api/v1/nodes")["items"][0]["metadata"]["name"] for api in (first, second)]
+    assert names == [one.control_planes[0], two.control_planes[0]]
+
+
+def test_deleting_a_cluster_leaves_nothing(pair: tuple[Cluster, Cluster], engine: Engine) -> None:
     """No container, network, volume, image name or file is left, and deleting twice is no error."""
-    cluster = build(_BARE)
+    cluster, _ = pair
     things = [thing for thing in of_run(engine, cluster.run) if thing.labels["chaos-harness.cluster"] == cluster.name]
     assert len(traces(engine, things)) == 5  # node, registry, network, a volume each
     delete(cluster)
@@ -63,23 +79,12 @@ if [ -e "$scope/freezer.state" ]; then echo FROZEN > "$scope/freezer.state"; els
 """
 
 
-def test_a_node_is_deleted_while_a_container_is_frozen_in_it(build: Callable[..., Cluster], engine: Engine) -> None:
+def test_a_node_is_deleted_while_a_container_is_frozen_in_it(pair: tuple[Cluster, Cluster], engine: Engine) -> None:
     """A pod that runc has frozen to change its devices does not keep the node from dying (cgroup v1)."""
-    cluster = build(_BARE)
+    _, cluster = pair
     cluster.exec(cluster.control_planes[0], ["sh", "-ec", FREEZE], soon())
     delete(cluster)
     assert not [thing for thing in of_run(engine, cluster.run) if cluster.name in thing.name]
-
-
-def test_two_clusters_come_up_at_once(build: Callable[..., Cluster]) -> None:
-    """Neither network nor ports collide."""
-    with ThreadPoolExecutor(2) as pool:
-        one, two = pool.map(build, (_BARE, _BARE))
-    with one.client() as first, two.client() as second:
-        names = [request(api, "GET", "/api/v1/nodes")["items"][0]["metadata"]["name"] for api in (first, second)]
-    assert names == [one.control_planes[0], two.control_planes[0]]
-    delete(one)
-    delete(two)
 
 
 def test_several_api_servers_stand_behind_one_address(build: Callable[..., Cluster], engine: Engine) -> None:

@@ -18,13 +18,15 @@ from packaging.version import Version
 
 import noxfile
 from chaos_harness.clusters.deadline import Deadline
+from tests.libraries import choose_tests
 
 _ROOT = Path(__file__).parents[2]
 _BY_FILE = "--dist loadfile --no-loadscope-reorder"
 _PARALLEL = f"-n auto {_BY_FILE}"
-_TYPES = "tests/processes/test_contributing.py::test_examples_are_clean"
 _WITHOUT = "--ignore=tests/api --ignore=tests/integration --ignore=tests/processes -o faulthandler_timeout=0"
-_QUICK = f"-n {max(4, os.cpu_count() or 1)} {_BY_FILE} --hypothesis-profile quick {_WITHOUT}"
+_QUICK = f"-n {(os.cpu_count() or 1) + 4} {_BY_FILE} --hypothesis-profile quick {_WITHOUT}"
+_EXPLORE = "-m hypothesis --hypothesis-profile explore -o faulthandler_timeout=0"
+_LOWEST = "--hypothesis-profile quick -m not hypothesis -o faulthandler_timeout=0"
 _LOCKS = ("chaos", "tests", "lowest", "nox", "uv", "bench")
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)", re.MULTILINE)
 
@@ -187,10 +189,10 @@ def _made(place: Path) -> str:
     [
         (["-s", "tests", "--", "-m", "not cluster"], f"{_QUICK} -m not cluster\n"),
         (["-s", "tests", "--", "tests/integration"], "tests/integration\n"),
-        (
-            ["-s", "lowest"],
-            f"{_PARALLEL} tests/unit tests/processes --deselect {_TYPES}\n",
-        ),
+        (["-s", "explore"], f"{_PARALLEL} {_EXPLORE} tests/unit\n"),
+        (["-s", "explore", "--", "-x", "tests/unit/a.py"], f"{_PARALLEL} {_EXPLORE} -x tests/unit/a.py\n"),
+        (["-s", "lowest"], f"{_PARALLEL} {_LOWEST} {' '.join(choose_tests())}\n"),
+        (["-s", "lowest", "--", "tests/unit"], f"{_PARALLEL} {_LOWEST} tests/unit\n"),
     ],
 )
 def test_arguments_go_to_pytest(place: Path, arguments: list[str], received: str) -> None:
@@ -268,6 +270,17 @@ def test_quick_loop_leaves_out_the_lowest_versions(place: Path) -> None:
 
     lint = ["ruff check", "ruff format --check", "mypy"]
     assert (place / "before").read_text(encoding="utf-8").split("\n") == [*lint, *lint, "nox -s lowest", ""]
+
+
+def test_a_session_that_fails_tells_its_times(place: Path) -> None:
+    """`nox -s tests` says at its end what each phase took, whatever its outcome; sets have one order in all runs."""
+    script = '#!/bin/bash\necho "$PYTHONHASHSEED" > told\nexit 1\n'
+    (place / "bin" / "pytest").write_text(script, encoding="utf-8")
+    with _nox(place, "-s", "tests", "--", "-x") as nox:
+        output, _ = nox.communicate(timeout=300)
+
+    assert (nox.returncode, _told(place)) == (1, "0\n")
+    assert re.search(r"failed.*\n.* \d+ s  lint and types\n.* \d+ s  tests\n.* \d+ s  whole session\n", output), output
 
 
 def test_code_is_compiled_once(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

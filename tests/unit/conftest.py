@@ -8,6 +8,7 @@ import pytest
 from kubernetes.client import ApiClient
 
 from chaos_harness.clusters.cluster import Cluster
+from tests.brisk import brisk_pauses, real_pauses
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.crash_world import CrashWorld
 from tests.fakes.crashes import Run
@@ -17,7 +18,7 @@ from tests.own_machine import own_machine
 from tests.recording import bench, history, undo
 from tests.sessions import SCENARIOS, Session, run
 
-__all__ = ["bench", "history", "own_machine", "undo"]
+__all__ = ["bench", "brisk_pauses", "history", "own_machine", "real_pauses", "undo"]
 
 
 @pytest.fixture(scope="session")

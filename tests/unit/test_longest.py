@@ -45,6 +45,15 @@ def test_what_took_longest_is_begun_first() -> None:
     assert _order(_controller(cache)) == ["b.py::one", "b.py::two", "c.py::one", "a.py::one"]
 
 
+def test_the_latest_run_is_kept_alone() -> None:
+    """What only an earlier run has tried is no part of it."""
+    cache = Cache()
+    _run(cache, a=1.0)
+    cache["chaos/seconds"]["earlier.py"] = 9.0
+    _run(cache, c=3.004)
+    assert cache["chaos/latest"] == {"a.py": 0.0, "b.py": 0.0, "c.py": 3.0}
+
+
 def test_a_run_that_ends_meanwhile_changes_no_order() -> None:
     """Workers have their controller's figures, whatever another run has written since."""
     cache = Cache()

@@ -70,6 +70,7 @@ _LOADS = (
 )
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("name", READERS)
 def test_what_a_stranger_wrote_is_answered(name: str, tmp_path: Path) -> None:
     """Each reader takes what it gets or refuses it by an error of ours, whose lines can be shown, in bounded time."""

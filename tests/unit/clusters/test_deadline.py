@@ -8,6 +8,8 @@ from chaos_harness.clusters import deadline
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import DeadlineExceeded
 
+pytestmark = pytest.mark.usefixtures("real_pauses")
+
 
 def test_remaining() -> None:
     """Time that is left is counted down and never negative."""

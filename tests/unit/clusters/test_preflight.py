@@ -31,7 +31,7 @@ class _Refusing(BaseHTTPRequestHandler):
 def refusing() -> Iterator[str]:
     """Serve 401 to everybody, as registries do."""
     with HTTPServer(("127.0.0.1", 0), _Refusing) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}/v2/"
         server.shutdown()

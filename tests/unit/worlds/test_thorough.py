@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests.thorough import PROFILES, deselect_thorough, examples, sampled, some
+from tests.profiles import EXAMPLES
+from tests.thorough import deselect_thorough, examples, sampled, some
 
 
-@pytest.fixture(params=["busy", "quick"])
+@pytest.fixture(params=["busy", "quick", "explore"])
 def profile(request: pytest.FixtureRequest) -> Iterator[str]:
     """Name the profile with which a test runs; that of this run comes back."""
     before = settings.get_current_profile_name()
@@ -19,15 +20,15 @@ def profile(request: pytest.FixtureRequest) -> Iterator[str]:
     settings.load_profile(before)
 
 
-def test_only_the_quick_loop_tries_fewer_examples(profile: str) -> None:
-    """A quarter, with the profile that noxfile.py names in the quick loop, and yet at least one."""
-    assert (examples(40), examples(1)) == {"busy": (40, 1), "quick": (10, 1)}[profile]
-    assert settings().max_examples == PROFILES[profile] == 100 * examples(40) // 40
+def test_a_profile_says_how_many_examples_are_tried(profile: str) -> None:
+    """A quarter in the quick loop, and yet at least one; ten times as many when others are drawn each time."""
+    assert (examples(40), examples(1)) == {"busy": (40, 1), "quick": (10, 1), "explore": (400, 10)}[profile]
+    assert settings().max_examples == EXAMPLES[profile] == 100 * examples(40) // 40
 
 
 def test_only_the_quick_loop_tries_some(profile: str) -> None:
     """Of many parts it tries every fourth, and the first one of few."""
-    assert list(some(range(9))) == {"busy": [*range(9)], "quick": [0, 4, 8]}[profile]
+    assert list(some(range(9))) == ([0, 4, 8] if profile == "quick" else [*range(9)])
     assert list(some("a")) == ["a"]
 
 
@@ -41,7 +42,7 @@ def test_only_the_quick_loop_leaves_rows_out(profile: str) -> None:
 
     deselect_thorough(SimpleNamespace(hook=SimpleNamespace(pytest_deselected=deselect)), tests)  # type: ignore[arg-type]
     rows = [test.values for test in tests]
-    assert rows == {"busy": [*((number,) for number in range(9)), (9, "b")], "quick": [(0,), (3,), (6,)]}[profile]
+    assert rows == ([(0,), (3,), (6,)] if profile == "quick" else [*((number,) for number in range(9)), (9, "b")])
     assert len(rows) + len(left_out) == 10
 
 

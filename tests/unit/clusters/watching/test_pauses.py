@@ -13,6 +13,8 @@ from chaos_harness.clusters.watching.watch import Timing, Watch
 from tests.fakes.api_server import PATH, FakeApiServer
 from tests.fakes.watch_changes import QUICK, in_background, take, whole
 
+pytestmark = pytest.mark.usefixtures("real_pauses")
+
 
 def test_never_spins_when_refused(server: FakeApiServer, api: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that refuses is tried with growing pauses: four times in the first 0.6 s."""
@@ -25,7 +27,7 @@ def test_never_spins_when_refused(server: FakeApiServer, api: ApiClient, monkeyp
 
     monkeypatch.setattr(api.rest_client.pool_manager, "request", counted)
     server.refuse()
-    list(Watch(api, PATH).changes(Deadline.after(3, "the test")))
+    list(Watch(api, PATH).changes(Deadline.after(1, "the test")))
     assert 2 <= len(tries) <= 8
 
 
@@ -33,8 +35,8 @@ def test_never_spins_when_each_watch_fails(server: FakeApiServer, api: ApiClient
     """A server that lists but lets no watch live is tried with growing pauses, too."""
     server.compact()
     server.version -= 1
-    list(Watch(api, PATH).changes(Deadline.after(3, "the test")))
-    assert 4 <= len(server.requests) <= 16
+    list(Watch(api, PATH).changes(Deadline.after(1, "the test")))
+    assert 4 <= len(server.requests) <= 12
 
 
 def test_pauses_begin_anew(server: FakeApiServer, api: ApiClient) -> None:

@@ -56,9 +56,9 @@ def test_until_too_late(server: FakeApiServer, api: ApiClient) -> None:
     for number in range(6):
         server.put(f"b{number}")
     with pytest.raises(DeadlineExceeded) as caught:
-        wait_until(api, PATH, lambda state: None, Deadline.after(2, "pods to be Ready"), timing=NEVER_SILENT)
+        wait_until(api, PATH, lambda state: None, Deadline.after(1, "pods to be Ready"), timing=NEVER_SILENT)
     message = str(caught.value)
-    assert message.startswith("waited 2 s for pods to be Ready; last seen: Pod default/a: Pending Ready=False Image")
+    assert message.startswith("waited 1 s for pods to be Ready; last seen: Pod default/a: Pending Ready=False Image")
     assert message.endswith("BackOff, Pod default/b0: no status, Pod default/b1: no status, Pod default/b2: no status, "
                             "Pod default/b3: no status, and 2 more")  # fmt: skip
 
@@ -67,11 +67,11 @@ def test_until_no_longer_blind(server: FakeApiServer, api: ApiClient) -> None:
     """The error of `until` does not tell of a gap that is over."""
     server.status.append(500)
     with pytest.raises(DeadlineExceeded, match=r"last seen: no object$"):
-        wait_until(api, PATH, lambda state: None, Deadline.after(2, "a pod"), timing=NEVER_SILENT)
+        wait_until(api, PATH, lambda state: None, Deadline.after(0.5, "a pod"), timing=NEVER_SILENT)
 
 
 def test_until_blind(server: FakeApiServer, api: ApiClient) -> None:
     """The error of `until` says that nothing could be seen at the end, and why."""
     server.refuse()
     with pytest.raises(DeadlineExceeded, match=r"no object \(blind for \d s: refused .*Connection refused"):
-        wait_until(api, PATH, lambda state: None, Deadline.after(2, "a pod"), timing=QUICK)
+        wait_until(api, PATH, lambda state: None, Deadline.after(0.5, "a pod"), timing=QUICK)

@@ -286,7 +286,7 @@ def test_a_dead_probe_breaks_waits_and_claims(make: Callable[..., Experiment]) -
 def test_usual_probes_write_pods_and_requests(make: Callable[..., Experiment]) -> None:
     """With the usual probes, pods and the registry's log are written beside the history."""
     with make(probes=usual_probes) as experiment, experiment.fault(cut_registry("503")):
-        experiment.hold(3)
+        experiment.hold(1)
     written = {
         attachment.name: Path(attachment.path).read_text(encoding="utf-8")
         for attachment in experiment.record.attachments

@@ -20,7 +20,7 @@ def port(tmp_path: Path) -> Iterator[int]:
     (tmp_path / "secret").write_text("planted", encoding="utf-8")
     (place / "out").symlink_to(tmp_path / "secret")
     with start_server(place, 0) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server.server_address[1]
         server.shutdown()
 
