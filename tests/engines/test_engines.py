@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,6 @@ from chaos_harness.clusters.engine import connect, runtime_shim
 from chaos_harness.clusters.engine.host_quirks import HostQuirks
 from chaos_harness.clusters.engine.packages import program
 from chaos_harness.clusters.images import binaries, export
-from chaos_harness.clusters.machine.paths import cache_dir
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 from tests.engines.dockers import DOCKERS
@@ -32,7 +32,7 @@ _SECONDS = 3000
 _STEPS = """
 set -u
 python=/run/python/bin/python3
-tell() { "$@"; echo "== status $? of $*"; }
+tell() {{ "$@"; echo "== status $? of $*"; }}
 tell $python -m chaos_harness.harness images --load {ready}
 tell $python -m chaos_harness.harness doctor
 tell $python -m pytest -q scenarios/healthy -m extended -k healthy
@@ -66,10 +66,10 @@ def ready_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def scratch(request: pytest.FixtureRequest) -> Iterator[Path]:
+def scratch() -> Iterator[Path]:
     """Make a folder that the user can reach, with the checkout's files in the user's home."""
-    folder = cache_dir("engines") / str(request.node.name).partition("[")[2].rstrip("]")
-    shutil.rmtree(folder, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix="chaos-engines-", dir="/var/tmp"))
+    folder.chmod(0o755)
     (folder / "home" / "repo").mkdir(parents=True)
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=_ROOT, check=True, capture_output=True, text=True).stdout
     names = [name for name in listed.split("\0") if name and Path(_ROOT, name).exists()]
@@ -97,8 +97,6 @@ def test_an_ordinary_user_works_on_it(version: str, scratch: Path, ready_set: Pa
     runtime_shim.write(scratch / "capable", HostQuirks.detect().missing_capabilities, program("runc") or "runc")
     (scratch / "runtime").write_text(_RUNTIME.format(next=str(scratch / "capable")))
     (scratch / "runtime").chmod(0o755)
-    for folder in (scratch, *list(scratch.parents)[:2]):
-        folder.chmod(0o755)
     (scratch / "home" / "steps.sh").write_text(_STEPS.format(ready=scratch / "home" / "set.tar"))
     shutil.copy(ready_set, scratch / "home" / "set.tar")
     before = _machine(scratch)
