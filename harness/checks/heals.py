@@ -55,7 +55,7 @@ def implied(recorded: History, named: Collection[str] = ()) -> list[tuple[Check,
         raise
     except Exception as error:
         why = f"{type(error).__name__}: {error}"
-        raise HarnessError(f"the history's entries of faults cannot be read: {why}") from error
+        raise HarnessError(f"whether the faults healed cannot be judged: {why}") from error
 
 
 class _HealedFaults:

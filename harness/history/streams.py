@@ -121,7 +121,7 @@ class Questions:
     def answer(self, begun: float, at: float) -> None:
         """Take a conclusive answer; a slow one may come after those to later questions."""
         heapq.heappush(self._waiting, begun)
-        while self._waiting[0] < at - _ANSWER_SECONDS:
+        while self._waiting and self._waiting[0] < at - _ANSWER_SECONDS:
             self._sort_in(heapq.heappop(self._waiting))
 
     def close(self) -> None:

@@ -266,11 +266,12 @@ class _Flaky(_Engine):
 
     breaks: list[str] = field(default_factory=list)
 
-    def _answer(self, words: list[str]) -> Completed:
+    def answer(self, words: list[str], stdin: str | None) -> Completed:
+        """Fail if it is a pull that is to break off."""
         if words[0] == "pull" and self.breaks:
             self.did.append(" ".join(words))
             return Completed("", self.breaks.pop(0), 1)
-        return super()._answer(words)
+        return super().answer(words, stdin)
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,7 @@ def test_implied_by_values_that_no_fault_writes(f: str, field: str, other: Any) 
     entries = [
         replace(entry, value={**entry.value, field: other}) if entry.f == f else entry for entry in history.entries
     ]
-    with pytest.raises(HarnessError, match="entries of faults cannot be read"):
+    with pytest.raises(HarnessError, match="whether the faults healed cannot be judged"):
         implied(replace(history, entries=entries))
 
 
