@@ -3,7 +3,7 @@
 scenarios     chaos, report, truth, bench
 incidents     repro, recheck, shrink, new-incident, record, schema
 this machine  doctor, images, gc
-the harness   tests, lowest, worlds
+the harness   tests, lowest, worlds, mutation
 versions      add-kubernetes, lock
 
 `nox --usage VERB` says what may follow after --.
@@ -240,6 +240,17 @@ def worlds(session: nox.Session) -> None:
     seeds = () if "--seeds" in session.posargs else ("--seeds", "0:2000")
     options = ("--jobs", str(os.cpu_count() or 1), "--store", str(kept), *seeds)
     session.run("python", "-m", "tests.worlds", *options, *session.posargs)
+
+
+@nox.session
+def mutation(session: nox.Session) -> None:
+    """Put mistakes into the sources: a test must find each of them.
+
+    -- --package undo --seconds 3600; it goes on where it stopped
+    """
+    _install(session, "tests")
+    kept = session.cache_dir.resolve() / "mutation.jsonl"
+    session.run("python", "-m", "tests.mutation", "--store", str(kept), *session.posargs)
 
 
 @nox.session(name="add-kubernetes")
