@@ -3,7 +3,7 @@
 scenarios     chaos, report, truth, bench
 incidents     repro, recheck, shrink, new-incident, record, schema
 this machine  doctor, images, gc
-the harness   lint, tests, lowest, explore, worlds, engines, dist
+the harness   lint, tests, lowest, explore, worlds, mutation, engines, dist
 versions      add-kubernetes, lock
 
 `nox --usage VERB` says what may follow after --.
@@ -331,6 +331,17 @@ def engines(session: nox.Session) -> None:
     """
     _install(session, "tests")
     _pytest(session, "tests/engines", "--capture=no", *session.posargs)
+
+
+@nox.session
+def mutation(session: nox.Session) -> None:
+    """Put mistakes into the sources: a test must find each of them.
+
+    -- --package undo --seconds 3600; it goes on where it stopped
+    """
+    _install(session, "tests")
+    kept = session.cache_dir.resolve() / "mutation.jsonl"
+    session.run("python", "-m", "tests.mutation", "--store", str(kept), *session.posargs)
 
 
 @nox.session(name="add-kubernetes")

@@ -1,7 +1,7 @@
 """Guard: nothing that lacks our label is changed, whatever names it; a real docker command line is asked, of a fake."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine, HostQuirks, guard
 from chaos_harness.clusters.engine.inventory import PREFIX, RUN
 from chaos_harness.clusters.errors import CommandFailed, HarnessError, NotOurs
+from chaos_harness.clusters.machine.process import Completed
 from chaos_harness.harness.errors import UndoFailed
 from chaos_harness.harness.undo import journal
 from chaos_harness.harness.undo.journal import Journal, Undo
@@ -178,6 +179,16 @@ def test_questions_are_free(docker: Docker) -> None:
     """To look at what is not ours harms nobody, and costs one command."""
     docker.engine.run(["logs", "theirs"], soon())
     assert docker.asked.read_text(encoding="utf-8") == "logs theirs\n"
+
+
+@pytest.mark.parametrize("question", ["ps", "images", "inspect a", "logs a", "port a", "info", "version", "save a"])
+def test_what_only_looks_is_no_change(question: str) -> None:
+    """Nobody is asked whose it is."""
+
+    def ask(words: Sequence[str]) -> Completed:
+        raise AssertionError(words)
+
+    assert guard.require_ours(question.split(), ask) is None
 
 
 def test_names_pushed_to_a_registry_of_ours(docker: Docker) -> None:

@@ -113,3 +113,19 @@ def test_redacting_twice_changes_nothing() -> None:
     once = redact(yaml.safe_dump(_SECRET) + "token: planted\nAuthorization: Bearer 0123456789abcdef\n")
 
     assert redact(once) == once
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ('{"a":1,"password":"planted"}', f'{{"a":1,"password":"{REDACTED}"}}'),
+        ("login: password='it''s planted' user=me", f"login: password='{REDACTED}' user=me"),
+        (
+            '{"auths":{"registry.example":{"auth":"cGxhbnRlZA=="}}}',
+            f'{{"auths":{{"registry.example":{{"auth":"{REDACTED}"}}}}}}',
+        ),
+    ],
+)
+def test_what_is_around_a_secret_stays_as_it_was(text: str, kept: str) -> None:
+    """The layout of JSON in one line, a quote that YAML has doubled, and which registry a login is for."""
+    assert redact(text) == kept

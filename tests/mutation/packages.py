@@ -1,0 +1,46 @@
+"""Packages: what is made wrong, and by which tests that shall be noticed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+__all__ = ["PACKAGES", "Package"]
+
+_ROOT = Path(__file__).parents[2]
+
+
+class Package(NamedTuple):
+    """Sources and tests: paths of files and folders in the repository; the quickest tests come first.
+
+    Of the tests, `unsteady` are left out: they measure processor time, and fail on a busy machine without any mistake.
+    """
+
+    sources: tuple[str, ...]
+    tests: tuple[str, ...]
+    unsteady: tuple[str, ...] = ()
+
+    def files(self) -> Iterator[str]:
+        """Yield the sources' files."""
+        for source in self.sources:
+            place = _ROOT / source
+            yield from (path.relative_to(_ROOT).as_posix() for path in sorted(place.rglob("*.py")) or [place])
+
+
+PACKAGES = {
+    "undo": Package(("harness/undo",), ("tests/unit/harness/undo", "tests/unit/harness/faults")),
+    "ownership": Package(
+        ("clusters/engine/guard.py", "clusters/engine/claims.py", "clusters/machine/owner.py", "clusters/garbage.py"),
+        (
+            "tests/unit/clusters/engine/test_guard.py",
+            "tests/unit/clusters/test_claims.py",
+            "tests/unit/clusters/test_garbage.py",
+            "tests/unit/clusters/test_gc.py",
+        ),
+    ),
+    "redaction": Package(
+        ("harness/redaction",),
+        ("tests/unit/harness/redaction",),
+        ("tests/unit/harness/redaction/test_bounds.py::test_time_grows_with_the_text_and_not_faster",),
+    ),
+    "checks": Package(("harness/checks",), ("tests/unit/harness/checks",)),
+}
