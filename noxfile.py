@@ -3,7 +3,7 @@
 scenarios     chaos, report, truth, bench
 incidents     repro, recheck, shrink, new-incident, record, schema
 this machine  doctor, images, gc
-the harness   lint, tests, lowest, explore, worlds, mutation, engines, dist
+the harness   lint, tests, lowest, explore, worlds, dist, engines, mutation
 versions      add-kubernetes, lock
 
 `nox --usage VERB` says what may follow after --.
@@ -121,91 +121,46 @@ def bench(session: nox.Session) -> None:
     _patiently(session, "python", "-m", "benchmarks", *chaos, *session.posargs)
 
 
-@nox.session
-def repro(session: nox.Session) -> None:
-    """Replay an incident.
+def _add_verb(name: str, description: str) -> None:
+    """Add a session that is the verb of the tool by the same name."""
 
-    -- scenarios/incidents/gatekeeper-3839.yaml --times 10 --gatekeeper V --kubernetes V
-    """
-    _verb(session)
+    def verb(session: nox.Session) -> None:
+        _install(session, "chaos")
+        _tool(session, name, *session.posargs)
 
-
-@nox.session
-def recheck(session: nox.Session) -> None:
-    """Judge the bundle of a replay again, without a cluster.
-
-    -- BUNDLE
-    """
-    _verb(session)
+    verb.__doc__ = description
+    nox.session(name=name)(verb)
 
 
-@nox.session
-def shrink(session: nox.Session) -> None:
-    """Reduce an incident to the parts that reproduce it.
-
-    -- FILE --budget 2h --resume DIR
-    """
-    _verb(session)
-
-
-@nox.session(name="new-incident")
-def new_incident(session: nox.Session) -> None:
-    """Write a new incident file that explains every field.
-
-    -- FILE
-    """
-    _verb(session)
-
-
-@nox.session
-def record(session: nox.Session) -> None:
-    """Draft an incident from a cluster of yours, which is only read.
-
-    -- --kubeconfig FILE
-    """
-    _verb(session)
-
-
-@nox.session
-def schema(session: nox.Session) -> None:
-    """Print the JSON schema by which editors complete incident files.
-
-    > scenarios/incidents/schema.json
-    """
-    _verb(session)
-
-
-@nox.session
-def doctor(session: nox.Session) -> None:
-    """Report what this machine lacks, with the command that fixes it."""
-    _verb(session)
-
-
-@nox.session
-def images(session: nox.Session) -> None:
-    """Prepare images ahead, or carry them to another machine.
-
-    -- --kubernetes 1.35 --gatekeeper 3.20 --save FILE | --load FILE
-    """
-    _verb(session)
-
-
-@nox.session
-def gc(session: nox.Session) -> None:
-    """Heal and remove what dead runs left behind.
-
-    -- --all: also what live runs own, and the private engine
-    """
-    _verb(session)
+_add_verb(
+    "repro",
+    "Replay an incident.\n\n-- scenarios/incidents/gatekeeper-3839.yaml --times 10 --gatekeeper V --kubernetes V",
+)
+_add_verb("recheck", "Judge the bundle of a replay again, without a cluster.\n\n-- BUNDLE")
+_add_verb("shrink", "Reduce an incident to the parts that reproduce it.\n\n-- FILE --budget 2h --resume DIR")
+_add_verb("new-incident", "Write a new incident file that explains every field.\n\n-- FILE")
+_add_verb("record", "Draft an incident from a cluster of yours, which is only read.\n\n-- --kubeconfig FILE")
+_add_verb(
+    "schema",
+    "Print the JSON schema by which editors complete incident files.\n\n> scenarios/incidents/schema.json",
+)
+_add_verb("doctor", "Report what this machine lacks, with the command that fixes it.")
+_add_verb(
+    "images",
+    "Prepare images ahead, or carry them to another machine.\n\n"
+    "-- --kubernetes 1.35 --gatekeeper 3.20 --save FILE | --load FILE",
+)
+_add_verb(
+    "gc",
+    "Heal and remove what dead runs left behind.\n\n-- --all: also what live runs own, and the private engine",
+)
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
     """Lint and check types; the workflows, too, where there is Go."""
     _install(session, "tests")
-    session.run("ruff", "check")
-    session.run("ruff", "format", "--check")
-    session.run("mypy")
+    _lint(session)
     session.run("python", "-m", "tests.actionlint", str(session.cache_dir.resolve()))
 
 
@@ -219,9 +174,7 @@ def tests(session: nox.Session) -> None:
     session.env["PYTHONHASHSEED"] = "0"  # the same order of all sets, so that a run passes twice or fails twice
     with _timed(session) as phase:
         with phase("lint and types"):
-            session.run("ruff", "check")
-            session.run("ruff", "format", "--check")
-            session.run("mypy")
+            _lint(session)
         if session.posargs:
             with phase("tests"):
                 _pytest(session, *(_QUICK if "not cluster" in session.posargs else ()), *session.posargs)
@@ -236,6 +189,12 @@ def tests(session: nox.Session) -> None:
             _pytest(session, *_PARALLEL, "tests/api")
         with phase("integration"):
             _pytest(session, "tests/integration")
+
+
+def _lint(session: nox.Session) -> None:
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("mypy")
 
 
 @contextmanager
@@ -344,13 +303,10 @@ def mutation(session: nox.Session) -> None:
     session.run("python", "-m", "tests.mutation", "--store", str(kept), *session.posargs)
 
 
-@nox.session(name="add-kubernetes")
-def add_kubernetes(session: nox.Session) -> None:
-    """Make another version of Kubernetes known.
-
-    -- v1.36.5 --digest sha256:… --replace v1.36.4
-    """
-    _verb(session)
+_add_verb(
+    "add-kubernetes",
+    "Make another version of Kubernetes known.\n\n-- v1.36.5 --digest sha256:… --replace v1.36.4",
+)
 
 
 @nox.session
@@ -398,11 +354,6 @@ def _has(session: nox.Session, lock: str) -> bool:
 def _locked(lock: str) -> tuple[str, ...]:
     """Return pip's arguments for a lock: hashes are required, and nothing is built from source."""
     return ("--require-hashes", "--only-binary", ":all:", "--requirement", f"requirements/{lock}.txt")
-
-
-def _verb(session: nox.Session) -> None:
-    _install(session, "chaos")
-    _tool(session, session.name, *session.posargs)
 
 
 def _tool(session: nox.Session, *arguments: str) -> None:

@@ -23,7 +23,8 @@ from tests.libraries import choose_tests
 _ROOT = Path(__file__).parents[2]
 _BY_FILE = "--dist loadfile --no-loadscope-reorder"
 _PARALLEL = f"-n auto {_BY_FILE}"
-_WITHOUT = "--ignore=tests/api --ignore=tests/integration --ignore=tests/processes -o faulthandler_timeout=0"
+_IGNORED = ("api", "engines", "integration", "processes")
+_WITHOUT = f"{' '.join(f'--ignore=tests/{folder}' for folder in _IGNORED)} -o faulthandler_timeout=0"
 _QUICK = f"-n {(os.cpu_count() or 1) + 4} {_BY_FILE} --hypothesis-profile quick {_WITHOUT}"
 _EXPLORE = "-m hypothesis --hypothesis-profile explore -o faulthandler_timeout=0"
 _LOWEST = "--hypothesis-profile quick -m not hypothesis -o faulthandler_timeout=0"

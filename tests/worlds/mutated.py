@@ -30,7 +30,6 @@ _RECOVERS = ("recovers_within", "recovers_after")
 _ASKED = ("asked_registry", "asked_no_registry")
 _LOST = ("replaced_within", "replacements_mutated", "never_replaced")
 _GENERATED = ("policies_match", "never_orphaned", "no_orphan_stays")
-
 _FOR_AT_MOST = ("fail_open_window", "refused_for_at_most")
 _JUDGED = ("fail_open_window", "comes_back", "never_unmutated")
 _ADMISSION = (*_FOR_AT_MOST, "comes_back", "outlasts", "never_unmutated")
@@ -47,11 +46,7 @@ _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
     ],
     "harness/checks/lasting.py": [
         (_FOR_AT_MOST, "        return Spans.of(spans)", "        return Spans()"),
-        (
-            ("comes_back", "never_unmutated", "fail_open_window"),
-            "within(-inf, self.coverage.until)",
-            "within(-inf, inf)",
-        ),
+        (_JUDGED, "within(-inf, self.coverage.until)", "within(-inf, inf)"),
     ],
     "harness/checks/fail_open.py": [
         (_FOR_AT_MOST, "bounded(counted, loss.most, seconds)", "bounded(counted, loss.least, seconds)"),

@@ -21,7 +21,7 @@ def no_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
 
 def test_without_an_engine_it_is_told_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """There is one message, as with every other command, and no table."""
-    assert command.main(["histories", "--output", str(tmp_path / "out")]) == 1
+    assert command.main(["histories", "--output", str(tmp_path / "out")]) == 2
     captured = capsys.readouterr()
     assert (captured.err.count("error:"), captured.out) == (1, "")
     assert "docker info" in captured.err

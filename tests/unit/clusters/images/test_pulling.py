@@ -35,7 +35,8 @@ class _Engine(FakeEngine):
     refusal: str = "manifest unknown"
     did: list[str] = field(default_factory=list)
 
-    def _answer(self, words: list[str]) -> Completed:
+    def answer(self, words: list[str], _stdin: str | None) -> Completed:
+        """Pull, or refuse to; know what was pulled."""
         name = words[-1]
         if words[:2] == ["image", "inspect"] and "RepoDigests" in words[3]:
             repository = name.rpartition(":")[0].removeprefix("docker.io/")

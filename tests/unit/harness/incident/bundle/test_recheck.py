@@ -73,8 +73,9 @@ def test_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_claim_that_older_bundles_lack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A claim that faults imply today, and did not when the bundle was written, is new: no verdict has changed."""
     folder = bundled(tmp_path)
-    healed = Check(lambda _: Verdict("holds", "proved"), id_="heals(5, cut registry)")
-    monkeypatch.setattr("chaos_harness.harness.incident.judge.implied", lambda *_: [healed])
+    verdict = Verdict("holds", "proved")
+    healed = Check(lambda _: verdict, id_="heals(5, cut registry)")
+    monkeypatch.setattr("chaos_harness.harness.incident.judge.implied", lambda *_: [(healed, verdict)])
 
     rechecked = recheck(folder)
     text = "\n".join(report(folder, *rechecked))
