@@ -21,7 +21,7 @@ from chaos_harness.clusters.engine.network import gateway, subnet_of
 from chaos_harness.clusters.engine.ports import LOOPBACK
 from chaos_harness.clusters.errors import ClusterUnavailable, CommandFailed, NotOurs
 from chaos_harness.clusters.kind.cli import node_names
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.clusters.machine.scratch import credentials_folder
 from chaos_harness.clusters.registry.container import Registry
 from chaos_harness.clusters.registry.login import Login
@@ -142,7 +142,7 @@ class Cluster:
 
     def exec(
         self, node: str, argv: Sequence[str], deadline: Deadline, *, check: bool = True, stdin: str | None = None
-    ) -> Completed:
+    ) -> CommandResult:
         """Run `argv` in the container `node`; it is ended there, too, when the deadline passes.
 
         Raises CommandFailed (status other than 0, unless `check` is false; no such container; paused container),

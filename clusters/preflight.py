@@ -116,28 +116,28 @@ def machine(system: str | None = None, processor: str | None = None) -> Finding:
     return Finding("machine", "warn" if untried else "ok", f"{system} on {processor}{untried}")
 
 
-def traits(told: EngineTraits) -> list[Finding]:
+def traits(reported: EngineTraits) -> list[Finding]:
     """Report what is unusual about an engine, and what works on it and what does not."""
     findings = []
-    if not told.of_this_kernel:
-        seen = f"the engine runs on another kernel ({told.kernel}) with {told.memory_mib} MiB of memory"
+    if not reported.of_this_kernel:
+        seen = f"the engine runs on another kernel ({reported.kernel}) with {reported.memory_mib} MiB of memory"
         findings.append(Finding("virtual machine", "warn", f"{seen}: memory and limits told here are this machine's"))
-    if told.rootless:
+    if reported.rootless:
         seen = "clusters come up as kind's page on rootless engines says; throttling needs the cpu controller delegated"
         findings.append(Finding("rootless", "warn", seen, "https://kind.sigs.k8s.io/docs/user/rootless/"))
-    if told.remaps_users:
+    if reported.remaps_users:
         seen = "userns-remap is on; nodes run without it, as kind asks for"
         findings.append(Finding("user namespaces", "warn", seen, "switch userns-remap off if no node starts"))
-    if told.selinux:
+    if reported.selinux:
         findings.append(Finding("SELinux", "ok", "on; no file of the host is in a container that it confines"))
-    if told.snap:
+    if reported.snap:
         seen = "snap hides folders whose names begin with a dot from the engine, and nodes need files in them"
         remedy = "export XDG_STATE_HOME=$HOME/chaos-state XDG_CACHE_HOME=$HOME/chaos-cache"
         findings.append(Finding("snap", "warn", seen, remedy))
-    if told.firewall == "nftables":
+    if reported.firewall == "nftables":
         seen = "the engine writes nftables rules, which kind's nodes do not read: names of containers do not resolve"
         findings.append(Finding("firewall", "bad", seen, 'set "firewall-backend": "iptables" in daemon.json'))
-    store = "containerd's" if told.containerd_store else "Docker's own"
+    store = "containerd's" if reported.containerd_store else "Docker's own"
     return [*findings, Finding("image store", "ok", store)]
 
 
@@ -307,11 +307,11 @@ def _engine() -> list[Finding]:
         quirks = HostQuirks.detect()
         return [Finding("engine", "bad", str(error)), cgroups(quirks), inotify(quirks)]
     quirks = answering.quirks if answering else HostQuirks.detect()
-    told = answering.traits if answering else EngineTraits()
-    capable = capabilities(quirks, private=answering is None or answering.private, runtime=told.runtime)
+    reported = answering.traits if answering else EngineTraits()
+    capable = capabilities(quirks, private=answering is None or answering.private, runtime=reported.runtime)
     host = [capable, cgroups(quirks), inotify(quirks)]
     if answering:
-        return [engine(answering), *host, *traits(told), leftovers(answering)]
+        return [engine(answering), *host, *traits(reported), leftovers(answering)]
     choice = engine_choice()
     return [engine(None, choice, "" if choice == "private" else users_problem()), *host]
 

@@ -20,7 +20,7 @@ from chaos_harness.clusters.engine.traits import EngineTraits
 from chaos_harness.clusters.errors import BadScenario, CommandFailed, EngineUnavailable
 from chaos_harness.clusters.machine import process, supported
 from chaos_harness.clusters.machine.owner import Owner
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.clusters.terminal.progress import Progress
 
 __all__ = [
@@ -85,7 +85,7 @@ class Engine:
         stdout: IO[bytes] | None = None,
         stderr: IO[bytes] | None = None,
         check: bool = True,
-    ) -> Completed:
+    ) -> CommandResult:
         """Run `docker ARGV` on this engine to its end; options and errors are those of `clusters.machine.process.run`.
 
         Raises NotOurs, before anything is done, if the command would change something without our label.

@@ -8,12 +8,12 @@ from itertools import pairwise
 from typing import Any, Literal
 
 from chaos_harness.clusters.errors import CommandFailed, HarnessError, NotOurs
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 
 __all__ = ["IMAGE", "Ask", "ObjectKind", "require_ours", "require_ours_of", "verb_of"]
 
 ObjectKind = Literal["container", "network", "volume", "image"]
-Ask = Callable[[Sequence[str]], Completed]
+Ask = Callable[[Sequence[str]], CommandResult]
 """Runs a docker command that changes nothing, and returns its outcome whatever the status is."""
 
 IMAGE = "chaos-harness.image"
@@ -64,7 +64,7 @@ _VERBS: Mapping[str, _Verb] = {
 }
 
 
-def require_ours(words: Sequence[str], ask: Ask) -> Completed | None:
+def require_ours(words: Sequence[str], ask: Ask) -> CommandResult | None:
     """Raise NotOurs unless everything that `docker WORDS` changes carries our label, and what it creates gets one.
 
     Missing objects are no reason to refuse: the command itself reports them. If the engine does not answer the
@@ -91,7 +91,7 @@ def require_ours(words: Sequence[str], ask: Ask) -> Completed | None:
     return None
 
 
-def require_ours_of(kind: ObjectKind, names: Sequence[str], ask: Ask, *, untags: bool = False) -> Completed | None:
+def require_ours_of(kind: ObjectKind, names: Sequence[str], ask: Ask, *, untags: bool = False) -> CommandResult | None:
     """Raise NotOurs unless all existing objects of a kind with these names or IDs carry our label.
 
     If the engine does not answer the question, its answer is returned. With `untags`, image names that were created for

@@ -22,7 +22,7 @@ from chaos_harness.clusters.images.catalogue import BALANCER
 from chaos_harness.clusters.images.sources import tool
 from chaos_harness.clusters.kind.audit_log import AUDIT_PATCH
 from chaos_harness.clusters.kind.node_files import POD_SUBNET, SERVICE_SUBNET
-from chaos_harness.clusters.machine.process import Completed, run
+from chaos_harness.clusters.machine.process import CommandResult, run
 from chaos_harness.clusters.shape import Shape
 
 __all__ = ["CERTS_DIRECTORY", "OUTPUT", "KindCli", "configuration", "docker_wrapper", "node_names"]
@@ -276,7 +276,7 @@ class KindCli:
         deadline: Deadline,
         environment: Mapping[str, str] | None = None,
         on_start: Callable[[int], None] | None = None,
-    ) -> Completed:
+    ) -> CommandResult:
         nodes = ["ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={_NODE_LABEL}={self._name}"]
         self._engine.require_ours("container", self._engine.run(nodes, deadline).stdout.split(), deadline)
         settings = {
@@ -288,7 +288,7 @@ class KindCli:
         return run([tool("kind"), *arguments], deadline, env=settings, check=False, on_start=on_start)
 
 
-def _reason(done: Completed) -> str:
+def _reason(done: CommandResult) -> str:
     """Return the lines in which kind and kubeadm name the error, without the stack traces around them."""
     lines = (done.stderr or done.stdout).strip().splitlines()
     telling = [line for line in lines if _ERROR_LINE.match(line)]

@@ -17,7 +17,7 @@ from chaos_harness.clusters.errors import CommandFailed, DeadlineExceeded, Harne
 from chaos_harness.clusters.machine.guardian import guard, release
 from chaos_harness.clusters.machine.orphans import kill, members
 
-__all__ = ["Completed", "end_all", "run", "start_command"]
+__all__ = ["CommandResult", "end_all", "run", "start_command"]
 
 _TAIL = 2000
 _GRACE_SECONDS = 10
@@ -25,7 +25,7 @@ _running: set["subprocess.Popen[bytes]"] = set()
 
 
 @dataclass(frozen=True)
-class Completed:
+class CommandResult:
     """The output of a command, as text, and its exit status."""
 
     stdout: str
@@ -44,7 +44,7 @@ def run(
     stderr: IO[bytes] | None = None,
     check: bool = True,
     on_start: Callable[[int], None] | None = None,
-) -> Completed:
+) -> CommandResult:
     """Run `argv` to its end and return its output.
 
     `env` is added to the environment. `stdin` is text to send or a file to read from; `stdout` and `stderr` are files
@@ -68,7 +68,7 @@ def run(
     if stderr is not None:
         stderr.seek(0)
         err = stderr.read()
-    done = Completed((out or b"").decode(errors="replace"), err.decode(errors="replace"), process.returncode)
+    done = CommandResult((out or b"").decode(errors="replace"), err.decode(errors="replace"), process.returncode)
     if check and done.returncode != 0:
         tail = (done.stderr.strip() or done.stdout.strip())[-_TAIL:]
         raise CommandFailed(f"`{' '.join(words)}` ended with status {done.returncode}:\n{tail}", said=tail)

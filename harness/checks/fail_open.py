@@ -125,14 +125,14 @@ def named(claim: str, policies: Collection[str], excused: Collection[str]) -> st
     return f"{claim}{among}{unless}"
 
 
-class _Judged(NamedTuple):
+class _PolicyVerdict(NamedTuple):
     """The verdict on one policy, and the losses from which its figures come."""
 
     verdict: Verdict
     losses: Collection[Loss] = ()
 
 
-def _badness(judged_policy: _Judged) -> tuple[int, float, int]:
+def _badness(judged_policy: _PolicyVerdict) -> tuple[int, float, int]:
     """Return the sort key of a verdict: its outcome, then the seconds lost, then the requests lost."""
     order = ("holds", "inconclusive", "violated")
     verdict, losses = judged_policy
@@ -142,16 +142,16 @@ def _badness(judged_policy: _Judged) -> tuple[int, float, int]:
 
 def _judge(
     read: Read, blame: Blame, policy: str, check: JudgeLoss, kind: LossKind, excused: Collection[str]
-) -> _Judged:
+) -> _PolicyVerdict:
     """Return the verdict on one policy in the time of some faults, with evidence and figures."""
     heard = read.losses.of(policy)
     time = read.until_judged(blame.own & read.in_force.maybe(policy))
     if not decided(heard, time):
-        return _Judged(Verdict("inconclusive", f"nobody asked about {policy} after {blame.words}"))
+        return _PolicyVerdict(Verdict("inconclusive", f"nobody asked about {policy} after {blame.words}"))
     interval = read.coverage.of(asked(policy)).interval
     if interval > _SELDOM_SECONDS:
         words = f"{decided(heard, time)} requests about {policy} were answered, one in {interval:.1f} s"
-        return _Judged(Verdict("inconclusive", f"{words}: too few to judge"))
+        return _PolicyVerdict(Verdict("inconclusive", f"{words}: too few to judge"))
     losses = {way: measured(read, blame, heard, way, excused) for way in ("bypassed", "refused", kind)}
     loss = losses[kind]
     verdict = check(loss, read)
@@ -165,4 +165,4 @@ def _judge(
     figures |= verdict.figures
     causes = verdict.causes or loss.causes()
     joint = Verdict(verdict.outcome, verdict.summary, evidence, figures, verdict.at, causes)
-    return _Judged(joint, {kind_loss.verb: kind_loss for kind_loss in losses.values()}.values())
+    return _PolicyVerdict(joint, {kind_loss.verb: kind_loss for kind_loss in losses.values()}.values())

@@ -9,7 +9,7 @@ from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.harness.errors import CommandFailed, DeadlineExceeded
 
 __all__ = ["KUBECTL", "Ending", "control_plane_arguments", "run_in_container", "undo_by_kubectl"]
@@ -39,7 +39,7 @@ def control_plane_arguments(cluster: Cluster, last: str = "") -> dict[str, Any]:
 
 def run_in_container(
     engine: Engine, container: str, *argv: str, ended_by: Ending, seconds: float = _SECONDS
-) -> Completed | None:
+) -> CommandResult | None:
     """Run `argv` in a container for an undo; None if the harm is gone with the container.
 
     It is `ended_by` the container's "stop" if it is in the kernel (packet filters, limits of processes); it lasts until
@@ -69,7 +69,7 @@ def undo_by_kubectl(
     *argv: str,
     seconds: float = _SECONDS,
     stdin: str | None = None,
-) -> Completed | None:
+) -> CommandResult | None:
     """Run kubectl for an undo on a control plane, or on another one if that is down; None if all of them are gone.
 
     All control planes share the state that it changes: a stopped or missing control plane ends no harm. Nothing is left
@@ -78,7 +78,7 @@ def undo_by_kubectl(
     """
     options = ["--interactive"] if stdin is not None else []
     words = f"`kubectl {' '.join(argv)}`"
-    last: Completed | DeadlineExceeded | None = None
+    last: CommandResult | DeadlineExceeded | None = None
     down = []
     for plane in (control_plane, *others):
         deadline = Deadline.after(seconds, f"{words} on {plane}")

@@ -10,7 +10,7 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed
 from chaos_harness.clusters.kind.audit_log import AUDIT_DIRECTORY
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.harness.history import Entry, HistoryWriter, read
 from chaos_harness.harness.history.vocabulary import AUDIT, READ, numbered
 from chaos_harness.harness.probes.fail_open import _Node
@@ -88,13 +88,13 @@ class AuditLog:
         self._node = _Node(cluster, NODE, self._history)
         self._given = 0
 
-    def exec(self, _cluster: Cluster, _node: str, argv: list[str], *_: object, **__: object) -> Completed:
+    def exec(self, _cluster: Cluster, _node: str, argv: list[str], *_: object, **__: object) -> CommandResult:
         if self.broken:
             raise CommandFailed("the node is away")
         folder = str(self.file.parent)
         words = [word.replace(AUDIT_DIRECTORY, folder).replace("/var/log/pods", "/nowhere") for word in argv]
         done = subprocess.run(words, capture_output=True, text=True, check=True)
-        return Completed(done.stdout.replace(folder, AUDIT_DIRECTORY), done.stderr, 0)
+        return CommandResult(done.stdout.replace(folder, AUDIT_DIRECTORY), done.stderr, 0)
 
     def grow(self, *lines: str) -> None:
         with self.file.open("a", encoding="utf-8") as file:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from kubernetes.client import ApiClient, Configuration
 
 from chaos_harness.clusters.cluster import Cluster
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.clusters.registry.container import Registry
 from chaos_harness.clusters.registry.login import Login
 from chaos_harness.clusters.shape import Shape
@@ -107,7 +107,7 @@ class CrashWorld(FakeNodes):
         if self.left is not None:
             self.left -= 1
 
-    def docker(self, words: list[str], stdin: str | None = None) -> Completed:
+    def docker(self, words: list[str], stdin: str | None = None) -> CommandResult:
         """Do what a docker command asks."""
         self.asked += 1
         try:
@@ -115,7 +115,7 @@ class CrashWorld(FakeNodes):
         except _IgnoredError:
             return DONE
 
-    def script(self, container: Container, script: str, words: Sequence[str]) -> Completed:
+    def script(self, container: Container, script: str, words: Sequence[str]) -> CommandResult:
         if script == KILL_AND_ASK:
             with self.changing():
                 return DONE

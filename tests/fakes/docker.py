@@ -11,12 +11,12 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine, HostQuirks, guard
 from chaos_harness.clusters.engine.inventory import RUN
 from chaos_harness.clusters.errors import CommandFailed
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from tests.fakes.grammar import Call, RefusedError, docker_call, refuse
 
 __all__ = ["DONE", "Container", "FakeDocker", "FakeDockerEngine", "GuardedEngine"]
 
-DONE = Completed("", "", 0)
+DONE = CommandResult("", "", 0)
 _DEPRECATED = "Flag --time has been deprecated, use --timeout instead\n"
 _FAILED = "Error response from daemon:"
 
@@ -58,14 +58,14 @@ class FakeDocker:
         self.log: list[str] = []
         """What the registry's container has logged, each line behind its time."""
 
-    def docker(self, words: list[str], stdin: str | None = None) -> Completed:
+    def docker(self, words: list[str], stdin: str | None = None) -> CommandResult:
         """Do what a docker command asks, or refuse it."""
         try:
             return self._docker(docker_call(words), stdin)
         except RefusedError as refused:
             return refused.done
 
-    def program(self, container: Container, argv: Sequence[str], stdin: str | None) -> Completed:
+    def program(self, container: Container, argv: Sequence[str], stdin: str | None) -> CommandResult:
         """Run a program in a container. Raises RefusedError."""
         raise NotImplementedError
 
@@ -92,16 +92,16 @@ class FakeDocker:
             refuse(1, f"{_FAILED} Cannot kill container: {container.name}: Container {container.id} is not running")
         self.stop(container)
 
-    def _docker(self, call: Call, stdin: str | None) -> Completed:
+    def _docker(self, call: Call, stdin: str | None) -> CommandResult:
         if call.verb == "exec":
             return self.program(self._running(call.words[0]), call.words[1:], stdin)
         if call.verb == "inspect":
             return self._inspect(call)
         if call.verb == "logs":
             self._known(call.words[0])
-            return Completed("".join(f"{line}\n" for line in self._logged(call.value("--since"))), "", 0)
+            return CommandResult("".join(f"{line}\n" for line in self._logged(call.value("--since"))), "", 0)
         if call.verb == "version":
-            return Completed("28.2.2\n", "", 0)
+            return CommandResult("28.2.2\n", "", 0)
         if call.verb in ("network connect", "network disconnect"):
             return self._network(call)
         works: Mapping[str, Callable[[Container], None]] = {
@@ -121,7 +121,7 @@ class FakeDocker:
                 printed.append(f"{name}\n")
             except RefusedError as refused:
                 complaints.append(refused.done.stderr)
-        return Completed("".join(printed), "\n".join(complaints), int(bool(complaints)))
+        return CommandResult("".join(printed), "\n".join(complaints), int(bool(complaints)))
 
     def _known(self, name: str, what: str = "") -> Container:
         if name not in self.containers:
@@ -136,7 +136,7 @@ class FakeDocker:
             refuse(1, f"{_FAILED} Container {container.id} is not running")
         return container
 
-    def _inspect(self, call: Call) -> Completed:
+    def _inspect(self, call: Call) -> CommandResult:
         there = [self.containers[name] for name in call.words if name in self.containers]
         missing = [name for name in call.words if name not in self.containers]
         template = call.value("--format")
@@ -144,9 +144,9 @@ class FakeDocker:
         complaints = "\n".join(f"{what} {name}" for name in missing)
         inspected = [self.inspected(container) for container in there]
         if not template:
-            return Completed(f"{json.dumps(inspected)}\n", complaints, int(bool(missing)))
+            return CommandResult(f"{json.dumps(inspected)}\n", complaints, int(bool(missing)))
         shown = "".join(f"{_rendered(template, attributes)}\n" for attributes in inspected)
-        return Completed(shown, complaints, int(bool(missing)))
+        return CommandResult(shown, complaints, int(bool(missing)))
 
     def inspected(self, container: Container) -> dict[str, Any]:
         """Return what `docker inspect` tells of a container."""
@@ -167,7 +167,7 @@ class FakeDocker:
         first = datetime.fromisoformat(since)
         return [line for line in self.log if datetime.fromisoformat(line.partition(" ")[0]) >= first]
 
-    def _network(self, call: Call) -> Completed:
+    def _network(self, call: Call) -> CommandResult:
         network, name = call.words
         if network != self.network:
             refuse(1, f"{_FAILED} network {network} not found")
@@ -234,7 +234,7 @@ class GuardedEngine(Engine):
     quirks: HostQuirks = field(default_factory=HostQuirks)
     cli: str = "docker"
 
-    def run(self, argv: Sequence[Any], deadline: Deadline, *, check: bool = True, **options: Any) -> Completed:
+    def run(self, argv: Sequence[Any], deadline: Deadline, *, check: bool = True, **options: Any) -> CommandResult:
         """Answer as docker would, if the guard lets it be asked."""
         words = [str(word) for word in argv]
         done = guard.require_ours(words, self._ask(deadline)) or self.answer(words, options.get("stdin"))
@@ -243,7 +243,7 @@ class GuardedEngine(Engine):
             raise CommandFailed(f"`docker {' '.join(words)}`: {said}", said=said)
         return done
 
-    def answer(self, words: list[str], stdin: str | None) -> Completed:
+    def answer(self, words: list[str], stdin: str | None) -> CommandResult:
         """Do what a docker command asks, or refuse it."""
         raise NotImplementedError
 
@@ -257,9 +257,9 @@ class FakeDockerEngine(GuardedEngine):
 
     world: Any = None
 
-    def answer(self, words: list[str], stdin: str | None) -> Completed:
+    def answer(self, words: list[str], stdin: str | None) -> CommandResult:
         """Let the world's docker answer."""
-        done: Completed = self.world.docker(words, stdin)
+        done: CommandResult = self.world.docker(words, stdin)
         return done
 
     def _ask(self, _deadline: Deadline) -> guard.Ask:

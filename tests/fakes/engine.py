@@ -10,7 +10,7 @@ from typing import Any
 
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import guard
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from tests.fakes.docker import GuardedEngine
 from tests.fakes.grammar import Call, RefusedError, docker_call, refuse
 
@@ -61,21 +61,23 @@ class FakeEngine(GuardedEngine):
         """Return the names of all that is there."""
         return sorted(thing["Name"] for thing in self.things.values())
 
-    def run(self, argv: Sequence[str | Path], deadline: Deadline, *, check: bool = True, **options: Any) -> Completed:
+    def run(
+        self, argv: Sequence[str | Path], deadline: Deadline, *, check: bool = True, **options: Any
+    ) -> CommandResult:
         """Remember the command, and answer as docker would."""
         self.asked.append(" ".join(str(word) for word in argv))
         return super().run(argv, deadline, check=check, **options)
 
-    def answer(self, words: list[str], stdin: str | None) -> Completed:
+    def answer(self, words: list[str], stdin: str | None) -> CommandResult:
         """Fail if the command is one of `errors`, else do what it asks or refuse it."""
         said = next((said for beginning, said in self.errors.items() if " ".join(words).startswith(beginning)), None)
         if isinstance(said, BaseException):
             raise said
         if said is not None:
-            return Completed("", said, 1)
+            return CommandResult("", said, 1)
         return self.docker(words)
 
-    def docker(self, words: Sequence[str]) -> Completed:
+    def docker(self, words: Sequence[str]) -> CommandResult:
         """Do what a docker command asks, or refuse it."""
         try:
             call = docker_call(words)
@@ -83,7 +85,7 @@ class FakeEngine(GuardedEngine):
         except RefusedError as refused:
             return refused.done
 
-    def _works(self) -> Mapping[str, Callable[[Call], Completed]]:
+    def _works(self) -> Mapping[str, Callable[[Call], CommandResult]]:
         return {
             **dict.fromkeys(("ps", "network ls", "volume ls", "images"), self._list),
             **dict.fromkeys(("rm", "network rm", "volume rm", "rmi"), self._remove),
@@ -96,11 +98,11 @@ class FakeEngine(GuardedEngine):
             "create": self._run_container,
         }
 
-    def _tell(self, call: Call) -> Completed:
+    def _tell(self, call: Call) -> CommandResult:
         """Answer what only must name something that is there."""
         match call.verb:
             case "info":
-                return Completed(f"{self.now()}\n", "", 0)
+                return CommandResult(f"{self.now()}\n", "", 0)
             case "load":
                 if not Path(call.value("--input")).exists():
                     refuse(1, f"open {call.value('--input')}: no such file or directory")
@@ -113,7 +115,7 @@ class FakeEngine(GuardedEngine):
                     self._named("container", name)
             case "tag":
                 self._named("image", call.words[0])
-        return Completed("", "", 0)
+        return CommandResult("", "", 0)
 
     def _named(self, kind: str, name: str) -> str:
         """Return under which key something of a kind is kept. Raises RefusedError."""
@@ -122,7 +124,7 @@ class FakeEngine(GuardedEngine):
             refuse(1, f"{_FAILED} {_missing(kind, name)}")
         return keys[0]
 
-    def _inspect(self, call: Call, kind: str) -> Completed:
+    def _inspect(self, call: Call, kind: str) -> CommandResult:
         keys: list[str] = []
         complaints = []
         for name in call.words:
@@ -134,9 +136,9 @@ class FakeEngine(GuardedEngine):
         if not kind and complaints:
             complaints = [f"Error: No such object: {name}" for name in call.words]
         shown = "" if "--format" in call.options else f"{json.dumps([self.things[key] for key in keys])}\n"
-        return Completed(shown, "\n".join(complaints), int(bool(complaints)))
+        return CommandResult(shown, "\n".join(complaints), int(bool(complaints)))
 
-    def _remove(self, call: Call) -> Completed:
+    def _remove(self, call: Call) -> CommandResult:
         printed, complaints = [], []
         for name in call.words:
             try:
@@ -145,30 +147,30 @@ class FakeEngine(GuardedEngine):
             except RefusedError as refused:
                 complaints.append(refused.done.stderr)
         forced = call.verb == "rm" and "--force" in call.options
-        return Completed("".join(printed), "\n".join(complaints), int(bool(complaints) and not forced))
+        return CommandResult("".join(printed), "\n".join(complaints), int(bool(complaints) and not forced))
 
-    def _create_volume(self, call: Call) -> Completed:
+    def _create_volume(self, call: Call) -> CommandResult:
         (name,) = call.words
         if f"volume/{name}" not in self.things:
             self.add("volume", name, _labels(call))
-        return Completed(f"{name}\n", "", 0)
+        return CommandResult(f"{name}\n", "", 0)
 
-    def _create_network(self, call: Call) -> Completed:
+    def _create_network(self, call: Call) -> CommandResult:
         (name,) = call.words
         if f"network/id-{name}" in self.things:
             refuse(1, f"{_FAILED} network with name {name} already exists")
         network = self.add("network", name, _labels(call), IPAM={"Config": [{"Subnet": "10.9.8.0/24"}]})
-        return Completed(f"{network}\n", "", 0)
+        return CommandResult(f"{network}\n", "", 0)
 
-    def _run_container(self, call: Call) -> Completed:
-        return Completed(f"{self.add('container', call.value('--name'), _labels(call))}\n", "", 0)
+    def _run_container(self, call: Call) -> CommandResult:
+        return CommandResult(f"{self.add('container', call.value('--name'), _labels(call))}\n", "", 0)
 
-    def _list(self, call: Call) -> Completed:
+    def _list(self, call: Call) -> CommandResult:
         kind = _KINDS[call.verb]
         filters = [filter_.removeprefix("label=") for filter_ in call.options.get("--filter", ())]
         if kind == "image" and not filters:
-            return Completed("", "", 0)
-        return Completed("".join(f"{name}\n" for name in self._labelled(kind, filters)), "", 0)
+            return CommandResult("", "", 0)
+        return CommandResult("".join(f"{name}\n" for name in self._labelled(kind, filters)), "", 0)
 
     def _labelled(self, kind: str, filters: Sequence[str]) -> Iterator[str]:
         """Yield what the things of a kind are kept by that have all these labels, "NAME" or "NAME=VALUE"."""

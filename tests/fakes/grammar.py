@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import NoReturn
 
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 
 __all__ = ["Call", "RefusedError", "call_in_node", "docker_call", "refuse"]
 
@@ -16,14 +16,14 @@ __all__ = ["Call", "RefusedError", "call_in_node", "docker_call", "refuse"]
 class RefusedError(Exception):
     """A program refuses what it is asked; `done` is how it ends then."""
 
-    def __init__(self, done: Completed) -> None:
+    def __init__(self, done: CommandResult) -> None:
         super().__init__(done.stderr or done.stdout)
         self.done = done
 
 
 def refuse(status: int, stderr: str, stdout: str = "") -> NoReturn:
     """Raise what a program says, and its exit status."""
-    raise RefusedError(Completed(stdout, stderr, status))
+    raise RefusedError(CommandResult(stdout, stderr, status))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from tests.fakes.grammar import Call, refuse
 
 __all__ = ["Kubectl", "Objects"]
@@ -77,7 +77,7 @@ class Kubectl:
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
 
-    def run(self, call: Call, stdin: str | None) -> Completed:
+    def run(self, call: Call, stdin: str | None) -> CommandResult:
         """Do what a command line asks. Raises RefusedError."""
         credentials = call.value("--kubeconfig")
         if credentials != _CREDENTIALS:
@@ -103,13 +103,13 @@ class Kubectl:
             refuse(1, f'Error from server (NotFound): {resource.full_name} "{name}" not found')
         return path
 
-    def _cordon(self, verb: str, name: str) -> Completed:
+    def _cordon(self, verb: str, name: str) -> CommandResult:
         path = self._there(_BY_NAME["node"], "", name)
         closed = {"spec": {"unschedulable": True if verb == "cordon" else None}}
         already = "" if self._objects.merge(path, closed) else "already "
-        return Completed(f"node/{name} {already}{verb}ed\n", "", 0)
+        return CommandResult(f"node/{name} {already}{verb}ed\n", "", 0)
 
-    def _create(self, manifest: str) -> Completed:
+    def _create(self, manifest: str) -> CommandResult:
         try:
             made = json.loads(manifest)
         except ValueError:
@@ -120,17 +120,17 @@ class Kubectl:
             said = f'error when creating "STDIN": {resource.full_name} "{name}" already exists'
             refuse(1, f"Error from server (AlreadyExists): {said}")
         self._objects.create(f"{path}/{name}", made)
-        return Completed(f"{_singular(resource)}/{name} created\n", "", 0)
+        return CommandResult(f"{_singular(resource)}/{name} created\n", "", 0)
 
-    def _get(self, call: Call, namespace: str) -> Completed:
+    def _get(self, call: Call, namespace: str) -> CommandResult:
         resource, name = _resource(call.words[0]), call.words[1]
         object_ = self._objects.find(f"{resource.path(namespace)}/{name}")
         if object_ is None and "--ignore-not-found" in call.options:
-            return Completed("", "", 0)
+            return CommandResult("", "", 0)
         self._there(resource, namespace, name)
-        return Completed(json.dumps(object_), "", 0)
+        return CommandResult(json.dumps(object_), "", 0)
 
-    def _patch(self, call: Call, namespace: str) -> Completed:
+    def _patch(self, call: Call, namespace: str) -> CommandResult:
         resource, name = _resource(call.words[0]), call.words[1]
         path = self._there(resource, namespace, name)
         try:
@@ -138,9 +138,9 @@ class Kubectl:
         except ValueError:
             refuse(1, "Error from server (BadRequest): unexpected end of JSON input")
         change = "" if self._objects.merge(path, patch) else " (no change)"
-        return Completed(f"{_singular(resource)}/{name} patched{change}\n", "", 0)
+        return CommandResult(f"{_singular(resource)}/{name} patched{change}\n", "", 0)
 
-    def _delete(self, call: Call, namespace: str) -> Completed:
+    def _delete(self, call: Call, namespace: str) -> CommandResult:
         resource = _resource(call.words[0])
         path = resource.path(namespace)
         if selector := call.value("--selector"):
@@ -158,14 +158,14 @@ class Kubectl:
             self._objects.delete(self._there(resource, namespace, name))
         where = f" from {namespace} namespace" if resource.namespaced else ""
         done = "".join(f'{_singular(resource)} "{name}" deleted{where}\n' for name in names)
-        return Completed(done or "No resources found\n" * bool(selector), "", 0)
+        return CommandResult(done or "No resources found\n" * bool(selector), "", 0)
 
-    def _restart(self, named: str, namespace: str) -> Completed:
+    def _restart(self, named: str, namespace: str) -> CommandResult:
         kind, _, name = named.partition("/")
         path = self._there(_resource(kind), namespace, name)
         annotations = {"kubectl.kubernetes.io/restartedAt": "2026-11-28T12:00:00Z"}
         self._objects.merge(path, {"spec": {"template": {"metadata": {"annotations": annotations}}}})
-        return Completed(f"{_singular(_resource(kind))}/{name} restarted\n", "", 0)
+        return CommandResult(f"{_singular(_resource(kind))}/{name} restarted\n", "", 0)
 
 
 def _resource(word: str) -> _Resource:

@@ -6,7 +6,7 @@ from itertools import count
 from typing import Any
 from urllib.parse import urlsplit
 
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.harness.policies import LEVEL
 from tests.fakes.docker import Container
 from tests.fakes.grammar import refuse
@@ -176,11 +176,11 @@ class NodeWorld(World):
             self._heard[name] = next(self._ticks)
         self._meet(name, "POSTROUTING")
 
-    def ask_kubelet(self, container: Container, name: str) -> Completed:
+    def ask_kubelet(self, container: Container, name: str) -> CommandResult:
         """Let a kubelet answer; the packets that do not reach it are the only ones that are sent to its node."""
         if self.containers[name].rules and not self.leaky:
             self._meet(name, "PREROUTING")
-            return Completed("", "curl: (28) Connection timed out", 28)
+            return CommandResult("", "curl: (28) Connection timed out", 28)
         return super().ask_kubelet(container, name)
 
     def _meet(self, name: str, chain: str) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.clusters.registry.container import DOWN_FILE
 from chaos_harness.harness.faults.workloads.throttle import _LIMIT_OF as LIMIT_OF
 from chaos_harness.harness.faults.workloads.throttle import _WRITE as WRITE
@@ -61,7 +61,7 @@ class FakeNodes(FakeDocker):
         """Remove an object that is there."""
         raise NotImplementedError
 
-    def program(self, container: Container, argv: Sequence[str], stdin: str | None) -> Completed:
+    def program(self, container: Container, argv: Sequence[str], stdin: str | None) -> CommandResult:
         """Run a program in a container as if there were no `timeout` around it. Raises RefusedError."""
         program, call = call_in_node(argv, registry=container.name.endswith("-registry"))
         if program == "kubectl":
@@ -78,13 +78,13 @@ class FakeNodes(FakeDocker):
         }
         return works[program](container, call) if program in works else self._file(container, program, call)
 
-    def script(self, container: Container, script: str, words: Sequence[str]) -> Completed:
+    def script(self, container: Container, script: str, words: Sequence[str]) -> CommandResult:
         """Run a script of a shell's, called with these words."""
         if script == CLOCK:
-            return Completed(self.clock(), "", 0)
+            return CommandResult(self.clock(), "", 0)
         if script == LIMIT_OF:
             file = self.limiting_file(container)
-            return Completed(f"{file}\n{container.files[file]}\n", "", 0)
+            return CommandResult(f"{file}\n{container.files[file]}\n", "", 0)
         if script == WRITE:
             _, file, content = words
             if file in container.files:
@@ -97,10 +97,10 @@ class FakeNodes(FakeDocker):
         """Return the file that limits the processes of a node's pods."""
         raise NotImplementedError
 
-    def _file(self, container: Container, program: str, call: Call) -> Completed:
+    def _file(self, container: Container, program: str, call: Call) -> CommandResult:
         (path,) = call.words
         if program == "cat":
-            return Completed(f"{self._content(container, path)}\n", "", 0)
+            return CommandResult(f"{self._content(container, path)}\n", "", 0)
         if program == "touch" and path.rpartition("/")[0] not in ("", "/tmp"):
             refuse(1, f"touch: {path}: No such file or directory")
         if (program == "touch") != (path in container.files):
@@ -116,10 +116,10 @@ class FakeNodes(FakeDocker):
             refuse(1, f"cat: {path}: No such file or directory")
         return container.files[path]
 
-    def systemctl(self, container: Container, call: Call) -> Completed:
+    def systemctl(self, container: Container, call: Call) -> CommandResult:
         (unit,) = call.words
         if call.verb == "is-active":
-            return Completed("active\n", "", 0) if unit == "kubelet" else Completed("inactive\n", "", 4)
+            return CommandResult("active\n", "", 0) if unit == "kubelet" else CommandResult("inactive\n", "", 4)
         if call.verb != "restart":
             raise AssertionError(f"there is no fake of `systemctl {call.verb}` here")
         if unit != "kubelet":
@@ -139,16 +139,18 @@ class FakeNodes(FakeDocker):
         """End a process in a node; return whether there was one."""
         raise NotImplementedError
 
-    def kill_processes(self, container: Container, call: Call) -> Completed:
+    def kill_processes(self, container: Container, call: Call) -> CommandResult:
         with self.changing():
             missing = [pid for pid in call.words if not self.end_process(container, pid)]
-        return Completed("", "\n".join(f"kill: ({pid}): No such process" for pid in missing), int(bool(missing)))
+        return CommandResult("", "\n".join(f"kill: ({pid}): No such process" for pid in missing), int(bool(missing)))
 
-    def iptables(self, container: Container, call: Call) -> Completed:
+    def iptables(self, container: Container, call: Call) -> CommandResult:
         rules, words = container.rules, " ".join(call.words)
         if call.verb == "-nvxL":
             chain, table = call.value("-nvxL"), call.value("-t", "filter")
-            return Completed("".join(f"{_shown(rule, met)}\n" for rule, met in rules if _in(rule, chain, table)), "", 0)
+            return CommandResult(
+                "".join(f"{_shown(rule, met)}\n" for rule, met in rules if _in(rule, chain, table)), "", 0
+            )
         if call.verb == "-I":
             with self.changing():
                 rules.insert(0, (words, 0))
@@ -160,7 +162,7 @@ class FakeNodes(FakeDocker):
             rules.remove(standing)
         return DONE
 
-    def crictl(self, container: Container, call: Call) -> Completed:
+    def crictl(self, container: Container, call: Call) -> CommandResult:
         image = next(iter(call.words), "")
         match call.verb:
             case "images":
@@ -174,7 +176,7 @@ class FakeNodes(FakeDocker):
                     refuse(1, f'{_FATAL}"no such image {image}"')
                 with self.changing():
                     container.images.discard(image)
-                return Completed(f"Deleted: {image}\n", "", 0)
+                return CommandResult(f"Deleted: {image}\n", "", 0)
             case "pull":
                 return self._pull(container, image)
             case "ps":
@@ -191,7 +193,7 @@ class FakeNodes(FakeDocker):
             if process["running"] and (process.get("name") == name if name else process["uid"] == uid)
         ]
 
-    def _inspected_by_crictl(self, container: Container, id_: str) -> Completed:
+    def _inspected_by_crictl(self, container: Container, id_: str) -> CommandResult:
         process = self.processes(container).get(id_)
         if process is None:
             said = (
@@ -202,7 +204,7 @@ class FakeNodes(FakeDocker):
         state = "CONTAINER_RUNNING" if process["running"] else "CONTAINER_EXITED"
         return _printed({"status": {"state": state, "exitCode": 137}, "info": {"pid": process["pid"]}})
 
-    def _pull(self, container: Container, image: str) -> Completed:
+    def _pull(self, container: Container, image: str) -> CommandResult:
         if self.registry.status != "running" or DOWN_FILE in self.registry.files:
             _refuse_pull(image, "Unknown", "failed to do request: dial tcp: i/o timeout")
         if image not in self.pushed:
@@ -210,41 +212,41 @@ class FakeNodes(FakeDocker):
         if image not in container.images:
             with self.changing():
                 container.images.add(image)
-        return Completed(f"Image is up to date for {_DIGEST}\n", "", 0)
+        return CommandResult(f"Image is up to date for {_DIGEST}\n", "", 0)
 
-    def curl(self, container: Container, call: Call, stdin: str | None) -> Completed:
+    def curl(self, container: Container, call: Call, stdin: str | None) -> CommandResult:
         """Answer a request that is sent from a node."""
         url = urlsplit(call.words[0])
         host = url.hostname or ""
         if url.path.endswith("/admitlabel"):
             return _printed({"response": {"allowed": not self.denies}})
         if url.path == "/readyz":
-            return Completed("ok", "", 0)
+            return CommandResult("ok", "", 0)
         if url.path == "/healthz":
             return self.ask_kubelet(container, host)
         if host == "127.0.0.1":
             refuse(7, f"curl: (7) Failed to connect to {host} port {url.port} after 0 ms: Could not connect to server")
         return self.ask_registry(container, host, stdin)
 
-    def ask_kubelet(self, container: Container, name: str) -> Completed:
+    def ask_kubelet(self, container: Container, name: str) -> CommandResult:
         """Let the kubelet of the node `name` answer who has no certificate."""
-        return Completed("Unauthorized", "", 0)
+        return CommandResult("Unauthorized", "", 0)
 
-    def ask_registry(self, container: Container, host: str = "", stdin: str | None = None) -> Completed:
+    def ask_registry(self, container: Container, host: str = "", stdin: str | None = None) -> CommandResult:
         """Ask the registry from a node, and print the status."""
         if any(f"-d {host} " in rule for rule, _ in container.rules):
             container.rules[:] = [(rule, met + 3 * (f"-d {host} " in rule)) for rule, met in container.rules]
-            return Completed("000", "curl: (28) Connection timed out after 4001 milliseconds", 28)
+            return CommandResult("000", "curl: (28) Connection timed out after 4001 milliseconds", 28)
         if self.registry.status != "running":
-            return Completed("000", "curl: (28) Connection timed out after 4001 milliseconds", 28)
+            return CommandResult("000", "curl: (28) Connection timed out after 4001 milliseconds", 28)
         status = 503 if DOWN_FILE in self.registry.files else 200 if (stdin or "") == self.header else 401
         now = datetime.now(UTC).isoformat()
         self.log.append(f'{now} 10.0.0.2 - - [now] "GET /v2/ HTTP/1.1" {status} 0 "" "curl"')
-        return Completed(str(status), "", 0)
+        return CommandResult(str(status), "", 0)
 
 
-def _printed(document: Mapping[str, Any]) -> Completed:
-    return Completed(json.dumps(document), "", 0)
+def _printed(document: Mapping[str, Any]) -> CommandResult:
+    return CommandResult(json.dumps(document), "", 0)
 
 
 def _refuse_pull(image: str, code: str, why: str) -> NoReturn:

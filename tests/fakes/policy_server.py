@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos_harness.clusters.cluster import Cluster
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.harness.policies import LEVEL
 from tests.fakes.credentials import kubeconfig
 from tests.fakes.served import served
@@ -145,6 +145,6 @@ class _World(World):
         self._policy_server = policy_server
         self.objects = policy_server.objects
 
-    def docker(self, words: list[str], stdin: str | None = None) -> Completed:
+    def docker(self, words: list[str], stdin: str | None = None) -> CommandResult:
         self._policy_server.ran.append(" ".join(words[5:]))
         return super().docker(words, stdin)

@@ -18,7 +18,7 @@ from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
 from chaos_harness.clusters.images import ensure
 from chaos_harness.clusters.machine import process
 from chaos_harness.clusters.machine.owner import Owner
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.faults.nodes.drain import _manifest
@@ -67,7 +67,7 @@ def asked(command: Command, names: Names) -> list[str]:
     return [filled(word, names) for word in command.words]
 
 
-def answer(command: Command, done: Completed, names: Names) -> Answer:
+def answer(command: Command, done: CommandResult, names: Names) -> Answer:
     """Return the status, and of what was said that which is the same in each cluster.
 
     Of JSON this is the type of what the harness reads, of all else the first lines, of errors the first one.
@@ -123,7 +123,7 @@ def answers(engine: Engine, commands: Sequence[Command], names: Names) -> list[A
     return [answer(command, _run(engine, command, names), names) for command in commands]
 
 
-def _run(engine: Engine, command: Command, names: Names) -> Completed:
+def _run(engine: Engine, command: Command, names: Names) -> CommandResult:
     argv = [engine.cli, *asked(command, names)]
     stdin = None if command.stdin is None else filled(command.stdin, names)
     deadline = Deadline.after(_SECONDS, " ".join(command.words))

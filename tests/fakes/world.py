@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from chaos_harness.clusters.api.leader_election import LEADERS, LEASES
 from chaos_harness.clusters.cluster import Cluster
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.clusters.registry.container import Registry
 from chaos_harness.clusters.registry.login import Login
 from chaos_harness.clusters.shape import Shape
@@ -154,7 +154,7 @@ class World(FakeNodes):
         for pod in self.pods.values():
             pod["metadata"]["annotations"] = template["metadata"]["annotations"]
 
-    def docker(self, words: list[str], stdin: str | None = None) -> Completed:
+    def docker(self, words: list[str], stdin: str | None = None) -> CommandResult:
         """Do what a docker command asks."""
         self.asked.append(" ".join(words))
         if self.ignored & set(words):

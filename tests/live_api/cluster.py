@@ -10,7 +10,7 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine, HostQuirks
 from chaos_harness.clusters.errors import CommandFailed
-from chaos_harness.clusters.machine.process import Completed, run
+from chaos_harness.clusters.machine.process import CommandResult, run
 from chaos_harness.clusters.shape import Shape
 from tests.live_api.server import ADMINISTRATOR, ApiServer, write_kubeconfig
 
@@ -19,7 +19,7 @@ __all__ = ["KubectlEngine", "live_cluster"]
 _NODE_FILE = "/etc/kubernetes/admin.conf"
 _LIMIT = ["timeout", "--kill-after=2"]
 
-Command = Callable[[list[str], Deadline], Completed]
+Command = Callable[[list[str], Deadline], CommandResult]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class KubectlEngine(Engine):
 
     def run(
         self, argv: Sequence[str | Path], deadline: Deadline, *, check: bool = True, stdin: Any = None, **_: Any
-    ) -> Completed:
+    ) -> CommandResult:
         """Answer `docker exec [--interactive] NODE [timeout …] PROGRAM …`; raise CommandFailed for all else."""
         words = [str(word) for word in argv]
         done = self._exec(words, deadline, stdin)
@@ -54,7 +54,7 @@ class KubectlEngine(Engine):
         """Refuse: there is no container to talk to."""
         raise CommandFailed(f"`docker {' '.join(argv)}`: the live API has no containers")
 
-    def _exec(self, words: list[str], deadline: Deadline, stdin: Any) -> Completed:
+    def _exec(self, words: list[str], deadline: Deadline, stdin: Any) -> CommandResult:
         options = ["--interactive"] if words[1:2] == ["--interactive"] else []
         if words[:1] != ["exec"] or len(words) < len(options) + 3:
             raise CommandFailed(f"`docker {' '.join(words)}`: the live API has no containers")

@@ -48,7 +48,7 @@ _MISTAKES = (
 _AFTER_A_CRASH = """
 import sys
 from pathlib import Path
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.harness.faults.nodes.stopped_kubelet import start_kubelet
 from chaos_harness.harness.undo.actions import identity
 from chaos_harness.harness.undo.journal import Journal, Undo, replay
@@ -56,7 +56,7 @@ from chaos_harness.harness.undo.journal import Journal, Undo, replay
 class Engine:
     def run(self, argv, deadline, **_):
         print(*argv)
-        return Completed("", "", 0)
+        return CommandResult("", "", 0)
 
 journal = Journal(Path("journal.jsonl"))
 journal.record(Undo(identity(start_kubelet), {"node": "worker"}))

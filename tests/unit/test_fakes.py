@@ -8,7 +8,7 @@ import pytest
 from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.errors import ApiRefused
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from tests.fakes.commands import INVENTORY, NODES, Command
 from tests.fakes.crash_world import CrashWorld
 from tests.fakes.docker import FakeDocker
@@ -17,7 +17,7 @@ from tests.fakes.node_world import NODE, NodeWorld
 from tests.fakes.nodes import IMAGE
 from tests.fakes.record import Answer, Names, answer, asked, filled, names_of_run, recorded
 
-Docker = Callable[[list[str], str | None], Completed]
+Docker = Callable[[list[str], str | None], CommandResult]
 
 _RECORDED = recorded()
 _NODE = '{"apiVersion": "v1", "kind": "Node", "metadata": {"name": "w-worker"}, "spec": {}}'
@@ -81,9 +81,9 @@ def test_the_fake_engine_answers_as_recorded(tried: str) -> None:
     """An engine in memory takes and refuses commands on what it has as docker does."""
     engine = FakeEngine()
 
-    def docker(words: list[str], _stdin: str | None) -> Completed:
+    def docker(words: list[str], _stdin: str | None) -> CommandResult:
         done = engine.docker(words)
-        return Completed(done.stdout.replace("id-chaos-none", "0" * 64), done.stderr, done.returncode)
+        return CommandResult(done.stdout.replace("id-chaos-none", "0" * 64), done.stderr, done.returncode)
 
     assert _otherwise(docker, INVENTORY[tried], names_of_run("r"), _RECORDED["inventory"][tried]) == []
 

@@ -12,7 +12,7 @@ import pytest
 
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import ImageUnavailable
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.clusters.terminal.progress import Progress
 from tests.fakes.engine import FakeEngine
 from tests.live_api import binaries
@@ -43,16 +43,18 @@ class ImageEngine(FakeEngine):
 
     image: dict[str, bytes] = field(default_factory=dict)
 
-    def run(self, argv: Sequence[str | Path], deadline: Deadline, *, check: bool = True, **settings: Any) -> Completed:
+    def run(
+        self, argv: Sequence[str | Path], deadline: Deadline, *, check: bool = True, **settings: Any
+    ) -> CommandResult:
         """Answer `docker create` and `docker cp`, and the rest as the fake engine does."""
         words = [str(word) for word in argv]
         if words[0] == "create":
             labels = dict(word.split("=", 1) for before, word in pairwise(words) if before == "--label")
             self.add("container", words[2], labels)
-            return Completed("", "", 0)
+            return CommandResult("", "", 0)
         if words[0] == "cp":
             settings["stdout"].write(self.image[words[1].partition(":")[2]])
-            return Completed("", "", 0)
+            return CommandResult("", "", 0)
         return super().run(argv, deadline, check=check)
 
 

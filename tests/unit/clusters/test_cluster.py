@@ -9,7 +9,7 @@ import yaml
 from chaos_harness.clusters.cluster import Cluster, cluster_labels
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import ClusterUnavailable, CommandFailed, DeadlineExceeded, NotOurs
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.clusters.registry.container import Registry
 from chaos_harness.clusters.registry.login import Login
 from chaos_harness.clusters.shape import Shape
@@ -148,7 +148,7 @@ def test_a_command_that_fails_on_a_node_tells_what_it_said(
 ) -> None:
     """Status and output are in the error; 124 is a time-out only when the time is up."""
     cluster = Cluster.open(engine_with(directory), "c")
-    monkeypatch.setattr(FakeEngine, "run", lambda *_, **__: Completed("", "no such file", status))
+    monkeypatch.setattr(FakeEngine, "run", lambda *_, **__: CommandResult("", "no such file", status))
     with pytest.raises(error, match=rf"`ls x` on c-worker ended with status {status}:\nno such file"):
         cluster.exec("c-worker", ["ls", "x"], Deadline.after(60, "x"))
     assert cluster.exec("c-worker", ["ls"], Deadline.after(60, "x"), check=False).returncode == status
@@ -157,6 +157,6 @@ def test_a_command_that_fails_on_a_node_tells_what_it_said(
 def test_a_command_that_runs_out_of_time_on_a_node_is_told(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The deadline's own error says what was waited for."""
     cluster = Cluster.open(engine_with(directory), "c")
-    monkeypatch.setattr(FakeEngine, "run", lambda *_, **__: Completed("", "", 124))
+    monkeypatch.setattr(FakeEngine, "run", lambda *_, **__: CommandResult("", "", 124))
     with pytest.raises(DeadlineExceeded, match="`sleep 9` still running on c-worker"):
         cluster.exec("c-worker", ["sleep", "9"], Deadline.after(0, "x"))

@@ -12,7 +12,7 @@ import pytest
 from chaos_harness.clusters.errors import DeadlineExceeded, HarnessError
 from chaos_harness.clusters.garbage import JOURNAL, PREFIX, Owner, collect_garbage, list_foreign_directories
 from chaos_harness.clusters.machine.locking import try_lock
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.clusters.machine.process_starts import start_time
 from chaos_harness.clusters.machine.removal import remove_folder
 from tests.fakes.engine import FakeEngine
@@ -149,13 +149,13 @@ class Named(FakeEngine):
         "127.0.0.1:21001/openpolicyagent/gatekeeper:v1": ["chaos-harness/gatekeeper:abc"],
     }
 
-    def answer(self, words: list[str], stdin: str | None) -> Completed:
+    def answer(self, words: list[str], stdin: str | None) -> CommandResult:
         if words[0] == "images" and words[-1].startswith("reference="):
             wanted = words[-1].removeprefix("reference=")
-            return Completed("\n".join(name for name in self.images if name.rpartition(":")[0] == wanted), "", 0)
+            return CommandResult("\n".join(name for name in self.images if name.rpartition(":")[0] == wanted), "", 0)
         if words[:4] == ["inspect", "--type", "image", "--format"]:
-            return Completed(f"[{' '.join([words[-1], *self.images[words[-1]]])}]\n", "", 0)
-        return Completed("", "", 0) if words[0] == "rmi" and self.cli == "docker" else super().answer(words, stdin)
+            return CommandResult(f"[{' '.join([words[-1], *self.images[words[-1]]])}]\n", "", 0)
+        return CommandResult("", "", 0) if words[0] == "rmi" and self.cli == "docker" else super().answer(words, stdin)
 
 
 @pytest.mark.parametrize("cli", ["docker", "refusing"])

@@ -9,7 +9,7 @@ from chaos_harness.clusters.api.rest import apply, delete, list_objects, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER, NAMESPACE
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.harness.errors import CommandFailed
 from chaos_harness.harness.faults.nodes.drain import _manifest, register
 from chaos_harness.harness.faults.objects.edit import restore
@@ -31,7 +31,7 @@ DEPLOYMENT = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{CONTROLLER}"
 @pytest.fixture
 def engine(cluster: Cluster) -> KubectlEngine:
     assert isinstance(cluster.engine, KubectlEngine)
-    cluster.engine.programs["systemctl"] = lambda *_: Completed("", "", 0)
+    cluster.engine.programs["systemctl"] = lambda *_: CommandResult("", "", 0)
     return cluster.engine
 
 

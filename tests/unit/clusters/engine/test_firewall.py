@@ -12,7 +12,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Layout, firewall
 from chaos_harness.clusters.errors import EngineUnavailable
 from chaos_harness.clusters.machine import traces
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from tests.thorough import sampled, thorough
 
 _HEAD = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
@@ -206,10 +206,10 @@ def test_bridges_of_others_are_filtered_as_before(
     if filtered:
         switch.write_text(filtered)
 
-    def restores(argv: list[str], _: Deadline, **__: object) -> Completed:
+    def restores(argv: list[str], _: Deadline, **__: object) -> CommandResult:
         if argv[0] == "iptables-restore" and not switch.exists():
             switch.write_text("1")
-        return Completed("", "", 0)
+        return CommandResult("", "", 0)
 
     monkeypatch.setattr(firewall, "run", restores)
     firewall.allow(Layout("chaos-unit", tmp_path, tmp_path / "run"), "10.213.0.0/16")

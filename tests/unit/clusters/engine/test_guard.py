@@ -11,7 +11,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine, HostQuirks, guard
 from chaos_harness.clusters.engine.inventory import PREFIX, RUN
 from chaos_harness.clusters.errors import CommandFailed, HarnessError, NotOurs
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.harness.errors import UndoFailed
 from chaos_harness.harness.undo import journal
 from chaos_harness.harness.undo.journal import Journal, Undo
@@ -185,7 +185,7 @@ def test_questions_are_free(docker: Docker) -> None:
 def test_what_only_looks_is_no_change(question: str) -> None:
     """Nobody is asked whose it is."""
 
-    def ask(words: Sequence[str]) -> Completed:
+    def ask(words: Sequence[str]) -> CommandResult:
         raise AssertionError(words)
 
     assert guard.require_ours(question.split(), ask) is None

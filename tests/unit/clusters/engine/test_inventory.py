@@ -21,7 +21,7 @@ from chaos_harness.clusters.engine.network import create_network, fixed_address
 from chaos_harness.clusters.engine.ports import reserved_port
 from chaos_harness.clusters.errors import ClusterUnavailable, CommandFailed, DeadlineExceeded
 from chaos_harness.clusters.machine.locking import hold_lock, try_lock
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from tests.fakes.engine import FakeEngine
 
 _OURS = {"chaos-harness.run": "r"}
@@ -138,7 +138,7 @@ def test_a_subnet_that_somebody_else_has_just_taken_is_asked_for_anew(soon: Dead
     """Between the scratch network and the one for good another process may be faster."""
 
     class Contested(FakeEngine):
-        def run(self, argv: Any, *args: Any, **settings: Any) -> Completed:
+        def run(self, argv: Any, *args: Any, **settings: Any) -> CommandResult:
             if "--subnet" in argv and not refused:
                 refused.append(argv)
                 raise CommandFailed("refused", said="Pool overlaps with other one on this address space")

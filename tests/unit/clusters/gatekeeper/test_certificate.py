@@ -12,7 +12,7 @@ import pytest
 
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.gatekeeper.certificate import prepare_certificate
-from chaos_harness.clusters.machine.process import Completed, run
+from chaos_harness.clusters.machine.process import CommandResult, run
 from chaos_harness.clusters.shape import Shape
 from tests.fakes.engine import FakeEngine
 from tests.fakes.rest_server import RestServer, cluster_on, rest_server
@@ -22,7 +22,7 @@ _SERVER = "gatekeeper-webhook-service.gatekeeper-system.svc"
 
 
 @cache
-def run_once(argv: tuple[str, ...]) -> Completed:
+def run_once(argv: tuple[str, ...]) -> CommandResult:
     """Run what makes keys, which takes half a second of processor, once for all tests."""
     return run(argv, Deadline.after(30, "openssl"))
 
@@ -31,7 +31,7 @@ def run_once(argv: tuple[str, ...]) -> Completed:
 class HostEngine(FakeEngine):
     """Runs on this machine what is to be run on a node."""
 
-    def run(self, argv: Any, deadline: Deadline, *, check: bool = True, **settings: Any) -> Completed:
+    def run(self, argv: Any, deadline: Deadline, *, check: bool = True, **settings: Any) -> CommandResult:
         """Leave out `exec NODE timeout …`."""
         return run_once(tuple(argv[argv.index("sh") :]))
 

@@ -11,7 +11,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import ApiRefused, BadScenario
 from chaos_harness.clusters.gatekeeper.install import _apply, _established, install
 from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER, _all_replicas_listed, _probe_replica, _rolled_out
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.clusters.shape import Shape
 from tests.fakes.engine import FakeEngine
 from tests.fakes.rest_server import cluster_on, rest_server
@@ -96,7 +96,7 @@ def test_a_replica_serves_only_if_it_denies_what_it_must(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch, answer: str, wrong: str | None
 ) -> None:
     """A replica that admits everything, or says anything else, does not serve."""
-    monkeypatch.setattr(FakeEngine, "run", lambda *_, **__: Completed(answer, "", 0))
+    monkeypatch.setattr(FakeEngine, "run", lambda *_, **__: CommandResult(answer, "", 0))
     problem = _probe_replica(cluster, _URL, Deadline.after(60, "x"))
     assert (problem is None) == (wrong is None)
     assert (problem or "").startswith(wrong or "")
@@ -106,9 +106,9 @@ def test_a_replica_is_asked_without_the_api_server(cluster: Cluster, monkeypatch
     """The review goes from a control-plane node straight to the pod's address."""
     seen: list[Any] = []
 
-    def run(_: FakeEngine, argv: list[str], *_args: object, stdin: str, **__: object) -> Completed:
+    def run(_: FakeEngine, argv: list[str], *_args: object, stdin: str, **__: object) -> CommandResult:
         seen.append((argv[2], argv[-1], json.loads(stdin)["request"]["object"]["metadata"]["labels"]))
-        return Completed("{}", "", 0)
+        return CommandResult("{}", "", 0)
 
     monkeypatch.setattr(FakeEngine, "run", run)
     _probe_replica(cluster, _URL, Deadline.after(60, "x"))

@@ -16,7 +16,7 @@ from chaos_harness.clusters.images.gatekeeper_release import fetch, sums, verify
 from chaos_harness.clusters.images.lock_file import CHART, MANIFEST, read_lock
 from chaos_harness.clusters.images.pull_rules import PullRules
 from chaos_harness.clusters.images.sums import write
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 from tests.fakes.file_server import Answer, FileServer
@@ -167,7 +167,7 @@ def test_the_lock_gets_the_sums_of_the_modules(tmp_path: Path, monkeypatch: pyte
     lock.write_text(f"# words\n{json.dumps(image | {f'{CHART}v3.1.0': 'sha256:' + '0' * 64})}\n")
     monkeypatch.setattr(known_versions, "GATEKEEPER", (_NEW,))
     monkeypatch.setattr(sums_module, "checksum_database", lambda *_: {})
-    monkeypatch.setattr(sums_module, "run", lambda *_, **__: Completed(facts, "", 0))
+    monkeypatch.setattr(sums_module, "run", lambda *_, **__: CommandResult(facts, "", 0))
 
     write(tmp_path / "modules.sum", lock)
     assert read_lock(lock) == image | sums(_NEW, module)

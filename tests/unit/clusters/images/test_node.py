@@ -9,7 +9,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine.inventory import inventory
 from chaos_harness.clusters.garbage import Owner
 from chaos_harness.clusters.images import node
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from tests.fakes.engine import FakeEngine
 
 
@@ -17,7 +17,7 @@ from tests.fakes.engine import FakeEngine
 class _Engine(FakeEngine):
     """Runs containers, which are there then."""
 
-    def answer(self, words: list[str], stdin: str | None) -> Completed:
+    def answer(self, words: list[str], stdin: str | None) -> CommandResult:
         if words[0] == "run":
             labels = dict(words[at + 1].split("=", 1) for at, word in enumerate(words) if word == "--label")
             self.add("container", words[words.index("--name") + 1], labels)

@@ -15,7 +15,7 @@ from chaos_harness.clusters.images.pull_rules import MIRROR, PullRules
 from chaos_harness.clusters.images.pulling import PullProblem
 from chaos_harness.clusters.images.resolve import LocalImage, pull
 from chaos_harness.clusters.images.store import Artefact
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 from tests.fakes.engine import FakeEngine
@@ -35,17 +35,17 @@ class _Engine(FakeEngine):
     refusal: str = "manifest unknown"
     did: list[str] = field(default_factory=list)
 
-    def answer(self, words: list[str], _stdin: str | None) -> Completed:
+    def answer(self, words: list[str], _stdin: str | None) -> CommandResult:
         """Pull, or refuse to; know what was pulled."""
         name = words[-1]
         if words[:2] == ["image", "inspect"] and "RepoDigests" in words[3]:
             repository = name.rpartition(":")[0].removeprefix("docker.io/")
-            return Completed(f'["elsewhere/x@sha256:{_NEW}", "{repository}@sha256:{self.names_held[name]}"]', "", 0)
+            return CommandResult(f'["elsewhere/x@sha256:{_NEW}", "{repository}@sha256:{self.names_held[name]}"]', "", 0)
         if words[:2] == ["image", "inspect"]:
-            return Completed(self.names_held.get(name, ""), "", 0 if name in self.names_held else 1)
+            return CommandResult(self.names_held.get(name, ""), "", 0 if name in self.names_held else 1)
         self.did.append(" ".join(words))
         if words[0] == "pull" and name not in self.published:
-            return Completed("", f"using default tag\nError response from daemon: {self.refusal}", 1)
+            return CommandResult("", f"using default tag\nError response from daemon: {self.refusal}", 1)
         if words[0] == "pull":
             digest = self.published[name]
             self.names_held.update(
@@ -53,7 +53,7 @@ class _Engine(FakeEngine):
             )
         if words[0] == "tag":
             self.names_held[name] = self.names_held[words[1]]
-        return Completed("", "", 0)
+        return CommandResult("", "", 0)
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from chaos_harness.clusters.images.lock_file import read_lock
 from chaos_harness.clusters.images.pull_rules import PullRules
 from chaos_harness.clusters.images.resolve import LocalImage, find, resolve
 from chaos_harness.clusters.images.store import Artefact
-from chaos_harness.clusters.machine.process import Completed, run
+from chaos_harness.clusters.machine.process import CommandResult, run
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 from tests.fakes.engine import FakeEngine
@@ -36,18 +36,18 @@ class _Engine(FakeEngine):
     published: dict[str, str] = field(default_factory=dict)
     did: list[str] = field(default_factory=list)
 
-    def answer(self, words: list[str], stdin: str | None) -> Completed:
+    def answer(self, words: list[str], stdin: str | None) -> CommandResult:
         name = words[-1]
         if words[:2] == ["image", "inspect"]:
-            return Completed(f"{self.images.get(name, '')}\n", "", 0 if name in self.images else 1)
+            return CommandResult(f"{self.images.get(name, '')}\n", "", 0 if name in self.images else 1)
         self.did.append(" ".join(words))
         if words[0] == "pull" and name not in self.published:
-            return Completed("", f"using default\nmanifest for {name} not found", 1)
+            return CommandResult("", f"using default\nmanifest for {name} not found", 1)
         if words[0] == "pull":
             self.images[name] = self.published[name]
         if words[0] == "tag":
             self.images[name] = self.images[words[1]]
-        return Completed("", "", 0)
+        return CommandResult("", "", 0)
 
 
 @pytest.fixture(autouse=True)
@@ -266,11 +266,11 @@ class _Flaky(_Engine):
 
     breaks: list[str] = field(default_factory=list)
 
-    def answer(self, words: list[str], stdin: str | None) -> Completed:
+    def answer(self, words: list[str], stdin: str | None) -> CommandResult:
         """Fail if it is a pull that is to break off."""
         if words[0] == "pull" and self.breaks:
             self.did.append(" ".join(words))
-            return Completed("", self.breaks.pop(0), 1)
+            return CommandResult("", self.breaks.pop(0), 1)
         return super().answer(words, stdin)
 
 

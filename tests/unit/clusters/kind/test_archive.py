@@ -10,7 +10,7 @@ import pytest
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed
 from chaos_harness.clusters.kind.archive import import_image
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from tests.fakes.engine import FakeEngine
 
 _OURS = {"chaos-harness.run": "r"}
@@ -22,7 +22,9 @@ class Saving(FakeEngine):
 
     read: list[bytes] = field(default_factory=list)
 
-    def run(self, argv: Sequence[str | Path], deadline: Deadline, *, check: bool = True, **options: Any) -> Completed:
+    def run(
+        self, argv: Sequence[str | Path], deadline: Deadline, *, check: bool = True, **options: Any
+    ) -> CommandResult:
         done = super().run(argv, deadline, check=check)
         if argv[0] == "save":
             options["stdout"].write(f"archive of {argv[1]}".encode())

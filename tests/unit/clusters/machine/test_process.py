@@ -148,7 +148,7 @@ def test_interrupt_ends_the_command() -> None:
 def test_end_all() -> None:
     """`end_all` ends commands that other threads run."""
     started = threading.Event()
-    results: list[process.Completed] = []
+    results: list[process.CommandResult] = []
 
     def work() -> None:
         results.append(process.run(["sleep", "60"], soon(), check=False, on_start=lambda _: started.set()))

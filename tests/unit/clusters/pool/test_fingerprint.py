@@ -14,7 +14,7 @@ import pytest
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import DeadlineExceeded
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.clusters.pool.deviations import Deviation, Trait, deviations
 from chaos_harness.clusters.pool.fingerprint import fingerprint, wait_settled
 from chaos_harness.clusters.pool.reset_gatekeeper import can_reset
@@ -35,11 +35,11 @@ class Nodes(FakeEngine):
     inside: dict[str, str] = field(default_factory=lambda: dict.fromkeys(("c-control-plane", "c-worker"), _INSIDE))
     containers: dict[str, Any] = field(default_factory=dict)
 
-    def run(self, argv: Any, deadline: Deadline, *, check: bool = True, **_: Any) -> Completed:
+    def run(self, argv: Any, deadline: Deadline, *, check: bool = True, **_: Any) -> CommandResult:
         """Answer inspect and exec."""
         if argv[0] == "exec":
-            return Completed(self.inside[argv[1]], "", 0)
-        return Completed(json.dumps(list(self.containers.values())), "", 0)
+            return CommandResult(self.inside[argv[1]], "", 0)
+        return CommandResult(json.dumps(list(self.containers.values())), "", 0)
 
 
 def container(name: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import pytest
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import BadScenario, ClusterUnavailable, DeadlineExceeded
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.clusters.pool.freeze import freeze, thaw
 from chaos_harness.clusters.shape import Shape
 from tests.fakes.engine import FakeEngine
@@ -31,11 +31,11 @@ _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 class Nodes(FakeEngine):
     """Every command succeeds."""
 
-    def run(self, argv: Any, deadline: Deadline, *, check: bool = True, **_: Any) -> Completed:
+    def run(self, argv: Any, deadline: Deadline, *, check: bool = True, **_: Any) -> CommandResult:
         """Leave out what is the same for all."""
         words = [str(word) for word in argv]
         self.asked.append(" ".join(words[words.index("pkill") :] if "pkill" in words else words))
-        return Completed("", "", 0)
+        return CommandResult("", "", 0)
 
 
 def listed(items: Any) -> Any:

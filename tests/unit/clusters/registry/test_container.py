@@ -18,7 +18,7 @@ from docker.errors import APIError
 
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import ClusterUnavailable, CommandFailed, DeadlineExceeded
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.clusters.registry import container
 from chaos_harness.clusters.registry.container import (
     DOWN_FILE,
@@ -86,8 +86,8 @@ class Logging(FakeEngine):
 
     said: str = ""
 
-    def _tell(self, call: Call) -> Completed:
-        return Completed(self.said, "", 0)
+    def _tell(self, call: Call) -> CommandResult:
+        return CommandResult(self.said, "", 0)
 
 
 def test_only_what_nodes_were_answered_is_in_the_log(tmp_path: Path) -> None:

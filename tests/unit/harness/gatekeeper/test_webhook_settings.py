@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chaos_harness.clusters.cluster import Cluster
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.harness.errors import BadScenario, CommandFailed, PreparationFailed
 from chaos_harness.harness.gatekeeper.webhook_settings import fail_closed, fail_mutation, set_back, time_out_webhooks
 from chaos_harness.harness.preparation import Preparation
@@ -75,7 +75,7 @@ def test_patches_that_are_refused_are_told(cluster: Cluster, world: NodeWorld) -
         'Error from server (NotFound): "gatekeeper" not found',
         "connection refused",
     )
-    answers = iter([Completed("", refusal, 1) for refusal in gone])
+    answers = iter([CommandResult("", refusal, 1) for refusal in gone])
     world.docker = lambda *_: next(answers)  # type: ignore[method-assign]
     for _ in gone[:2]:
         set_back(cluster.engine, **place, configuration="g", patch="{}")

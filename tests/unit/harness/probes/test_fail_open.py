@@ -13,7 +13,7 @@ import pytest
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.harness.history import Entry, HistoryWriter, read
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.following import follow
@@ -51,10 +51,10 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     log = tmp_path / "kube-system_kube-apiserver-x" / "kube-apiserver" / "0.log"
     log.parent.mkdir(parents=True)
 
-    def run(_cluster: Cluster, _node: str, argv: list[str], *_: object, **__: object) -> Completed:
+    def run(_cluster: Cluster, _node: str, argv: list[str], *_: object, **__: object) -> CommandResult:
         words = [word.replace("/var/log/pods", str(tmp_path)) for word in argv]
         done = subprocess.run(words, capture_output=True, text=True, check=True)
-        return Completed(done.stdout.replace(str(tmp_path), "/var/log/pods"), done.stderr, 0)
+        return CommandResult(done.stdout.replace(str(tmp_path), "/var/log/pods"), done.stderr, 0)
 
     monkeypatch.setattr(Cluster, "exec", run)
     return log
@@ -285,7 +285,7 @@ def test_history(cluster: Cluster, log: Path, tmp_path: Path, monkeypatch: pytes
     grow(log, LINE)
     assert _until(history, lambda entry: entry.f == "call").value == CALL
 
-    def fails(*_: object, **__: object) -> Completed:
+    def fails(*_: object, **__: object) -> CommandResult:
         raise CommandFailed("the node is away")
 
     monkeypatch.setattr(Cluster, "exec", fails)

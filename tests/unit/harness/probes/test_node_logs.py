@@ -10,7 +10,7 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed
 from chaos_harness.clusters.kind.audit_log import AUDIT_DIRECTORY
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.harness.history import HistoryWriter, read
 from chaos_harness.harness.history.vocabulary import AUDIT, READ, numbered
 from chaos_harness.harness.probes.fail_open import follow_fail_open
@@ -129,7 +129,7 @@ def test_each_control_plane_by_itself(
     nodes = ["w-control-plane", "w-control-plane2"]
     monkeypatch.setattr(Cluster, "control_planes", nodes)
 
-    def run(one: Cluster, node: str, *args: Any, **rest: Any) -> Completed:
+    def run(one: Cluster, node: str, *args: Any, **rest: Any) -> CommandResult:
         if node == nodes[0]:
             raise CommandFailed("the node is away")
         return log.exec(one, node, *args, **rest)

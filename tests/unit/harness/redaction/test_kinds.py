@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.harness.incident.bundle import write
 from chaos_harness.harness.incident.replay import logs
 from chaos_harness.harness.redaction import redact
@@ -29,8 +29,8 @@ class _Node:
     def nodes(self) -> Sequence[str]:
         return ("w-worker",)
 
-    def exec(self, _node: str, argv: Sequence[str], _deadline: object, **_: Any) -> Completed:
-        return Completed(f"{_POD}\n" if argv[-1].startswith("ls ") else self._said, "", 0)
+    def exec(self, _node: str, argv: Sequence[str], _deadline: object, **_: Any) -> CommandResult:
+        return CommandResult(f"{_POD}\n" if argv[-1].startswith("ls ") else self._said, "", 0)
 
 
 def _attached(text: str, place: Path) -> str:

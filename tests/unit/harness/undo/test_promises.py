@@ -8,7 +8,7 @@ import pytest
 
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.harness.errors import CommandFailed, DeadlineExceeded, HarnessError, UndoFailed
 from chaos_harness.harness.undo import journal
 from chaos_harness.harness.undo.actions import undo
@@ -17,11 +17,13 @@ from chaos_harness.harness.undo.journal import Journal
 from chaos_harness.harness.undo.promises import Undos, merge_patches
 from tests.fakes.world import World, WorldEngine
 
-_GONE = Completed("", "Error response from daemon: No such container: x", 1)
-_STOPPED = Completed("", "Error response from daemon: container 0a1b is not running", 1)
-_PAUSED = Completed("", "Error response from daemon: Container x is paused, unpause the container before exec", 1)
-_AWAY = Completed("", "The connection to the server w:6443 was refused - did you specify the right host or port?", 1)
-_DONE = Completed("done", "", 0)
+_GONE = CommandResult("", "Error response from daemon: No such container: x", 1)
+_STOPPED = CommandResult("", "Error response from daemon: container 0a1b is not running", 1)
+_PAUSED = CommandResult("", "Error response from daemon: Container x is paused, unpause the container before exec", 1)
+_AWAY = CommandResult(
+    "", "The connection to the server w:6443 was refused - did you specify the right host or port?", 1
+)
+_DONE = CommandResult("done", "", 0)
 _LATE = DeadlineExceeded("waited 60 s")
 
 values: dict[str, Any] = {}
@@ -74,11 +76,11 @@ class Setting:
         values[place] = self.value
 
 
-def answering(monkeypatch: pytest.MonkeyPatch, **answers: Completed | BaseException) -> list[str]:
+def answering(monkeypatch: pytest.MonkeyPatch, **answers: CommandResult | BaseException) -> list[str]:
     """Have each container answer every command so; return who was asked."""
     asked: list[str] = []
 
-    def run(_self: object, argv: Sequence[str], _deadline: Deadline, **_: Any) -> Completed:
+    def run(_self: object, argv: Sequence[str], _deadline: Deadline, **_: Any) -> CommandResult:
         name = next(word for word in argv if word in answers)
         asked.append(name)
         answer = answers[name]
@@ -201,7 +203,7 @@ def test_merged() -> None:
     ],
 )
 def test_an_undo_says_what_ends_its_harm(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, answer: Completed, ended_by: Any, healed: bool
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, answer: CommandResult, ended_by: Any, healed: bool
 ) -> None:
     """A stopped container has no packet filter any more, but it has its files."""
     answering(monkeypatch, x=answer)
@@ -214,7 +216,7 @@ def test_an_undo_says_what_ends_its_harm(
 
 def test_what_a_program_says_is_not_what_the_engine_says(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """A command in a container that speaks of something that "is not running" ran."""
-    said = Completed("", "systemctl: container runtime is not running\nno such container", 1)
+    said = CommandResult("", "systemctl: container runtime is not running\nno such container", 1)
     answering(monkeypatch, x=said)
     assert run_in_container(engine, "x", "true", ended_by="stop") is said
 
@@ -230,7 +232,7 @@ def test_a_program_that_is_not_there_is_told(engine: Engine) -> None:
     "first", [_STOPPED, _PAUSED, _GONE, _AWAY, _LATE], ids=["stopped", "paused", "gone", "away", "late"]
 )
 def test_another_control_plane_is_asked(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, first: Completed | BaseException
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, first: CommandResult | BaseException
 ) -> None:
     """What all control planes keep is undone through one that answers."""
     asked = answering(monkeypatch, x=first, y=_DONE, z=_DONE)
@@ -254,7 +256,7 @@ def test_no_control_plane_answers(
 ) -> None:
     """Only if all of them are gone is the harm gone with them."""
     answering(monkeypatch, x=answers[0], y=answers[1])
-    ask: Callable[[], Completed | None] = lambda: undo_by_kubectl(engine, "x", ["y"], "uncordon", "n")  # noqa: E731
+    ask: Callable[[], CommandResult | None] = lambda: undo_by_kubectl(engine, "x", ["y"], "uncordon", "n")  # noqa: E731
     if isinstance(expected, type):
         with pytest.raises(expected):
             ask()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chaos_harness.clusters.cluster import Cluster
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.harness.errors import BadScenario, FaultNotApplied
 from chaos_harness.harness.faults.control_plane.api_server import _KILL_AND_ASK as KILL_AND_ASK
@@ -39,17 +39,17 @@ class ControlPlane(World):
         process = {"uid": "hash", "pid": 99, "running": True, "name": "kube-apiserver", "attempt": 1, "labels": labels}
         return {self.serving: process} if self.serving else {}
 
-    def curl(self, container: Container, call: Call, stdin: str | None) -> Completed:
+    def curl(self, container: Container, call: Call, stdin: str | None) -> CommandResult:
         assert call.words[0].endswith("/readyz")
-        return Completed(self.ready, "", 0)
+        return CommandResult(self.ready, "", 0)
 
-    def script(self, container: Container, script: str, words: Sequence[str]) -> Completed:
+    def script(self, container: Container, script: str, words: Sequence[str]) -> CommandResult:
         assert script == KILL_AND_ASK
         assert list(words) == ["kill", "99"]
         if not self.refuses:
-            return Completed("livez was asked 100 times, curl's last status is 0\n", "", 2)
+            return CommandResult("livez was asked 100 times, curl's last status is 0\n", "", 2)
         self.serving = "b2" if self.restarts else None
-        return Completed("", "", 0)
+        return CommandResult("", "", 0)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from kubernetes.client import ApiClient
 
 from chaos_harness.clusters.api import rest
 from chaos_harness.clusters.cluster import Cluster
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.harness.errors import ApiUnreachable, CommandFailed, FaultNotApplied
 from chaos_harness.harness.faults.nodes import drain
 from chaos_harness.harness.faults.nodes.drain import drain_node, register
@@ -24,7 +24,7 @@ def test_a_node_that_cannot_be_registered(cluster: Cluster, world: NodeWorld) ->
     """A Node object that the API server refuses is an error; one that is there already is none."""
     place: dict[str, Any] = {"control_plane": "w-control-plane", "node": NODE, "manifest": {}}
     for said, refused in (("Error from server (AlreadyExists): nodes exists", False), ("Forbidden", True)):
-        answers = iter([Completed("", said, 1), Completed("", "", 0)])
+        answers = iter([CommandResult("", said, 1), CommandResult("", "", 0)])
         world.docker = lambda *_, answers=answers: next(answers)  # type: ignore[method-assign]
         if refused:
             with pytest.raises(CommandFailed, match="Forbidden"):

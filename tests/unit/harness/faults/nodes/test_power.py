@@ -7,7 +7,7 @@ import pytest
 
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.engine import retry
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.harness.errors import BadScenario, CommandFailed, FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.nodes.drain import drain_node, remove_node
@@ -133,7 +133,7 @@ def test_a_busy_node_is_frozen_at_last(bench: Bench, world: NodeWorld) -> None:
 def test_a_node_that_cannot_be_killed(bench: Bench, world: NodeWorld) -> None:
     """What the engine says when it refuses for another reason than being busy is told."""
     docker = world.docker
-    refused = Completed("", "Error response from daemon: permission denied", 1)
+    refused = CommandResult("", "Error response from daemon: permission denied", 1)
     world.docker = lambda words, stdin=None: refused if words[0] == "kill" else docker(words, stdin)  # type: ignore[method-assign]
     with pytest.raises(CommandFailed, match="permission denied"):
         bench.inject(kill_node(NODE))
@@ -203,7 +203,7 @@ def test_an_engine_that_refuses(cluster: Cluster, world: NodeWorld, action: Call
     """An undo that the engine refuses is an error, so that it stays in the journal."""
     world.containers[NODE].status = "exited"
     docker = world.docker
-    refused = Completed("", "Error response from daemon: no space left on device", 1)
+    refused = CommandResult("", "Error response from daemon: no space left on device", 1)
     world.docker = lambda words, stdin=None: refused if words[0] == verb else docker(words, stdin)  # type: ignore[method-assign]
     place = {"network": "w", "address": "10.0.0.3"} if verb == "start" else {}
     with pytest.raises(CommandFailed, match="no space left"):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.harness.errors import BadScenario, DeadlineExceeded, FaultNotApplied, UndoFailed
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.registry.cut import cut_registry
@@ -68,7 +68,7 @@ def test_rule_that_counts_nothing(bench: Bench, world: World, monkeypatch: pytes
     """A rule that drops no packet proves nothing, even if the registry does not answer for another reason."""
     fault = cut_registry("drop")
     bench.inject(fault)
-    monkeypatch.setattr(world, "ask_registry", lambda *_: Completed("000", "curl: (28) Connection timed out", 28))
+    monkeypatch.setattr(world, "ask_registry", lambda *_: CommandResult("000", "curl: (28) Connection timed out", 28))
     with pytest.raises(FaultNotApplied, match="dropped none"):
         bench.observed(fault)
 
@@ -78,7 +78,7 @@ def test_the_password_is_no_argument(bench: Bench, world: World, monkeypatch: py
     inputs: list[str] = []
     run = WorldEngine.run
 
-    def watched(engine: WorldEngine, argv: Sequence[str], deadline: Deadline, **options: Any) -> Completed:
+    def watched(engine: WorldEngine, argv: Sequence[str], deadline: Deadline, **options: Any) -> CommandResult:
         inputs.append(options.get("stdin") or "")
         return run(engine, argv, deadline, **options)
 
@@ -120,7 +120,7 @@ def test_rule_that_is_left(bench: Bench, world: World, monkeypatch: pytest.Monke
     """A registry that answers does not prove that the rule is gone."""
     fault = cut_registry("drop")
     bench.inject(fault)
-    monkeypatch.setattr(world, "ask_registry", lambda *_: Completed("200", "", 0))
+    monkeypatch.setattr(world, "ask_registry", lambda *_: CommandResult("200", "", 0))
     with pytest.raises(FaultNotApplied, match="it is still there"):
         bench.healed(fault)
 

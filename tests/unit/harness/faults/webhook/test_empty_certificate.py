@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.harness.errors import CommandFailed, FaultNotApplied
 from chaos_harness.harness.faults.webhook import empty_certificate
 from chaos_harness.harness.faults.webhook.empty_certificate import blank_certificate, refill
@@ -37,12 +37,12 @@ class Secrets:
         self.data = self.filled
         return self.request(api, "GET", path)
 
-    def kubectl(self, call: Call) -> Completed:
+    def kubectl(self, call: Call) -> CommandResult:
         if call.verb == "get":
-            return Completed(json.dumps({"data": self.data}), "", 0)
+            return CommandResult(json.dumps({"data": self.data}), "", 0)
         self.restarted += 1
         self.data = dict(_FULL)
-        return Completed("", "", 0)
+        return CommandResult("", "", 0)
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_after_a_crash(monkeypatch: pytest.MonkeyPatch, said: str | None, raises
     world = World()
     if said is None:
         del world.containers["w-control-plane"]
-    monkeypatch.setattr(world.kubectl, "run", lambda *_: Completed("", said or "", 1))
+    monkeypatch.setattr(world.kubectl, "run", lambda *_: CommandResult("", said or "", 1))
     if raises:
         with pytest.raises(CommandFailed, match="connection refused"):
             refill(WorldEngine(world=world), control_plane="w-control-plane")

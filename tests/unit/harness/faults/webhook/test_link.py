@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.harness.errors import BadScenario, FaultNotApplied
 from chaos_harness.harness.faults.webhook.link import cut_webhook
 from tests.fakes.bench import Bench
@@ -20,7 +20,7 @@ class _Linked(World):
     caught = 7
     stays_cut = ""
 
-    def docker(self, words: list[str], stdin: str | None = None) -> Completed:
+    def docker(self, words: list[str], stdin: str | None = None) -> CommandResult:
         """Answer, and count what was caught meanwhile."""
         done = super().docker(words, stdin)
         rules = self.containers[_PLANE].rules

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.harness.errors import BadScenario, CommandFailed, FaultNotApplied
 from chaos_harness.harness.faults.webhook import template_load
 from chaos_harness.harness.faults.webhook.template_load import crowd_templates, delete_templates, filler
@@ -42,11 +42,11 @@ class Templates:
             ]
         }
 
-    def kubectl(self, call: Call) -> Completed:
+    def kubectl(self, call: Call) -> CommandResult:
         assert "--selector" in call.options
         if not self.said:
             self.there = []
-        return Completed("", self.said, int(bool(self.said)))
+        return CommandResult("", self.said, int(bool(self.said)))
 
 
 @pytest.fixture

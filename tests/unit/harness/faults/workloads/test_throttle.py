@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from chaos_harness.clusters.cluster import Cluster
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.harness.errors import BadScenario, FaultNotApplied, UndoFailed
 from chaos_harness.harness.faults.workloads.throttle import _BURN as BURN
 from chaos_harness.harness.faults.workloads.throttle import throttle
@@ -40,9 +40,9 @@ class Cgroups(World):
         (file,) = container.files
         return file
 
-    def script(self, container: Container, script: str, words: Sequence[str]) -> Completed:
+    def script(self, container: Container, script: str, words: Sequence[str]) -> CommandResult:
         if script == BURN:
-            return Completed(f"{self.held} {self.periods}\n", "", 0)
+            return CommandResult(f"{self.held} {self.periods}\n", "", 0)
         return super().script(container, script, words)
 
 
@@ -114,7 +114,7 @@ def test_limit_that_cannot_be_given_back(bench: Bench, world: Cgroups, monkeypat
     """An undo that fails says so, and stays in the journal."""
     fault = throttle(SELECTOR, 0.1)
     bench.inject(fault)
-    monkeypatch.setattr(Cgroups, "script", lambda *_: Completed("", "Permission denied", 1))
+    monkeypatch.setattr(Cgroups, "script", lambda *_: CommandResult("", "Permission denied", 1))
     with pytest.raises(UndoFailed, match="Permission denied"):
         bench.heal(fault)
     assert len(bench.pending()) == 1

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.harness.errors import CommandFailed
 from chaos_harness.harness.incident.machine import host
 from chaos_harness.harness.incident.replay.image_digests import image_digests
@@ -27,20 +27,20 @@ class _Nodes:
     def nodes(self) -> Sequence[str]:
         return self.workers
 
-    def run(self, argv: Sequence[str], _deadline: object) -> Completed:
+    def run(self, argv: Sequence[str], _deadline: object) -> CommandResult:
         assert argv[-1] == "w-worker"
-        return Completed("sha256:1\n", "", 0)
+        return CommandResult("sha256:1\n", "", 0)
 
-    def exec(self, node: str, argv: Sequence[str], _deadline: object, **_: Any) -> Completed:
+    def exec(self, node: str, argv: Sequence[str], _deadline: object, **_: Any) -> CommandResult:
         self.asked.append(argv[-1])
         if node == "w-worker2":
             raise CommandFailed("no such container: w-worker2")
         if argv[0] == "crictl":
             images = '{"images": [{"id": "sha256:2", "repoTags": ["docker.io/openpolicyagent/gatekeeper:v3.23.1"]}]}'
-            return Completed(images, "", 0)
+            return CommandResult(images, "", 0)
         if argv[-1].startswith("ls "):
-            return Completed(f"{_POD}\n", "", 0)
-        return Completed("Authorization: Bearer planted-0123456789abcdef\n", "", 0)
+            return CommandResult(f"{_POD}\n", "", 0)
+        return CommandResult("Authorization: Bearer planted-0123456789abcdef\n", "", 0)
 
 
 def test_collected(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_unknown_digests() -> None:
     """What cannot be had is said to be unknown."""
     nodes = _Nodes()
     nodes.workers = ("w-worker2", "w-worker2")
-    nodes.run = lambda *_: Completed("sha256:1", "", 0)  # type: ignore[method-assign]
+    nodes.run = lambda *_: CommandResult("sha256:1", "", 0)  # type: ignore[method-assign]
 
     assert image_digests(nodes) == {"node": "sha256:1", "gatekeeper": "unknown"}  # type: ignore[arg-type]
 
