@@ -32,6 +32,7 @@ from chaos_harness.clusters.engine.host_quirks import HostQuirks
 from chaos_harness.clusters.engine.layout import Layout
 from chaos_harness.clusters.errors import EngineUnavailable
 from chaos_harness.clusters.machine.locking import hold_lock
+from chaos_harness.clusters.machine.orphans import MARK
 from chaos_harness.clusters.machine.paths import require_trusted
 from chaos_harness.clusters.machine.process import run
 from chaos_harness.clusters.terminal.progress import Progress
@@ -182,7 +183,7 @@ def _launch(layout: Layout, program: str, option: str, config: Path, deadline: D
     if log.exists():
         log.replace(log.with_suffix(".log.old"))
     started = processes.recording_command(layout, program, [packages.program(program) or program, option, config])
-    others = [f"--unset={name}" for name in os.environ if not _KEPT_ENVIRONMENT.fullmatch(name)]
+    others = [f"--unset={name}" for name in (*os.environ, MARK) if not _KEPT_ENVIRONMENT.fullmatch(name)]
     with open(log, "w+b", opener=_private) as file:
         argv: list[str | Path] = ["env", *others, f"PATH={packages.SEARCH_PATH}", "setsid", "--fork", *started]
         run(argv, deadline, cwd=Path("/"), stdout=file, stderr=file)

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["guard", "keep_open", "release"]
+__all__ = ["announce", "guard", "keep_open", "release"]
 
 _PROGRAM = Path(__file__).with_name("orphans.py")
 
@@ -31,15 +31,26 @@ class _Guardian:
         self._channel: socket.socket | None = None
         self._pid = 0
         self._sessions: set[int] = set()
+        self._starting: set[bytes] = set()
         self._held: set[int] = set()
+
+    def expect(self, mark: bytes) -> None:
+        with self._lock:
+            self._starting.add(mark)
+            if self._channel is None:
+                self._begin()
+            else:
+                self._say(b"b" + mark)
 
     def add(self, session: int) -> None:
         with self._lock:
             self._sessions.add(session)
-            if self._channel is None:
-                self._begin()
-            else:
-                self._say(b"+%d" % session)
+            self._say(b"+%d" % session)
+
+    def expect_no_more(self, mark: bytes) -> None:
+        with self._lock:
+            self._starting.discard(mark)
+            self._say(b"e" + mark)
 
     def discard(self, session: int) -> None:
         with self._lock:
@@ -85,6 +96,8 @@ class _Guardian:
         finally:
             its.close()
         self._channel = ours
+        for mark in self._starting:
+            self._sent(b"b" + mark)
         for session in self._sessions:
             self._sent(b"+%d" % session)
         for file in self._held:
@@ -98,7 +111,7 @@ class _Guardian:
 
     def _say(self, message: bytes, files: Sequence[int] = ()) -> None:
         """Send a message to the guardian; if it has ended and a command runs, start another and send it everything."""
-        if self._channel is not None and not self._sent(message, files) and self._sessions:
+        if self._channel is not None and not self._sent(message, files) and (self._sessions or self._starting):
             self._begin()
 
     def _sent(self, message: bytes, files: Sequence[int] = ()) -> bool:
@@ -119,6 +132,20 @@ class _Guardian:
 _guardian = _Guardian()
 atexit.register(_guardian.end)
 os.register_at_fork(after_in_child=_guardian.forked)
+
+
+@contextmanager
+def announce() -> Iterator[str]:
+    """Give the mark of a command that is started in the block, for its environment (`orphans.MARK`).
+
+    If this process is killed before it has said `guard`, the guardian finds by it what was started.
+    """
+    mark = os.urandom(8).hex()
+    _guardian.expect(mark.encode())
+    try:
+        yield mark
+    finally:
+        _guardian.expect_no_more(mark.encode())
 
 
 def guard(session: int) -> None:

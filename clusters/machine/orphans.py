@@ -10,12 +10,18 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
-__all__ = ["kill", "members"]
+__all__ = ["MARK", "kill", "members"]
+
+MARK = "CHAOS_HARNESS_COMMAND"
+"""Environment variable of a command: by it a command is found that was started, but whose session is not known yet."""
 
 _SECONDS = 10.0
+_STARTING_SECONDS = 0.5
+"""A command that was being started when its parent was killed shows up within this time."""
+
 _PAUSE_SECONDS = 0.02
 _MOST_BYTES = 64
 _SESSION_FIELD = 3  # of /proc/<pid>/stat behind the command's name, see proc_pid_stat(5)
@@ -45,19 +51,40 @@ def kill(session: int) -> bool:
     return bool(pids)
 
 
-def end(sessions: Iterable[int]) -> None:
-    """Kill all processes of the sessions, including those they start meanwhile, and wait until they are gone."""
-    expires = time.monotonic() + _SECONDS
+def end(sessions: Iterable[int], marks: Collection[bytes] = ()) -> None:
+    """Kill all processes of the sessions, including those they start meanwhile, and wait until they are gone.
+
+    So for the sessions of processes that have one of the marks.
+    """
+    begin = time.monotonic()
+    settled = begin + _STARTING_SECONDS if marks else begin
     left = set(sessions)
-    while left and time.monotonic() < expires:
-        left = {session for session in left if kill(session)}
-        if left:
+    while (left or time.monotonic() < settled) and time.monotonic() < begin + _SECONDS:
+        left = {session for session in left | _marked(marks) if kill(session)}
+        if left or marks:
             select.select([], [], [], _PAUSE_SECONDS)
 
 
-def _wait(channel: socket.socket, parent: int) -> set[int]:
-    """Read messages until the process `parent` has ended or closed its end; return the sessions that are left."""
+def _marked(marks: Collection[bytes]) -> set[int]:
+    """Return the sessions of the processes that have one of the marks in their environment."""
     sessions: set[int] = set()
+    for path in Path("/proc").glob("[0-9]*/environ") if marks else ():
+        try:
+            variables = path.read_bytes().split(b"\0")
+            if any(b"%s=%s" % (MARK.encode(), mark) in variables for mark in marks):
+                sessions.add(os.getsid(int(path.parent.name)))
+        except OSError:
+            continue
+    return sessions
+
+
+def _wait(channel: socket.socket, parent: int) -> tuple[set[int], set[bytes]]:
+    """Read messages until the process `parent` has ended or closed its end.
+
+    Returns the sessions that are left, and the marks of commands that were being started.
+    """
+    sessions: set[int] = set()
+    marks: set[bytes] = set()
     held: dict[bytes, int] = {}
     poll = select.poll()
     poll.register(channel, select.POLLIN)
@@ -67,13 +94,16 @@ def _wait(channel: socket.socket, parent: int) -> set[int]:
     while True:
         dead = os.getppid() != parent or any(number == death for number, _ in poll.poll())
         while message := _message(channel, held):
-            number = int(message[1:])
             if message.startswith(b"+"):
-                sessions.add(number)
+                sessions.add(int(message[1:]))
             elif message.startswith(b"-"):
-                sessions.discard(number)
+                sessions.discard(int(message[1:]))
+            elif message.startswith(b"b"):
+                marks.add(message[1:])
+            elif message.startswith(b"e"):
+                marks.discard(message[1:])
         if dead or message == b"":
-            return sessions
+            return sessions, marks
 
 
 def _message(channel: socket.socket, held: dict[bytes, int]) -> bytes | None:
@@ -105,7 +135,7 @@ def _main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     os.chdir("/")
-    end(_wait(socket.socket(fileno=0), int(sys.argv[1])))
+    end(*_wait(socket.socket(fileno=0), int(sys.argv[1])))
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from typing import IO
 from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed, DeadlineExceeded, HarnessError
-from chaos_harness.clusters.machine.guardian import guard, release
-from chaos_harness.clusters.machine.orphans import kill, members
+from chaos_harness.clusters.machine.guardian import announce, guard, release
+from chaos_harness.clusters.machine.orphans import MARK, kill, members
 
 __all__ = ["CommandResult", "end_all", "run", "start_command"]
 
@@ -93,40 +93,43 @@ def start_command(
     Raises HarnessError (no such program), DeadlineExceeded if it does not end although it was killed.
     """
     environment = {**os.environ, **(env or {})}
-    try:
-        process = subprocess.Popen(
-            [*_kill_with_parent(words[0], environment.get("PATH"), cwd), *words],
-            env=environment,
-            cwd=cwd,
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            start_new_session=True,
-        )
-    except FileNotFoundError as error:
-        raise HarnessError(
-            f"{words[0]}: no such program on PATH; `{command_line('doctor')}` tells what is missing"
-        ) from error
-    _running.add(process)
-    try:
-        guard(process.pid)
-        yield process
-    except BaseException as error:
-        if problem := _end(process):
-            error.add_note(str(problem))
-        raise
-    else:
-        if process.poll() is None and (problem := _end(process)):
-            raise problem
-    finally:
-        _running.discard(process)
-        if process.poll() is None:
-            kill(process.pid)  # and it stays with the guardian
+    with contextlib.ExitStack() as starting:
+        mark = starting.enter_context(announce())
+        try:
+            process = subprocess.Popen(
+                [*_kill_with_parent(words[0], environment.get("PATH"), cwd), *words],
+                env={**environment, MARK: mark},
+                cwd=cwd,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,
+            )
+        except FileNotFoundError as error:
+            raise HarnessError(
+                f"{words[0]}: no such program on PATH; `{command_line('doctor')}` tells what is missing"
+            ) from error
+        _running.add(process)
+        try:
+            guard(process.pid)
+            starting.close()
+            yield process
+        except BaseException as error:
+            if problem := _end(process):
+                error.add_note(str(problem))
+            raise
         else:
-            release(process.pid)
-        for pipe in (process.stdout, process.stderr, process.stdin):
-            if pipe:
-                pipe.close()
+            if process.poll() is None and (problem := _end(process)):
+                raise problem
+        finally:
+            _running.discard(process)
+            if process.poll() is None:
+                kill(process.pid)  # and it stays with the guardian
+            else:
+                release(process.pid)
+            for pipe in (process.stdout, process.stderr, process.stdin):
+                if pipe:
+                    pipe.close()
 
 
 def end_all() -> None:
@@ -151,8 +154,8 @@ def _end(process: subprocess.Popen[bytes]) -> DeadlineExceeded | None:
 def _kill_with_parent(program: str, path: str | None, cwd: Path | None) -> list[str]:
     """Return a command prefix with which Linux itself kills the command when this process is killed.
 
-    It covers the moment before the guardian knows the command. For a missing program it returns nothing, so that the
-    error names the right program.
+    It works where the guardian was killed, too. For a missing program it returns nothing, so that the error names the
+    right program.
     """
     there = (cwd or Path()) / program if os.sep in program else shutil.which(program, path=path)
     return [*_setpriv()] if there and Path(there).exists() else []

@@ -225,6 +225,32 @@ def test_a_kill_ends_all_that_was_started(harness: tuple[subprocess.Popen[bytes]
     assert members(session) == []
 
 
+_KILLED_AT_ONCE = """
+import os
+import signal
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.machine import process
+
+process.guard = lambda session: (print(session, flush=True), os.kill(os.getpid(), signal.SIGKILL))
+process.run(["sh", "-c", "sleep 61 & set -m; sleep 62 & wait"], Deadline.after(60, "a command"))
+"""
+
+
+def test_a_command_that_was_just_started_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed before it could say which session is its command's, a process leaves nothing behind either."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    words = [sys.executable, "-c", _KILLED_AT_ONCE]
+    killed = subprocess.run(words, cwd=Path(__file__).parents[4], stdout=subprocess.PIPE, check=False)
+    session = int(killed.stdout)
+    since = time.monotonic()
+    for _ in soon().attempts(0.01):
+        if members(session):
+            since = time.monotonic()
+        elif time.monotonic() - since > 0.6:
+            break
+    assert members(session) == []
+
+
 def test_a_lock_is_free_when_all_have_ended(harness: tuple[subprocess.Popen[bytes], int]) -> None:
     """A killed process's lock stays taken while a child of it lives, which may still write where nobody else must."""
     running, session = harness
