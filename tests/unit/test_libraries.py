@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.libraries import choose_tests
+from tests.thorough import thorough
 
 _ROOT = Path(__file__).parents[2]
 _MODULES = {
@@ -24,6 +25,7 @@ def test_all_modules_can_be_imported() -> None:
     assert [name for name in _MODULES if importlib.import_module(name) is not sys.modules[name]] == []
 
 
+@thorough
 def test_each_use_of_a_library_has_a_chosen_test() -> None:
     """Of each module with a line that imports what is installed, and no other module; few files are enough for that."""
     imports = re.compile(rf"^\s*(?:from|import) (?:{'|'.join(packages_distributions())})\b", re.MULTILINE)

@@ -130,6 +130,7 @@ def test_collecting_leaves_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "reports").exists()
 
 
+@thorough
 def test_crashed_worker_leaves_a_broken_result(tmp_path: Path) -> None:
     """The test that takes its worker along is broken in the results; the others' are kept, though told to clean up."""
     crashing = SCENARIOS + "\ndef test_crash():\n    os.kill(os.getpid(), 9)\n"
@@ -148,6 +149,7 @@ def test_crashed_worker_leaves_a_broken_result(tmp_path: Path) -> None:
     assert "seed=7" in (session.results / "environment.properties").read_text(encoding="utf-8")
 
 
+@thorough
 @pytest.mark.parametrize(
     ("scenarios", "reason"),
     [
@@ -244,6 +246,7 @@ def test_regression_is_said(tmp_path: Path, seconds: float, options: list[str], 
     assert len(session.load("*-globals.json")) == lines
 
 
+@thorough
 def test_disk_that_takes_no_more_in_the_middle_is_said(tmp_path: Path) -> None:
     """After the first file that cannot be written, the report is called incomplete; all verdicts are printed."""
     full = """
