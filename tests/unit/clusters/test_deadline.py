@@ -7,6 +7,7 @@ import pytest
 from chaos_harness.clusters import deadline
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import DeadlineExceeded
+from tests.fakes.clock import Clock
 
 pytestmark = pytest.mark.usefixtures("real_pauses")
 
@@ -36,21 +37,6 @@ def test_check() -> None:
     Deadline.after(60, "it").check()
     with pytest.raises(DeadlineExceeded, match="last seen: nothing"):
         Deadline.after(0, "it").check("nothing")
-
-
-class Clock:
-    """Time that passes by sleeping only."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.slept: list[float] = []
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
 
 
 @pytest.fixture

@@ -9,21 +9,7 @@ from chaos_harness.clusters import deadline as deadline_module
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import ApiRefused, BadScenario, CommandFailed, DeadlineExceeded
 from chaos_harness.clusters.retrying import retry
-
-
-class Clock:
-    """Time that passes by sleeping only."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.slept: list[float] = []
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
+from tests.fakes.clock import Clock
 
 
 @pytest.fixture
