@@ -81,6 +81,7 @@ def _repro(chosen: argparse.Namespace, progress: Progress) -> int:
                 if chosen.bisect and runs[-1][0].seen == "reproduced":
                     break
     finally:
+        replays = [run for run, _ in runs]
         if not runs:
             try_remove_folder(folder)
         else:
@@ -92,9 +93,7 @@ def _repro(chosen: argparse.Namespace, progress: Progress) -> int:
                 environment=runner.environment,
                 images=runner.images,
             )
-            replays = [run for run, _ in runs]
             sys.stdout.writelines(f"{escape_controls(line)}\n" for line in repro.report(loaded, replays, seed, bundle))
-    replays = [run for run, _ in runs]
     return repro.bisect_status(replays) if chosen.bisect else repro.exit_status(replays)
 
 

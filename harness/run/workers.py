@@ -1,9 +1,9 @@
 """Workers: how many clusters fit on this machine at once, by memory, CPUs and inotify limits."""
 
 import os
-from pathlib import Path
 
 from chaos_harness.clusters.engine import HostQuirks
+from chaos_harness.clusters.machine.memory import available_mib
 from chaos_harness.clusters.shape import Shape
 
 __all__ = ["count_clusters", "count_fitting"]
@@ -24,12 +24,11 @@ def count_fitting(shape: Shape, *, free_mib: int, cores: int, inotify_instances:
     return max(1, min(limits))
 
 
-def count_clusters(shape: Shape, meminfo: Path = Path("/proc/meminfo")) -> int:
-    """Return how many clusters of `shape` fit on this machine at once, now."""
-    lines = dict(line.split(":", 1) for line in meminfo.read_text(encoding="ascii").splitlines())
+def count_clusters(shape: Shape) -> int:
+    """Return how many clusters of `shape` fit on this machine at once, now; 1 if its free memory is not known."""
     return count_fitting(
         shape,
-        free_mib=int(lines["MemAvailable"].split()[0]) // 1024,
+        free_mib=available_mib() or 0,
         cores=os.cpu_count() or 1,
         inotify_instances=HostQuirks.detect().inotify_instances,
     )

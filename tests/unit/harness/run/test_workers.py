@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from chaos_harness.clusters.machine import memory
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.harness.run.workers import count_clusters, count_fitting
 from tests.forked import session
@@ -34,6 +35,13 @@ def test_the_scarcest_thing_decides(scarce: dict[str, int | None], expected: int
 def test_this_machine_bears_at_least_one() -> None:
     """What is read of this machine makes sense."""
     assert 1 <= count_clusters(Shape()) <= 4
+
+
+def test_one_fits_where_free_memory_is_not_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A kernel that does not say how much is free ends no run."""
+    monkeypatch.setattr(memory, "MEMINFO", tmp_path / "none")
+    monkeypatch.setattr(os, "cpu_count", lambda: 32)
+    assert count_clusters(Shape()) == 1
 
 
 @pytest.mark.parametrize("workers", ["2", "auto"])
