@@ -191,6 +191,11 @@ def test_every_file_keeps_the_rules() -> None:
     assert "\n".join(f"{path}: {problem}" for path in sources for problem in _problems(path, sources[path])) == ""
 
 
+def test_names_of_files_are_plain() -> None:
+    """No name of a file has a blank in it: such a file is the output of a command that went astray."""
+    assert [path for path in _files("*") if set(path.name) & set(" \t\n")] == []
+
+
 def test_no_file_names_a_package_registry() -> None:
     """Which registry packages come from is each machine's configuration, so no file names one."""
     texts = {path: path.read_bytes() for path in _files("*")}
