@@ -118,17 +118,24 @@ class Check:
         return Check(check, self.expectations, f"({self.id}).within({_written(seconds)}{where})")
 
     def expect(
-        self, outcome: Expected, *, issue: str | None = None, on: str = "", because: Sequence[Cause] = ()
+        self,
+        outcome: Expected,
+        *,
+        issue: str | None = None,
+        on: str = "",
+        because: Sequence[Cause] = (),
+        race: bool = False,
     ) -> "Check":
         """Return the same check, expected to come out like this on versions of Gatekeeper such as ">=3.18,<3.22.1".
 
         The first expectation that covers the version counts; if none does, the check is expected to hold.
-        `because` are the causes of which at least one must be seen, so that another defect is a surprise.
+        `because` are the causes of which at least one must be seen, so that another defect is a surprise. `race`: the
+        defect does not show in every run.
         Raises BadScenario for a cause that no verdict names.
         """
         if unknown := unknown_causes(because):
             raise BadScenario(f"{self.__name__}: no verdict names {', '.join(unknown)}; there are {', '.join(CAUSES)}")
-        expectation = Expectation(outcome, issue, Versions(on), tuple(because))
+        expectation = Expectation(outcome, issue, Versions(on), tuple(because), race)
         return Check(self._check, (*self.expectations, expectation), self.id)
 
 

@@ -1,8 +1,11 @@
 """Blame: which control plane changes count as harm, which a fault itself caused, and which are not certain."""
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import inf
+from statistics import median
 
 from chaos_harness.harness.history.control_plane import LEADERS, STREAMS, ControlPlane, ControlPlanePart, PlaneChange
 from chaos_harness.harness.history.coverage import Coverage
@@ -10,6 +13,7 @@ from chaos_harness.harness.history.faults import Faults
 from chaos_harness.harness.history.recorded import History
 from chaos_harness.harness.history.silences import DatedEvent, Moments, Silence
 from chaos_harness.harness.history.spans import Spans
+from chaos_harness.harness.history.streams import JITTER
 from chaos_harness.harness.history.vocabulary import WATCH_LEASES, WATCH_NODES, WATCH_SYSTEM_PODS
 
 __all__ = ["FEW_RENEWALS", "ControlPlaneHarm"]
@@ -20,6 +24,13 @@ FEW_RENEWALS = 3
 _LEASE_LOST_SECONDS = 30.0
 """How long a lease stays without renewal if its holder cannot renew it: the holder gives up after 10 s, and the next
 leader waits for 15 s and tries every 2 s (client-go's leader election, with the defaults of Kubernetes)."""
+
+_RENEWS_SECONDS = {"lease": 2.0, "node": 10.0}
+"""How often a leader and a node renew their leases, by the defaults of Kubernetes; seldom more often."""
+
+_GIVES_UP_SECONDS = {"lease": 10.0, "node": 40.0}
+"""After how long without renewal a leader gives up its lease (client-go's leader election), and a node no longer counts
+as Ready (`--node-monitor-grace-period` of the controller manager; newer versions of Kubernetes wait for 50 s)."""
 
 _HARMS_TOLD_SINCE = 2
 """The first schema in which each fault records what it ends; in older histories a spared name stands for that."""
@@ -39,6 +50,7 @@ class ControlPlaneHarm:
     """The harm that a history records of the control plane, without what is spared.
 
     Spared are leaders and nodes named in `spare`, from the first fault on, and all that the faults themselves ended.
+    A lease is lost, and a node taken for not Ready, some time after its last renewal: the cause is as old as that.
     """
 
     def __init__(
@@ -63,9 +75,12 @@ class ControlPlaneHarm:
         for change in self.plane.changes:
             moment = self.moments(_STREAM[change.part.kind]).of(change.at)
             sure, unsure = self._spared(change.part)
-            if moment.least > self.coverage.until or _inside(moment, sure):
+            if moment.least > self.coverage.until:
                 continue
-            if change.at > self.coverage.until or _touches(moment, sure | unsure):
+            older = self._is_older(change, moment, sure | unsure)
+            if _inside(moment, sure) and older is False:
+                continue
+            if change.at > self.coverage.until or (_touches(moment, sure | unsure) and not older):
                 blamed.doubts.append(f"a fault may have caused it, or it came after the end: {change.words}")
             elif self._starved(change, moment):
                 blamed.doubts.append(f"this machine was starved at that time: {change.words}")
@@ -113,6 +128,26 @@ class ControlPlaneHarm:
         for stream in STREAMS:
             if missing := self.plane.missing(stream, self.coverage):
                 yield f"{stream} was not seen from {missing}"
+
+    def _is_older(self, change: PlaneChange, moment: DatedEvent, spared: Spans) -> bool | None:
+        """Whether the cause of a change is older than the spared time in which it lies; None if that is not known.
+
+        It is if the holder of the lease was silent before that time for so long that it had given up. It is not if no
+        renewal was missing yet.
+        """
+        kind = change.part.kind
+        lease = self.plane.leases.get(change.part.name) if kind in _GIVES_UP_SECONDS else None
+        begin = next((begin for begin, end in spared if begin <= moment.most and moment.least <= end), None)
+        seen = lease.seen[: bisect_left(lease.seen, change.at)] if lease else ()
+        if begin is None or not seen:
+            return False
+        moments = self.moments(WATCH_LEASES)
+        silence = moments.between(moments.of(seen[-1]), DatedEvent(begin, begin))
+        if silence.least > _GIVES_UP_SECONDS[kind]:
+            return True
+        apart = (after - before for before, after in pairwise(seen[1:]))  # the first one is from a list
+        usual = max(_RENEWS_SECONDS[kind], median([*apart] or [0.0]))
+        return None if silence.most > usual * JITTER else False
 
     def _starved(self, change: PlaneChange, moment: DatedEvent) -> bool:
         """Whether a change may be caused by this machine, which was starved meanwhile; a deletion never is.

@@ -88,7 +88,7 @@ def claim_all(loaded: LoadedIncident, experiment: "Experiment") -> None:
                 expected=expected,
                 issue=claimed.issue,
                 because=claimed.because,
-                known=claimed.known,
+                known=claimed.known(expected),
             )
         except (HarnessError, InvariantViolated) as error:
             first = first or error

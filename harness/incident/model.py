@@ -161,6 +161,7 @@ class ClaimSpec(_Part):
 
     A claim that is expected `violated` on some version is a symptom: the incident is reproduced if all symptoms are
     violated. `because` are the causes that identify the known defect; at least one of them must have been seen.
+    `race`: the defect does not show in every run, so that the version alone does not say what is true of one.
     """
 
     check: Name
@@ -170,15 +171,17 @@ class ClaimSpec(_Part):
     ] = [ExpectationSpec(verdict="holds")]
     issue: Annotated[str, Field(pattern=r"^([\w.-]+/)?[\w.-]+#\d+$", max_length=100)] | None = None
     because: Annotated[list[Cause], Field(max_length=20)] = []
+    race: bool = False
 
     @property
     def symptom(self) -> bool:
         """Whether it is a symptom: expected to be violated on some versions."""
         return any(expectation.verdict == "violated" for expectation in self.expect)
 
-    @property
-    def known(self) -> Literal["version"] | None:
-        """How the expectation is known to be true: an issue has the defect and its versions; None: a prediction."""
+    def known(self, expected: Expected) -> Literal["version"] | None:
+        """Return how this expectation is known to be true: an issue names the defect's versions; None: a prediction."""
+        if self.race and expected == "violated":
+            return None
         return "version" if self.issue and any(expectation.gatekeeper for expectation in self.expect) else None
 
     def expected(self, shape: Shape) -> Expected | None:

@@ -177,7 +177,7 @@ def test_the_control_plane_starts_again_with_generated_policies(experiment: Expe
                 break
         leases.remove()
     known = leases_admitted(fault=RESTARTED).expect(
-        "violated", issue="gatekeeper#4530", on=">=3.18", because=["denied by configuration error"]
+        "violated", issue="gatekeeper#4530", on=">=3.18", because=["denied by configuration error"], race=True
     )
     experiment.claim(known)
     experiment.claim(leases_renewed(120, spare=LEADERS))

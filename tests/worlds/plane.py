@@ -15,6 +15,8 @@ __all__ = ["LEADERS", "Lease", "Plane", "control_plane_unharmed", "drawn_plane"]
 
 LEADERS = ("kube-controller-manager", "kube-scheduler")
 _EVERY = {"leader": 2.5, "node": 10.0}
+_LEADER_GIVES_UP, _NODE_GIVES_UP = 10.0, 40.0
+_SLACK = 0.5
 
 Object = dict[str, Any]
 
@@ -26,7 +28,7 @@ class Lease:
     name: str
     node: bool
     silent: list[Stretch] = field(default_factory=list)
-    moved: float = inf
+    moved: list[float] = field(default_factory=list)
 
     @property
     def every(self) -> float:
@@ -64,11 +66,11 @@ class Plane:
         moment = (
             datetime.fromtimestamp(self.stage.wall(at), UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         )
-        moved = at >= lease.moved
-        holder = lease.name if lease.node else f"control-plane_{'2' if moved else '1'}"
+        term = 1 + sum(moved <= at for moved in lease.moved)
+        holder = lease.name if lease.node else f"control-plane_{term}"
         spec: Object = {"holderIdentity": holder, "renewTime": moment, "leaseDurationSeconds": 40 if lease.node else 15}
         if not lease.node:
-            spec["leaseTransitions"] = 2 if moved else 1
+            spec["leaseTransitions"] = term
         return {"metadata": {"name": lease.name, "namespace": namespace, "uid": f"uid-{lease.name}"}, "spec": spec}
 
     def pod(
@@ -121,20 +123,25 @@ def control_plane_unharmed(dice: Dice) -> Drawn:
     place, since = _lose(dice, plane) if dice.chance(0.25) else ("", inf)
     if spare and not place:
         written(stage, [TrueFault("fault 1", "restart API server", 4.0, 5.0, 7.0, 7.5, one_shot=True)])
-    harmed = False
-    for at in sorted(dice.between(8, stage.judge - 40) for _ in range(dice.pick(0, 0, 1, 1, 2))):
-        spared = (*spare, place) if at > since else () if place else spare  # from the first fault on
-        harmed = _harm(dice, plane, pods, spared, at) or harmed
+    spared = dict.fromkeys((*spare, place), since if place else 0.0)
+    moments = sorted(dice.between(8, stage.judge - 40) for _ in range(dice.pick(0, 0, 1, 1, 2)))
+    places = {}
+    if place and dice.chance(0.5):
+        shortly_before = since - dice.between(0.5, 14)
+        places[WATCH_LEASES] = [(shortly_before, since)]
+        moments = sorted([shortly_before, *moments[:1]])
+    truths = [_harm(dice, plane, pods, spared, at) for at in moments]
     plane.write()
     needs = {WATCH_LEASES, WATCH_NODES, WATCH_SYSTEM_PODS}
-    truth: Truth = "violated" if harmed else "holds"
-    return Drawn(stage, {"spare": list(spare)}, truth, needs, (0.0, stage.judge), "")
+    order: tuple[Truth, ...] = ("violated", "borderline", "inconclusive", "holds")
+    truth = next(truth for truth in order if truth in (*truths, "holds"))
+    return Drawn(stage, {"spare": list(spare)}, truth, needs, (0.0, stage.judge), places=places)
 
 
 def _lose(dice: Dice, plane: Plane) -> tuple[str, float]:
     """Lose a worker by a fault, with what runs there: that is no harm; return its name, and since when."""
     stage, node = plane.stage, "worker1"
-    at = dice.between(15, 30)
+    at = dice.between(15, 30) if dice.chance(0.7) else dice.between(50, 60)
     healing = at + dice.between(10, 25)
     written(stage, [TrueFault("fault 1", "kill node", at, at + 2, healing, healing + 1)])
     stage.mark(at + 0.3, "info", HARM, "killed node", {"node": node})
@@ -148,24 +155,34 @@ def _lose(dice: Dice, plane: Plane) -> tuple[str, float]:
     return node, at
 
 
-def _harm(dice: Dice, plane: Plane, pods: dict[str, str], spare: tuple[str, ...], at: float) -> bool:
-    """Harm something; return whether that counts."""
+def _harm(dice: Dice, plane: Plane, pods: dict[str, str], spared: dict[str, float], at: float) -> Truth:
+    """Harm something; return what is true of it if names are spared from moments on."""
     stage = plane.stage
-    way = dice.pick("restart", "crash loop", "moved", "node", "deleted", "renamed", "node removed", "dead")
+    ways = ("restart", "crash loop", "moved", "node", "late node", "deleted", "renamed", "node removed", "dead")
+    way = dice.pick(*ways, *["moved", "late node"] * 4) if _is_spared_later(spared, at) else dice.pick(*ways)
     name = dice.choice(sorted(pods))
     whose = _container(name)
+    late: tuple[Lease, float] | None = None
     if way in ("moved", "dead"):
-        lease = dice.choice(plane.leases[:2])
+        leaders = plane.leases[:2]
+        lease = dice.choice([*leaders, *[leader for leader in leaders if leader.name in spared] * 3])
         whose = lease.name
         lease.silent.append((at, at + dice.between(16, 20) if way == "moved" else inf))
-        lease.moved = at + 15 if way == "moved" else inf
         if way == "dead":
             plane.pod(at, f"{whose}-control-plane", f"!{whose[:6]}0", restarts=1)
             pods.pop(f"{whose}-control-plane", None)
-    elif way == "node":
-        whose = dice.choice(plane.nodes)
-        plane.node(at, whose, ready=False)
-        plane.node(at + dice.between(5, 20), whose, ready=True)
+        else:
+            lease.moved.append(at + 15)
+            late = lease, _LEADER_GIVES_UP
+    elif way in ("node", "late node"):
+        whose = dice.choice([*plane.nodes, *[name for name in plane.nodes if name in spared] * 3])
+        silent = _NODE_GIVES_UP if way == "late node" else 0.0
+        plane.node(at + silent, whose, ready=False)
+        plane.node(at + silent + dice.between(5, 20), whose, ready=True)
+        if way == "late node":
+            lease = next(lease for lease in plane.leases if lease.name == whose)
+            lease.silent.append((at, at + silent + 1))
+            late = lease, _NODE_GIVES_UP
     elif way == "node removed":
         whose = plane.nodes[-1]
         stage.put(WATCH_NODES, at, whose, None)
@@ -180,7 +197,24 @@ def _harm(dice: Dice, plane: Plane, pods: dict[str, str], spare: tuple[str, ...]
             plane.pod(at + 2, f"{whose}-y9", f"{whose[:6]}9", uid=f"uid-{name}-2")
         pods.pop(name, None)
     stage.say(f"{way}: {whose} at {at:.1f} s")
-    return whose not in spare
+    if at > spared.get(whose, inf):
+        return "holds"
+    return _older(*late, at, spared.get(whose, inf)) if late else "violated"
+
+
+def _is_spared_later(spared: dict[str, float], at: float) -> bool:
+    return any(at < since < at + _NODE_GIVES_UP for since in spared.values())
+
+
+def _older(lease: Lease, gives_up: float, at: float, since: float) -> Truth:
+    """Return whether a loss that comes some time after the last renewal is older than the fault that spares it.
+
+    It is if the holder had given up before; that a renewal was missing says that it may be.
+    """
+    silence = since - lease.renewals(at)[-1]
+    if silence > gives_up + _SLACK:
+        return "violated"
+    return "inconclusive" if 1.5 * lease.every + _SLACK < silence < gives_up - _SLACK else "borderline"
 
 
 def _container(pod: str) -> str:

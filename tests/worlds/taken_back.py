@@ -75,6 +75,18 @@ _TABLE: dict[str, list[tuple[str, tuple[str, ...], str, str]]] = {
             "        if silence.least > 9999:",
         ),
         (
+            f"{_HISTORY}/blame.py",
+            ("control_plane_unharmed",),
+            "if silence.least > _GIVES_UP_SECONDS[kind]:",
+            "if silence.least > 9999:",
+        ),
+        (
+            f"{_HISTORY}/blame.py",
+            ("control_plane_unharmed",),
+            "return None if silence.most > usual * JITTER else False",
+            "return False",
+        ),
+        (
             f"{_CHECKS}/control_plane.py",
             ("control_plane_unharmed",),
             "[*seen.missing(), *changes.doubts, *idle.doubts]",

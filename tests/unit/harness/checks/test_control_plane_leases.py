@@ -10,7 +10,7 @@ from chaos_harness.harness.checks.control_plane import (
     leases_renewed,
     leases_renewed_again,
 )
-from chaos_harness.harness.history.vocabulary import API_SERVER, WATCH_LEASES, WRITE_LEASE
+from chaos_harness.harness.history.vocabulary import API_SERVER, HARM, WATCH_LEASES, WRITE_LEASE
 from tests.fakes.control_plane import PlaneHistory, plane
 
 MANAGER, SCHEDULER = "kube-controller-manager", "kube-scheduler"
@@ -34,6 +34,39 @@ def test_what_a_starved_machine_tells_late() -> None:
     late.add(48, "info", "metronome", "late", {"seconds": 8.0})
     assert leases_renewed(55)(late.today(100)).outcome == "inconclusive"
     assert leases_renewed(51)(late.today(100)).outcome == "violated"
+
+
+def lost_by_scheduler(fault: float) -> PlaneHistory:
+    """Return one whose scheduler renewed last at 18 s, and whose lease another one has since 34 s."""
+    led = plane(100, silent={SCHEDULER: (19, 101)}).fault(fault, fault + 1, fault + 2)
+    for at in range(34, 100, 2):
+        led.lease(at, SCHEDULER, holder="w_other", transitions=1)
+    return led
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome"),
+    [(18.5, "holds"), (20.5, "holds"), (22, "inconclusive"), (27, "inconclusive"), (29, "violated"), (33, "violated")],
+)
+def test_a_loss_is_as_old_as_the_first_missing_renewal(fault: float, outcome: str) -> None:
+    """Who renewed nothing for 10 s had given up before the fault; whose renewal was late at that moment may have."""
+    verdict = control_plane_unharmed(spare=(SCHEDULER,))(lost_by_scheduler(fault).today(100))
+    assert verdict.outcome == outcome
+    assert outcome == "holds" or "w_uuid (transition 0), then w_other (transition 1)" in str(verdict)
+
+
+def test_a_loss_may_be_older_where_nobody_saw_renewals() -> None:
+    """If the watch was blind shortly before the fault, the last renewals may have been missing."""
+    blind = lost_by_scheduler(20.5).blind(10, 20.4, WATCH_LEASES).lease(20.4, SCHEDULER, holder="w_uuid", gap=True)
+    assert control_plane_unharmed(spare=(SCHEDULER,))(blind.today(100)).outcome == "inconclusive"
+
+
+@pytest.mark.parametrize(("fault", "outcome"), [(24, "holds"), (40, "inconclusive"), (65, "violated")])
+def test_a_node_is_not_ready_long_after_its_last_renewal(fault: float, outcome: str) -> None:
+    """A node that renewed nothing for 40 s before the fault that harms it was lost before it."""
+    history = plane(140, silent={"worker": (21, 141)}).fault(fault, fault + 1, 120, name="kill node")
+    history.add(fault + 0.1, "info", HARM, "killed node", {"node": "worker"}).node(70, ready=False, since="now")
+    assert control_plane_unharmed(seconds=130)(history.today(140)).outcome == outcome
 
 
 def test_a_silence_that_was_seen_is_one() -> None:

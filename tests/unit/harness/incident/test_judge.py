@@ -88,6 +88,19 @@ def test_claimed(tmp_path: Path) -> None:
     assert recording.known == [None, "version"]
 
 
+def test_a_race_is_not_known_by_its_version(tmp_path: Path) -> None:
+    """A defect that does not show in every run is a prediction; that it is mended on other versions is known."""
+
+    def claimed(**more: object) -> dict[str, object]:
+        by_version = [{"verdict": "violated", "gatekeeper": ">=3.18"}, {"verdict": "holds"}]
+        return {"check": "no_request_during", "expect": by_version, "issue": "gatekeeper#1", **more}
+
+    raced = incident(tmp_path, claims=[claimed(race=True), claimed()]).incident.claims
+
+    assert [claim.known("violated") for claim in raced] == [None, "version"]
+    assert [claim.known("holds") for claim in raced] == ["version", "version"]
+
+
 def test_every_outcome_is_marked() -> None:
     """A verdict is as expected if it is the expected one, or nothing was expected."""
     for expected, outcome in product(("holds", "violated", None), ("holds", "violated", "inconclusive")):
