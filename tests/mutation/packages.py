@@ -32,6 +32,8 @@ PACKAGES = {
         ("clusters/engine/guard.py", "clusters/engine/claims.py", "clusters/machine/owner.py", "clusters/garbage.py"),
         (
             "tests/unit/clusters/engine/test_guard.py",
+            "tests/unit/clusters/machine/test_owner.py",
+            "tests/unit/clusters/engine/test_claims.py",
             "tests/unit/clusters/test_claims.py",
             "tests/unit/clusters/test_garbage.py",
             "tests/unit/clusters/test_gc.py",

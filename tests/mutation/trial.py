@@ -44,6 +44,7 @@ class Trial:
             import_module(name)
         with TemporaryDirectory(prefix="mutation-") as folder:
             root = Path(folder)
+            root.chmod(0o755)  # some tests start programs of it as another user
             for name in _COPIED:
                 shutil.copytree(_ROOT / name, root / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
             shutil.copy(_ROOT / "pyproject.toml", root)
