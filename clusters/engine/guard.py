@@ -50,7 +50,7 @@ _VERBS: Mapping[str, _Verb] = {
     **dict.fromkeys(("load", "pull", "push", "tag"), _Verb()),
     **dict.fromkeys(("run", "create", "network create", "volume create"), _Verb(labelled=True)),
     **dict.fromkeys(("start", "pause", "unpause"), _changing("container")),
-    **dict.fromkeys(("stop", "restart"), _changing("container", valued="--time")),
+    **dict.fromkeys(("stop", "restart"), _changing("container", valued="-t")),  # old docker: --time, new: --timeout
     "exec": _changing("container", flags="--interactive --detach", ends=True),
     "kill": _changing("container", valued="--signal"),
     "rm": _changing("container", flags="--force --volumes"),

@@ -75,9 +75,11 @@ def ensure(
         {name: entry for name, entry in needed.items() if name not in held}, held, engine, rules, progress
     )
     missing = {name: entry for name, entry in needed.items() if name not in held}
-    problems += _describe_unbuildable(missing, not_pulled)
+    problems += _describe_unbuildable(missing, not_pulled, rules)
     if problems:
         saved = f"`{command_line('images --')} --load FILE` brings a set that was saved elsewhere"
+        if any(rules.binds(entry.lock) for entry in missing.values()):
+            saved = "without --locked, images that were built or loaded are used, too"
         raise ImageUnavailable("\n".join([*problems, f"`{command_line('doctor')}` shows the sources of all; {saved}"]))
     _make_artefacts([artefact for entry in missing.values() for artefact in entry.artefacts], progress)
     held |= {name: make(engine, entry, rules, progress) for name, entry in missing.items()}
@@ -134,17 +136,20 @@ def _pull_all(
     return problems
 
 
-def _describe_unbuildable(missing: Mapping[str, ImageEntry], not_pulled: Mapping[str, PullProblem]) -> list[str]:
-    """Return the reasons why images were not pulled and cannot be built here, with the images that share them."""
+def _describe_unbuildable(
+    missing: Mapping[str, ImageEntry], not_pulled: Mapping[str, PullProblem], rules: PullRules
+) -> list[str]:
+    """Return the reasons why images were not pulled and are not built here, with the images that share them."""
     sharing: dict[tuple[str, str], list[str]] = {}
     for name, entry in missing.items():
-        if lacks := plan.lacks([entry]):
+        lacks = "; ".join(plan.lacks([entry]))
+        unbuilt = f"none of it can be built here: {lacks}" if lacks else ""
+        if rules.binds(entry.lock):
+            unbuilt = "--locked takes nothing that was built or loaded instead"
+        if unbuilt:
             why = str(not_pulled.get(name) or "not in the lock, so not pulled")
-            sharing.setdefault((why, "; ".join(lacks)), []).append(entry.lock)
-    return [
-        f"{', '.join(entries)}: {why}\n  and none of it can be built here: {lacks}"
-        for (why, lacks), entries in sharing.items()
-    ]
+            sharing.setdefault((why, unbuilt), []).append(entry.lock)
+    return [f"{', '.join(entries)}: {why}\n  and {unbuilt}" for (why, unbuilt), entries in sharing.items()]
 
 
 def _make_artefacts(wanted: Sequence[Artefact], progress: Progress) -> None:

@@ -34,6 +34,9 @@ def image_supply(entry: ImageEntry, rules: PullRules, held: Callable[[ImageEntry
         return Supply(entry.lock, "in the engine", there=True)
     known, missing = rules.known(entry.lock), lacks([entry])
     otherwise = f"cannot be built here: {'; '.join(missing)}" if missing else "built from source if that fails"
+    if rules.binds(entry.lock):
+        asked = rules.asked(known)
+        return Supply(entry.lock, f"pulled: {asked} (--locked takes nothing else)", pulled=host(asked))
     if known or not rules.only_locked:
         asked = rules.asked(known or entry.published)
         words = f"pulled: {asked}" if known else f"pulled by its tag, {asked}, whose digest is recorded"

@@ -24,8 +24,8 @@ _SHORT = 100
 class PullRules:
     """The rules of a run: its lock, the mirror that is asked instead of docker.io ("" for none), and strictness.
 
-    With `only_locked`, what is not in the lock is not pulled or downloaded; without, it is recorded when it is seen
-    first, and may not change later.
+    With `only_locked`, what is in the lock is used with its digest or not at all, and what is not in it is neither
+    pulled nor downloaded; without, it is recorded when it is seen first, and may not change later.
     """
 
     lock: Mapping[str, str] = field(default_factory=dict)
@@ -47,6 +47,10 @@ class PullRules:
     def known(self, name: str) -> str:
         """Return what the image or file `name` must be, by the lock or else by first sight; "" if nobody knows."""
         return self.lock.get(name, "") or ("" if self.only_locked else first_seen.read().get(name, ""))
+
+    def binds(self, name: str) -> bool:
+        """Whether nothing may stand in for what the lock says of the image `name`, such as one that was built here."""
+        return self.only_locked and name in self.lock
 
     def asked(self, reference: str) -> str:
         """Return where the image `reference` is pulled: the same, or the same repository of the mirror."""

@@ -1,5 +1,6 @@
 """Resolves one image: in the engine already, else pulled by its digest or, seen for the first time, by its tag."""
 
+import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -38,12 +39,20 @@ def identity(engine: Engine, name: str) -> str:
     return answer.stdout.strip() if answer.returncode == 0 else ""
 
 
+def _has_digest(engine: Engine, name: str, reference: str) -> bool:
+    """Whether the engine pulled (or pushed) the image that it holds under `name` by the digest of `reference`."""
+    deadline = Deadline.after(60, f"the engine to say which digests {name} has")
+    answer = engine.run(["image", "inspect", "--format", "{{json .RepoDigests}}", name], deadline, check=False)
+    digests = json.loads(answer.stdout or "null") if answer.returncode == 0 else None
+    return reference.rpartition("@")[2] in {str(digest).rpartition("@")[2] for digest in digests or ()}
+
+
 def resolve(engine: Engine, entry: ImageEntry, lock: Mapping[str, str], progress: Progress) -> LocalImage:
     """Make sure that the engine holds one image by `lock`, and return it: it is there, or pulled, or else built.
 
     Without an entry in `lock` nothing is pulled. Raises ImageUnavailable if it can be neither pulled nor built.
     """
-    rules = PullRules(lock, only_locked=True)
+    rules = PullRules(lock, only_locked=entry.lock not in lock)
     held = find(engine, entry, rules) or pull(engine, entry, rules, progress)
     if isinstance(held, LocalImage):
         return held
@@ -53,8 +62,14 @@ def resolve(engine: Engine, entry: ImageEntry, lock: Mapping[str, str], progress
 
 
 def find(engine: Engine, entry: ImageEntry, rules: PullRules) -> LocalImage | None:
-    """Return the image of `entry` if the engine holds it: the one that was pulled before the one that was built."""
+    """Return the image of `entry` if the engine holds it: the one that was pulled before the one that was built.
+
+    Where `rules` bind it to the lock, a name proves nothing: the engine itself must know it by the digest.
+    """
     known = rules.known(entry.lock)
+    if rules.binds(entry.lock):
+        name = entry.pulled(known)
+        return LocalImage(name, identity(engine, name), "present") if _has_digest(engine, name, known) else None
     for name in (*([entry.pulled(known)] if known else []), entry.name):
         if here := identity(engine, name):
             return LocalImage(name, here, "present")

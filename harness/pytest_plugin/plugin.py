@@ -25,7 +25,7 @@ from chaos_harness.clusters.machine.try_all import CleanupStack
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.lossy_stream import LossyStream, open_copy
 from chaos_harness.clusters.terminal.progress import Progress
-from chaos_harness.harness.errors import BadScenario, EngineUnavailable
+from chaos_harness.harness.errors import BadScenario, HarnessError
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.experiment.record import PROPERTY, Record
 from chaos_harness.harness.pytest_plugin.incident_files import collect_incident
@@ -170,25 +170,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Connect to the engine before the first test, if a test needs it: without an engine no test runs.
+    """Connect to the engine and prepare all images before the first test, if a test needs them.
 
-    That is one usage error, reported as in `pytest_collection_modifyitems`.
+    Without an engine, or an image, no test runs, and no cluster is touched: that is one usage error, reported as in
+    `pytest_collection_modifyitems`.
     """
     config = session.config
-    if config.option.collectonly or not any(_needs_engine(item) for item in session.items):
+    needed = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    if config.option.collectonly or "chaos_engine" not in needed:
         return
     context = config.stash[_CONTEXT]
+    wanted = dict.fromkeys(context.shapes[item.path] for item in session.items if item.path in context.shapes)
     try:
-        config.stash[_ENGINE] = context.connect()
-    except EngineUnavailable as error:
+        engine = config.stash[_ENGINE] = context.connect()
+        if "chaos_images" in needed and wanted:
+            images.ensure(engine, list(wanted), context.progress, context.rules)
+    except HarnessError as error:
+        if hides_interrupt(error):
+            raise KeyboardInterrupt from error
         if not hasattr(config, "workerinput"):
             raise pytest.UsageError(str(error)) from error
         context.problems += str(error).splitlines()
         session.items.clear()
-
-
-def _needs_engine(item: pytest.Item) -> bool:
-    return "chaos_engine" in getattr(item, "fixturenames", ())
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -273,10 +276,8 @@ def chaos_engine(pytestconfig: pytest.Config) -> Engine:
 
 @pytest.fixture(scope="session")
 def chaos_images(pytestconfig: pytest.Config, chaos_engine: Engine) -> Callable[[Shape], images.Images]:
-    """Prepare the images of every collected shape; return a lookup `shape -> Images`."""
+    """Return a lookup `shape -> Images`; those of the collected shapes are in the engine before the first test."""
     context = pytestconfig.stash[_CONTEXT]
-    if context.shapes:
-        images.ensure(chaos_engine, list(dict.fromkeys(context.shapes.values())), context.progress, context.rules)
     return lambda shape: images.ensure(chaos_engine, shape, context.progress, context.rules)
 
 

@@ -18,6 +18,7 @@ from chaos_harness.harness.errors import (
     ChaosError,
     CheckBroken,
     EngineUnavailable,
+    ImageUnavailable,
     Inconclusive,
     InvariantViolated,
 )
@@ -31,7 +32,8 @@ class ExitStatus(IntEnum):
 
     AS_EXPECTED: all claims came out as expected, the incident was reproduced, or the verb did what it was asked.
     OTHERWISE: a claim came out otherwise, the incident was not reproduced, doctor has bad news, a verdict changed.
-    REFUSED: the input cannot be used, or no engine answers, and nothing was touched. INCONCLUSIVE: not enough was seen.
+    REFUSED: the input cannot be used, no engine answers, or an image cannot be had, and no cluster was touched.
+    INCONCLUSIVE: not enough was seen.
     BROKEN: the harness or its surroundings failed, which says nothing about the product. NOTHING: there was nothing to
     run. INTERRUPTED: by Ctrl-C, SIGTERM or SIGHUP.
     """
@@ -101,7 +103,7 @@ def _run(work: Callable[[], int]) -> int:
 
 
 def _status_of(error: Exception) -> ExitStatus:
-    if isinstance(error, BadScenario | EngineUnavailable):
+    if isinstance(error, BadScenario | EngineUnavailable | ImageUnavailable):
         return ExitStatus.REFUSED
     if isinstance(error, InvariantViolated):
         return ExitStatus.OTHERWISE

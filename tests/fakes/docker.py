@@ -17,7 +17,6 @@ from tests.fakes.grammar import Call, RefusedError, docker_call, refuse
 __all__ = ["DONE", "Container", "FakeDocker", "FakeDockerEngine", "GuardedEngine"]
 
 DONE = CommandResult("", "", 0)
-_DEPRECATED = "Flag --time has been deprecated, use --timeout instead\n"
 _FAILED = "Error response from daemon:"
 
 
@@ -114,7 +113,8 @@ class FakeDocker:
         }
         if call.verb not in works:
             raise AssertionError(f"there is no fake of `docker {call.verb}` here")
-        printed, complaints = [_DEPRECATED] if "--time" in call.options else [], []
+        printed: list[str] = []
+        complaints: list[str] = []
         for name in call.words:
             try:
                 works[call.verb](self._known(name, "Cannot kill container: {}: " * (call.verb == "kill")))

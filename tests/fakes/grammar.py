@@ -113,7 +113,7 @@ _DOCKER = {
     "pause": _form("", 1, inf),
     "ps": _form("--all --quiet --no-trunc --filter="),
     "pull": _form("--quiet", 1),
-    "restart": _form("--time=", 1, inf),
+    "restart": _form("-t=", 1, inf),
     "rm": _form("--force --volumes", 1, inf),
     "rmi": _form("--force --no-prune", 1, inf),
     "run": _form(
@@ -124,7 +124,7 @@ _DOCKER = {
     ),
     "save": _form("", 1, inf),
     "start": _form("", 1, inf),
-    "stop": _form("--time=", 1, inf),
+    "stop": _form("-t=", 1, inf),
     "tag": _form("", 2),
     "unpause": _form("", 1, inf),
     "version": _form("--format="),

@@ -316,6 +316,22 @@ def test_a_locked_run_takes_no_version_that_nobody_tried(stranger: _Stranger) ->
     assert not identity(stranger.engine, stranger.entry.pulled(stranger.digest))
 
 
+def test_a_locked_run_takes_neither_what_was_built_nor_a_mere_name(stranger: _Stranger) -> None:
+    """An image by the name of the built one, or of the digest, is not used, but pulled anew; or nothing is."""
+    lock = {stranger.entry.lock: f"docker.io/test/image@{stranger.digest}"}
+    built, pulled = stranger.entry.name, stranger.entry.pulled(stranger.digest)
+    for name in (built, pulled):
+        stranger.engine.run(["tag", catalogue.registry().name, name], Deadline.after(60, "a tag"))
+    wrong = identity(stranger.engine, built)
+
+    error = stranger.refuse(PullRules(lock, "127.0.0.1:1", only_locked=True))
+    assert "--locked takes nothing that was built or loaded instead" in error
+    held = stranger.ensure(PullRules(lock, stranger.mirror, only_locked=True))
+    assert held.origin == {pulled: "pulled"}
+    assert held.ids[pulled] != wrong
+    assert stranger.ensure(PullRules(lock, "127.0.0.1:1", only_locked=True)).origin == {pulled: "present"}
+
+
 def test_a_machine_that_reaches_nothing_has_one_error(stranger: _Stranger) -> None:
     """With files, images and what it lacks to build them, and nothing was made."""
     stranger.files.answers.clear()

@@ -107,7 +107,7 @@ class _Kind:
 
 
 _KILL = _Kind("kill node", KILLED_NODE, ("kill", "--signal", "KILL"), "exited", restarts=True, refused_when=("exited",))
-_STOP = _Kind("stop node", STOPPED_NODE, ("stop", "--time", str(_STOP_SECONDS)), "exited", restarts=True)
+_STOP = _Kind("stop node", STOPPED_NODE, ("stop", "-t", str(_STOP_SECONDS)), "exited", restarts=True)
 _PAUSE = _Kind("pause node", PAUSED_NODE, ("pause",), "paused", restarts=False, refused_when=("exited", "paused"))
 
 
@@ -170,7 +170,7 @@ class _Reboot:
         injection.undo(start, node=self._node, network=cluster.network, address=self._address)
         injection.note_node_harm(REBOOTED_NODE, self._node)
         deadline = Deadline.after(_SECONDS, f"{self._node} to go down and start")
-        retry_while_busy(cluster.engine, ("restart", "--time", str(_STOP_SECONDS)), [self._node], deadline)
+        retry_while_busy(cluster.engine, ("restart", "-t", str(_STOP_SECONDS)), [self._node], deadline)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         started = _read_start(cluster.engine, self._node)

@@ -111,7 +111,7 @@ class _RegistryStop(_RegistryHarm):
         registry = _registry(cluster)
         self._register(injection, registry.container, {"running": False})
         deadline = Deadline.after(_SECONDS, f"{registry.container} to stop")
-        cluster.engine.run(["stop", "--time", str(_STOP_SECONDS), registry.container], deadline)
+        cluster.engine.run(["stop", "-t", str(_STOP_SECONDS), registry.container], deadline)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         registry = _registry(cluster)

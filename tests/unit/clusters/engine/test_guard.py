@@ -92,11 +92,11 @@ _CHANGING = {
     "cp to": ("cp", "/file", "{}:/file"),
     "cp from": ("cp", "{}:/file", "-"),
     "start": ("start", "{}"),
-    "stop": ("stop", "--time", "2", "{}"),
-    "kill": ("kill", "--signal", "KILL", "{}"),
+    "stop": ("stop", "-t", "2", "{}"),
+    "kill": ("kill", "--signal=KILL", "{}"),
     "pause": ("pause", "ours", "{}"),
     "unpause": ("unpause", "{}", "ours"),
-    "restart": ("restart", "--time=20", "{}"),
+    "restart": ("restart", "-t", "20", "{}"),
     "rm": ("rm", "--force", "--volumes", "{}"),
     "commit": ("commit", "--change", "ENTRYPOINT []", "{}", "name"),
     "network connect": ("network", "connect", "--ip", "10.0.0.2", "{}", "ours"),
@@ -155,7 +155,7 @@ def test_an_unknown_command_is_refused(docker: Docker, words: tuple[str, ...]) -
     assert docker.ran() == []
 
 
-@pytest.mark.parametrize("words", [("rm", "--all"), ("exec", "--privileged", "ours"), ("stop", "ours", "-t")])
+@pytest.mark.parametrize("words", [("rm", "--all"), ("exec", "--privileged", "ours"), ("stop", "ours", "-s")])
 def test_a_name_that_is_an_option_is_refused(docker: Docker, words: tuple[str, ...]) -> None:
     """A name that docker would take for an option is told, and nothing is done."""
     with pytest.raises(CommandFailed, match=r"expected a name, found '-.*, which is an option"):

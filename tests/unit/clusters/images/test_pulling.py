@@ -13,7 +13,7 @@ from chaos_harness.clusters.images.catalogue import ImageEntry
 from chaos_harness.clusters.images.plan import image_supply
 from chaos_harness.clusters.images.pull_rules import MIRROR, PullRules
 from chaos_harness.clusters.images.pulling import PullProblem
-from chaos_harness.clusters.images.resolve import LocalImage, pull
+from chaos_harness.clusters.images.resolve import LocalImage, find, pull
 from chaos_harness.clusters.images.store import Artefact
 from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.clusters.shape import Shape
@@ -38,7 +38,7 @@ class _Engine(FakeEngine):
     def answer(self, words: list[str], _stdin: str | None) -> CommandResult:
         """Pull, or refuse to; know what was pulled."""
         name = words[-1]
-        if words[:2] == ["image", "inspect"] and "RepoDigests" in words[3]:
+        if words[:2] == ["image", "inspect"] and "RepoDigests" in words[3] and name in self.names_held:
             repository = name.rpartition(":")[0].removeprefix("docker.io/")
             return CommandResult(f'["elsewhere/x@sha256:{_NEW}", "{repository}@sha256:{self.names_held[name]}"]', "", 0)
         if words[:2] == ["image", "inspect"]:
@@ -90,6 +90,39 @@ def test_a_locked_run_takes_nothing_at_first_sight() -> None:
 
     assert pull(engine, _entry(), PullRules(only_locked=True), _QUIET) is None
     assert engine.did == []
+
+
+@pytest.mark.parametrize(
+    ("there", "used"),
+    [
+        ({"tool:v1-111111111111": _OLD, "tool:v1-key": _NEW}, True),
+        ({"tool:v1-111111111111": _NEW}, False),
+        ({"tool:v1-key": _NEW}, False),
+        ({}, False),
+    ],
+    ids=["pulled", "only the name", "built", "none"],
+)
+def test_a_locked_run_uses_what_the_engine_knows_by_the_digest(there: dict[str, str], used: bool) -> None:
+    """What was built here, or loaded or tagged by the name of the digest, is not known to be what the lock says."""
+    engine, rules = _Engine(names_held=there), PullRules({"tool/v1": _REFERENCE}, only_locked=True)
+    held = LocalImage("tool:v1-111111111111", _OLD, "present")
+
+    assert find(engine, _entry(), rules) == (held if used else None)
+    assert find(engine, _entry(), replace(rules, only_locked=False)) is not None or not there
+
+
+def test_a_locked_run_builds_nothing_that_is_in_the_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though it could, and holds one that was built before; the last line says what uses that."""
+    monkeypatch.setattr(plan, "lacks", lambda _: [])
+    built = replace(_entry(), build=lambda *_: pytest.fail("built"))
+    engine = _Engine(names_held={built.name: _NEW})
+    with pytest.raises(ImageUnavailable) as refused:
+        _ensured(monkeypatch, engine, io.StringIO(), built, only_locked=True)
+
+    lines = str(refused.value).splitlines()
+    assert lines[0].startswith(f"tool/v1: {_REFERENCE} cannot be pulled: manifest unknown; ")
+    assert lines[1] == "  and --locked takes nothing that was built or loaded instead"
+    assert lines[2].endswith("; without --locked, images that were built or loaded are used, too")
 
 
 def test_the_lock_goes_before_what_was_seen_first() -> None:
@@ -237,11 +270,17 @@ def test_layers_are_counted() -> None:
     assert pulling.layers("v1: Pulling from acme/tool\n") == ""
 
 
-def _ensured(monkeypatch: pytest.MonkeyPatch, engine: _Engine, stream: io.StringIO, *entries: ImageEntry) -> None:
+def _ensured(
+    monkeypatch: pytest.MonkeyPatch,
+    engine: _Engine,
+    stream: io.StringIO,
+    *entries: ImageEntry,
+    only_locked: bool = False,
+) -> None:
     monkeypatch.setattr(
         images, "entries", lambda _: {"node": entries[0], **{str(at): e for at, e in enumerate(entries)}}
     )
-    ensure(engine, Shape(), Progress(stream), PullRules({"tool/v1": _REFERENCE}))
+    ensure(engine, Shape(), Progress(stream), PullRules({"tool/v1": _REFERENCE}, only_locked=only_locked))
 
 
 def test_a_registry_that_does_not_answer_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -349,6 +388,12 @@ def test_what_a_machine_lacks_to_build(
         ),
         (PullRules(), False, f"pulled by its tag, {_TAG}, whose digest is recorded (cannot be built here: x)", True),
         (PullRules(only_locked=True), False, "not in the lock, and cannot be built here: x", False),
+        (
+            PullRules({"tool/v1": _REFERENCE}, only_locked=True),
+            False,
+            f"pulled: {_REFERENCE} (--locked takes nothing else)",
+            True,
+        ),
     ],
 )
 def test_the_plan_names_the_source(

@@ -19,6 +19,15 @@ def test_one(cluster): pass
 def test_two(cluster): pass
 """
 CHART = MANIFEST.replace("manifest", "chart")
+NO_IMAGE = """
+from chaos_harness.clusters import images
+from chaos_harness.harness.errors import ImageUnavailable
+
+def ensure(engine, shapes, progress, rules):
+    raise ImageUnavailable(f"no image for {[shape.install for shape in shapes]}\\n`doctor` shows why")
+
+images.ensure = ensure
+"""
 XDIST = ("-p", "xdist", "-n", "2")
 _DEFAULT = known_versions.DEFAULT_KUBERNETES[1:]
 OPEN = "def test_open(cluster): pass\n"
@@ -43,6 +52,22 @@ def test_one_cluster_a_file(bench: SessionFolder) -> None:
         * 2
     )
     assert list((bench.folder / "state/chaos-harness/runs").iterdir()) == []
+
+
+@pytest.mark.parametrize("workers", [(), XDIST])
+def test_an_image_that_cannot_be_had(bench: SessionFolder, workers: tuple[str, ...]) -> None:
+    """It is one error for all tests, with what to type, before a cluster is made; what is not chosen needs none."""
+    bench.write(none=NO_IMAGE, chart=CHART, manifest=MANIFEST, quiet="def test_quiet(): pass\n")
+    status, output = bench.run(*workers, "-k", "one or two")
+    assert status == 4, output
+    assert output.count("no image for ['chart', 'manifest']") == 1
+    assert output.count("`doctor` shows why") == 1
+    assert "Traceback" not in output
+    assert bench.did() == []
+
+    assert bench.run(*workers, "-k", "quiet")[0] == 0
+    _, output = bench.run(*workers, "test_none.py", "test_chart.py", "test_manifest.py::test_one", "-k", "test_chart")
+    assert "no image for ['chart']" in output
 
 
 def test_bad_options(bench: SessionFolder) -> None:
