@@ -49,6 +49,11 @@ Of what is drawn, or taken away part by part, a quarter is tried, and of many ro
 """
 
 _WITHOUT_ENGINE = ("tests/unit", "tests/processes")
+_BESIDE = ("-n", "3", *_PARALLEL[2:], "-m", "beside")
+_ALONE = ("-m", "not beside")
+"""Of tests/integration, whose modules say which they are: while one cluster is tested, two cores are busy for a third
+of the time (for half of it while it is made), so three modules that judge only what they made run at once.
+"""
 _MOST_CI_SECONDS = 75 * 60
 _SLOWEST_MODULES = 5
 _SOURCES = Path("src").resolve()
@@ -187,8 +192,10 @@ def tests(session: nox.Session) -> None:
             _patiently(session, "python", "-m", "chaos_harness.harness", "images")
         with phase("api"):
             _pytest(session, *_PARALLEL, "tests/api")
-        with phase("integration"):
-            _pytest(session, "tests/integration")
+        with phase("integration, beside others"):
+            _pytest(session, *_BESIDE, "tests/integration")
+        with phase("integration, alone"):
+            _pytest(session, *_ALONE, "tests/integration")
 
 
 def _lint(session: nox.Session) -> None:
@@ -204,6 +211,7 @@ def _timed(
     """Give who times a phase of a session; at its end tell what each took, and fail in CI if that was too long."""
     begin = clock()
     seconds: dict[str, float] = {}
+    modules: dict[str, float] = {}
 
     @contextmanager
     def phase(name: str) -> Iterator[None]:
@@ -212,26 +220,29 @@ def _timed(
             yield
         finally:
             seconds[name] = clock() - phase_begin
+            if name.startswith("integration"):
+                modules.update(_modules_of_latest_run())
 
     try:
         yield phase
     finally:
         whole = clock() - begin
-        slowest = _slowest_modules() if "integration" in seconds else {}
-        for name, taken in {**seconds, **slowest, "whole session": whole}.items():
+        slowest = sorted(modules.items(), key=lambda module: -module[1])[:_SLOWEST_MODULES]
+        indented = {f"  {path}": taken for path, taken in slowest}
+        for name, taken in {**seconds, **indented, "whole session": whole}.items():
             session.log(f"{taken:6.0f} s  {name}")
     if os.environ.get("CI") and whole > _MOST_CI_SECONDS:
         allowed = f"in CI at most {_MOST_CI_SECONDS // 60} are allowed, because a run of 90 is ended"
         session.error(f"all passed, but in {whole / 60:.0f} minutes: {allowed}; the table above says where they went")
 
 
-def _slowest_modules() -> dict[str, float]:
-    """Return the modules of integration that took longest in the latest run, as tests/longest.py keeps them."""
+def _modules_of_latest_run() -> dict[str, float]:
+    """Return what the modules of integration took in the latest run, as tests/longest.py keeps it."""
     kept = Path(".pytest_cache", "v", "chaos", "latest")
     if not kept.is_file():
         return {}
-    seconds = sorted(json.loads(kept.read_text("utf-8")).items(), key=lambda module: -module[1])
-    return dict([(f"  {path}", taken) for path, taken in seconds if "/integration/" in path][:_SLOWEST_MODULES])
+    seconds: dict[str, float] = json.loads(kept.read_text("utf-8"))
+    return {path: taken for path, taken in seconds.items() if "/integration/" in path}
 
 
 @nox.session

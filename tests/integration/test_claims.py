@@ -21,6 +21,7 @@ from tests.unguarded import docker
 
 pytestmark = [
     pytest.mark.cluster,
+    pytest.mark.beside,
     pytest.mark.skipif(os.geteuid() != 0, reason="a private engine needs root"),
 ]
 

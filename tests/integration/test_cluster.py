@@ -37,7 +37,7 @@ from chaos_harness.harness.probes.running import Probes
 from chaos_harness.harness.undo import journal
 from tests.fakes.child import child
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.beside]
 
 _BARE = Shape(workers=0, gatekeeper=None)
 _SYSTEM = "gatekeeper-system"

@@ -24,7 +24,7 @@ from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 from tests.fakes.child import child
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.beside]
 
 _BARE = Shape(workers=0, gatekeeper=None)
 
@@ -37,7 +37,9 @@ def of_run(engine: Engine, run: str) -> list[EngineObject]:
     return [thing for thing in inventory(engine, soon()) if thing.labels[RUN] == run]
 
 
-@pytest.mark.parametrize("shape", [Shape(install="chart"), Shape(workers=1, registry=False, install="chart")])
+@pytest.mark.parametrize(
+    "shape", [Shape(workers=1, install="chart"), Shape(workers=1, registry=False, install="chart")]
+)
 def test_gatekeeper_serves_when_its_chart_installed_it(build: Callable[..., Cluster], shape: Shape) -> None:
     """Real helm brings it up, pulled from the registry, or from the nodes when there is none."""
     cluster = build(shape)

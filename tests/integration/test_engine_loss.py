@@ -1,4 +1,4 @@
-"""Tests of an engine that dies while a cluster comes up on it: one clear error, and nothing is left when it is back."""
+"""Tests of an engine that ends with clusters on it: one clear error, and nothing is left when it is back."""
 
 import os
 import signal
@@ -14,13 +14,16 @@ from chaos_harness.clusters.engine import Engine, Layout, connect, processes
 from chaos_harness.clusters.engine.inventory import RUN, EngineObject, inventory
 from chaos_harness.clusters.errors import EngineUnavailable
 from chaos_harness.clusters.garbage import Owner, collect_garbage
-from chaos_harness.clusters.images import Images
+from chaos_harness.clusters.images import Images, ensure
+from chaos_harness.clusters.kind.logs import LogKeeper
+from chaos_harness.clusters.pool import Pool
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 from tests.fakes.tiny import TINY, tiny_engine
 
 pytestmark = [
     pytest.mark.cluster,
+    pytest.mark.alone(reason="ends engines"),
     pytest.mark.skipif(os.geteuid() != 0, reason="a private engine needs root"),
 ]
 
@@ -54,10 +57,35 @@ def test_an_engine_that_dies_in_the_middle_is_told_and_comes_back_clean(
         create(engine, _IMAGES, _BARE, owner, tmp_path, Progress.quiet())
     killer.join()
     again = connect("private", layout=layout)
-    assert {thing.kind for thing in _left(again, owner)} == {"container", "network", "volume"}
+    assert {thing.kind for thing in _left(again, owner.run)} == {"container", "network", "volume"}
     collect_garbage(again)
-    assert _left(again, owner) == []
+    assert _left(again, owner.run) == []
 
 
-def _left(engine: Engine, owner: Owner) -> list[EngineObject]:
-    return [thing for thing in inventory(engine, _soon("what is left")) if thing.labels[RUN] == owner.run]
+def test_an_engine_that_was_restarted_has_no_frozen_clusters(
+    engine: Engine, layout: Layout, progress: Progress, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whatever the engine made of the frozen nodes, nobody gets them, and all of them go."""
+    images = ensure(engine, _BARE, progress)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    deadline = Deadline.after(300, "the node image in another engine")
+    with (tmp_path / "node.tar").open("wb") as archive:
+        engine.run(["save", images.node], deadline, stdout=archive)
+    own = connect("private", layout=layout)
+    own.run(["load", "--input", tmp_path / "node.tar"], deadline)
+    pool = Pool(own, progress)
+    frozen = pool.make(_BARE, images, LogKeeper(tmp_path))
+    assert pool.give_back(frozen) == []
+    for program in ("dockerd", "containerd"):
+        for daemon in processes.find(layout, program):
+            os.kill(daemon.pid, signal.SIGTERM)
+    for _ in Deadline.after(60, "the engine to end").attempts():
+        if not processes.find(layout, "dockerd"):
+            break
+    again = connect("private", layout=layout)
+    assert Pool(again, progress).lease(_BARE, images) is None
+    assert _left(again, frozen.run) == []
+
+
+def _left(engine: Engine, run: str) -> list[EngineObject]:
+    return [thing for thing in inventory(engine, _soon("what is left")) if thing.labels[RUN] == run]

@@ -9,7 +9,7 @@ from chaos_harness.clusters.shape import Shape
 from tests.fakes.commands import INVENTORY, NODES
 from tests.fakes.record import Answer, Names, answers, names_in, names_of_run, recorded
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.beside]
 
 _ANEW = "the programs answer otherwise: `python -m tests.fakes.record` records them anew, and the fakes must follow"
 

@@ -29,7 +29,7 @@ from chaos_harness.harness.gatekeeper.restart import restart_gatekeeper
 from chaos_harness.harness.history import read
 from chaos_harness.harness.undo import journal
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.beside]
 
 ROOT = Path(__file__).parents[2]
 AUDIT = "gatekeeper.sh/operation=audit"
@@ -51,8 +51,8 @@ CUTS: dict[str, tuple[Callable[[Cluster], Fault], str]] = {
     "503": (lambda _: cut_registry("503"), "with status 503"),
     "webhook dropped": (lambda _: cut_webhook("drop"), "lost"),
     "webhook rejected": (lambda _: cut_webhook("reject"), "lost"),
-    "certificate": (lambda _: blank_certificate(), "was emptied"),
     "image": (lambda cluster: remove_image(image(cluster), cluster.workers[:1]), "does not list"),
+    "certificate": (lambda _: blank_certificate(), "was emptied"),
 }
 
 
@@ -73,44 +73,11 @@ def test_cuts(cluster: Cluster, make: Callable[[], Experiment], name: str) -> No
     assert experiment.record.faults[0].healed_at
 
 
-@pytest.mark.parametrize(
-    ("kind", "fault"),
-    [
-        (_RegistryStop, lambda _: cut_registry("stop")),
-        (_PacketDrop, lambda _: cut_registry("drop")),
-        (_Unavailable, lambda _: cut_registry("503")),
-        (_LinkCut, lambda _: cut_webhook()),
-        (_EmptyCertificate, lambda _: blank_certificate()),
-        (_Reschedule, lambda cluster: reschedule_pod(webhooks(cluster)[0])),
-    ],
-    ids=["stop", "drop", "503", "webhook", "certificate", "reschedule"],
-)
-def test_no_op(
-    cluster: Cluster,
-    make: Callable[[], Experiment],
-    monkeypatch: pytest.MonkeyPatch,
-    kind: type[Fault],
-    fault: Callable[[Cluster], Fault],
-) -> None:
-    """A fault that was turned into a no-op is FaultNotApplied, not green."""
-    monkeypatch.setattr("chaos_harness.harness.experiment.lifecycle._PROVE_SECONDS", 8.0)
-    monkeypatch.setattr(kind, "inject", lambda *_: None)
-    with pytest.raises(FaultNotApplied), make() as experiment, experiment.fault(fault(cluster)):
-        pytest.fail("the block was entered")
-
-
-def test_kill_that_does_nothing(
-    cluster: Cluster, make: Callable[[], Experiment], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A kill that kills nobody is FaultNotApplied: the node still runs the container."""
-    monkeypatch.setattr("chaos_harness.harness.experiment.lifecycle._PROVE_SECONDS", 5.0)
-    monkeypatch.setattr(_ContainerKill, "_kill", lambda *_: None)
-    with pytest.raises(FaultNotApplied, match="to be dead"), make() as experiment:
-        experiment.act(kill_containers(webhooks(cluster)[0]))
-
-
 def test_kill_and_reschedule(cluster: Cluster, make: Callable[[], Experiment]) -> None:
-    """With the registry there, a killed container and a rescheduled pod come back; inverted claims are refused."""
+    """With the registry there, a killed container and a rescheduled pod come back; inverted claims are refused.
+
+    It follows the fault on the certificate: new pods have the healed one at once, old ones half a minute later.
+    """
     restart_gatekeeper(cluster, Deadline.after(180, "fresh pods"))
     with make() as experiment:
         killed, moved, _ = webhooks(cluster)
@@ -160,6 +127,42 @@ class _Nothing:
 def nothing() -> Fault:
     """Return the fault that only has a begin and an end."""
     return _Nothing()
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault"),
+    [
+        (_RegistryStop, lambda _: cut_registry("stop")),
+        (_PacketDrop, lambda _: cut_registry("drop")),
+        (_Unavailable, lambda _: cut_registry("503")),
+        (_LinkCut, lambda _: cut_webhook()),
+        (_EmptyCertificate, lambda _: blank_certificate()),
+        (_Reschedule, lambda cluster: reschedule_pod(webhooks(cluster)[0])),
+    ],
+    ids=["stop", "drop", "503", "webhook", "certificate", "reschedule"],
+)
+def test_no_op(
+    cluster: Cluster,
+    make: Callable[[], Experiment],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type[Fault],
+    fault: Callable[[Cluster], Fault],
+) -> None:
+    """A fault that was turned into a no-op is FaultNotApplied, not green."""
+    monkeypatch.setattr("chaos_harness.harness.experiment.lifecycle._PROVE_SECONDS", 5.0)
+    monkeypatch.setattr(kind, "inject", lambda *_: None)
+    with pytest.raises(FaultNotApplied), make() as experiment, experiment.fault(fault(cluster)):
+        pytest.fail("the block was entered")
+
+
+def test_kill_that_does_nothing(
+    cluster: Cluster, make: Callable[[], Experiment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill that kills nobody is FaultNotApplied: the node still runs the container."""
+    monkeypatch.setattr("chaos_harness.harness.experiment.lifecycle._PROVE_SECONDS", 5.0)
+    monkeypatch.setattr(_ContainerKill, "_kill", lambda *_: None)
+    with pytest.raises(FaultNotApplied, match="to be dead"), make() as experiment:
+        experiment.act(kill_containers(webhooks(cluster)[0]))
 
 
 CHILD = """

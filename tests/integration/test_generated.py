@@ -25,7 +25,7 @@ from chaos_harness.harness.probes.objects import GENERATED, constraints, watch_o
 from chaos_harness.harness.undo import journal
 from chaos_harness.scenarios.generated_policies.steps import CONFIG_MAPS, PolicyInCluster
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.beside]
 
 AUDIT = "gatekeeper.sh/operation=audit"
 BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"

@@ -36,7 +36,7 @@ from tests.fakes.file_server import Answer, FileServer
 from tests.fakes.ready_sets import IMAGE, archive, images, ready_set
 from tests.unguarded import docker
 
-pytestmark = [pytest.mark.cluster]
+pytestmark = [pytest.mark.cluster, pytest.mark.beside]
 
 _QUIET = Progress.quiet()
 _CUT_AFTER_BYTES = 200_000

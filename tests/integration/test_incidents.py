@@ -19,7 +19,7 @@ from chaos_harness.harness.incident.load import load
 from chaos_harness.harness.incident.replay.runner import Runner
 from chaos_harness.harness.run.context import RunContext
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.beside]
 
 _SECRET = "/api/v1/namespaces/gatekeeper-system/secrets/gatekeeper-webhook-server-cert"  # noqa: S105 - a path
 _INCIDENT = """

@@ -41,7 +41,7 @@ from chaos_harness.harness.probes.running import Probes
 from chaos_harness.harness.undo import journal
 from tests.fakes.bench import Bench
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.beside]
 
 ROOT = Path(__file__).parents[2]
 _NO_SERVICE, _CANNOT_CONNECT = "10.96.255.250", 7
@@ -100,7 +100,7 @@ def test_no_op(cluster: Cluster, bench: Bench, monkeypatch: pytest.MonkeyPatch, 
     make, kind, _ = FAULTS[name]
     monkeypatch.setattr(kind, "inject", lambda *_: None)
     with pytest.raises(FaultNotApplied):
-        bench.observed(make(cluster.workers[-1]), 5)
+        bench.observed(make(cluster.workers[-1]), 3)
 
 
 def test_silence_is_not_believed_too_soon(cluster: Cluster, bench: Bench) -> None:

@@ -24,7 +24,7 @@ from chaos_harness.harness.policies import CANARIES, Policy, deny_pods, deny_pod
 from chaos_harness.harness.undo import journal
 from chaos_harness.harness.undo.journal import Journal
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.beside]
 
 LISTS = {
     "mutators": "/apis/mutations.gatekeeper.sh/v1/assign",
@@ -82,6 +82,13 @@ def test_policies_are_in_force_and_leave_nothing(cluster: Cluster, make: Callabl
     assert journal.pending(Path(experiment.record.journal)) == []
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Believe Gatekeeper after 3 s that it refuses an object: these objects it never takes."""
+    monkeypatch.setattr("chaos_harness.harness.undo.put_object._REFUSED_SECONDS", 3.0)
+    monkeypatch.setattr("chaos_harness.harness.gatekeeper.apply._ERROR_SECONDS", 3.0)
+
+
 def broken(location: str) -> Policy:
     """Return a mutator with this location, and no question."""
     [assign] = mutate_pods().objects
@@ -90,6 +97,7 @@ def broken(location: str) -> Policy:
     return replace(mutate_pods(), name="broken", objects=(changed,), questions=())
 
 
+@pytest.mark.usefixtures("impatient")
 def test_mutator_that_is_refused(cluster: Cluster, make: Callable[[], Experiment]) -> None:
     """A location that Gatekeeper cannot parse is a bad scenario, in its words, and nothing is left."""
     with make() as experiment, pytest.raises(PolicyRejected, match=r"chaos-broken: expected.*invalid location format"):
@@ -97,6 +105,7 @@ def test_mutator_that_is_refused(cluster: Cluster, make: Callable[[], Experiment
     assert left(cluster) == []
 
 
+@pytest.mark.usefixtures("impatient")
 def test_mutator_that_is_stored_broken(cluster: Cluster, make: Callable[[], Experiment]) -> None:
     """Two mutators that Gatekeeper takes, and then enforces neither of, are a bad scenario with its status's words."""
     with make() as experiment, pytest.raises(PolicyRejected, match=r"Gatekeeper says: .*[Cc]onflict"):

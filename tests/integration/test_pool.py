@@ -24,7 +24,7 @@ from chaos_harness.harness.faults import ONE_SHOT
 from chaos_harness.harness.faults.registry.cut import cut_registry
 from chaos_harness.harness.gatekeeper.restart import restart_gatekeeper
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.beside]
 
 _SHAPE = Shape()
 _MAPS = "/api/v1/namespaces/default/configmaps"

@@ -35,7 +35,7 @@ from chaos_harness.harness.run.cluster_provider import ClusterProvider
 from chaos_harness.harness.run.context import RunContext
 from chaos_harness.harness.verdict import Verdict
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.beside]
 
 _SHAPE = Shape(workers=0)
 _ORDERS = int(os.environ.get("CHAOS_ORDERS", "1"))

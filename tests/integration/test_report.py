@@ -17,6 +17,8 @@ from chaos_harness.reports.html.generate import block_requests
 from tests.browser import browser, show
 from tests.sessions import SCENARIOS, Session, run
 
+pytestmark = pytest.mark.beside
+
 _ROOT = Path(__file__).parents[2]
 
 

@@ -16,7 +16,7 @@ from chaos_harness.harness.history import read
 from chaos_harness.harness.incident.replay import logs
 from chaos_harness.harness.probes.objects import CONTROL_PLANE, USUAL, watch_objects
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.beside]
 
 _PLANTED = "Winter2026planted"
 _PODS = "/api/v1/namespaces/gatekeeper-system/pods"

@@ -273,6 +273,22 @@ def test_quick_loop_leaves_out_the_lowest_versions(place: Path) -> None:
     assert (place / "before").read_text(encoding="utf-8").split("\n") == [*lint, *lint, "nox -s lowest", ""]
 
 
+def test_integration_runs_beside_others_and_then_alone(place: Path) -> None:
+    """Of tests/integration both parts are run, and what no mark lets run beside another is in the second."""
+    tells = '#!/bin/bash\necho "$*" >> told\n'
+    for name in ("pytest", "python"):
+        (place / "bin" / name).write_text(tells, encoding="utf-8")
+        (place / "bin" / name).chmod(0o755)
+    with _nox(place, "-s", "tests") as nox:
+        output, _ = nox.communicate(timeout=300)
+
+    assert nox.returncode == 0, output
+    assert [line for line in _told(place).splitlines() if "tests/integration" in line] == [
+        f"-n 3 {_BY_FILE} -m beside tests/integration",
+        "-m not beside tests/integration",
+    ]
+
+
 def test_a_session_that_fails_tells_its_times(place: Path) -> None:
     """`nox -s tests` says at its end what each phase took, whatever its outcome; sets have one order in all runs."""
     script = '#!/bin/bash\necho "$PYTHONHASHSEED" > told\nexit 1\n'

@@ -40,21 +40,41 @@ def _time_phases(clock: Clock, *, fails: bool = False, **seconds: float) -> list
 
 
 def test_what_each_phase_took_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All phases in their order, the slowest modules of integration, and the whole; who is in time is told no more."""
+    """All phases in their order, and the whole; who is in time is told no more."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CI", "true")
-    kept = tmp_path / ".pytest_cache/v/chaos/latest"
-    kept.parent.mkdir(parents=True)
-    modules = {f"tests/integration/test_{name}.py": float(name) for name in range(1, 8)}
-    kept.write_text(json.dumps({**modules, "tests/unit/test_a.py": 99.0}), encoding="utf-8")
+    _keep(tmp_path, {"tests/integration/test_a.py": 99.0})
 
-    assert _time_phases(Clock(), unit=200.4, integration=3000) == [
+    assert _time_phases(Clock(), unit=200.4, api=70) == [
         "   200 s  unit",
-        "  3000 s  integration",
-        *(f"     {name} s    tests/integration/test_{name}.py" for name in (7, 6, 5, 4, 3)),
-        "  3201 s  whole session",
+        "    70 s  api",
+        "   271 s  whole session",
     ]
-    assert _time_phases(Clock(), unit=1) == ["     1 s  unit", "     2 s  whole session"]
+
+
+def test_the_slowest_modules_of_integration_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The slowest of all its phases, of which each is a run of its own; what other tests took is no part of it."""
+    monkeypatch.chdir(tmp_path)
+    names = {"integration, alone": (1, 4, 6), "integration, beside others": (2, 3, 5, 7)}
+    told: list[str] = []
+    with noxfile._timed(SimpleNamespace(log=told.append), Clock()) as phase:  # type: ignore[arg-type]
+        for name, modules in names.items():
+            with phase(name):
+                took = {f"tests/integration/test_{seconds}.py": float(seconds) for seconds in modules}
+                _keep(tmp_path, {**took, "tests/unit/test_a.py": 99.0})
+
+    assert told == [
+        *(f"     0 s  {name}" for name in names),
+        *(f"     {seconds} s    tests/integration/test_{seconds}.py" for seconds in (7, 6, 5, 4, 3)),
+        "     0 s  whole session",
+    ]
+
+
+def _keep(folder: Path, modules: dict[str, float]) -> None:
+    """Keep what the files of a run of pytest took, as tests/longest.py does."""
+    kept = folder / ".pytest_cache/v/chaos/latest"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_text(json.dumps(modules), encoding="utf-8")
 
 
 def test_what_was_reached_is_told_of_a_run_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
