@@ -191,6 +191,13 @@ def _needs_engine(item: pytest.Item) -> bool:
     return "chaos_engine" in getattr(item, "fixturenames", ())
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Let the log of a CI service fold what one test tells."""
+    with item.config.stash[_CONTEXT].progress.group(item.nodeid):
+        return (yield)
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
     """Remove what this process made, except what is kept; send the closing lines to the controller of xdist.
