@@ -20,12 +20,12 @@ from chaos_harness.clusters.checkout import OPTION, OUT
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.engine import CHOICES, Engine
 from chaos_harness.clusters.images.pull_rules import PullRules
-from chaos_harness.clusters.machine import signals
+from chaos_harness.clusters.machine import consent, signals
 from chaos_harness.clusters.machine.try_all import CleanupStack
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.lossy_stream import LossyStream, open_copy
 from chaos_harness.clusters.terminal.progress import Progress
-from chaos_harness.harness.errors import BadScenario, EngineUnavailable
+from chaos_harness.harness.errors import BadScenario, ConsentMissing, EngineUnavailable
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.experiment.record import PROPERTY, Record
 from chaos_harness.harness.pytest_plugin.incident_files import collect_incident
@@ -82,6 +82,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("engine", choices=CHOICES, help="container engine (default: $CHAOS_ENGINE or auto)")
     add("lock", metavar="FILE", type=Path, help="what images and files must be, by digest (default: the shipped lock)")
     add("locked", action="store_true", help="refuse images and files that are not in the lock, also those seen before")
+    add("yes", action="store_true", help=f"agree to what is installed or started as root, as {consent.YES}=1 does")
     add("histories", metavar="DIR", help=f"where experiments are written (default: {OUT}/experiments)")
 
 
@@ -107,6 +108,8 @@ def pytest_configure(config: pytest.Config) -> None:
         problems += error.problems
     if problems:
         raise pytest.UsageError(*problems)
+    if option.yes:
+        consent.agree()
     if getattr(config.option, "dist", "no") == "load":
         config.option.dist = "loadfile"  # a file's tests share a cluster
     option.seed = getattr(config, "workerinput", {}).get(_SEED, option.seed)
@@ -172,7 +175,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Connect to the engine before the first test, if a test needs it: without an engine no test runs.
 
-    That is one usage error, reported as in `pytest_collection_modifyitems`.
+    Nor does one if nobody agrees to what a private engine needs. That is one usage error, reported as in
+    `pytest_collection_modifyitems`.
     """
     config = session.config
     if config.option.collectonly or not any(_needs_engine(item) for item in session.items):
@@ -180,7 +184,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     context = config.stash[_CONTEXT]
     try:
         config.stash[_ENGINE] = context.connect()
-    except EngineUnavailable as error:
+    except (ConsentMissing, EngineUnavailable) as error:
         if not hasattr(config, "workerinput"):
             raise pytest.UsageError(str(error)) from error
         context.problems += str(error).splitlines()

@@ -31,8 +31,9 @@ class ExitStatus(IntEnum):
     """How a command of the tool ends, for scripts: the same for each verb and each nox session.
 
     AS_EXPECTED: all claims came out as expected, the incident was reproduced, or the verb did what it was asked.
-    OTHERWISE: a claim came out otherwise, the incident was not reproduced, doctor has bad news, a verdict changed.
-    REFUSED: the input cannot be used, or no engine answers, and nothing was touched. INCONCLUSIVE: not enough was seen.
+    OTHERWISE: a claim came out otherwise, the incident was not reproduced, a verdict changed.
+    REFUSED: the input cannot be used, no engine answers, nobody agreed to what must be installed, or doctor says that
+    no run can start; nothing was touched. INCONCLUSIVE: not enough was seen.
     BROKEN: the harness or its surroundings failed, which says nothing about the product. NOTHING: there was nothing to
     run. INTERRUPTED: by Ctrl-C, SIGTERM or SIGHUP.
     """
