@@ -2,7 +2,7 @@
 
 scenarios     chaos, report, truth, bench
 incidents     repro, recheck, shrink, new-incident, record, schema
-this machine  doctor, images, gc
+this machine  doctor, images, gc, uninstall
 the harness   lint, tests, lowest, explore, worlds, dist, engines, mutation
 versions      add-kubernetes, lock
 
@@ -149,7 +149,7 @@ _add_verb(
     "schema",
     "Print the JSON schema by which editors complete incident files.\n\n> scenarios/incidents/schema.json",
 )
-_add_verb("doctor", "Report what this machine lacks, with the command that fixes it.")
+_add_verb("doctor", "Report what this machine lacks, with the command that fixes it.\n\n-- --json")
 _add_verb(
     "images",
     "Prepare images ahead, or carry them to another machine.\n\n"
@@ -159,6 +159,7 @@ _add_verb(
     "gc",
     "Heal and remove what dead runs left behind.\n\n-- --all: also what live runs own, and the private engine",
 )
+_add_verb("uninstall", "Take back everything that the harness did to this machine.\n\n-- --keep-caches --yes")
 
 
 @nox.session
@@ -176,6 +177,7 @@ def tests(session: nox.Session) -> None:
     -- -m "not cluster": the quick loop; -- PATH: the tests of a file or folder. The end says what each phase took.
     """
     _install(session, "tests")
+    session.env["CHAOS_YES"] = "1"  # whoever types it knows that it tests what is done as root
     session.env["PYTHONHASHSEED"] = "0"  # the same order of all sets, so that a run passes twice or fails twice
     with _timed(session) as phase:
         with phase("lint and types"):

@@ -13,6 +13,7 @@ __all__ = [
     "ChaosError",
     "ClusterUnavailable",
     "CommandFailed",
+    "ConsentMissing",
     "DeadlineExceeded",
     "EngineUnavailable",
     "HarnessError",
@@ -41,6 +42,10 @@ class BadScenario(HarnessError):
     def __init__(self, problems: str | Sequence[str]) -> None:
         self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
         super().__init__("\n".join(self.problems))
+
+
+class ConsentMissing(BadScenario):
+    """Nobody agreed to what would be changed on this machine; the message has the line that agrees."""
 
 
 class DeadlineExceeded(HarnessError):

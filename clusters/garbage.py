@@ -24,6 +24,7 @@ __all__ = [
     "JOURNAL",
     "PREFIX",
     "Owner",
+    "UndoJournal",
     "collect_garbage",
     "list_claimed_runs",
     "list_foreign_directories",

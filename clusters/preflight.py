@@ -15,8 +15,17 @@ from typing import Literal
 from chaos_harness.clusters import images
 from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.engine import Engine, EngineTraits, engine_choice, find, packages, users_problem
+from chaos_harness.clusters.engine import (
+    Engine,
+    EngineTraits,
+    engine_choice,
+    find,
+    packages,
+    user_engine,
+    users_problem,
+)
 from chaos_harness.clusters.engine.host_quirks import HostQuirks
+from chaos_harness.clusters.engine.setup_notice import DISK_GIB
 from chaos_harness.clusters.errors import BadScenario, ChaosError, EngineUnavailable
 from chaos_harness.clusters.garbage import list_garbage
 from chaos_harness.clusters.images import catalogue, plan
@@ -25,22 +34,27 @@ from chaos_harness.clusters.images.pull_rules import MIRROR, PullRules
 from chaos_harness.clusters.images.pulling import host
 from chaos_harness.clusters.images.resolve import find as find_image
 from chaos_harness.clusters.images.tool_sources import TOOLS
-from chaos_harness.clusters.machine import supported
+from chaos_harness.clusters.machine import consent, supported
 from chaos_harness.clusters.machine.memory import MEMINFO, available_mib
 from chaos_harness.clusters.machine.paths import cache_dir
 from chaos_harness.clusters.machine.process import run
 from chaos_harness.clusters.shape import Shape
-from chaos_harness.clusters.terminal.escape import first_line
+from chaos_harness.clusters.terminal.escape import first_line, last_line
 
 __all__ = ["Finding", "examine"]
 
 Level = Literal["ok", "warn", "bad"]
 
 _GIB = 1 << 30
-_DISK_NEEDED_GIB = 12
 _DISK_WANTED_GIB = 30
 _INSTANCES_WANTED = 512
 _WATCHES_WANTED = 65536
+_INSTANCES_NEEDED = 64
+_WATCHES_NEEDED = 4096
+"""For one cluster of three nodes: the kernel's usual 128 instances suffice for two (clusters/engine/limits.py)."""
+
+_DISK_RUN_GIB = 2
+_DISK_PULLED_GIB = 6
 _ASK_SECONDS = 3.0
 _COMMAND_SECONDS = 20
 _HUB = "docker.io"
@@ -64,7 +78,6 @@ def examine() -> list[Finding]:
     looks: dict[str, tuple[str, Callable[[], list[Finding]]]] = {
         "machine": ("uname -sm", lambda: [machine()]),
         "memory": ("free -m", lambda: [memory(Shape())]),
-        "disk": ("df -h", lambda: [disk(cache_dir())]),
         "image registries": (f"curl -I https://{_HUB_SERVER}/v2/", _registries),
         "Go modules": ("go env GOPROXY", lambda: [module_proxy()]),
         "Python packages": ("python3 -m pip index versions pip", lambda: [package_index()]),
@@ -89,22 +102,36 @@ def _registry_url(name: str) -> str:
     return f"{scheme}://{_HUB_SERVER if name == _HUB else name}/v2/"
 
 
-def engine(answering: Engine | None, choice: str = "auto", problem: str = "") -> Finding:
-    """Check the engine that answers, or whether one can be started; `problem` is why the user's cannot be used."""
+def engine(answering: Engine | None, choice: str = "auto", problem: str = "", cure: str = "") -> Finding:
+    """Check the engine that answers, or whether one can be started.
+
+    `problem` is why the user's cannot be used, and `cure` what helps.
+    """
     if answering:
         whose = "private" if answering.private else "yours"
         return Finding("engine", "ok", f"Docker {answering.version} at {answering.host} ({whose})")
     missing, none = ", ".join(packages.missing()), problem or "none answers"
+    cure = cure or "`sudo systemctl start docker`, until `docker info` works"
     if choice == "system":
-        return Finding("engine", "bad", none, "make `docker info` work (`sudo systemctl start docker`)")
+        return Finding("engine", "bad", none, cure)
     if os.geteuid() != 0:
-        remedy = "start your Docker engine (`sudo systemctl start docker`) or run as root"
-        return Finding("engine", "bad", f"{none}; only root can start a private one", remedy)
+        return Finding("engine", "bad", f"{none}; only root can start a private one", f"{cure}, or run as root")
     if missing and not shutil.which("apt-get"):
         remedy = "install Docker as https://docs.docker.com/engine/install/ says, and start it"
         return Finding("engine", "bad", f"{none}; to start one, {missing} must be installed", remedy)
     how = f"after the installation of {missing}" if missing else "with the installed programs"
-    return Finding("engine", "ok", f"{none}; a run starts a private one, {how}")
+    asks = "" if consent.agreed() else ", after a question"
+    return Finding("engine", "ok", f"{none}; a run starts a private one, {how}{asks}")
+
+
+def client(answering: Engine) -> Finding:
+    """Check whether the docker command and the engine speak the same API: each refuses what is too old for it."""
+    deadline = Deadline.after(_COMMAND_SECONDS, "docker to speak to the engine")
+    answer = answering.run(["version", "--format", "{{.Client.Version}}"], deadline, check=False)
+    if answer.returncode:
+        remedy = f"`apt-get install docker-cli`, or one of Docker {answering.version}: https://docs.docker.com/engine/install/"
+        return Finding("docker command", "bad", f"{answering.cli}: {last_line(answer.stderr)}", remedy)
+    return Finding("docker command", "ok", f"{answer.stdout.strip()} at {answering.cli} speaks to the engine")
 
 
 def machine(system: str | None = None, processor: str | None = None) -> Finding:
@@ -161,8 +188,11 @@ def cgroups(quirks: HostQuirks) -> Finding:
     return Finding("cgroups", "ok", seen)
 
 
-def inotify(quirks: HostQuirks) -> Finding:
-    """Check the inotify limits that all nodes share (kind's known issues, "too many open files")."""
+def inotify(quirks: HostQuirks, *, raised: bool = False) -> Finding:
+    """Check the inotify limits that all nodes share (kind's known issues, "too many open files").
+
+    `raised`: a private engine raises them before the first node.
+    """
     watches, instances = quirks.inotify_watches, quirks.inotify_instances
     if watches is None or instances is None:
         return Finding("inotify", "ok", "not visible from here")
@@ -172,9 +202,12 @@ def inotify(quirks: HostQuirks) -> Finding:
         commands.append(f"sysctl fs.inotify.max_user_watches={_WATCHES_WANTED * 8}")
     if instances < _INSTANCES_WANTED:
         commands.append(f"sysctl fs.inotify.max_user_instances={_INSTANCES_WANTED}")
-    if not commands:
+    if not commands or raised:
         return Finding("inotify", "ok", seen)
-    return Finding("inotify", "warn", f"{seen}: little for more than three nodes", " && ".join(commands))
+    remedy = f"`sudo sh -c '{' && '.join(commands)}'`"
+    if instances < _INSTANCES_NEEDED or watches < _WATCHES_NEEDED:
+        return Finding("inotify", "bad", f"{seen}: the kubelets of one cluster need more", remedy)
+    return Finding("inotify", "warn", f"{seen}: little for more than three nodes", remedy)
 
 
 def memory(shape: Shape, meminfo: Path = MEMINFO) -> Finding:
@@ -188,12 +221,12 @@ def memory(shape: Shape, meminfo: Path = MEMINFO) -> Finding:
     return Finding("memory", "ok", seen)
 
 
-def disk(directory: Path, needed_gib: float = _DISK_NEEDED_GIB, wanted_gib: float = _DISK_WANTED_GIB) -> Finding:
-    """Check the free space where images are built and kept."""
+def disk(directory: Path, needed_gib: float = DISK_GIB, wanted_gib: float = _DISK_WANTED_GIB) -> Finding:
+    """Check the free space where images are built and kept; `needed_gib` is what the images that are missing take."""
     free = shutil.disk_usage(directory).free / _GIB
-    seen = f"{free:.0f} GiB free at {directory}; building all images takes {needed_gib:.0f}"
+    seen = f"{free:.0f} GiB free at {directory}; a run needs {needed_gib:.0f}"
     if free < wanted_gib:
-        remedy = f"free some, `docker system prune`, or set XDG_CACHE_HOME to a disk with {wanted_gib:.0f} GiB"
+        remedy = f"`docker system prune`, or `export XDG_CACHE_HOME=DIR` on a disk with {wanted_gib:.0f} GiB"
         return Finding("disk", "bad" if free < needed_gib else "warn", seen, remedy)
     return Finding("disk", "ok", seen)
 
@@ -217,13 +250,18 @@ def module_proxy() -> Finding:
         return Finding(
             "Go modules", "warn", "no go on PATH", "images are pulled; install Go 1.26 or newer to build them"
         )
-    proxies = run(["go", "env", "GOPROXY"], Deadline.after(_COMMAND_SECONDS, "go to name its proxy")).stdout.strip()
-    proxy = proxies.replace("|", ",").split(",")[0]
+    proxy = _module_proxy()
     if not proxy.startswith("http"):
         return Finding(
-            "Go modules", "warn", f"GOPROXY={proxies}: modules come from their own servers", "go env -u GOPROXY"
+            "Go modules", "warn", f"GOPROXY={proxy}: modules come from their own servers", "go env -u GOPROXY"
         )
     return reachability("Go modules", proxy, "`go env GOPROXY` names the proxy; images cannot be built without")
+
+
+def _module_proxy() -> str:
+    """Return the first place where go looks for modules: an address, or "direct" or "off"."""
+    proxies = run(["go", "env", "GOPROXY"], Deadline.after(_COMMAND_SECONDS, "go to name its proxy")).stdout.strip()
+    return proxies.replace("|", ",").split(",")[0]
 
 
 def package_index() -> Finding:
@@ -265,7 +303,38 @@ def tools() -> list[Finding]:
 
 
 def image_sources() -> list[Finding]:
-    """Report where the images of the default shape come from: what is in the engine, pulled, or built."""
+    """Report where the images of the default shape come from: what is in the engine, pulled, or built; and the disk."""
+    supplies = _supplies()
+    servers = {supply.server for supply in supplies if supply.server}
+    silent = {name for name in servers if reachability(name, _registry_url(name), "").state != "ok"}
+    offline = any(not supply.there for supply in supplies) and not _can_fetch_modules()
+    there = all(supply.there for supply in supplies)
+    built = any(not supply.there and supply.server in ("", *silent) for supply in supplies)
+    needed = DISK_GIB if built else _DISK_RUN_GIB if there else _DISK_PULLED_GIB
+    return [*(_image_finding(supply, silent, offline=offline) for supply in supplies), disk(cache_dir(), needed)]
+
+
+def _image_finding(supply: plan.Supply, silent: set[str], *, offline: bool) -> Finding:
+    """Check one image: it is bad if it is not there, its registry does not answer, and it cannot be built."""
+    can_pull = bool(supply.server) and supply.server not in silent
+    can_build = not supply.lacks and not offline
+    if supply.there or can_pull or can_build:
+        return Finding(supply.name, "ok", supply.words)
+    why = [f"{supply.server} does not answer"] if supply.server else []
+    why += [] if supply.lacks else ["the Go module proxy does not answer"]
+    cures = [f"`export {MIRROR}=HOST:PORT` asks a mirror"] if supply.server else []
+    cures += plan.cures() if supply.lacks else ["`export GOPROXY=…`"]
+    brings = f"`{command_line('images --')} --load FILE` brings a set that was saved elsewhere"
+    return Finding(supply.name, "bad", "; ".join([supply.words, *why]), "; or ".join([*cures, brings]))
+
+
+def _can_fetch_modules() -> bool:
+    """Whether builds can fetch modules; a proxy that is not asked is no reason to say no."""
+    return not shutil.which("go") or module_proxy().state == "ok" or _module_proxy() == "direct"
+
+
+def _supplies() -> list[plan.Supply]:
+    """Return where each image of the default shape comes from."""
     rules = PullRules.read()
     try:
         answering = find()
@@ -275,18 +344,7 @@ def image_sources() -> list[Finding]:
     def held(entry: ImageEntry) -> bool:
         return answering is not None and find_image(answering, entry, rules) is not None
 
-    supplies = [plan.image_supply(entry, rules, held) for entry in images.entries(Shape()).values()]
-    servers = {supply.pulled for supply in supplies if supply.pulled}
-    silent = {name for name in servers if reachability(name, _registry_url(name), "").state != "ok"}
-    remedy = f"`{command_line('images --')} --load FILE` brings a set that was saved elsewhere"
-    return [
-        Finding(
-            supply.name, "bad", f"{supply.words}; {supply.pulled} does not answer", f"{remedy}; {MIRROR} is a mirror"
-        )
-        if supply.pulled in silent
-        else Finding(supply.name, "ok" if supply.possible else "bad", supply.words, remedy)
-        for supply in supplies
-    ]
+    return [plan.image_supply(entry, rules, held) for entry in images.entries(Shape()).values()]
 
 
 def leftovers(answering: Engine) -> Finding:
@@ -305,15 +363,19 @@ def _engine() -> list[Finding]:
         answering = find()
     except EngineUnavailable as error:
         quirks = HostQuirks.detect()
-        return [Finding("engine", "bad", str(error)), cgroups(quirks), inotify(quirks)]
+        remedy = "`uptime` shows the load; `systemctl status docker`, and its log: `journalctl -u docker`"
+        return [Finding("engine", "bad", str(error), remedy), cgroups(quirks), inotify(quirks)]
     quirks = answering.quirks if answering else HostQuirks.detect()
     reported = answering.traits if answering else EngineTraits()
     capable = capabilities(quirks, private=answering is None or answering.private, runtime=reported.runtime)
-    host = [capable, cgroups(quirks), inotify(quirks)]
-    if answering:
-        return [engine(answering), *host, *traits(reported), leftovers(answering)]
     choice = engine_choice()
-    return [engine(None, choice, "" if choice == "private" else users_problem()), *host]
+    ours = answering.private if answering else choice != "system" and os.geteuid() == 0
+    host = [capable, cgroups(quirks), inotify(quirks, raised=ours)]
+    if answering:
+        return [engine(answering), client(answering), *host, *traits(reported), leftovers(answering)]
+    if choice == "private":
+        return [engine(None, choice), *host]
+    return [engine(None, choice, users_problem(), user_engine.find().cure), *host]
 
 
 def _look_safely(name: str, look: Callable[[], list[Finding]], by_hand: str) -> list[Finding]:

@@ -16,15 +16,15 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine, claims, host_changes
 from chaos_harness.clusters.engine.inventory import RUN, EngineObject, inventory
 from chaos_harness.clusters.images import export, ready_set
+from chaos_harness.clusters.machine import consent
 from chaos_harness.clusters.machine.owner import engines_of
 from chaos_harness.clusters.machine.removal import try_remove_folder
-from chaos_harness.clusters.preflight import examine
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
-from chaos_harness.harness import add_kubernetes
+from chaos_harness.harness import add_kubernetes, doctor, uninstall
 from chaos_harness.harness.errors import BadScenario, EngineUnavailable, HarnessError
 from chaos_harness.harness.incident import cli
-from chaos_harness.harness.incident.cli_options import add_lock_options, pull_rules
+from chaos_harness.harness.incident.cli_options import add_lock_options, add_yes_option, pull_rules
 from chaos_harness.harness.incident.replay.repro import CANNOT_TELL
 from chaos_harness.harness.run.exit_status import ExitStatus, run_command
 from chaos_harness.harness.undo import journal
@@ -39,6 +39,8 @@ _SECONDS = 60.0
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit status, see `harness.run.exit_status.ExitStatus`."""
     chosen = _parser().parse_args(arguments)
+    if getattr(chosen, "yes", False):
+        consent.agree()
     status = run_command(lambda: int(chosen.verb(chosen, Progress.terminal())))
     bisecting = getattr(chosen, "bisect", False) and status in _UNDECIDED
     return CANNOT_TELL if bisecting else status
@@ -51,8 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="`chaos-harness run` runs scenarios, `report` shows what they left, `truth` counts verdicts.",
     )
     verbs = parser.add_subparsers(required=True, metavar="verb")
-    doctor = verbs.add_parser("doctor", help="report what this machine lacks, and the command that fixes it")
-    doctor.set_defaults(verb=_doctor)
+    doctor.add_verb(verbs)
     gc = verbs.add_parser("gc", help="heal and remove what dead runs left behind; stop our engine when nobody uses it")
     gc.add_argument("--all", action="store_true", help="also what was kept, and what live runs own")
     gc.set_defaults(verb=_gc)
@@ -70,21 +71,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     files.add_argument("--load", type=Path, metavar="FILE", help="read them from such a file, whichever they are")
     add_lock_options(ready)
+    add_yes_option(ready)
     ready.set_defaults(verb=_images)
+    uninstall.add_verb(verbs)
     add_kubernetes.add_verb(verbs)
     cli.add_verbs(verbs)
     return parser
-
-
-def _doctor(_chosen: argparse.Namespace, _progress: Progress) -> int:
-    findings = examine()
-    width = max(len(finding.name) for finding in findings)
-    for finding in findings:
-        mark = {"ok": "✓", "warn": "!", "bad": "✗"}[finding.state]
-        sys.stdout.write(f" {mark} {finding.name.ljust(width)}  {finding.seen}\n")
-        if finding.state != "ok" and finding.remedy:
-            sys.stdout.write(f"   {' ' * width}  → {finding.remedy}\n")
-    return int(any(finding.state == "bad" for finding in findings))
 
 
 def _gc(chosen: argparse.Namespace, progress: Progress) -> int:

@@ -3,6 +3,7 @@
 ChaosError
   HarnessError                        the harness, its input or its surroundings (Allure: broken)
     BadScenario                       an option, file, version or shape cannot be used; nothing was touched
+      ConsentMissing                  nobody agreed to what would be changed on this machine
     PreparationFailed                 a state that a fault needs could not be prepared; the experiment had begun
     PolicyRejected                    a policy was refused, or cannot be enforced; it is deleted again
     DeadlineExceeded                  something did not happen in time
@@ -28,6 +29,7 @@ from chaos_harness.clusters.errors import (
     ChaosError,
     ClusterUnavailable,
     CommandFailed,
+    ConsentMissing,
     DeadlineExceeded,
     EngineUnavailable,
     HarnessError,
@@ -43,6 +45,7 @@ __all__ = [
     "CheckBroken",
     "ClusterUnavailable",
     "CommandFailed",
+    "ConsentMissing",
     "DeadlineExceeded",
     "EngineUnavailable",
     "FaultNotApplied",

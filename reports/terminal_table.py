@@ -1,6 +1,7 @@
 """Terminal table: the table at the end of a run, one line for each claim, and where to read the rest."""
 
 import os
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from chaos_harness.clusters.terminal.escape import escape_controls
+from chaos_harness.clusters.terminal.width import cut, terminal_columns, text_columns, wrap
 from chaos_harness.harness.experiment.record import ClaimRecord, Record
 from chaos_harness.harness.redaction import redact
 from chaos_harness.reports import failure_origin
@@ -19,6 +21,9 @@ from chaos_harness.reports.records import read_record, reason_of
 __all__ = ["pytest_addoption", "pytest_configure"]
 
 _HEAD = ("", "scenario", "claim", "expected", "seen", "figure", "time")
+_GAP = "  "
+_SHRINK = ((5, 0), (2, 20), (1, 16), (6, 0), (3, 10), (2, 10), (1, 8))
+"""Columns that a narrow terminal shortens, in this order, and to what; to 0: they are left out."""
 _COLOURS = {"✓": "green", "✗": "red", "!": "red", "?": "yellow", "-": "light"}
 _REASONS = {
     "✗": "not as expected",
@@ -163,7 +168,9 @@ def _figure(name: str, value: float) -> str:
 
 
 def _write_table(terminal: pytest.TerminalReporter, rows: list[_Row]) -> None:
-    widths = [max(map(len, column)) for column in zip(_HEAD, *(row.cells for row in rows), strict=True)]
+    widths = [max(map(text_columns, column)) for column in zip(_HEAD, *(row.cells for row in rows), strict=True)]
+    if (columns := _columns(terminal)) is not None:
+        widths = _fit(widths, columns)
     terminal.section("chaos")
     terminal.write_line(_aligned(_HEAD, widths))
     for function, group in groupby(rows, lambda row: row.function):
@@ -177,8 +184,24 @@ def _safe_text(words: str) -> str:
     return escape_controls(redact(words))
 
 
+def _columns(terminal: pytest.TerminalReporter) -> int | None:
+    """Return how many columns a line may have; None where nobody looks at a terminal."""
+    return terminal_columns(sys.stdout) - 1 if terminal.isatty else None
+
+
+def _fit(widths: list[int], columns: int) -> list[int]:
+    """Return the widths with which a line fits into `columns`; a column of width 0 is left out."""
+    widths = list(widths)
+    for column, least in _SHRINK:
+        over = sum(widths) + len(_GAP) * (sum(map(bool, widths)) - 1) - columns
+        if over > 0:
+            widths[column] = max(widths[column] - over, least) if least else 0
+    return widths
+
+
 def _aligned(cells: Iterable[str], widths: list[int]) -> str:
-    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+    shown = [(cut(cell, width), width) for cell, width in zip(cells, widths, strict=True) if width]
+    return _GAP.join(cell + " " * (width - text_columns(cell)) for cell, width in shown).rstrip()
 
 
 def _write_reasons(terminal: pytest.TerminalReporter, rows: list[_Row]) -> None:
@@ -188,7 +211,7 @@ def _write_reasons(terminal: pytest.TerminalReporter, rows: list[_Row]) -> None:
             terminal.write_line("")
             terminal.write_line(f"{title}:", bold=True)
         for reason in reasons:
-            terminal.write_line(f"  {reason}")
+            terminal.write_line(wrap(f"  {reason}", _columns(terminal)))
     marks = [row.mark for row in rows if row.expected]
     terminal.write_line("")
     terminal.write_line(f"{marks.count('✓')} of {len(marks)} claims came out as expected")

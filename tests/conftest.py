@@ -26,6 +26,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
+os.environ.setdefault("CHAOS_YES", "1")  # a test that starts an engine does so on purpose
+
 load_profiles()
 
 gc.disable()  # until all tests are collected: hardly anything of that is garbage

@@ -54,6 +54,11 @@ def create(
             "registry; install it by its chart, or use a registry"
         )
     site = ClusterBuilder(engine, images, shape, owner, directory, keep=keep)
+    with progress.group(f"create {site.name}"):
+        return _create(site, progress, logs or LogKeeper(directory / "logs"), keep=keep)
+
+
+def _create(site: ClusterBuilder, progress: Progress, logs: LogKeeper, *, keep: bool) -> Cluster:
     action = "prepare"
     try:
         for action, work in site.actions():
@@ -63,7 +68,7 @@ def create(
         with defer_interrupts(
             f"keep the logs of {site.name} and remove it", _ABANDON_SECONDS + _LOGS_SECONDS + _DELETE_SECONDS
         ):
-            failure = _handle_failure(site, action, error, progress, logs or LogKeeper(directory / "logs"), keep=keep)
+            failure = _handle_failure(site, action, error, progress, logs, keep=keep)
         raise failure from error
     except BaseException:
         with defer_interrupts(f"remove the unfinished cluster {site.name}", _ABANDON_SECONDS + _DELETE_SECONDS):

@@ -13,7 +13,7 @@ from chaos_harness.clusters.engine.layout import Layout
 from chaos_harness.clusters.machine import traces
 from chaos_harness.clusters.machine.traces import Trace
 
-__all__ = ["FORWARDING", "SET", "WANTED", "raise_limits", "record_settings", "restore"]
+__all__ = ["FORWARDING", "SET", "WANTED", "pending_changes", "raise_limits", "record_settings", "restore"]
 
 WANTED = {"fs/inotify/max_user_instances": 1024, "fs/inotify/max_user_watches": 1 << 20}
 """Values that we raise, below /proc/sys."""
@@ -35,11 +35,20 @@ _SYS = Path("/proc/sys")
 _INTERFACES = Path("/sys/class/net")
 
 
+def pending_changes(sys: Path = _SYS) -> list[tuple[str, int, int]]:
+    """Return the settings that an engine would change on this machine: name below /proc/sys, value now, and then."""
+    higher = [
+        (name, now, value) for name, value in WANTED.items() if (now := _value(name, sys)) is not None and now < value
+    ]
+    return higher + [
+        (name, now, value) for name, value in SET.items() if (now := _value(name, sys)) not in (None, value)
+    ]
+
+
 def record_settings(layout: Layout, sys: Path = _SYS) -> None:
     """Record the values that the engine will change, before it starts. Raises HarnessError if that is impossible."""
-    for name, value in SET.items():
-        now = _value(name, sys)
-        if now is not None and now != value:
+    for name, now, value in pending_changes(sys):
+        if name in SET:
             _record(layout, name, now, value)
 
 
@@ -49,9 +58,8 @@ def raise_limits(layout: Layout, sys: Path = _SYS) -> None:
     If the host does not allow it, the limits stay: `nox -s doctor` reports that. Raises HarnessError if the journal
     cannot be written.
     """
-    for name, value in WANTED.items():
-        now = _value(name, sys)
-        if now is not None and now < value:
+    for name, now, value in pending_changes(sys):
+        if name in WANTED:
             _record(layout, name, now, value)
             with contextlib.suppress(OSError):
                 (sys / name).write_text(str(value))

@@ -10,7 +10,16 @@ from chaos_harness.clusters.machine import apt, traces
 from chaos_harness.clusters.machine.traces import Trace
 from chaos_harness.clusters.terminal.progress import Progress
 
-__all__ = ["SEARCH_PATH", "heal", "install_missing", "missing", "program"]
+__all__ = [
+    "IMAGES_NEED",
+    "SEARCH_PATH",
+    "engine_packages",
+    "heal",
+    "install_missing",
+    "missing",
+    "needed_packages",
+    "program",
+]
 
 SEARCH_PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"
 """PATH of the daemons: the distribution's programs before those in /usr/local."""
@@ -25,6 +34,9 @@ _PROGRAMS = {
     "umount": "mount",
     "docker": "docker-cli",
 }
+IMAGES_NEED = ("mmdebstrap", "debian-archive-keyring")
+"""Packages that root file systems are made with, where images are built."""
+
 _UNITS = ("docker.service", "docker.socket", "containerd.service")
 _WANTS = Path("/etc/systemd/system")
 _TRACE = "units that start at boot"
@@ -38,6 +50,16 @@ def program(name: str) -> str | None:
 def missing() -> list[str]:
     """Return the programs that a private engine needs and this machine lacks."""
     return [name for name in _PROGRAMS if not program(name)]
+
+
+def engine_packages() -> frozenset[str]:
+    """Return all packages that a Docker engine of the distribution is made of."""
+    return frozenset(_PROGRAMS.values())
+
+
+def needed_packages() -> list[str]:
+    """Return the packages that `install_missing` would ask apt for."""
+    return list(dict.fromkeys(_PROGRAMS[name] for name in missing()))
 
 
 def install_missing(progress: Progress) -> None:

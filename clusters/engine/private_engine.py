@@ -1,8 +1,8 @@
 """Private engine: a containerd and a dockerd of our own; other engines on the machine are not affected.
 
-Life cycle: `start` installs what is missing, removes what a crash left, starts both daemons detached from this process,
-and waits until they answer. Later runs find the daemons by the records that they wrote, and use them. `stop` ends them
-and undoes the changes to this machine; images stay for the next start.
+Life cycle: `start` asks once whether it may (`setup_notice`), installs what is missing, removes what a crash left,
+starts both daemons detached from this process, and waits until they answer. Later runs find the daemons by the records
+that they wrote, and use them. `stop` ends them and undoes the changes to this machine; images stay for the next start.
 """
 
 import contextlib
@@ -26,6 +26,7 @@ from chaos_harness.clusters.engine import (
     packages,
     processes,
     runtime_shim,
+    setup_notice,
     user_engine,
 )
 from chaos_harness.clusters.engine.host_quirks import HostQuirks
@@ -87,8 +88,8 @@ def answers_in_time(layout: Layout, seconds: float | None = None) -> bool:
 def start(layout: Layout, progress: Progress, adopt: Callable[[], object] = lambda: None) -> None:
     """Make the engine answer: use it if it runs, else remove its remains and start it; then call `adopt`.
 
-    Nobody else starts or stops it until `adopt` returns. Raises EngineUnavailable (not root, not installable, a daemon
-    that exits, with the end of its log, or one that runs but does not answer).
+    Nobody else starts or stops it until `adopt` returns. Raises ConsentMissing, EngineUnavailable (not root, not
+    installable, a daemon that exits, with the end of its log, or one that runs but does not answer).
     """
     if os.geteuid() != 0:
         raise EngineUnavailable(
@@ -96,6 +97,8 @@ def start(layout: Layout, progress: Progress, adopt: Callable[[], object] = lamb
             "`docker info` works (`sudo systemctl start docker; sudo usermod -aG docker $USER`, then log in again), "
             "or run as root"
         )
+    if not processes.running(layout):
+        setup_notice.require_consent(layout)
     layout.run.mkdir(mode=0o700, parents=True, exist_ok=True)
     layout.run.chmod(0o700)
     with hold_lock(str(layout.lock), Deadline.after(_LOCK_SECONDS, "another process that starts or stops the engine")):

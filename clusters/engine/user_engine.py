@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import docker
-from docker.errors import DockerException
+from docker.errors import DockerException, InvalidVersion
 from urllib3.exceptions import TimeoutError as HTTPTimeout
 
 from chaos_harness.clusters.deadline import Deadline
@@ -23,16 +23,18 @@ __all__ = ["SystemEngine", "find", "listener", "listens_in_other_namespace"]
 _DEFAULT = "unix:///var/run/docker.sock"
 _SECONDS = 10
 _BUSY_SECONDS = 30
+_NEWER_DOCKER = "install Docker 25 or newer: https://docs.docker.com/engine/install/"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True)
 class SystemEngine:
-    """Where the user's engine is expected, and its version and ID, or what is wrong with it."""
+    """Where the user's engine is expected, and its version and ID, or what is wrong with it and what to type."""
 
     host: str
     version: str = ""
     problem: str = ""
+    cure: str = "`sudo systemctl start docker`, until `docker info` works"
     id: str = ""
     silent: bool = False
     """Whether something listens there that does not answer: an engine that is too busy is not absent."""
@@ -44,20 +46,38 @@ def find() -> SystemEngine:
     host, secured = _endpoint()
     url = urlsplit(host)
     if url.scheme not in ("unix", "tcp", "http") or (url.scheme != "unix" and url.hostname not in _LOOPBACK):
-        return SystemEngine(host, problem="it is on another machine, whose published ports are not on this one")
+        elsewhere = "it is on another machine, whose published ports are not on this one"
+        return SystemEngine(host, problem=elsewhere, cure="`unset DOCKER_HOST; docker context use default`")
     if secured:
-        return SystemEngine(host, problem="its context asks for TLS; set DOCKER_HOST and DOCKER_CERT_PATH instead")
+        secured_words = "its context asks for TLS; set DOCKER_HOST and DOCKER_CERT_PATH instead"
+        return SystemEngine(host, problem=secured_words, cure="`export DOCKER_HOST=tcp://… DOCKER_CERT_PATH=…`")
     try:
-        if url.scheme == "unix":
-            _connect(url.path)
-        with closing(docker.from_env(timeout=_BUSY_SECONDS, environment={**os.environ, "DOCKER_HOST": host})) as client:
-            version, info = client.version(), client.info()
-            traits = EngineTraits.of(version, info)
-            if problem := traits.refusal:
-                return SystemEngine(host, problem=problem, traits=traits)
-            return SystemEngine(host, str(version["Version"]), id=str(info.get("ID") or ""), traits=traits)
+        return _ask(host)
     except (DockerException, OSError) as error:  # requests' errors are OSErrors
-        return SystemEngine(host, problem=f"it does not answer: {error}", silent=_is_timeout(error))
+        return _refused(host, error)
+
+
+def _ask(host: str) -> SystemEngine:
+    """Ask the engine at `host` what it is. Raises DockerException, OSError."""
+    url = urlsplit(host)
+    if url.scheme == "unix":
+        _connect(url.path)
+    with closing(docker.from_env(timeout=_BUSY_SECONDS, environment={**os.environ, "DOCKER_HOST": host})) as client:
+        version, info = client.version(), client.info()
+    traits = EngineTraits.of(version, info)
+    if problem := traits.refusal:
+        return SystemEngine(host, problem=problem, traits=traits, cure="`export CHAOS_ENGINE=private`, as root")
+    return SystemEngine(host, str(version["Version"]), id=str(info.get("ID") or ""), traits=traits)
+
+
+def _refused(host: str, error: Exception) -> SystemEngine:
+    """Return why the engine at `host` cannot be used, and what helps."""
+    if isinstance(error, PermissionError):
+        cure = "`sudo usermod -aG docker $USER`, then log in again"
+        return SystemEngine(host, problem="permission denied", cure=cure)
+    if isinstance(error, InvalidVersion):
+        return SystemEngine(host, problem=f"its API is too old: {error}", cure=_NEWER_DOCKER)
+    return SystemEngine(host, problem=f"it does not answer: {error}", silent=_is_timeout(error))
 
 
 def listener(host: str) -> int | None:

@@ -62,7 +62,11 @@ def ensure(
     pulled nor built, BadScenario (lock), and stops everything it started if it is interrupted.
     """
     wanted = [shapes] if isinstance(shapes, Shape) else list(shapes)
-    rules = rules or PullRules.read()
+    with progress.group("images"):
+        return _ensure(engine, wanted, progress, rules or PullRules.read())
+
+
+def _ensure(engine: Engine, wanted: Sequence[Shape], progress: Progress, rules: PullRules) -> Images:
     needed = {entry.name: entry for shape in wanted for entry in entries(shape).values()}
     held = {name: here for name, entry in needed.items() if (here := find(engine, entry, rules))}
     _show_plan([entry for name, entry in needed.items() if name not in held], wanted, rules, progress)

@@ -60,7 +60,7 @@ class Download:
         wait = min(self.silent_seconds, max(deadline.remaining, 1.0))
         with opener.open(self.url, timeout=wait) as answer, target.open("wb") as file:
             expected = answer.headers.get("Content-Length")
-            total = f" of {int(expected) / _MIB:.1f}" if expected else ""
+            total = int(expected) if expected else 0
             seen, checksum = self._copy(answer, file, deadline, step, total)
         if expected and seen != int(expected):
             raise self._unavailable(f"the connection ended after {seen} of {expected} bytes")
@@ -71,13 +71,14 @@ class Download:
             )
 
     def _copy(
-        self, answer: Any, file: IO[bytes], deadline: Deadline, step: ProgressStep, total: str
+        self, answer: Any, file: IO[bytes], deadline: Deadline, step: ProgressStep, total: int
     ) -> tuple[int, str]:
-        """Copy the body to `file`; return its length and its sha256."""
+        """Copy the body, of `total` bytes if that is not 0, to `file`; return its length and its sha256."""
         seen, checksum = 0, hashlib.sha256()
+        of_all = f" of {total / _MIB:.1f}" if total else ""
         while block := answer.read1(_MIB):
             seen += len(block)
-            step.detail = f"{seen / _MIB:.1f}{total} MiB"
+            step.count(seen, total, f"{seen / _MIB:.1f}{of_all} MiB")
             if seen > self.most_mib * _MIB:
                 raise self._unavailable(f"expected at most {self.most_mib} MiB, and there is more")
             checksum.update(block)

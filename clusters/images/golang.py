@@ -186,4 +186,4 @@ def _go(arguments: Sequence[str], module: Path, deadline: Deadline, env: Mapping
 def _show_progress(names: int, total: int, step: ProgressStep, done: threading.Event) -> None:
     while not done.wait(_TELL_EVERY_SECONDS):
         compiled = os.pread(names, _MOST_NAMES_BYTES, 0).count(b"\n")
-        step.detail = f"{compiled} packages compiled of at most {total}"
+        step.count(compiled, total, f"{compiled} packages compiled of at most {total}")

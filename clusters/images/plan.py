@@ -5,27 +5,35 @@ import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from chaos_harness.clusters.engine.packages import IMAGES_NEED
 from chaos_harness.clusters.images import golang, tool_sources
 from chaos_harness.clusters.images.catalogue import ImageEntry
 from chaos_harness.clusters.images.pull_rules import PullRules
 from chaos_harness.clusters.images.pulling import host
 from chaos_harness.clusters.images.tool_sources import TOOLS
 
-__all__ = ["image_supply", "lacks", "tool_supply"]
+__all__ = ["Supply", "cures", "image_supply", "lacks", "tool_supply"]
 
 
 @dataclass(frozen=True)
 class Supply:
     """Where one image or tool comes from, in words; `there` if nothing has to be fetched or built for it.
 
-    `possible` is whether there is any source at all, `pulled` the registry on which alone it depends, if it does.
+    `possible` is whether there is any source at all, `server` the registry that is asked first, and `lacks` what this
+    machine lacks to build it; `pulled` is the registry on which alone it depends, if it does.
     """
 
     name: str
     words: str
     there: bool = False
     possible: bool = True
-    pulled: str = ""
+    server: str = ""
+    lacks: tuple[str, ...] = ()
+
+    @property
+    def pulled(self) -> str:
+        """The registry without which there is no way to it; "" if it can be built."""
+        return self.server if self.lacks else ""
 
 
 def image_supply(entry: ImageEntry, rules: PullRules, held: Callable[[ImageEntry], bool]) -> Supply:
@@ -40,9 +48,9 @@ def image_supply(entry: ImageEntry, rules: PullRules, held: Callable[[ImageEntry
     if known or not rules.only_locked:
         asked = rules.asked(known or entry.published)
         words = f"pulled: {asked}" if known else f"pulled by its tag, {asked}, whose digest is recorded"
-        return Supply(entry.lock, f"{words} ({otherwise})", pulled=host(asked) if missing else "")
+        return Supply(entry.lock, f"{words} ({otherwise})", server=host(asked), lacks=tuple(missing))
     if missing:
-        return Supply(entry.lock, f"not in the lock, and {otherwise}", possible=False)
+        return Supply(entry.lock, f"not in the lock, and {otherwise}", possible=False, lacks=tuple(missing))
     return Supply(entry.lock, "built from source, since it is not in the lock")
 
 
@@ -69,3 +77,13 @@ def lacks(entries: Iterable[ImageEntry]) -> list[str]:
         elif os.geteuid() != 0:
             problems.append("no mmdebstrap, and only root can install it")
     return problems
+
+
+def cures() -> list[str]:
+    """Return what makes a machine able to build images, for each thing that this one lacks."""
+    lacking = []
+    if golang.missing(golang.GO_SOURCES / "tools", golang.GO_STEADY):
+        lacking.append("install Go 1.26 or newer: https://go.dev/dl/")
+    if not shutil.which("mmdebstrap"):
+        lacking.append(f"`sudo apt-get install {' '.join(IMAGES_NEED)}`")
+    return lacking

@@ -132,11 +132,11 @@ def _cause(words: str) -> Cause:
 
 def _show_layers(output: int, step: ProgressStep, done: threading.Event) -> None:
     while not done.wait(_SHOW_EVERY_SECONDS):
-        step.detail = layers(os.pread(output, _MOST_OUTPUT_BYTES, 0).decode(errors="replace"))
+        there, total = layers(os.pread(output, _MOST_OUTPUT_BYTES, 0).decode(errors="replace"))
+        step.count(there, total, f"{there} of {total} layers" if total else "")
 
 
-def layers(output: str) -> str:
-    """Return how many layers are there, by what docker printed so far; "" before it knows of any."""
+def layers(output: str) -> tuple[int, int]:
+    """Return how many layers are there, and of how many docker knows, by what it printed so far."""
     states = dict(_LAYER.findall(output))
-    there = sum(state in _THERE for state in states.values())
-    return f"{there} of {len(states)} layers" if states else ""
+    return sum(state in _THERE for state in states.values()), len(states)

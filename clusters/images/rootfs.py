@@ -4,15 +4,17 @@ As root, mmdebstrap mounts folders of the machine, such as /dev/shm, into the ne
 namespace of its own: no other process sees the mounts, and they end with its last process, however that ends.
 """
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine.packages import IMAGES_NEED
 from chaos_harness.clusters.errors import CommandFailed, HarnessError, ImageUnavailable
 from chaos_harness.clusters.images.store import Artefact, digest
-from chaos_harness.clusters.machine import apt
+from chaos_harness.clusters.machine import apt, consent
 from chaos_harness.clusters.machine.process import run
 from chaos_harness.clusters.terminal.progress import Progress
 
@@ -22,6 +24,10 @@ SUITE = "trixie"
 """Debian 13, as in kind's own base image."""
 
 _SECONDS = 900.0
+_NOTICE = (
+    f"Images are built here, and the node's file system needs packages of the\ndistribution. As root, apt-get would "
+    f"install {' '.join(IMAGES_NEED)}."
+)
 _UNREAD = ("doc", "man", "info", "locale", "lintian", "bash-completion")
 
 
@@ -76,10 +82,12 @@ def _private_mounts_prefix(deadline: Deadline) -> list[str]:
 def _require_mmdebstrap(progress: Progress) -> None:
     if shutil.which("mmdebstrap"):
         return
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        consent.require(_NOTICE)
     lack = "mmdebstrap is missing, which makes the node image"
     elsewhere = f"`{command_line('images --')} --load FILE` brings a set that was saved elsewhere"
     try:
-        apt.install(["mmdebstrap", "debian-archive-keyring"], progress, lack=lack, elsewhere=elsewhere)
+        apt.install(IMAGES_NEED, progress, lack=lack, elsewhere=elsewhere)
     except HarnessError as error:
         raise ImageUnavailable(str(error)) from error
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed, DeadlineExceeded, HarnessError
-from chaos_harness.clusters.machine import traces
+from chaos_harness.clusters.machine import installed, traces
 from chaos_harness.clusters.machine.locking import hold_lock, try_lock
 from chaos_harness.clusters.machine.process import run
 from chaos_harness.clusters.terminal.progress import Progress
@@ -22,11 +22,10 @@ _DPKG_LOCK = Path("/var/lib/dpkg/lock-frontend")
 _TRACE = "policy-rc.d"
 _MARK = "# written by chaos-harness while it installs packages; safe to remove\n"
 _SECONDS = 900
-_LOCK = ("-o", "DPkg::Lock::Timeout=300")
 
 
 def install(packages: Sequence[str], progress: Progress, *, lack: str, elsewhere: str) -> None:
-    """Install packages; no installed package is removed, and nothing is started.
+    """Install packages; no installed package is removed, and nothing is started. What comes is recorded before.
 
     `lack` names what is missing on this machine, `elsewhere` what to do on a machine without apt. Raises HarnessError
     with the command to type if this is not Debian or a relative, this user is not root, or apt fails.
@@ -134,10 +133,12 @@ def _is_apt_running() -> bool:
 def _run_apt(packages: Sequence[str]) -> None:
     deadline = Deadline.after(_SECONDS, f"apt to install {' '.join(packages)}")
     environment = {"DEBIAN_FRONTEND": "noninteractive"}
-    run(["apt-get", *_LOCK, "update"], deadline, env=environment)
+    run(["apt-get", *installed.LOCK, "update"], deadline, env=environment)
     with (
         hold_lock(str(_apt_lock()), deadline),
         block_daemon_starts(_POLICY),
     ):  # the policy of two would go with the first
-        options = ["--yes", "--no-install-recommends", "--no-remove"]
-        run(["apt-get", *_LOCK, "install", *options, *packages], deadline, env=environment)
+        options = ["--no-install-recommends", "--no-remove"]
+        simulated = run(["apt-get", "--simulate", "install", *options, *packages], deadline, env={"LC_ALL": "C"}).stdout
+        installed.record(installed.new_packages(simulated))
+        run(["apt-get", *installed.LOCK, "install", "--yes", *options, *packages], deadline, env=environment)

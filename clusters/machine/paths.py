@@ -6,7 +6,7 @@ from pathlib import Path
 
 from chaos_harness.clusters.errors import HarnessError
 
-__all__ = ["cache_dir", "remove_write_access", "require_trusted", "runtime_dir"]
+__all__ = ["cache_dir", "cache_path", "remove_write_access", "require_trusted", "runtime_dir", "state_path"]
 
 _NAME = "chaos-harness"
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
@@ -18,7 +18,17 @@ def cache_dir(*parts: str) -> Path:
 
     Its content can be made again.
     """
-    return _make(os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"), parts, _PUBLIC)
+    return _make(cache_path().parent, parts, _PUBLIC)
+
+
+def cache_path() -> Path:
+    """Return the path of our cache, which is not made."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / _NAME
+
+
+def state_path() -> Path:
+    """Return the path of `runtime_dir`, which is not made."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / _NAME
 
 
 def runtime_dir(*parts: str) -> Path:
@@ -26,7 +36,7 @@ def runtime_dir(*parts: str) -> Path:
 
     Journals must outlive a login session, so this is below $XDG_STATE_HOME, not $XDG_RUNTIME_DIR.
     """
-    return _make(os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state"), parts, _PRIVATE)
+    return _make(state_path().parent, parts, _PRIVATE)
 
 
 def remove_write_access(folder: Path) -> None:
@@ -62,8 +72,8 @@ def require_trusted(folder: Path, *, content: bool = True) -> Path:
     return folder
 
 
-def _make(base: str, parts: tuple[str, ...], mode: int) -> Path:
-    path = Path(base)
+def _make(base: Path, parts: tuple[str, ...], mode: int) -> Path:
+    path = base
     for missing in reversed([folder for folder in (path, *path.parents) if not folder.is_dir()]):
         missing.mkdir(mode=_PRIVATE, exist_ok=True)
     for part in (_NAME, *parts):

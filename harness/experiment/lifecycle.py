@@ -230,7 +230,7 @@ class Experiment:
     def hold(self, seconds: float, wake: Event | None = None) -> None:
         """Wait for `seconds`, or until `wake` is set; raise ProbeBroken as soon as a probe is dead or late."""
         wake = wake or Event()
-        with self._phase(f"hold for {seconds:g} s"):
+        with self._phase(f"hold for {seconds:g} s", seconds):
             deadline = Deadline.after(seconds, "the time to pass")
             while not (deadline.expired or wake.wait(min(1.0, deadline.remaining))):
                 self._probes.require_healthy()

@@ -32,8 +32,8 @@ class Phases:
         self._progress = progress
 
     @contextmanager
-    def __call__(self, name: str) -> Iterator[Phase]:
-        """Enclose the step `name` in a block; the block may put its result into `detail`.
+    def __call__(self, name: str, seconds: float | None = None) -> Iterator[Phase]:
+        """Enclose the step `name`, which takes `seconds` if that is known; the block may put its result into `detail`.
 
         Raises PreparationFailed for a BadScenario of the block (see `convert_bad_scenario`).
         """
@@ -42,7 +42,7 @@ class Phases:
         self._history.append("mark", EXPERIMENT, BEGIN, name)
         with (
             convert_bad_scenario(name),
-            self._progress.step(name, lambda: describe_phase(self._record.name, self._history)),
+            self._progress.step(name, lambda: describe_phase(self._record.name, self._history), seconds),
         ):
             try:
                 yield phase

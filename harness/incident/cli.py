@@ -3,6 +3,8 @@
 import argparse
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.machine.removal import try_remove_folder
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.clusters.terminal.progress import Progress
-from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.errors import BadScenario, ConsentMissing, EngineUnavailable
 from chaos_harness.harness.incident.bundle import recheck, write
 from chaos_harness.harness.incident.cli_options import (
     add_run_options,
@@ -112,7 +114,7 @@ def _shrink(chosen: argparse.Namespace, progress: Progress) -> int:
     ledger = Ledger(folder / _LEDGER, loaded, seed, chosen.confidence)
     runner = Runner(session_of(chosen, seed, progress, work), work, fresh=chosen.fresh)
     progress.say(f"what each run shows goes to {folder}; when stopped, go on with: --resume {folder}")
-    with runner.open():
+    with _removed_if_none_began(None if chosen.resume else folder), runner.open():
         shrinking = ShrinkSession(
             loaded,
             ledger,
@@ -131,6 +133,17 @@ def _shrink(chosen: argparse.Namespace, progress: Progress) -> int:
             raise
     sys.stdout.writelines(f"{escape_controls(line)}\n" for line in shrinking.report(smallest, searches, folder))
     return 0
+
+
+@contextmanager
+def _removed_if_none_began(folder: Path | None) -> Iterator[None]:
+    """Remove a new folder for results if the block cannot begin: no engine answers, or nobody agreed to one."""
+    try:
+        yield
+    except (ConsentMissing, EngineUnavailable):
+        if folder:
+            try_remove_folder(folder)
+        raise
 
 
 def _new(chosen: argparse.Namespace, _progress: Progress) -> int:

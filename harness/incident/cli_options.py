@@ -9,6 +9,7 @@ from pathlib import Path
 from chaos_harness.clusters import checkout
 from chaos_harness.clusters.engine import CHOICES
 from chaos_harness.clusters.images.pull_rules import PullRules
+from chaos_harness.clusters.machine import consent
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness import private
 from chaos_harness.harness.errors import BadScenario
@@ -18,6 +19,7 @@ from chaos_harness.harness.run.context import RunContext
 __all__ = [
     "add_lock_options",
     "add_run_options",
+    "add_yes_option",
     "load_chosen",
     "make_work_folder",
     "new_output_folder",
@@ -46,6 +48,13 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep", choices=("never", "on-failure", "always"), default="never", help="keep clusters")
     parser.add_argument("--engine", choices=CHOICES, help="container engine (default: $CHAOS_ENGINE or auto)")
     add_lock_options(parser)
+    add_yes_option(parser)
+
+
+def add_yes_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option that agrees to what has to be installed or set up as root."""
+    words = f"agree to what has to be installed or started as root, as {consent.YES}=1 does"
+    parser.add_argument("--yes", action="store_true", help=words)
 
 
 def add_lock_options(parser: argparse.ArgumentParser) -> None:

@@ -20,7 +20,7 @@ from chaos_harness.clusters.checkout import OPTION, OUT
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.engine import CHOICES, Engine
 from chaos_harness.clusters.images.pull_rules import PullRules
-from chaos_harness.clusters.machine import signals
+from chaos_harness.clusters.machine import consent, signals
 from chaos_harness.clusters.machine.try_all import CleanupStack
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.lossy_stream import LossyStream, open_copy
@@ -82,6 +82,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("engine", choices=CHOICES, help="container engine (default: $CHAOS_ENGINE or auto)")
     add("lock", metavar="FILE", type=Path, help="what images and files must be, by digest (default: the shipped lock)")
     add("locked", action="store_true", help="refuse images and files that are not in the lock, also those seen before")
+    add("yes", action="store_true", help=f"agree to what is installed or started as root, as {consent.YES}=1 does")
     add("histories", metavar="DIR", help=f"where experiments are written (default: {OUT}/experiments)")
 
 
@@ -107,6 +108,8 @@ def pytest_configure(config: pytest.Config) -> None:
         problems += error.problems
     if problems:
         raise pytest.UsageError(*problems)
+    if option.yes:
+        consent.agree()
     if getattr(config.option, "dist", "no") == "load":
         config.option.dist = "loadfile"  # a file's tests share a cluster
     option.seed = getattr(config, "workerinput", {}).get(_SEED, option.seed)
@@ -172,7 +175,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Connect to the engine and prepare all images before the first test, if a test needs them.
 
-    Without an engine, or an image, no test runs, and no cluster is touched: that is one usage error, reported as in
+    Without an engine, or an image, or if nobody agrees to what a private engine needs, no test runs, and no cluster is
+    touched: that is one usage error, reported as in
     `pytest_collection_modifyitems`.
     """
     config = session.config
@@ -192,6 +196,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             raise pytest.UsageError(str(error)) from error
         context.problems += str(error).splitlines()
         session.items.clear()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Let the log of a CI service fold what one test tells."""
+    with item.config.stash[_CONTEXT].progress.group(item.nodeid):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -13,6 +13,7 @@ from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.machine import signals
 from chaos_harness.clusters.terminal.escape import escape_controls, first_line
 from chaos_harness.clusters.terminal.lossy_stream import LossyStream
+from chaos_harness.clusters.terminal.width import columns_of, wrap
 from chaos_harness.harness.errors import (
     BadScenario,
     ChaosError,
@@ -31,8 +32,9 @@ class ExitStatus(IntEnum):
     """How a command of the tool ends, for scripts: the same for each verb and each nox session.
 
     AS_EXPECTED: all claims came out as expected, the incident was reproduced, or the verb did what it was asked.
-    OTHERWISE: a claim came out otherwise, the incident was not reproduced, doctor has bad news, a verdict changed.
-    REFUSED: the input cannot be used, no engine answers, or an image cannot be had, and no cluster was touched.
+    OTHERWISE: a claim came out otherwise, the incident was not reproduced, a verdict changed.
+    REFUSED: the input cannot be used, no engine answers, an image cannot be had, nobody agreed to what must be
+    installed, or doctor says that no run can start; no cluster was touched.
     INCONCLUSIVE: not enough was seen.
     BROKEN: the harness or its surroundings failed, which says nothing about the product. NOTHING: there was nothing to
     run. INTERRUPTED: by Ctrl-C, SIGTERM or SIGHUP.
@@ -163,5 +165,6 @@ def _nowhere() -> TextIO:
 
 
 def _fail(message: str, exit_status: ExitStatus) -> int:
-    sys.stderr.write(f"error: {escape_controls(message, lines=True)}\n")
+    said = f"error: {escape_controls(message, lines=True)}"
+    sys.stderr.write(f"{wrap(said, columns_of(sys.stderr))}\n")
     return exit_status

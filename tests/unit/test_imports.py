@@ -32,6 +32,7 @@ _MAY_IMPORT = {
         "clusters.machine.paths",
         "clusters.machine.removal",
         "clusters.terminal.escape",
+        "clusters.terminal.width",
         "harness.history",
         "harness.causes",
         "harness.errors",

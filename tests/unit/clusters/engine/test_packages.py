@@ -19,7 +19,7 @@ from chaos_harness.clusters.terminal.progress import Progress
 _APT = """\
 #!/bin/sh
 echo "$@; policy: $({policy} docker start >/dev/null 2>&1; echo $?)" >> {log}
-case "$*" in *install*) {install} ;; esac
+case "$*" in *"install --yes"*) {install} ;; esac
 """
 _NOBODY = 65534
 
@@ -70,7 +70,7 @@ def test_missing_programs_are_installed_without_starting_daemons(bare: Path) -> 
     """apt-get is asked for the packages of what is missing, takes nothing away, and its scripts start nothing."""
     log = _apt(bare, [*packages._PROGRAMS])
     packages.install_missing(Progress.quiet())
-    update, install = log.read_text().splitlines()
+    update, _, install = log.read_text().splitlines()
     assert "update" in update
     assert (
         "--no-install-recommends --no-remove docker.io containerd runc iptables iproute2 mount; policy: 101" in install
@@ -87,7 +87,9 @@ def test_a_unit_that_the_installation_enabled_does_not_start_at_boot(bare: Path)
     _apt(bare, [*packages._PROGRAMS])
     with (bare / "apt-get").open("a") as script:
         for unit in ("docker.service", "containerd.service"):
-            script.write(f'case "$*" in *install*) /bin/ln -sf /lib/systemd/system/{unit} {wants}/{unit} ;; esac\n')
+            script.write(
+                f'case "$*" in *"install --yes"*) /bin/ln -sf /lib/systemd/system/{unit} {wants}/{unit} ;; esac\n'
+            )
     packages.install_missing(Progress.quiet())
     assert [link.name for link in wants.iterdir()] == ["containerd.service"]
 
@@ -100,7 +102,9 @@ def test_what_a_killed_installation_enabled_is_taken_back(bare: Path) -> None:
     (wants / "containerd.service").symlink_to("/lib/systemd/system/containerd.service")
     _apt(bare, [*packages._PROGRAMS])
     with (bare / "apt-get").open("a") as script:
-        script.write(f'case "$*" in *install*) /bin/ln -s /nowhere {wants}/docker.service; kill -9 $PPID ;; esac\n')
+        script.write(
+            f'case "$*" in *"install --yes"*) /bin/ln -s /nowhere {wants}/docker.service; kill -9 $PPID ;; esac\n'
+        )
     killed = os.fork()
     if not killed:
         packages.install_missing(Progress.quiet())

@@ -266,8 +266,8 @@ def test_layers_are_counted() -> None:
         "v1: Pulling from acme/tool\n0123456789ab: Pulling fs layer\n0123456789ac: Already exists\n"
         "0123456789ab: Download complete\n0123456789ad: Waiting\n"
     )
-    assert pulling.layers(printed) == "2 of 3 layers"
-    assert pulling.layers("v1: Pulling from acme/tool\n") == ""
+    assert pulling.layers(printed) == (2, 3)
+    assert pulling.layers("v1: Pulling from acme/tool\n") == (0, 0)
 
 
 def _ensured(

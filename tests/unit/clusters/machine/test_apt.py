@@ -1,6 +1,7 @@
 """Distribution: what apt is asked, and what is said where it cannot be asked."""
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -48,9 +49,22 @@ def _install() -> None:
 def test_packages_are_installed_alone_and_nothing_goes(apt: Path) -> None:
     """The lists are fetched, then the packages come, without what they only recommend, and waiting for dpkg's lock."""
     _install()
-    update, install = (apt / "asked").read_text().splitlines()
+    update, simulated, install = (apt / "asked").read_text().splitlines()
+    assert simulated == "--simulate install --no-install-recommends --no-remove a b"
     assert update == "-o DPkg::Lock::Timeout=300 update"
     assert install == "-o DPkg::Lock::Timeout=300 install --yes --no-install-recommends --no-remove a b"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gets as far as apt")
+def test_what_will_come_is_recorded_before_it_comes(apt: Path) -> None:
+    """With what it needs, and without what is only upgraded; so a killed installation can be taken back, too."""
+    says = "Inst needed (1.0 Debian:12 [all])\nInst old [1.0] (2.0 Debian:12 [all])\nInst a (1.0 Debian:12 [all])"
+    record = traces.HOME / "packages.jsonl"
+    script = f'case "$*" in --simulate*) echo "{says}" ;; *--yes*) [ -s {record} ] && echo known >> {apt}/asked ;; esac'
+    (apt / "apt-get").write_text(f"#!/bin/sh\n{script}\n")
+    _install()
+    assert (apt / "asked").read_text() == "known\n"
+    assert json.loads(record.read_text())["packages"] == ["needed", "a"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gets as far as apt")
