@@ -33,6 +33,8 @@ _MAY_IMPORT = {
         "clusters.machine.removal",
         "clusters.terminal.escape",
         "harness.history",
+        "harness.checks.blame",
+        "harness.checks.lasting",
         "harness.causes",
         "harness.errors",
         "harness.judging",
