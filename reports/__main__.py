@@ -10,6 +10,8 @@ from chaos_harness.harness.errors import HarnessError
 from chaos_harness.reports.allure import killed_runs
 from chaos_harness.reports.allure.categories import viewer_command
 from chaos_harness.reports.html import allure_cli, generate, server
+from chaos_harness.reports.overview.run import read_run
+from chaos_harness.reports.overview.write import PAGE, write_overview
 
 __all__ = ["main"]
 
@@ -34,7 +36,11 @@ def main(arguments: list[str]) -> int:
         for sentence in killed_runs.rescue(run):
             _say(sentence)
         generate.require_results(run)
+        overview = read_run(run)
+        page = write_overview(run, overview)
+        _say(f"overview: {named / PAGE}")
         index = generate.generate(run, allure_cli.allure_command(_say))
+        write_overview(run, overview)  # in the new folder, with a link to Allure's page
     except (HarnessError, OSError) as error:
         _say(f"no HTML report: {error}")
         if (run / _RESULTS).is_dir():
@@ -45,7 +51,7 @@ def main(arguments: list[str]) -> int:
         return 1
     _say(f"report: {named / 'report' / index.name}")
     if options.serve:
-        server.serve(index.parent, options.port, _say)
+        server.serve(index.parent, options.port, _say, page.name)
     return 0
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -11,11 +12,13 @@ from chaos_harness.harness import private
 from chaos_harness.harness.redaction import redact
 
 __all__ = [
+    "count_tests",
     "is_running",
     "make_latest",
     "new_run",
     "read_state",
     "read_tests",
+    "record_chosen",
     "record_end",
     "record_start",
     "record_test",
@@ -31,7 +34,7 @@ class RunState:
     """A run's own record: its process, its start and end (unix seconds), and pytest's exit status.
 
     `start`, `boot_id` and `view` distinguish its process from a later one with the same PID (see
-    clusters.machine.owner.Owner).
+    clusters.machine.owner.Owner). `chosen` is how many tests were chosen to run.
     """
 
     pid: int
@@ -41,6 +44,7 @@ class RunState:
     start: str = ""
     boot_id: str = ""
     view: str = ""
+    chosen: int | None = None
 
 
 def new_run(root: Path) -> Path:
@@ -63,6 +67,13 @@ def record_start(run: Path) -> None:
     """Record that the run started: one without an end was killed, and its report can say so."""
     mine = Owner.mine()
     _write(run, RunState(mine.pid, time.time(), start=mine.start, boot_id=mine.boot_id, view=mine.view))
+
+
+def record_chosen(run: Path, chosen: int) -> None:
+    """Record how many tests were chosen, so that the report of a run that was stopped says how many are missing."""
+    known = read_state(run)
+    if known is not None:
+        _write(run, replace(known, chosen=chosen))
 
 
 def is_running(run: Path, said: RunState) -> bool:
@@ -95,24 +106,34 @@ def record_test(run: Path, test: str, history: str = "") -> None:
 
 def read_tests(run: Path) -> tuple[list[str], set[str]]:
     """Return the tests that started and did not end, and the histories of those that ended."""
-    try:
-        lines = (run / _TESTS).read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return [], set()
     begun: dict[str, None] = {}
     histories = set()
-    for line in lines:
-        try:
-            said = json.loads(line)
-            test, history = str(said["test"]), str(said["history"])
-        except (ValueError, KeyError, TypeError):
-            continue  # cut off by the kill
+    for test, history in _test_lines(run):
         if history:
             begun.pop(test, None)
             histories.add(history)
         else:
             begun[test] = None
     return list(begun), histories
+
+
+def count_tests(run: Path) -> int:
+    """Return how many tests began, as far as is recorded."""
+    return len({test for test, _ in _test_lines(run)})
+
+
+def _test_lines(run: Path) -> Iterator[tuple[str, str]]:
+    """Yield each line of the file of tests: the test, and its history, or "" if it began."""
+    try:
+        lines = (run / _TESTS).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        try:
+            said = json.loads(line)
+            yield str(said["test"]), str(said["history"])
+        except (ValueError, KeyError, TypeError):
+            continue  # cut off by the kill
 
 
 def _last_written(run: Path) -> float:

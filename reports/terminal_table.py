@@ -16,6 +16,7 @@ from chaos_harness.harness.redaction import redact
 from chaos_harness.reports import failure_origin
 from chaos_harness.reports.allure.categories import viewer_command
 from chaos_harness.reports.failure_origin import FailureOrigin, origin_of
+from chaos_harness.reports.overview.write import PAGE
 from chaos_harness.reports.records import read_record, reason_of
 
 __all__ = ["pytest_addoption", "pytest_configure"]
@@ -222,6 +223,8 @@ def _write_place(terminal: pytest.TerminalReporter, results: Path) -> None:
     latest = run.parent / "latest"
     place = Path(os.path.relpath(latest if latest.exists() and latest.samefile(run) else run))
     terminal.write_line("")
+    if (run / PAGE).is_file():
+        terminal.write_line(f"overview: {place / PAGE}")
     terminal.write_line(f"results: {os.path.relpath(results)}")
     for name, what in (("junit.xml", "JUnit XML"), ("metrics.prom", "OpenMetrics"), ("figures.txt", "figures")):
         if (run / name).is_file():

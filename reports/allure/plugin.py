@@ -23,6 +23,9 @@ from chaos_harness.reports.allure.attachments import AllureAttachment
 from chaos_harness.reports.allure.disk_errors import DiskErrorGuard
 from chaos_harness.reports.allure.results import ResultWriter
 from chaos_harness.reports.allure.sweep import redact_results
+from chaos_harness.reports.overview.run import read_run
+from chaos_harness.reports.overview.terminal import render_lines
+from chaos_harness.reports.overview.write import write_overview
 from chaos_harness.reports.picture import summary_text
 from chaos_harness.reports.picture.story import Story
 from chaos_harness.reports.records import read_record
@@ -136,12 +139,20 @@ class _Conductor:
         self._outcomes: dict[str, str] = {}
         self._began = self._told = False
         self._worse: list[str] = []
+        self._overview: list[str] = []
 
     def pytest_sessionstart(self) -> None:
         with self._guard.catch_errors():
             categories.write_categories(self._results)
             if self._run:
                 run_directory.record_start(self._run)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._choose(len(session.items))
+
+    @pytest.hookimpl(optionalhook=True)  # only with xdist, whose controller collects nothing
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        self._choose(len(ids))
 
     @pytest.hookimpl(optionalhook=True)  # only with xdist
     def pytest_configure_node(self, node: Any) -> None:
@@ -189,7 +200,12 @@ class _Conductor:
         with self._guard.catch_errors():
             self._finish(exitstatus, session)
 
+    @pytest.hookimpl(tryfirst=True)  # above the table of claims
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self._overview:
+            terminalreporter.section("overview")
+        for line in self._overview:
+            terminalreporter.write_line(line)
         for words in filter(None, [self._guard.first_error, *self._worse]):
             terminalreporter.write_line(escape_controls(words), red=True)
 
@@ -206,6 +222,15 @@ class _Conductor:
         redact_results(self._results)
         if self._run:
             run_directory.record_end(self._run, int(session.exitstatus))
+            if self._outcomes:
+                overview = read_run(self._run)
+                self._overview = render_lines(overview)
+                write_overview(self._run, overview)
+
+    def _choose(self, tests: int) -> None:
+        if self._run and tests:
+            with self._guard.catch_errors():
+                run_directory.record_chosen(self._run, tests)
 
     def _note(self, nodeid: str, history: str = "") -> None:
         if self._run:

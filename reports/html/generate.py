@@ -14,9 +14,10 @@ from chaos_harness.harness import private
 from chaos_harness.harness.errors import HarnessError
 from chaos_harness.reports.allure.categories import CONFIGURATION
 from chaos_harness.reports.html.programs import run_program
+from chaos_harness.reports.overview.write import PAGE
 from chaos_harness.reports.trends import quality_gate
 
-__all__ = ["POLICY", "block_requests", "generate", "require_results"]
+__all__ = ["POLICY", "block_requests", "generate", "link_overview", "require_results"]
 
 POLICY = (
     "default-src 'self' data: blob:; style-src 'self' 'unsafe-inline' data: blob:; connect-src 'self' data: blob:; "
@@ -61,7 +62,7 @@ def generate(run: Path, allure: Sequence[str]) -> Path:
             index = place / "report" / "index.html"
             if not index.is_file():
                 raise HarnessError(f"Allure 3 made no {index.name} of {results}")
-            private.write(index, block_requests(index.read_text(encoding="utf-8")))
+            private.write(index, link_overview(block_requests(index.read_text(encoding="utf-8"))))
             for path in index.parent.rglob("*"):
                 path.chmod(0o700 if path.is_dir() else 0o600)
             _remember(run, place / _HISTORY)
@@ -94,6 +95,12 @@ def block_requests(page: str) -> str:
         what = foreign.group() if foreign else "no <head>"
         raise HarnessError(f"expected a page without requests, found {what[:200]}: this Allure is not the pinned one")
     return page
+
+
+def link_overview(page: str) -> str:
+    """Return a page of Allure with a link, above everything, to the overview beside it."""
+    link = f'<a href="{PAGE.name}" style="color:#0072b2">Overview of this run</a>'
+    return page.replace("<body>", f'<body><p style="margin:0;padding:4px 24px;font:14px system-ui">{link}</p>', 1)
 
 
 def _scripts(page: str) -> str:

@@ -17,10 +17,13 @@ _HEADERS = {
 }
 
 
-def serve(place: Path, port: int, say: Callable[[str], None]) -> None:
-    """Serve a directory until Ctrl-C; `port` 0 is a free one. Raises OSError if it is taken."""
+def serve(place: Path, port: int, say: Callable[[str], None], first: str = "") -> None:
+    """Serve a directory until Ctrl-C; `port` 0 is a free one, `first` the page to open.
+
+    Raises OSError if the port is taken.
+    """
     with start_server(place, port) as server:
-        say(f"serving http://127.0.0.1:{server.server_address[1]}/ until Ctrl-C")
+        say(f"serving http://127.0.0.1:{server.server_address[1]}/{first} until Ctrl-C")
         try:
             server.serve_forever()
         except KeyboardInterrupt:

@@ -2,8 +2,9 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from typing import Any
 
 from chaos_harness.clusters.checkout import OPTION, command_line
 from chaos_harness.clusters.terminal.escape import escape_controls
@@ -41,7 +42,8 @@ def render_page(record: Record, story: Story | None, nodeid: str, *, fact: str =
     if story is not None:
         parts.append(_chain(story))
     parts += [_phases(record), _figures(record.claims)]
-    parts.append(f"<p>Run it again:</p><pre>{_html(reproduction_command(record, nodeid))}</pre>")
+    again = reproduction_command([nodeid], record.seed, record.cluster.get("shape", {}))
+    parts.append(f"<p>Run it again:</p><pre>{_html(again)}</pre>")
     return "\n".join(filter(None, parts))
 
 
@@ -58,11 +60,10 @@ def shorten_message(message: str, claims: Iterable[ClaimRecord]) -> str:
     return "\n".join(kept)
 
 
-def reproduction_command(record: Record, nodeid: str) -> str:
-    """Return the command that runs the test again: on the same versions, with the same seed."""
-    shape = record.cluster.get("shape", {})
+def reproduction_command(nodeids: Iterable[str], seed: int, shape: Mapping[str, Any]) -> str:
+    """Return the command that runs these tests again: on the same versions, with the same seed."""
     versions = [part for name in _VERSIONS if name in shape for part in (f"{OPTION}{name}", str(shape[name]))]
-    return f"{command_line('chaos --')} {shlex.join([nodeid, f'{OPTION}seed', str(record.seed), *versions])}"
+    return f"{command_line('chaos --')} {shlex.join([*nodeids, f'{OPTION}seed', str(seed), *versions])}"
 
 
 def _sentences(record: Record, story: Story | None) -> tuple[str, str, str]:

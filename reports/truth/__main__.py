@@ -8,7 +8,7 @@ from pathlib import Path
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.reports.truth.page import by_check, by_claim, last_line, page
 from chaos_harness.reports.truth.rows import gather_rows, merge_rows, sum_counts
-from chaos_harness.reports.truth.verdict_log import FILE
+from chaos_harness.reports.truth.verdict_lines import FILE
 
 __all__ = ["main"]
 

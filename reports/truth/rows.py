@@ -12,7 +12,7 @@ from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness import judging
 from chaos_harness.harness.errors import BadScenario, HarnessError
 from chaos_harness.harness.verdict import Claim
-from chaos_harness.reports.truth.verdict_log import BROKEN, FILE, VerdictLine, read_verdicts
+from chaos_harness.reports.truth.verdict_lines import BROKEN, FILE, VerdictLine, read_verdicts
 
 __all__ = ["GivenVerdict", "Table", "TruthCount", "TruthRow", "gather_rows", "merge_rows", "read_table", "sum_counts"]
 

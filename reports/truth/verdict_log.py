@@ -5,66 +5,23 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
 import pytest
-from pydantic import TypeAdapter, ValidationError
 
 from chaos_harness.harness import private
-from chaos_harness.harness.causes import Cause
-from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.experiment.record import Record
 from chaos_harness.harness.redaction import redact
 from chaos_harness.reports.records import read_record, reason_of
 from chaos_harness.reports.truth.commit import commit
+from chaos_harness.reports.truth.verdict_lines import BROKEN, FILE, VerdictLine
 
-__all__ = ["BROKEN", "FILE", "VerdictLine", "pytest_configure", "read_verdicts"]
-
-FILE = "verdicts.jsonl"
-"""Name of the file in a run's directory."""
-
-BROKEN = "broken"
-"""Outcome of a test that failed besides its claims: it says nothing about Gatekeeper."""
+__all__ = ["pytest_configure"]
 
 _TIME = re.compile(r"-?\btime_\d+\b-?")
-
-
-@dataclass(frozen=True)
-class VerdictLine:
-    """A claim of one test with its verdict; with outcome `broken`, a test that failed besides its claims.
-
-    `test` is the same for all its repetitions. `seconds` is the experiment's duration from its first phase to its last:
-    the time to this verdict. `id` is the claim's check with its parameters; `surprise`, `broken`, `judge`, `until`,
-    `known` and `because` are as in `harness.experiment.record.ClaimRecord`. `history` is the path of the judged file
-    relative to this file; `run` is unique for a run; `commit` is the project's (`reports.truth.commit`).
-    """
-
-    test: str
-    claim: str
-    expected: str
-    outcome: str
-    issue: str | None
-    seed: int
-    shape: dict[str, Any]
-    seconds: float
-    summary: str
-    figures: dict[str, float] = field(default_factory=dict)
-    id: str = ""
-    surprise: bool = False
-    broken: str = ""
-    judge: str = ""
-    until: float | None = None
-    known: str | None = None
-    because: tuple[Cause, ...] = ()
-    history: str = ""
-    run: str = ""
-    commit: str = ""
-
-
-_LINE = TypeAdapter(VerdictLine)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -72,25 +29,6 @@ def pytest_configure(config: pytest.Config) -> None:
     results = config.option.allure_report_dir
     if results and not config.option.collectonly and not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Writer(Path(results).parent / FILE, commit(config.rootpath)), "chaos-verdicts")
-
-
-def read_verdicts(path: Path) -> list[VerdictLine]:
-    """Return the lines of the file `path`; a last line that was cut off by a kill is skipped.
-
-    Raises BadScenario if the file does not exist, or with the number of an invalid line.
-    """
-    try:
-        *lines, _torn = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        said = getattr(error, "strerror", None) or "expected UTF-8"
-        raise BadScenario(f"{path}: no verdicts can be read: {said}") from error
-    read_lines = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            read_lines.append(_LINE.validate_json(line))
-        except ValidationError as error:
-            raise BadScenario(f"{path}:{number}: expected a verdict, found {line[:80]!r}") from error
-    return read_lines
 
 
 class _Writer:
@@ -126,12 +64,13 @@ class _Writer:
             common["history"] = os.path.relpath(record.history, self._path.parent)
         claims = record.claims if record else []
         for claim in claims:
-            fields = ("expected", "outcome", "issue", "figures", "surprise", "judge", "until", "known", "because")
+            fields = ("expected", "outcome", "issue", "figures", "surprise", "judge", "until", "known", "because", "at")
             yield VerdictLine(
                 claim=redact(claim.name),
                 summary=redact(claim.summary),
                 id=redact(claim.id),
                 broken=redact(claim.broken),
+                evidence=tuple(map(redact, claim.evidence)),
                 **common,
                 **{name: getattr(claim, name) for name in fields},
             )

@@ -28,7 +28,7 @@ from chaos_harness.harness.incident.draft import draft
 from chaos_harness.harness.incident.load import load
 from chaos_harness.harness.incident.shrink.ledger import Ledger
 from chaos_harness.harness.undo.journal import pending
-from chaos_harness.reports.truth import page, verdict_log
+from chaos_harness.reports.truth import page, verdict_lines
 from chaos_harness.reports.truth import rows as truth_rows
 from tests.fakes.incidents import bundled, incident
 from tests.fakes.ready_sets import archive, images, index
@@ -219,8 +219,8 @@ def _verdicts(chance: Random, folder: Path) -> Read:
     line: dict[str, Any] = {"test": "a::b", "claim": "c", "expected": "holds", "outcome": "holds", "issue": None}
     line |= {"seed": 1, "shape": shape, "seconds": 1.5, "summary": "s", "figures": figures}
     lines = _lines(chance, json.dumps(line).encode() + b"\n" + json.dumps(line).encode() + b"\n")
-    (folder / verdict_log.FILE).write_bytes(lines.decode(errors="ignore").encode())
-    return lambda: len(verdict_log.read_verdicts(folder / verdict_log.FILE))
+    (folder / verdict_lines.FILE).write_bytes(lines.decode(errors="ignore").encode())
+    return lambda: len(verdict_lines.read_verdicts(folder / verdict_lines.FILE))
 
 
 def _truth(chance: Random, folder: Path) -> Read:
@@ -277,7 +277,7 @@ READERS = {
     "ledger": Reader(("harness/incident/shrink/ledger.py",), _ledger),
     "owner file": Reader(("clusters/machine/owner.py",), _owner),
     "journal": Reader(("harness/undo/journal.py",), _journal),
-    "verdicts": Reader(("reports/truth/verdict_log.py",), _verdicts),
+    "verdicts": Reader(("reports/truth/verdict_lines.py",), _verdicts),
     "truth": Reader(("reports/truth/rows.py",), _truth),
     "shape": Reader(("clusters/cluster.py",), _shape),
 }

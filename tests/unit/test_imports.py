@@ -34,6 +34,8 @@ _MAY_IMPORT = {
         "clusters.terminal.escape",
         "clusters.terminal.width",
         "harness.history",
+        "harness.checks.blame",
+        "harness.checks.lasting",
         "harness.causes",
         "harness.errors",
         "harness.judging",

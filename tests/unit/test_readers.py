@@ -20,7 +20,7 @@ from chaos_harness.harness.errors import ChaosError
 from chaos_harness.harness.incident.bundle.recheck import recheck
 from chaos_harness.harness.incident.load import load
 from chaos_harness.reports.truth import rows as truth_rows
-from chaos_harness.reports.truth import verdict_log
+from chaos_harness.reports.truth import verdict_lines
 from tests.fakes.samples import READERS, whole_files
 from tests.thorough import examples
 
@@ -185,7 +185,7 @@ def test_what_tables_are_made_of(tmp_path: Path, name: str, content: bytes) -> N
     (tmp_path / "planted").write_text("planted words")
     problems: list[str] = []
     try:
-        truth_rows.gather_rows([run if name == verdict_log.FILE else run / name], problems.append)
+        truth_rows.gather_rows([run if name == verdict_lines.FILE else run / name], problems.append)
     except ChaosError as error:
         problems.append(str(error))
     assert problems

@@ -146,7 +146,9 @@ def test_without_node_one_line_tells_how_to_read_the_results(
     monkeypatch.setattr(allure_cli, "allure_command", missing)
 
     assert verbs.main([str(run)]) == 1
-    first, second = capsys.readouterr().err.splitlines()
+    overview, first, second = capsys.readouterr().err.splitlines()
+    assert overview == f"overview: {run / 'report/overview.html'}"
+    assert (run / "report/overview.html").is_file(), "it needs no Node.js"
     assert first == "no HTML report: Node.js cannot be installed: no route to host"
     assert second.startswith(f"results: {run / 'results'}; ")
     assert second.endswith(f"copy {run} there and type, in a checkout of this: nox -s report -- --serve run-1")
@@ -168,7 +170,8 @@ def test_a_run_that_was_carried_elsewhere_is_shown_there(
     assert [nox, session, name, end] == ["nox", "-s", "report", "--"]
     assert verbs.main(arguments) == 0
     assert shown == [carried / "report"]
-    assert capsys.readouterr().err == f"report: {carried / 'report' / 'index.html'}\n"
+    said = capsys.readouterr().err.splitlines()
+    assert said == [f"overview: {carried / 'report/overview.html'}", f"report: {carried / 'report/index.html'}"]
 
 
 def test_full_disk_while_rescuing_is_one_line(
@@ -194,11 +197,13 @@ def test_run_that_is_none_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_verb_says_where_the_report_lies(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The one line of a report that could be made is its place."""
+    """The overview's place comes first, then that of Allure's page; both pages have a link to the other one."""
     monkeypatch.setattr(allure_cli, "allure_command", lambda _say: _allure(tmp_path))
 
     assert verbs.main([str(run)]) == 0
-    assert capsys.readouterr().err == f"report: {run / 'report/index.html'}\n"
+    places = [run / "report/overview.html", run / "report/index.html"]
+    assert capsys.readouterr().err == "overview: {}\nreport: {}\n".format(*places)
+    assert [f'<a href="{other.name}"' in page.read_text() for page, other in (places, places[::-1])] == [True, True]
 
 
 def test_gate_of_the_run_goes_to_allure(run: Path, tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_command_runs_the_same_test_again() -> None:
     """It names the test, the seed and the versions, quoted for a shell."""
     command = f"nox -s chaos -- '{_NODE}' --seed 7 --kubernetes v1.36.4 --gatekeeper v3.23.1"
 
-    assert reproduction_command(_RECORD, _NODE) == command
+    assert reproduction_command([_NODE], _RECORD.seed, _RECORD.cluster["shape"]) == command
 
 
 def test_page_holds_no_secret() -> None:

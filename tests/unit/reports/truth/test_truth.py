@@ -14,7 +14,7 @@ from chaos_harness.harness.judging import today
 from chaos_harness.reports.truth.__main__ import main
 from chaos_harness.reports.truth.page import by_check, by_claim, last_line, page
 from chaos_harness.reports.truth.rows import GivenVerdict, Table, TruthRow, merge_rows, read_table, sum_counts
-from chaos_harness.reports.truth.verdict_log import BROKEN, FILE, VerdictLine
+from chaos_harness.reports.truth.verdict_lines import BROKEN, FILE, VerdictLine
 
 _ROOT = Path(__file__).parents[4]
 _TABLE = _ROOT / "scenarios/truth.json"

@@ -8,7 +8,7 @@ import pytest
 
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.reports.truth.commit import commit
-from chaos_harness.reports.truth.verdict_log import BROKEN, FILE, VerdictLine, read_verdicts
+from chaos_harness.reports.truth.verdict_lines import BROKEN, FILE, VerdictLine, read_verdicts
 from tests.sessions import Session, run
 
 _REPEATED = """
