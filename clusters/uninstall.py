@@ -7,7 +7,6 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from chaos_harness.clusters import engine as engines
@@ -34,6 +33,9 @@ __all__ = ["Report", "Uninstallation"]
 _SECONDS = 120.0
 _GIB = 1 << 30
 _OWN_ENGINES = ("dockerd", "containerd")
+
+Undo = Callable[[Path, Engine], Sequence[str]]
+"""Undoes a journal of a dead run on an engine, and returns what was undone, as text."""
 
 
 @dataclass
@@ -64,7 +66,7 @@ class Uninstallation:
         layout: Layout,
         progress: Progress,
         *,
-        undo: Callable[[Path, Engine], Sequence[str]],
+        undo: Undo,
     ) -> None:
         self._layout = layout
         self._progress = progress
@@ -131,7 +133,7 @@ class Uninstallation:
             return None
 
     def _undo_on(self, engine: Engine) -> UndoJournal:
-        return partial(self._undo, engine=engine)
+        return lambda path: self._undo(path, engine)
 
     def _remove_caches(self, report: Report, *, keep: bool) -> None:
         for folder in dict.fromkeys((self._layout.data, cache_path())):
@@ -149,7 +151,7 @@ class Uninstallation:
             return
         running = _other_engines()
         needed = [name for name in self._packages if running and name in packages.engine_packages()]
-        report.left += [f"package {name}: {', '.join(running)} runs from it, and is not ours" for name in needed]
+        report.left += [f"package {name}: {', '.join(running)} runs, and is not ours" for name in needed]
         with self._progress.step(f"remove {len(self._packages)} packages"):
             going, staying = installed.remove(self._packages, needed=needed)
         report.removed += [f"package {name}" for name in going]
@@ -202,13 +204,15 @@ def _remove_images(engine: Engine) -> list[str]:
 
 
 def _other_engines() -> list[str]:
-    """Return the engines that run on this machine from the distribution's programs; ours has ended."""
+    """Return the engines that run from the distribution's programs, not those in containers; ours has ended."""
+    programs = {path: name for name in _OWN_ENGINES if (path := packages.program(name))}
+    namespace = Path("/proc/self/ns/mnt").readlink()
     running = []
-    for program in Path("/proc").glob("[0-9]*/exe"):
+    for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            name = program.readlink().name
-            if name in _OWN_ENGINES:
-                running.append(f"{name} (process {program.parent.name})")
+            name = programs.get(str((process / "exe").readlink()))
+            if name and (process / "ns" / "mnt").readlink() == namespace:
+                running.append(f"{name} (process {process.name})")
     return running
 
 

@@ -49,8 +49,8 @@ def describe(layout: Layout) -> str:
     lines = [wrap(f"  {name:<{_NAME}}{words}", _COLUMNS, " " * _NAME) for name, words in rows.items() if words]
     return "\n".join(
         [
-            "No Docker engine can be used, so the harness needs one of its own, beside any",
-            "other. As root it would",
+            "No Docker engine can be used, so the harness needs one of its own,",
+            "beside any other. As root it would",
             "",
             *lines,
             "",

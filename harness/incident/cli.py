@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.machine.removal import try_remove_folder
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.clusters.terminal.progress import Progress
-from chaos_harness.harness.errors import BadScenario, ConsentMissing, EngineUnavailable
+from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.bundle import recheck, write
 from chaos_harness.harness.incident.cli_options import (
     add_run_options,
@@ -114,7 +114,7 @@ def _shrink(chosen: argparse.Namespace, progress: Progress) -> int:
     ledger = Ledger(folder / _LEDGER, loaded, seed, chosen.confidence)
     runner = Runner(session_of(chosen, seed, progress, work), work, fresh=chosen.fresh)
     progress.say(f"what each run shows goes to {folder}; when stopped, go on with: --resume {folder}")
-    with _removed_if_none_began(None if chosen.resume else folder), runner.open():
+    with _open(runner, None if chosen.resume else folder):
         shrinking = ShrinkSession(
             loaded,
             ledger,
@@ -136,14 +136,16 @@ def _shrink(chosen: argparse.Namespace, progress: Progress) -> int:
 
 
 @contextmanager
-def _removed_if_none_began(folder: Path | None) -> Iterator[None]:
-    """Remove a new folder for results if the block cannot begin: no engine answers, or nobody agreed to one."""
-    try:
+def _open(runner: Runner, folder: Path | None) -> Iterator[None]:
+    """Open the runner for the block; if that fails, no run can begin, and the new `folder` for results is removed."""
+    with ExitStack() as opened:
+        try:
+            opened.enter_context(runner.open())
+        except BaseException:
+            if folder:
+                try_remove_folder(folder)
+            raise
         yield
-    except (ConsentMissing, EngineUnavailable):
-        if folder:
-            try_remove_folder(folder)
-        raise
 
 
 def _new(chosen: argparse.Namespace, _progress: Progress) -> int:

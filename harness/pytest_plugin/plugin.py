@@ -8,7 +8,7 @@ import argparse
 import logging
 import secrets
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from chaos_harness.clusters.machine.try_all import CleanupStack
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.lossy_stream import LossyStream, open_copy
 from chaos_harness.clusters.terminal.progress import Progress
+from chaos_harness.clusters.terminal.width import columns_of, wrap
 from chaos_harness.harness.errors import BadScenario, HarnessError
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.experiment.record import PROPERTY, Record
@@ -107,7 +108,7 @@ def pytest_configure(config: pytest.Config) -> None:
     except BadScenario as error:
         problems += error.problems
     if problems:
-        raise pytest.UsageError(*problems)
+        raise _usage_error(problems)
     if option.yes:
         consent.agree()
     if getattr(config.option, "dist", "no") == "load":
@@ -163,7 +164,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in extended]
     context.shapes, contradicted, context.problems = shapes_of(items, context.asked)
     if context.problems and not hasattr(config, "workerinput"):
-        raise pytest.UsageError(*context.problems)
+        raise _usage_error(context.problems)
     if context.problems:
         items.clear()
     elif contradicted:
@@ -193,9 +194,15 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         if hides_interrupt(error):
             raise KeyboardInterrupt from error
         if not hasattr(config, "workerinput"):
-            raise pytest.UsageError(str(error)) from error
+            raise _usage_error([str(error)]) from error
         context.problems += str(error).splitlines()
         session.items.clear()
+
+
+def _usage_error(problems: Sequence[str]) -> pytest.UsageError:
+    """Return the error with which pytest ends; it writes ERROR before each of the lines, which fit a terminal."""
+    columns = columns_of(sys.stderr) if sys.stderr else None
+    return pytest.UsageError(*(wrap(problem, columns and columns - len("ERROR: ")) for problem in problems))
 
 
 @pytest.hookimpl(wrapper=True)

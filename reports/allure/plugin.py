@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Generator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,6 +16,7 @@ from allure_commons.model2 import Label, Link, Parameter, Status, StatusDetails,
 from allure_commons.utils import md5
 
 from chaos_harness.clusters.checkout import OUT, command_line
+from chaos_harness.clusters.machine.removal import remove_folder
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.experiment.record import ClaimRecord, FaultRecord, Phase, Record
 from chaos_harness.harness.redaction import redact
@@ -60,6 +63,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(lambda: allure_commons.plugin_manager.unregister(guard))
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Conductor(results, run, guard))
+        if run:
+            config.add_cleanup(partial(_remove_if_empty, run))
     config.option.allure_report_dir = str(results)
     if (
         getattr(config.option, "chaos_histories", "") is None
@@ -67,6 +72,13 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.chaos_histories = str(results.parent / "experiments")
     config.pluginmanager.register(_Renderer(config, guard))
     config.pluginmanager.register(failures, "chaos-failures")
+
+
+def _remove_if_empty(run: Path) -> None:
+    """Remove the directory that was made for a run, if nothing was run, as by --help."""
+    for folder in (run / "results", run):
+        with suppress(OSError):
+            folder.rmdir()
 
 
 class _Renderer:
@@ -126,6 +138,9 @@ class _Renderer:
         if key is None or self._last[0] != key:
             self._last = key, attachments.load_story(record)
         return self._last[1]
+
+
+_NOTHING_RAN = (pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.USAGE_ERROR)
 
 
 class _Conductor:
@@ -195,10 +210,21 @@ class _Conductor:
 
     @pytest.hookimpl(wrapper=True, trylast=True)  # around JUnit XML, before the summary is printed
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
-        with self._guard.catch_errors(), junit.write_when_clean(session.config.stash.get(xml_key, None), self._records):
+        xml = session.config.stash.get(xml_key, None)
+        with self._guard.catch_errors(), junit.write_when_clean(xml, self._records):
             yield
         with self._guard.catch_errors():
-            self._finish(exitstatus, session)
+            if self._run and not self._began and exitstatus in _NOTHING_RAN:
+                self._forget(self._run, session.config)
+            else:
+                self._finish(exitstatus, session)
+
+    def _forget(self, run: Path, config: pytest.Config) -> None:
+        """Remove the directory of a run in which no test could begin, or none was chosen: it tells nothing."""
+        if xml := config.stash.get(xml_key, None):  # it would say where its file is
+            del config.stash[xml_key]
+            config.pluginmanager.unregister(xml)
+        remove_folder(run)
 
     @pytest.hookimpl(tryfirst=True)  # above the table of claims
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

@@ -79,7 +79,7 @@ def _bridges(layout: Layout) -> str:
 
 
 def _uninstall(root: Path, layout: Layout, killed_before: str = "") -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-c", _TYPED, root, layout.name, killed_before]
+    argv: list[str | Path] = [sys.executable, "-c", _TYPED, root, layout.name, killed_before]
     return subprocess.run(argv, cwd=_ROOT, capture_output=True, text=True, check=False, timeout=120)
 
 

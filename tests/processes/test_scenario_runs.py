@@ -71,10 +71,11 @@ def test_status(place: Path, arguments: list[str], status: int) -> None:
 
 
 def test_a_report_is_made_of_a_run_in_which_a_test_began(place: Path) -> None:
-    """A run of nothing has no report, and is not the latest."""
+    """A run of nothing has no report, is not the latest, and leaves nothing; nor does a question for help."""
     _, output = _run(place, "-k", "nothing_of_that_name")
-    assert "a report is made" not in output
-    assert not (place / "reports/out/latest").exists()
+    assert ("a report is made" in output, "junit.xml" in output) == (False, False)
+    _run(place, "--markers")
+    assert list(place.glob("reports/out/*")) == []
     _, output = _run(place, "-k", "violated")
     assert "a report is made" in output
     assert (place / "reports/out/latest/results").is_dir()
@@ -88,7 +89,7 @@ def test_no_engine(place: Path, workers: list[str]) -> None:
     assert output.count("docker info") == 1
     assert "Traceback" not in output
     assert "passed" not in output
-    assert not (place / "reports/out/latest").exists()
+    assert list(place.glob("reports/out/*")) == []
 
 
 def test_no_engine_is_needed_for_a_list(place: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from chaos_harness.reports import terminal_table
 from tests.sessions import SCENARIOS, Session, run
 from tests.thorough import thorough
 
@@ -93,3 +94,15 @@ def test_colour_can_be_had_and_refused(tmp_path: Path, monkeypatch: pytest.Monke
 
     assert "\033[32m✓" in coloured
     assert "\033[" not in plain
+
+
+@pytest.mark.parametrize("columns", [119, 79, 40])
+def test_a_narrow_terminal_shortens_columns_and_leaves_some_out(columns: int) -> None:
+    """Mark and verdict stay; figure and time go first."""
+    fitted = terminal_table._fit([1, 50, 70, 25, 12, 20, 6], columns)
+    assert sum(fitted) + 2 * (sum(map(bool, fitted)) - 1) <= columns
+    assert (fitted[0], fitted[4], fitted[5]) == (1, 12, 0)
+    line = terminal_table._aligned(["✓", "s" * 50, "c" * 70, "e" * 25, "violated", "f", "9 s"], fitted)
+    assert len(line) <= columns
+    assert line.startswith("✓  sss")
+    assert "violated" in line

@@ -42,7 +42,7 @@ def _environment() -> dict[str, str]:
 
 
 def _on_terminal(home: Path, *typed: tuple[str, str]) -> tuple[int, str]:
-    argv = [sys.executable, "-c", _REQUIRES, home]
+    argv: list[str | Path] = [sys.executable, "-c", _REQUIRES, home]
     return run_on_terminal(argv, columns=80, env=_environment(), typed=typed, cwd=_ROOT)
 
 
