@@ -101,12 +101,14 @@ def install(folder: Path) -> Path:
     for name in (*_FOLDERS, "src"):
         leave_out = shutil.ignore_patterns("out", "__pycache__", "*.egg-info")
         shutil.copytree(ROOT / name, copy / name, symlinks=True, ignore=leave_out)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, copy)
+    before = set(copy.rglob("*"))
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-index", "--no-deps"]
     command = [*pip, "--no-build-isolation", "--no-compile", "--target", str(installed), str(copy)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert set(copy.rglob("*")) == before, "pip has left something in the checkout"
     return installed
 
 

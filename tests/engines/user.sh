@@ -14,7 +14,7 @@ tool doctor doctor
 # As whoever publishes images does. From then on the engine has none, and the mirror all, under the names of docker.io.
 $python -m tests.engines.publish $mirror $HOME/lock.yaml
 echo "== status of publish: $?"
-docker rmi --force $(docker images --quiet) > $HOME/removed
+docker rmi --force $(docker images --quiet | sort -u) > $HOME/removed
 echo "== images: $(docker images --quiet)"
 
 export CHAOS_MIRROR=$mirror
