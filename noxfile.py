@@ -4,6 +4,7 @@ scenarios     chaos, report, truth, bench
 incidents     repro, recheck, shrink, new-incident, record, schema
 this machine  doctor, images, gc
 the harness   lint, tests, lowest, explore, worlds, dist, engines, mutation
+for readers   docs
 versions      add-kubernetes, lock
 
 `nox --usage VERB` says what may follow after --.
@@ -117,13 +118,24 @@ def bench(session: nox.Session) -> None:
     peer = Path(session.virtualenv.location, "peer")  # its dependencies are not ours
     session.run("python", "-m", "venv", str(peer))
     session.run(str(peer / "bin" / "pip"), "install", "--quiet", *_locked("bench"), external=True)
-    chaos = ("--peer", str(peer / "bin" / "chaos"))
-    _patiently(session, "python", "-m", "benchmarks", *chaos, *session.posargs)
+    _patiently(session, "python", "-m", "benchmarks", "--peer", str(peer / "bin" / "chaos"), *session.posargs)
+
+
+_VERBS = {
+    "repro": "Replay an incident.\n\n-- scenarios/incidents/gatekeeper-3839.yaml --times 10 --gatekeeper V",
+    "recheck": "Judge the bundle of a replay again, without a cluster.\n\n-- BUNDLE",
+    "shrink": "Reduce an incident to the parts that reproduce it.\n\n-- FILE --budget 2h --resume DIR",
+    "new-incident": "Write a new incident file that explains every field.\n\n-- FILE",
+    "record": "Draft an incident from a cluster of yours, which is only read.\n\n-- --kubeconfig FILE",
+    "schema": "Print the JSON schema by which editors complete incident files.\n\n> scenarios/incidents/schema.json",
+    "doctor": "Report what this machine lacks, with the command that fixes it.",
+    "images": "Prepare images ahead, or carry them to another machine.\n\n-- --kubernetes 1.35 --save FILE | --load FILE",
+    "gc": "Heal and remove what dead runs left behind.\n\n-- --all: also what live runs own, and the private engine",
+}
+"""Sessions that are the verbs of the tool by the same names, and what they say of themselves."""
 
 
 def _add_verb(name: str, description: str) -> None:
-    """Add a session that is the verb of the tool by the same name."""
-
     def verb(session: nox.Session) -> None:
         _install(session, "chaos")
         _tool(session, name, *session.posargs)
@@ -132,28 +144,8 @@ def _add_verb(name: str, description: str) -> None:
     nox.session(name=name)(verb)
 
 
-_add_verb(
-    "repro",
-    "Replay an incident.\n\n-- scenarios/incidents/gatekeeper-3839.yaml --times 10 --gatekeeper V --kubernetes V",
-)
-_add_verb("recheck", "Judge the bundle of a replay again, without a cluster.\n\n-- BUNDLE")
-_add_verb("shrink", "Reduce an incident to the parts that reproduce it.\n\n-- FILE --budget 2h --resume DIR")
-_add_verb("new-incident", "Write a new incident file that explains every field.\n\n-- FILE")
-_add_verb("record", "Draft an incident from a cluster of yours, which is only read.\n\n-- --kubeconfig FILE")
-_add_verb(
-    "schema",
-    "Print the JSON schema by which editors complete incident files.\n\n> scenarios/incidents/schema.json",
-)
-_add_verb("doctor", "Report what this machine lacks, with the command that fixes it.")
-_add_verb(
-    "images",
-    "Prepare images ahead, or carry them to another machine.\n\n"
-    "-- --kubernetes 1.35 --gatekeeper 3.20 --save FILE | --load FILE",
-)
-_add_verb(
-    "gc",
-    "Heal and remove what dead runs left behind.\n\n-- --all: also what live runs own, and the private engine",
-)
+for _name, _description in _VERBS.items():
+    _add_verb(_name, _description)
 
 
 @nox.session
@@ -264,11 +256,8 @@ def worlds(session: nox.Session) -> None:
 
     -- --check NAME --seeds 0:2000; it goes on where it stopped
     """
-    _install(session, "tests")
-    kept = session.cache_dir.resolve() / "worlds.jsonl"
     seeds = () if "--seeds" in session.posargs else ("--seeds", "0:2000")
-    options = ("--jobs", str(os.cpu_count() or 1), "--store", str(kept), *seeds)
-    session.run("python", "-m", "tests.worlds", *options, *session.posargs)
+    _go_on(session, "worlds", "--jobs", str(os.cpu_count() or 1), *seeds)
 
 
 @nox.session(reuse_venv=False)
@@ -298,14 +287,26 @@ def mutation(session: nox.Session) -> None:
 
     -- --package undo --seconds 3600; it goes on where it stopped
     """
+    _go_on(session, "mutation")
+
+
+def _go_on(session: nox.Session, tool: str, *options: str) -> None:
+    """Run a tool of tests/ that keeps what it did in nox's own folder, and goes on from there the next time."""
     _install(session, "tests")
-    kept = session.cache_dir.resolve() / "mutation.jsonl"
-    session.run("python", "-m", "tests.mutation", "--store", str(kept), *session.posargs)
+    kept = session.cache_dir.resolve() / f"{tool}.jsonl"
+    session.run("python", "-m", f"tests.{tool}", "--store", str(kept), *options, *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Make what in docs/ comes from the code, and the site of all pages."""
+    for lock in ("chaos", "docs"):
+        _install(session, lock)
+    session.run("python", "-m", "docs.generator")
 
 
 _add_verb(
-    "add-kubernetes",
-    "Make another version of Kubernetes known.\n\n-- v1.36.5 --digest sha256:… --replace v1.36.4",
+    "add-kubernetes", "Make another version of Kubernetes known.\n\n-- v1.36.5 --digest sha256:… --replace v1.36.4"
 )
 
 
@@ -322,9 +323,10 @@ def lock(session: nox.Session) -> None:
         "tests": ("--group", "dev"),
         "lowest": ("--group", "dev", "--resolution", "lowest-direct"),
     }.items():
-        output = f"requirements/{name}.txt"
-        session.run(*compile_, *options, *session.posargs, "pyproject.toml", "--output-file", output)
-    for name in ("requirements/nox", "requirements/uv", "requirements/bench", "reports/html/npm/node"):
+        session.run(
+            *compile_, *options, *session.posargs, "pyproject.toml", "--output-file", f"requirements/{name}.txt"
+        )
+    for name in (*(f"requirements/{name}" for name in ("nox", "uv", "bench", "docs")), "reports/html/npm/node"):
         session.run(*compile_, *session.posargs, f"{name}.in", "--output-file", f"{name}.txt")
 
 
