@@ -129,7 +129,7 @@ _VERBS = {
     "record": "Draft an incident from a cluster of yours, which is only read.\n\n-- --kubeconfig FILE",
     "schema": "Print the JSON schema by which editors complete incident files.\n\n> scenarios/incidents/schema.json",
     "doctor": "Report what this machine lacks, with the command that fixes it.",
-    "images": "Prepare images ahead, or carry them to another machine.\n\n-- --kubernetes 1.35 --save FILE | --load FILE",
+    "images": "Prepare images ahead, or carry them to another machine.\n\n-- --gatekeeper 3.20 --save F | --load F",
     "gc": "Heal and remove what dead runs left behind.\n\n-- --all: also what live runs own, and the private engine",
 }
 """Sessions that are the verbs of the tool by the same names, and what they say of themselves."""
