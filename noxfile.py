@@ -90,9 +90,7 @@ def truth(session: nox.Session) -> None:
     parser.add_argument("--add", nargs="+", default=[], metavar="RUN", help="earlier runs, or tables, to count, too")
     chosen, others = parser.parse_known_args(session.posargs)
     if none := [run for run in chosen.add if not any(Path(run, name).is_file() for name in ("", "verdicts.jsonl"))]:
-        session.error(
-            f"no verdicts.jsonl in {', '.join(none)}; `ls reports/out/*/verdicts.jsonl` shows the runs there are"
-        )
+        session.error(f"no verdicts.jsonl in {', '.join(none)}; `ls reports/out/*/verdicts.jsonl` shows the runs")
     runs = Path("reports", "out", f"truth-{time.strftime('%Y%m%d-%H%M%S')}")
     names = ("python", "-m", "chaos_harness.clusters.known_versions", "gatekeeper", *chosen.versions)
     version_runs = [runs / version for version in dict.fromkeys((session.run(*names, silent=True) or "").split())]
@@ -103,9 +101,8 @@ def truth(session: nox.Session) -> None:
     judged_runs = [str(run) for run in version_runs if (run / "verdicts.jsonl").exists()]
     if not judged_runs:
         session.error("no scenario ran on these versions; `pytest scenarios --collect-only` lists them")
-    session.run(
-        "python", "-m", "chaos_harness.reports.truth", *chosen.add, *judged_runs, "--write", str(runs / "truth.json")
-    )
+    written = ("--write", str(runs / "truth.json"))
+    session.run("python", "-m", "chaos_harness.reports.truth", *chosen.add, *judged_runs, *written)
 
 
 @nox.session
@@ -230,9 +227,8 @@ def _slowest_modules() -> dict[str, float]:
 def lowest(session: nox.Session) -> None:
     """Test what uses libraries with the lowest versions that are allowed.
 
-    Every module is imported, and for each that imports a library one file of unit tests is run: tests/libraries.py
-    chooses it by what files import, so that whoever uses a library that breaks has a test here. Random examples try our
-    code, not the libraries', and are left out. -- PATH: the tests of a file or folder
+    Every module is imported, and for each that imports a library tests/libraries.py chooses one file of unit tests.
+    Random examples try our code, not the libraries', and are left out. -- PATH: the tests of a file or folder
     """
     _install(session, "lowest")
     chosen = session.posargs or (session.run("python", "-m", "tests.libraries", silent=True) or "").split()
@@ -318,11 +314,8 @@ def lock(session: nox.Session) -> None:
     """
     session.install(*_locked("uv"))
     compile_ = ("uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes")
-    for name, options in {
-        "chaos": (),
-        "tests": ("--group", "dev"),
-        "lowest": ("--group", "dev", "--resolution", "lowest-direct"),
-    }.items():
+    dev = ("--group", "dev")
+    for name, options in {"chaos": (), "tests": dev, "lowest": (*dev, "--resolution", "lowest-direct")}.items():
         session.run(
             *compile_, *options, *session.posargs, "pyproject.toml", "--output-file", f"requirements/{name}.txt"
         )

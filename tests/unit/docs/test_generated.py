@@ -8,6 +8,7 @@ import yaml
 from chaos_harness.harness.catalogue import KINDS, entries
 from chaos_harness.harness.incident.bundle.recheck import recheck
 from chaos_harness.harness.incident.load import load
+from chaos_harness.reports.truth.rows import read_table, sum_counts
 from docs.generator.findings import incidents
 from docs.generator.markdown import replace_block, safe, table
 from docs.generator.pages import DOCS, outdated
@@ -105,13 +106,16 @@ def test_incidents_of_pages_can_be_replayed(page: Path, text: str, tmp_path: Pat
 
 
 def test_the_readme_is_short_and_its_examples_run() -> None:
-    """It has 600 to 900 words beside its code, an incident of fifteen lines, and a scenario that Python compiles."""
+    """It has 600 to 900 words beside its code, which runs, and says of the truth table what is in it."""
     readme = _ROOT / "README.md"
+    truth = sum_counts(read_table(_ROOT / "scenarios/truth.json").counts())
     (scenario,), (incident,) = _blocks(readme, "python"), _blocks(readme, "yaml")
     prose = "".join(readme.read_text(encoding="utf-8").split(_FENCE)[::2])
     namespace: dict[str, object] = {}
     exec(compile(scenario, "README.md", "exec"), namespace)  # noqa: S102 - it is ours
 
+    assert f"{truth.as_predicted} of {truth.decided} verdicts" in prose
+    assert truth.false_alarms == 0, "the README says so"
     assert 600 <= len(prose.split()) <= 900
     assert len(incident.strip().splitlines()) <= 15
     assert yaml.safe_load(incident)["title"] in (_ROOT / "scenarios/incidents/gatekeeper-3839.yaml").read_text("utf-8")
