@@ -4,6 +4,7 @@ scenarios     chaos, report, truth, bench
 incidents     repro, recheck, shrink, new-incident, record, schema
 this machine  doctor, images, gc, uninstall
 the harness   lint, tests, lowest, explore, worlds, dist, engines, mutation
+for readers   docs
 versions      add-kubernetes, lock
 
 `nox --usage VERB` says what may follow after --.
@@ -94,9 +95,7 @@ def truth(session: nox.Session) -> None:
     parser.add_argument("--add", nargs="+", default=[], metavar="RUN", help="earlier runs, or tables, to count, too")
     chosen, others = parser.parse_known_args(session.posargs)
     if none := [run for run in chosen.add if not any(Path(run, name).is_file() for name in ("", "verdicts.jsonl"))]:
-        session.error(
-            f"no verdicts.jsonl in {', '.join(none)}; `ls reports/out/*/verdicts.jsonl` shows the runs there are"
-        )
+        session.error(f"no verdicts.jsonl in {', '.join(none)}; `ls reports/out/*/verdicts.jsonl` shows the runs")
     runs = Path("reports", "out", f"truth-{time.strftime('%Y%m%d-%H%M%S')}")
     names = ("python", "-m", "chaos_harness.clusters.known_versions", "gatekeeper", *chosen.versions)
     version_runs = [runs / version for version in dict.fromkeys((session.run(*names, silent=True) or "").split())]
@@ -107,9 +106,8 @@ def truth(session: nox.Session) -> None:
     judged_runs = [str(run) for run in version_runs if (run / "verdicts.jsonl").exists()]
     if not judged_runs:
         session.error("no scenario ran on these versions; `pytest scenarios --collect-only` lists them")
-    session.run(
-        "python", "-m", "chaos_harness.reports.truth", *chosen.add, *judged_runs, "--write", str(runs / "truth.json")
-    )
+    written = ("--write", str(runs / "truth.json"))
+    session.run("python", "-m", "chaos_harness.reports.truth", *chosen.add, *judged_runs, *written)
 
 
 @nox.session
@@ -122,13 +120,25 @@ def bench(session: nox.Session) -> None:
     peer = Path(session.virtualenv.location, "peer")  # its dependencies are not ours
     session.run("python", "-m", "venv", str(peer))
     session.run(str(peer / "bin" / "pip"), "install", "--quiet", *_locked("bench"), external=True)
-    chaos = ("--peer", str(peer / "bin" / "chaos"))
-    _patiently(session, "python", "-m", "benchmarks", *chaos, *session.posargs)
+    _patiently(session, "python", "-m", "benchmarks", "--peer", str(peer / "bin" / "chaos"), *session.posargs)
+
+
+_VERBS = {
+    "repro": "Replay an incident.\n\n-- scenarios/incidents/gatekeeper-3839.yaml --times 10 --gatekeeper V",
+    "recheck": "Judge the bundle of a replay again, without a cluster.\n\n-- BUNDLE",
+    "shrink": "Reduce an incident to the parts that reproduce it.\n\n-- FILE --budget 2h --resume DIR",
+    "new-incident": "Write a new incident file that explains every field.\n\n-- FILE",
+    "record": "Draft an incident from a cluster of yours, which is only read.\n\n-- --kubeconfig FILE",
+    "schema": "Print the JSON schema by which editors complete incident files.\n\n> scenarios/incidents/schema.json",
+    "doctor": "Report what this machine lacks, with the command that fixes it.\n\n-- --json",
+    "images": "Prepare images ahead, or carry them to another machine.\n\n-- --gatekeeper 3.20 --save F | --load F",
+    "gc": "Heal and remove what dead runs left behind.\n\n-- --all: also what live runs own, and the private engine",
+    "uninstall": "Take back everything that the harness did to this machine.\n\n-- --keep-caches --yes",
+}
+"""Sessions that are the verbs of the tool by the same names, and what they say of themselves."""
 
 
 def _add_verb(name: str, description: str) -> None:
-    """Add a session that is the verb of the tool by the same name."""
-
     def verb(session: nox.Session) -> None:
         _install(session, "chaos")
         _tool(session, name, *session.posargs)
@@ -137,29 +147,8 @@ def _add_verb(name: str, description: str) -> None:
     nox.session(name=name)(verb)
 
 
-_add_verb(
-    "repro",
-    "Replay an incident.\n\n-- scenarios/incidents/gatekeeper-3839.yaml --times 10 --gatekeeper V --kubernetes V",
-)
-_add_verb("recheck", "Judge the bundle of a replay again, without a cluster.\n\n-- BUNDLE")
-_add_verb("shrink", "Reduce an incident to the parts that reproduce it.\n\n-- FILE --budget 2h --resume DIR")
-_add_verb("new-incident", "Write a new incident file that explains every field.\n\n-- FILE")
-_add_verb("record", "Draft an incident from a cluster of yours, which is only read.\n\n-- --kubeconfig FILE")
-_add_verb(
-    "schema",
-    "Print the JSON schema by which editors complete incident files.\n\n> scenarios/incidents/schema.json",
-)
-_add_verb("doctor", "Report what this machine lacks, with the command that fixes it.\n\n-- --json")
-_add_verb(
-    "images",
-    "Prepare images ahead, or carry them to another machine.\n\n"
-    "-- --kubernetes 1.35 --gatekeeper 3.20 --save FILE | --load FILE",
-)
-_add_verb(
-    "gc",
-    "Heal and remove what dead runs left behind.\n\n-- --all: also what live runs own, and the private engine",
-)
-_add_verb("uninstall", "Take back everything that the harness did to this machine.\n\n-- --keep-caches --yes")
+for _name, _description in _VERBS.items():
+    _add_verb(_name, _description)
 
 
 @nox.session
@@ -251,9 +240,8 @@ def _modules_of_latest_run() -> dict[str, float]:
 def lowest(session: nox.Session) -> None:
     """Test what uses libraries with the lowest versions that are allowed.
 
-    Every module is imported, and for each that imports a library one file of unit tests is run: tests/libraries.py
-    chooses it by what files import, so that whoever uses a library that breaks has a test here. Random examples try our
-    code, not the libraries', and are left out. -- PATH: the tests of a file or folder
+    Every module is imported, and for each that imports a library tests/libraries.py chooses one file of unit tests.
+    Random examples try our code, not the libraries', and are left out. -- PATH: the tests of a file or folder
     """
     _install(session, "lowest")
     chosen = session.posargs or (session.run("python", "-m", "tests.libraries", silent=True) or "").split()
@@ -277,11 +265,8 @@ def worlds(session: nox.Session) -> None:
 
     -- --check NAME --seeds 0:2000; it goes on where it stopped
     """
-    _install(session, "tests")
-    kept = session.cache_dir.resolve() / "worlds.jsonl"
     seeds = () if "--seeds" in session.posargs else ("--seeds", "0:2000")
-    options = ("--jobs", str(os.cpu_count() or 1), "--store", str(kept), *seeds)
-    session.run("python", "-m", "tests.worlds", *options, *session.posargs)
+    _go_on(session, "worlds", "--jobs", str(os.cpu_count() or 1), *seeds)
 
 
 @nox.session(reuse_venv=False)
@@ -311,14 +296,26 @@ def mutation(session: nox.Session) -> None:
 
     -- --package undo --seconds 3600; it goes on where it stopped
     """
+    _go_on(session, "mutation")
+
+
+def _go_on(session: nox.Session, tool: str, *options: str) -> None:
+    """Run a tool of tests/ that keeps what it did in nox's own folder, and goes on from there the next time."""
     _install(session, "tests")
-    kept = session.cache_dir.resolve() / "mutation.jsonl"
-    session.run("python", "-m", "tests.mutation", "--store", str(kept), *session.posargs)
+    kept = session.cache_dir.resolve() / f"{tool}.jsonl"
+    session.run("python", "-m", f"tests.{tool}", "--store", str(kept), *options, *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Make what in docs/ comes from the code, and the site of all pages."""
+    for lock in ("chaos", "docs"):
+        _install(session, lock)
+    session.run("python", "-m", "docs.generator")
 
 
 _add_verb(
-    "add-kubernetes",
-    "Make another version of Kubernetes known.\n\n-- v1.36.5 --digest sha256:… --replace v1.36.4",
+    "add-kubernetes", "Make another version of Kubernetes known.\n\n-- v1.36.5 --digest sha256:… --replace v1.36.4"
 )
 
 
@@ -330,14 +327,12 @@ def lock(session: nox.Session) -> None:
     """
     session.install(*_locked("uv"))
     compile_ = ("uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes")
-    for name, options in {
-        "chaos": (),
-        "tests": ("--group", "dev"),
-        "lowest": ("--group", "dev", "--resolution", "lowest-direct"),
-    }.items():
-        output = f"requirements/{name}.txt"
-        session.run(*compile_, *options, *session.posargs, "pyproject.toml", "--output-file", output)
-    for name in ("requirements/nox", "requirements/uv", "requirements/bench", "reports/html/npm/node"):
+    dev = ("--group", "dev")
+    for name, options in {"chaos": (), "tests": dev, "lowest": (*dev, "--resolution", "lowest-direct")}.items():
+        session.run(
+            *compile_, *options, *session.posargs, "pyproject.toml", "--output-file", f"requirements/{name}.txt"
+        )
+    for name in (*(f"requirements/{name}" for name in ("nox", "uv", "bench", "docs")), "reports/html/npm/node"):
         session.run(*compile_, *session.posargs, f"{name}.in", "--output-file", f"{name}.txt")
 
 

@@ -33,7 +33,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 _RECIPES = Path("clusters/images/go/kubernetes")
 _LOCK = Path("clusters/images/lock.yaml")
 _SCHEMA = Path("scenarios/incidents/schema.json")
-_README = Path("README.md")
+_LIST = Path("docs/reference/versions.md")
 _SOURCES = Path("src/chaos_harness")
 """Where the package is put together from folders of the checkout, by links."""
 _FILES = ("go.mod", "go.sum")
@@ -55,7 +55,7 @@ class Request:
 
 def add_verb(verbs: Any) -> None:
     """Add the verb to an argument parser's subparsers."""
-    verb = verbs.add_parser("add-kubernetes", help="make a version of Kubernetes known: recipe, lock, schema, README")
+    verb = verbs.add_parser("add-kubernetes", help="make a version of Kubernetes known: recipe, lock, schema, docs")
     verb.add_argument("version", metavar="VERSION", help="in full, such as v1.36.5")
     verb.add_argument("--digest", required=True, metavar="sha256:…", help="of kindest/node, from kind's release notes")
     verb.add_argument("--replace", metavar="VERSION", help="a version that goes, such as the patch before")
@@ -98,9 +98,9 @@ def add(request: Request, progress: Progress, *, root: Path = _ROOT, compose: Co
             _write_schema(stage)
         made = [_RECIPES / version / name for name in _FILES]
         gone = [_RECIPES / replaced / name for name in _FILES] if replaced else []
-        _move(stage, root, [*made, _LOCK, _SCHEMA, _README], gone)
+        _move(stage, root, [*made, _LOCK, _SCHEMA, _LIST], gone)
     return [
-        *(f"wrote {name}" for name in (_RECIPES / version, _LOCK, _SCHEMA, _README)),
+        *(f"wrote {name}" for name in (_RECIPES / version, _LOCK, _SCHEMA, _LIST)),
         *([f"removed {_RECIPES / replaced} and its entry in the lock"] if replaced else []),
         (
             f'next: `nox -s tests -- -m "not cluster"`, `{command_line("images --")} --kubernetes {version}`, '
@@ -110,7 +110,7 @@ def add(request: Request, progress: Progress, *, root: Path = _ROOT, compose: Co
 
 
 def list_versions(there: Sequence[str]) -> str:
-    """Return the available versions as the README lists them."""
+    """Return the available versions as the docs list them."""
     default = known_versions.resolve_version(known_versions.DEFAULT_MINOR, there)
     return ", ".join(f"{version} (default)" if version == default else version for version in there)
 
@@ -121,7 +121,7 @@ def _full(version: str) -> str:
 
 def _problems(request: Request, root: Path) -> list[str]:
     """Return all problems of the request and of the checkout."""
-    missing = [str(name) for name in (_RECIPES, _LOCK, _SCHEMA, _README) if not (root / name).exists()]
+    missing = [str(name) for name in (_RECIPES, _LOCK, _SCHEMA, _LIST) if not (root / name).exists()]
     if missing:
         return [f"{root} is no checkout of the project: {', '.join(missing)} is missing; type it in a clone of it"]
     there, locked = known_versions.recipes(root / _RECIPES), read_lock(root / _LOCK)
@@ -130,10 +130,8 @@ def _problems(request: Request, root: Path) -> list[str]:
         problems.append(
             f"no `go` on PATH, which resolves the recipe: install Go 1.26 or newer; see `{command_line('doctor')}`"
         )
-    if len(_LISTED.findall((root / _README).read_text(encoding="utf-8"))) != 1:
-        problems.append(
-            f"{_README}: expected one line `Kubernetes {list_versions(there)};`, to write the versions there"
-        )
+    if len(_LISTED.findall((root / _LIST).read_text(encoding="utf-8"))) != 1:
+        problems.append(f"{_LIST}: expected one line `Kubernetes {list_versions(there)};`, to write the versions there")
     return problems
 
 
@@ -176,7 +174,7 @@ def _copy(root: Path, stage: Path) -> None:
     for name in ("clusters", "harness"):
         shutil.copytree(root / name, stage / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(root / _SOURCES, stage / _SOURCES, symlinks=True)
-    for file in (_SCHEMA, _README):
+    for file in (_SCHEMA, _LIST):
         (stage / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(root / file, stage / file)
 
@@ -192,10 +190,10 @@ def _compose(compose: Compose, version: str, stage: Path) -> None:
 
 
 def _write_listed(stage: Path) -> None:
-    """Write the list of versions into the README."""
-    text = (stage / _README).read_text(encoding="utf-8")
+    """Write the list of versions into the docs."""
+    text = (stage / _LIST).read_text(encoding="utf-8")
     line = f"Kubernetes {list_versions(known_versions.recipes(stage / _RECIPES))};"
-    (stage / _README).write_text(_LISTED.sub(line, text), encoding="utf-8")
+    (stage / _LIST).write_text(_LISTED.sub(line, text), encoding="utf-8")
 
 
 def _write_schema(stage: Path) -> None:

@@ -99,7 +99,7 @@ ROWS = (
     CutRow("chart", "chart IfNotPresent", "on the node",          "holds",    "holds",    "holds"),
     CutRow("chart", "chart IfNotPresent", "not on the node",      "holds",    "violated", "violated"),
 )  # fmt: skip
-"""The one table of predictions; the README shows it as `markdown()` gives it."""
+"""The one table of predictions; docs/findings shows it as `markdown()` gives it."""
 
 
 def rows(install: str) -> list[CutRow]:
@@ -108,7 +108,7 @@ def rows(install: str) -> list[CutRow]:
 
 
 def markdown() -> str:
-    """Return the table of predictions as the README shows it."""
+    """Return the table of predictions as docs/findings shows it."""
     lines = ["| pull policy | image | " + " | ".join(TREATMENTS) + " |", "|---" * (2 + len(TREATMENTS)) + "|"]
     for row in ROWS:
         cells = [row.policy, row.image, *(row.predicted(treatment) for treatment in TREATMENTS)]

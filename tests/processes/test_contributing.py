@@ -70,7 +70,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Copy the project, with the examples in it."""
     place = tmp_path_factory.mktemp("project")
     shutil.copy(_ROOT / "pyproject.toml", place)
-    for folder in ("benchmarks", "clusters", "harness", "reports", "scenarios", "tests"):
+    for folder in ("benchmarks", "clusters", "docs/generator", "harness", "reports", "scenarios", "tests"):
         shutil.copytree(_ROOT / folder, place / folder, ignore=shutil.ignore_patterns("out", "__pycache__"))
     shutil.copy(_ROOT / "noxfile.py", place)
     shutil.copytree(_ROOT / "src", place / "src", symlinks=True)

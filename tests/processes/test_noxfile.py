@@ -28,7 +28,7 @@ _WITHOUT = f"{' '.join(f'--ignore=tests/{folder}' for folder in _IGNORED)} -o fa
 _QUICK = f"-n {(os.cpu_count() or 1) + 4} {_BY_FILE} --hypothesis-profile quick {_WITHOUT}"
 _EXPLORE = "-m hypothesis --hypothesis-profile explore -o faulthandler_timeout=0"
 _LOWEST = "--hypothesis-profile quick -m not hypothesis -o faulthandler_timeout=0"
-_LOCKS = ("chaos", "tests", "lowest", "nox", "uv", "bench")
+_LOCKS = ("chaos", "tests", "lowest", "nox", "uv", "bench", "docs")
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)", re.MULTILINE)
 
 # Stands for pytest, or for a verb: tells its arguments, and needs a second to put things right when it is interrupted.

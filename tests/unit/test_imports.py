@@ -13,9 +13,9 @@ import pytest
 from tests.syntax import statements
 
 _ROOT = Path(__file__).parents[2]
-_OUR_FOLDERS = ("benchmarks", "clusters", "harness", "reports", "scenarios", "tests")
+_OUR_FOLDERS = ("benchmarks", "clusters", "docs", "harness", "reports", "scenarios", "tests")
 _PACKAGED = ("clusters", "harness", "reports", "scenarios")
-_WITH_ALL = ("benchmarks", "clusters", "harness", "reports")
+_WITH_ALL = ("benchmarks", "clusters", "docs", "harness", "reports")
 _MOST_LINES = 400
 
 _PACKAGE = "chaos_harness."
@@ -47,6 +47,7 @@ _MAY_IMPORT = {
     ),
     "scenarios": ("scenarios", "harness", "clusters", "reports"),
     "benchmarks": ("benchmarks", "harness", "clusters", "reports"),
+    "docs": ("docs", "scenarios", "harness", "clusters", "reports"),
     "tests": _OUR_FOLDERS,
 }
 # Where a package may be imported; elsewhere in our folders, tests aside, it may not.

@@ -23,6 +23,7 @@ _NEW = "v1.36.99"
 _DIGEST = "sha256:" + "d" * 64
 _LOCK = "clusters/images/lock.yaml"
 _SCHEMA = "scenarios/incidents/schema.json"
+_LIST = "docs/reference/versions.md"
 _RECIPES = "clusters/images/go/kubernetes"
 
 
@@ -35,7 +36,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (place / "harness").mkdir(parents=True)
     shutil.copytree(_ROOT / _RECIPES, place / _RECIPES)
     shutil.copytree(_ROOT / "src", place / "src", symlinks=True)
-    for name in ("README.md", _LOCK, _SCHEMA):
+    for name in (_LIST, _LOCK, _SCHEMA):
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(_ROOT / name, place / name)
     return place
@@ -71,22 +72,22 @@ def _files(root: Path) -> dict[str, str]:
     }
 
 
-def test_the_readme_lists_what_there_is() -> None:
-    """The one line of the README that names the versions names all of them, and the default."""
-    readme = (_ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_docs_list_what_there_is() -> None:
+    """The one line of the docs that names the versions names all of them, and the default."""
+    listed = (_ROOT / _LIST).read_text(encoding="utf-8")
 
-    assert f"\nKubernetes {list_versions(known_versions.KUBERNETES)}; Gatekeeper " in readme
+    assert f"\nKubernetes {list_versions(known_versions.KUBERNETES)}; Gatekeeper " in listed
 
 
 @thorough
 def test_a_version_becomes_known(code: Path) -> None:
-    """Its recipe, digest, place in the README and, being the newest of its minor, the schema's default are there."""
+    """Its recipe, digest, place in the docs and, being the newest of its minor, the schema's default are there."""
     lines = _add(code)
-    readme = (code / "README.md").read_text(encoding="utf-8")
+    listed = (code / _LIST).read_text(encoding="utf-8")
 
     assert known_versions.recipes(code / _RECIPES) == tuple(sorted({*known_versions.KUBERNETES, _NEW}, key=_by_number))
     assert read_lock(code / _LOCK) == read_lock() | {f"node/{_NEW}": f"docker.io/kindest/node@{_DIGEST}"}
-    assert f"{known_versions.DEFAULT_KUBERNETES}, {_NEW} (default), " in readme
+    assert f"{known_versions.DEFAULT_KUBERNETES}, {_NEW} (default), " in listed
     schema = json.loads((code / _SCHEMA).read_text(encoding="utf-8"))
     assert schema["$defs"]["Shape"]["properties"]["kubernetes"]["default"] == _NEW
     assert lines[0] == f"wrote {_RECIPES}/{_NEW}"
@@ -103,10 +104,10 @@ def test_a_version_is_replaced(code: Path) -> None:
     assert f"removed {_RECIPES}/{old} and its entry in the lock" in lines
     assert not (code / _RECIPES / old).exists()
     assert set(read_lock(code / _LOCK)) == {*read_lock(), f"node/{_NEW}"} - {f"node/{old}"}
-    assert f"{old} (default)" not in (code / "README.md").read_text(encoding="utf-8")
+    assert f"{old} (default)" not in (code / _LIST).read_text(encoding="utf-8")
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
     recipes = {f"{_RECIPES}/{version}{file}" for version in (old, _NEW) for file in ("", "/go.mod", "/go.sum")}
-    assert changed == {*recipes, "README.md", _LOCK, _SCHEMA}
+    assert changed == {*recipes, _LIST, _LOCK, _SCHEMA}
 
 
 @pytest.mark.parametrize(
@@ -157,17 +158,19 @@ def test_without_go_nothing_is_begun(root: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_outside_of_a_checkout_nothing_is_begun(root: Path) -> None:
-    """An installed package has no README to write into."""
-    (root / "README.md").unlink()
-    with pytest.raises(BadScenario, match=r"is no checkout of the project: README\.md is missing"):
+    """An installed package has no docs to write into."""
+    (root / _LIST).unlink()
+    with pytest.raises(BadScenario, match=r"is no checkout of the project: docs/reference/versions\.md is missing"):
         _add(root)
 
 
-def test_a_readme_without_its_line_is_no_guess(root: Path) -> None:
-    """Where the versions stand in the README must be certain."""
-    readme = root / "README.md"
-    readme.write_text(readme.read_text(encoding="utf-8").replace("\nKubernetes v", "\nKubernetes: v"), encoding="utf-8")
-    with pytest.raises(BadScenario, match=r"README\.md: expected one line `Kubernetes v1\..*\(default\).*;`"):
+def test_docs_without_their_line_are_no_guess(root: Path) -> None:
+    """Where the versions stand in the docs must be certain."""
+    listed = root / _LIST
+    listed.write_text(listed.read_text(encoding="utf-8").replace("\nKubernetes v", "\nKubernetes: v"), encoding="utf-8")
+    with pytest.raises(
+        BadScenario, match=r"docs/reference/versions\.md: expected one line `Kubernetes v1\..*\(default\).*;`"
+    ):
         _add(root)
 
 
