@@ -54,7 +54,7 @@ def test_cut(experiment):
                         filler.write(bytes(1000))
                     except OSError:
                         break
-        experiment.hold(20)
+        experiment.hold(10)
 '''
 _HEAD = '"$@" 2>&1 | head -1'
 _FULL = 'mkdir results && mount -t tmpfs -o size=16m none results && "$@" --histories results 2>&1'

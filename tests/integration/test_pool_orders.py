@@ -198,11 +198,16 @@ def engine(session: RunContext) -> Engine:
 
 
 @pytest.fixture(scope="module")
-def supply(session: RunContext, engine: Engine) -> Iterator[ClusterProvider]:
+def used() -> list[Cluster]:
+    """Keep the clusters that scenarios were given; all but the last may be gone."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def supply(session: RunContext, engine: Engine, used: list[Cluster]) -> Iterator[ClusterProvider]:
     yield ClusterProvider(session, engine, lambda shape: ensure(engine, shape, session.progress))
-    pool = Pool(engine, session.progress)
-    if last := pool.lease(_SHAPE, ensure(engine, _SHAPE, session.progress)):
-        pool.remove(last)
+    for last in used[-1:]:
+        Pool(engine, session.progress).remove(last)
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +218,12 @@ def first() -> list[Mapping[str, Any]]:
 
 @pytest.mark.parametrize("seed", range(_ORDERS))
 def test_verdicts_do_not_hang_on_the_order(
-    session: RunContext, supply: ClusterProvider, first: list[Mapping[str, Any]], tmp_path: Path, seed: int
+    session: RunContext,
+    supply: ClusterProvider,
+    used: list[Cluster],
+    first: list[Mapping[str, Any]],
+    tmp_path: Path,
+    seed: int,
 ) -> None:
     """Each finds a cluster as it is made; why one was thrown away is told: what its scenario has left."""
     chosen = random.Random(seed)  # noqa: S311 - chosen again from the same seed
@@ -224,6 +234,7 @@ def test_verdicts_do_not_hang_on_the_order(
         name = scenario.leave.__name__
         session.remarks.clear()
         with supply.cluster(_SHAPE, lambda: 0, None) as cluster:
+            used.append(cluster)
             assert kept in (None, cluster.name), "one that was as it was made was not used again"
             judgement = judged(cluster, tmp_path / str(number), name)
             scenario.leave(cluster)

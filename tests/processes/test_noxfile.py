@@ -284,7 +284,7 @@ def test_integration_runs_beside_others_and_then_alone(place: Path) -> None:
 
     assert nox.returncode == 0, output
     assert [line for line in _told(place).splitlines() if "tests/integration" in line] == [
-        f"-n 3 {_BY_FILE} -m beside tests/integration",
+        f"-n 2 {_BY_FILE} -m beside tests/integration",
         "-m not beside tests/integration",
     ]
 
