@@ -23,7 +23,7 @@ __all__ = ["pytest_addoption", "pytest_configure"]
 
 _HEAD = ("", "scenario", "claim", "expected", "seen", "figure", "time")
 _GAP = "  "
-_SHRINK = ((5, 0), (6, 0), (2, 30), (1, 20), (3, 10), (2, 20), (1, 8))
+_SHRINK = ((5, 0), (6, 0), (2, 30), (1, 20), (3, 10), (2, 20), (1, 8), (3, 0), (2, 8))
 """Columns that a narrow terminal shortens, in this order, and to what; to 0: they are left out."""
 _COLOURS = {"✓": "green", "✗": "red", "!": "red", "?": "yellow", "-": "light"}
 _REASONS = {

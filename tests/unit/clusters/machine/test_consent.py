@@ -96,8 +96,9 @@ def test_the_line_is_what_was_typed(monkeypatch: pytest.MonkeyPatch, argv: list[
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gets as far as the question")
-def test_an_engine_that_nobody_agreed_to_leaves_no_trace(tmp_path: Path) -> None:
+def test_an_engine_that_nobody_agreed_to_leaves_no_trace(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The question comes before the first file, package or rule."""
+    monkeypatch.setattr(packages, "install_missing", lambda _: pytest.fail("nobody was asked"))
     layout = Layout("chaos-unasked", tmp_path / "data", tmp_path / "run")
     with pytest.raises(ConsentMissing, match="dockerd and containerd"):
         private_engine.start(layout, Progress.quiet())
