@@ -1,7 +1,7 @@
 """The verbs of the project.
 
 scenarios     chaos, report, truth, bench
-incidents     repro, recheck, shrink, new-incident, record, schema
+incidents     repro, recheck, shrink, new, new-incident, check, plan, list, record, schema
 this machine  doctor, images, gc
 the harness   lint, tests, lowest, explore, worlds, dist, engines, mutation
 versions      add-kubernetes, lock
@@ -138,7 +138,14 @@ _add_verb(
 )
 _add_verb("recheck", "Judge the bundle of a replay again, without a cluster.\n\n-- BUNDLE")
 _add_verb("shrink", "Reduce an incident to the parts that reproduce it.\n\n-- FILE --budget 2h --resume DIR")
-_add_verb("new-incident", "Write a new incident file that explains every field.\n\n-- FILE")
+_add_verb("new", "Write a scenario, or an incident, to start with.\n\n-- incident FILE")
+_add_verb("new-incident", "Write a new incident file: the same as `new -- incident`.\n\n-- FILE")
+_add_verb("check", "Report all problems of incident files, without a cluster.\n\n-- FILE… [--json]")
+_add_verb("plan", "Show what a replay would do, need and cost.\n\n-- FILE --svg PICTURE")
+_add_verb(
+    "list",
+    "List what incident files may name, or the scenarios.\n\n-- faults | checks | probes | policies | scenarios",
+)
 _add_verb("record", "Draft an incident from a cluster of yours, which is only read.\n\n-- --kubeconfig FILE")
 _add_verb(
     "schema",

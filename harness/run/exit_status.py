@@ -13,6 +13,7 @@ from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.machine import signals
 from chaos_harness.clusters.terminal.escape import escape_controls, first_line
 from chaos_harness.clusters.terminal.lossy_stream import LossyStream
+from chaos_harness.clusters.terminal.wrap import wrap_for
 from chaos_harness.harness.errors import (
     BadScenario,
     ChaosError,
@@ -161,5 +162,5 @@ def _nowhere() -> TextIO:
 
 
 def _fail(message: str, exit_status: ExitStatus) -> int:
-    sys.stderr.write(f"error: {escape_controls(message, lines=True)}\n")
+    sys.stderr.write(wrap_for(sys.stderr, f"error: {escape_controls(message, lines=True)}\n"))
     return exit_status
