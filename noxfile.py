@@ -1,7 +1,7 @@
 """The verbs of the project.
 
 scenarios     chaos, report, truth, bench
-incidents     repro, recheck, shrink, new-incident, record, schema
+incidents     repro, recheck, shrink, new, new-incident, check, plan, list, record, schema
 this machine  doctor, images, gc, uninstall
 the harness   lint, tests, lowest, explore, worlds, dist, engines, mutation
 for readers   docs
@@ -128,7 +128,11 @@ _VERBS = {
     "repro": "Replay an incident.\n\n-- scenarios/incidents/gatekeeper-3839.yaml --times 10 --gatekeeper V",
     "recheck": "Judge the bundle of a replay again, without a cluster.\n\n-- BUNDLE",
     "shrink": "Reduce an incident to the parts that reproduce it.\n\n-- FILE --budget 2h --resume DIR",
-    "new-incident": "Write a new incident file that explains every field.\n\n-- FILE",
+    "new": "Write a scenario, or an incident, to start with.\n\n-- incident FILE",
+    "new-incident": "Write a new incident file: the same as `new -- incident`.\n\n-- FILE",
+    "check": "Report all problems of incident files, without a cluster.\n\n-- FILE… [--json]",
+    "plan": "Show what a replay would do, need and cost.\n\n-- FILE --svg PICTURE",
+    "list": "List what incident files may name.\n\n-- faults | checks | probes | policies | scenarios",
     "record": "Draft an incident from a cluster of yours, which is only read.\n\n-- --kubeconfig FILE",
     "schema": "Print the JSON schema by which editors complete incident files.\n\n> scenarios/incidents/schema.json",
     "doctor": "Report what this machine lacks, with the command that fixes it.\n\n-- --json",

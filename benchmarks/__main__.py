@@ -18,6 +18,7 @@ from benchmarks.watch_load import WatchLoad
 from chaos_harness.clusters import images
 from chaos_harness.clusters.garbage import collect_garbage
 from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.command_options import whole_number
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.run.context import RunContext
 from chaos_harness.harness.run.exit_status import run_command
@@ -89,7 +90,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measures ratios on real clusters.")
     help_text = f"of {', '.join(_PARTS)} (default: {_ALL})"
     parser.add_argument("parts", nargs="*", choices=[_ALL, *_PARTS], default=_ALL, metavar="PART", help=help_text)
-    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="turns of each way (default: 3)")
+    parser.add_argument(
+        "--rounds", type=whole_number(1, 100), default=3, metavar="N", help="turns of each way (default: 3)"
+    )
     help_text = f"seconds under probes (default: {_PROBING_SECONDS:.0f})"
     parser.add_argument("--probing", type=float, default=_PROBING_SECONDS, metavar="S", help=help_text)
     parser.add_argument("--suite", default=CHOSEN, metavar="EXPRESSION", help=f"which scenarios (default: {CHOSEN!r})")

@@ -10,10 +10,13 @@ from pydantic import (
     Field,
     ValidationError,
     ValidationInfo,
+    model_validator,
 )
 
 from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.errors import BadScenario
+from chaos_harness.clusters.problem_words import describe_problem
+from chaos_harness.clusters.suggest import did_you_mean
 from chaos_harness.clusters.terminal.escape import escape_controls
 
 __all__ = ["RECORDED", "Install", "Shape"]
@@ -25,6 +28,7 @@ RECORDED: Final = "recorded"
 """pydantic context for shapes of earlier runs: their versions need no recipe any more."""
 
 _SHORT = 80
+_LONGEST_PROBLEM = 500
 _NODE_MIB = 700
 _GATEKEEPER_MIB = 600
 
@@ -90,6 +94,16 @@ class Shape(BaseModel):
     registry: bool = True
     certificate: Certificate = "prepared"
 
+    @model_validator(mode="after")
+    def _can_start(self, info: ValidationInfo) -> Self:
+        """Refuse a cluster on which Gatekeeper could never start."""
+        if info.context != RECORDED and self.gatekeeper and self.install == "manifest" and not self.registry:
+            raise ValueError(
+                "the manifest's imagePullPolicy is Always, so Gatekeeper never starts without a registry; "
+                "say install: chart, or registry: true"
+            )
+        return self
+
     @classmethod
     def parse(cls, fields: dict[str, Any], where: str = "shape", *, context: str | None = None) -> Self:
         """Return the shape of `fields`; `context=RECORDED` is for shapes of earlier runs.
@@ -123,7 +137,9 @@ class Shape(BaseModel):
 def _problem(where: str, problem: Any) -> str:
     field = escape_controls(".".join(str(part) for part in problem["loc"]), most=_SHORT)
     if problem["type"] == "extra_forbidden":
-        return f"{where}: no such field {field!r}; there are {', '.join(Shape.model_fields)}"
-    given = escape_controls(repr(problem["input"]), most=_SHORT)
-    why = problem["ctx"]["error"] if problem["type"] == "value_error" else problem["msg"]
-    return f"{where}: {field}: {why} (was {given})"
+        meant = did_you_mean(field, Shape.model_fields)
+        return f"{where}: no such field {field!r}; {meant}there are {', '.join(Shape.model_fields)}"
+    words = escape_controls(describe_problem(problem), most=_LONGEST_PROBLEM)
+    if problem["type"] == "value_error" and field:
+        words += f" (was {escape_controls(repr(problem['input']), most=_SHORT)})"
+    return f"{where}: {field}: {words}" if field else f"{where}: {words}"

@@ -20,6 +20,7 @@ from chaos_harness.clusters.machine import consent
 from chaos_harness.clusters.machine.owner import engines_of
 from chaos_harness.clusters.machine.removal import try_remove_folder
 from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.command_options import CommandParser
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness import add_kubernetes, doctor, uninstall
 from chaos_harness.harness.errors import BadScenario, EngineUnavailable, HarnessError
@@ -47,10 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="chaos-harness",
         description="Looks after engine and images, and replays incidents.",
-        epilog="`chaos-harness run` runs scenarios, `report` shows what they left, `truth` counts verdicts.",
+        epilog="`run` runs scenarios, `report` shows what they left, `truth` counts verdicts, `plan` shows what an "
+        "incident would do and cost.",
     )
     verbs = parser.add_subparsers(required=True, metavar="verb")
     doctor.add_verb(verbs)
@@ -155,6 +157,8 @@ def _images(chosen: argparse.Namespace, progress: Progress) -> int:
     shapes, rules = [] if chosen.load else _shapes(chosen.kubernetes, chosen.gatekeeper), pull_rules(chosen)
     if chosen.load:
         ready_set.read_index(chosen.load)  # a name with a typo starts no engine
+    if chosen.save:
+        _require_place(chosen.save)
     with _claim_run() as owner:
         engine = engines.connect(progress=progress, owner=owner)
         try:
@@ -168,6 +172,15 @@ def _images(chosen: argparse.Namespace, progress: Progress) -> int:
             claims.release(engine, owner.run)
     sys.stdout.writelines(f"ready: {name}\n" for name in names)
     return 0
+
+
+def _require_place(file: Path) -> None:
+    """Raise BadScenario unless a file can be written there: what is saved may take half an hour to build."""
+    if file.is_dir() or not file.parent.is_dir():
+        found = "a folder" if file.is_dir() else f"no folder {file.parent}"
+        raise BadScenario(f"--save {file}: expected a file in a folder that is there, found {found}")
+    if not os.access(file.parent, os.W_OK):
+        raise BadScenario(f"--save {file}: you may not write to {file.parent}; see `ls -ld {file.parent}`")
 
 
 @contextlib.contextmanager

@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
 from pydantic_core import ErrorDetails
 
+from chaos_harness.clusters.problem_words import describe_problem
+from chaos_harness.clusters.suggest import did_you_mean
 from chaos_harness.harness.errors import BadScenario, HarnessError
 
 if TYPE_CHECKING:
@@ -67,6 +69,10 @@ class CatalogueEntry:
             return [(detail["loc"], self._words(detail)) for detail in error.errors()]
         return []
 
+    def settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return all parameters: the values, and the defaults of the others. The values must be right."""
+        return dict(self._read(values))
+
     def make(self, values: Mapping[str, Any], *given: Any) -> Any:
         """Call the factory; `given` are arguments from the experiment. Raises BadScenario if the values are refused."""
         try:
@@ -81,10 +87,12 @@ class CatalogueEntry:
 
     def _words(self, problem: ErrorDetails) -> str:
         if problem["type"] == "extra_forbidden":
-            return f"{self.name} takes no such parameter; it takes {', '.join(self.parameters.model_fields) or 'none'}"
+            meant = did_you_mean(problem["loc"][-1], self.parameters.model_fields)
+            takes = ", ".join(self.parameters.model_fields) or "none"
+            return f"{self.name} takes no such parameter; {meant}it takes {takes}"
         if problem["type"] == "missing":
             return f"{self.name} needs the parameter {problem['loc'][-1]}"
-        return f"{problem['msg']} (was {problem['input']!r})"
+        return describe_problem(problem)
 
 
 @cache

@@ -17,17 +17,20 @@ __all__ = ["main"]
 
 _RESULTS = "results"
 _LATEST = OUT / "latest"
+_MOST_PORT = 65_535
 
 
 def main(arguments: list[str]) -> int:
     """Make the report; return 0, or 1 if there is none: then one line says how to read the results."""
-    parser = argparse.ArgumentParser(prog="chaos-harness report", description=__doc__)
+    parser = argparse.ArgumentParser(prog="chaos-harness report", description=__doc__, allow_abbrev=False)
     parser.add_argument(
         "run", nargs="?", type=Path, default=_LATEST, help=f"a run's directory, or results in it (default: {_LATEST})"
     )
     parser.add_argument("--serve", action="store_true", help="serve the report on this machine until Ctrl-C")
     parser.add_argument("--port", type=int, default=0, help="port to serve on (default: a free one)")
     options = parser.parse_args(arguments)
+    if not 0 <= options.port <= _MOST_PORT:
+        parser.error(f"--port: expected 0 to {_MOST_PORT}, found {options.port}")
     run: Path = options.run.resolve()
     if run.name == _RESULTS and not (run / _RESULTS).exists():
         run = run.parent

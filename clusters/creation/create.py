@@ -48,11 +48,6 @@ def create(
     the folder of the logs, EngineUnavailable if the engine stopped answering.
     """
     _require_memory(engine, shape)
-    if not shape.registry and shape.gatekeeper and shape.install == "manifest":
-        raise BadScenario(
-            f"shape {shape.slug}: the manifest's imagePullPolicy is Always, so Gatekeeper never starts without a "
-            "registry; install it by its chart, or use a registry"
-        )
     site = ClusterBuilder(engine, images, shape, owner, directory, keep=keep)
     with progress.group(f"create {site.name}"):
         return _create(site, progress, logs or LogKeeper(directory / "logs"), keep=keep)

@@ -19,10 +19,11 @@ from chaos_harness.clusters.errors import CommandFailed, HarnessError
 from chaos_harness.clusters.images.catalogue import NODE, ImageEntry, everything
 from chaos_harness.clusters.images.download_retries import retry_download
 from chaos_harness.clusters.images.lock_file import CHART, LOCK, MANIFEST, read_lock
+from chaos_harness.clusters.terminal.command_options import CommandParser
 from chaos_harness.clusters.terminal.escape import last_line
 from chaos_harness.clusters.terminal.progress import Progress
 
-__all__ = ["pull_digests", "renew_lock", "write"]
+__all__ = ["main", "pull_digests", "renew_lock", "write"]
 
 _PULL_SECONDS = 900.0
 _WIDTH = 200
@@ -63,9 +64,15 @@ def write(entries: Mapping[str, str], path: Path = LOCK) -> None:
     path.write_text("".join(comment) + yaml.safe_dump(dict(entries), sort_keys=True, width=_WIDTH))
 
 
-if __name__ == "__main__":
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Rewrite the lock; --help connects to no engine."""
+    CommandParser(prog="python -m chaos_harness.clusters.images.lock", description=__doc__).parse_args(arguments)
     try:
         listener = Progress.terminal()
         write(renew_lock(connect(progress=listener), read_lock(), everything(), listener))
     except HarnessError as problem:
         sys.exit(f"error: {problem}")
+
+
+if __name__ == "__main__":
+    main()

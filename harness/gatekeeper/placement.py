@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
@@ -30,7 +32,7 @@ _SECONDS = 240.0
 Places = dict[str, tuple[str, str, str]]
 
 
-def place_gatekeeper(on: str, *, webhooks: int, audit: bool) -> Preparation:
+def place_gatekeeper(on: str, *, webhooks: Annotated[int, Field(ge=0, le=3)], audit: bool) -> Preparation:
     """Return the preparation that worker `on` runs so many webhook pods, and the audit pod or not; the rest elsewhere.
 
     The Deployments do not change: a pod that is replaced later goes where Gatekeeper as released allows.

@@ -1,7 +1,6 @@
-"""Command line of incidents: new-incident, record, repro, recheck, shrink and schema."""
+"""Command line of incidents: record, repro, recheck, shrink, and the verbs that touch nothing."""
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,10 +10,11 @@ from typing import Any
 from chaos_harness.clusters.api import readonly
 from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.machine.removal import try_remove_folder
+from chaos_harness.clusters.terminal.command_options import whole_number
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.clusters.terminal.progress import Progress
-from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.bundle import recheck, write
+from chaos_harness.harness.incident.cli_offline import add_offline_verbs, write_new
 from chaos_harness.harness.incident.cli_options import (
     add_run_options,
     load_chosen,
@@ -26,21 +26,22 @@ from chaos_harness.harness.incident.draft import draft
 from chaos_harness.harness.incident.model import seconds
 from chaos_harness.harness.incident.replay import repro
 from chaos_harness.harness.incident.replay.runner import Runner
-from chaos_harness.harness.incident.schema import schema
 from chaos_harness.harness.incident.shrink.ledger import Ledger
 from chaos_harness.harness.incident.shrink.session import ShrinkSession
-from chaos_harness.harness.incident.skeleton import skeleton
 
 __all__ = ["add_verbs"]
 
 _LEDGER = "ledger.jsonl"
+_LONGEST_BUDGET = 7 * 24 * 3600.0
 
 
 def add_verbs(verbs: Any) -> None:
     """Add the verbs to an argument parser's subparsers."""
     verb = verbs.add_parser("repro", help="replay an incident, and leave a bundle")
     add_run_options(verb)
-    verb.add_argument("--times", type=_times, default=1, metavar="N", help="how often (default: 1)")
+    verb.add_argument(
+        "--times", type=whole_number(1, write.MOST_RUNS), default=1, metavar="N", help="how often (default: 1)"
+    )
     help_text = (
         "for `git bisect run`: 0 if it is not reproduced, 1 if it is, at once, 125 if that cannot be told "
         "(without: 0 reproduced or as expected, 1 not, 2 refused, 3 inconclusive, 4 broken)"
@@ -56,16 +57,12 @@ def add_verbs(verbs: Any) -> None:
     verb.add_argument("--confidence", type=_confidence, default=0.95, metavar="C", help="in the whole result")
     verb.add_argument("--resume", type=Path, metavar="DIR", help="go on where a shrink was stopped")
     verb.set_defaults(verb=_shrink)
-    verb = verbs.add_parser("new-incident", help="write an incident file to start with")
-    verb.add_argument("file", type=Path, metavar="FILE", help="a new file")
-    verb.set_defaults(verb=_new)
     verb = verbs.add_parser("record", help="draft an incident from a cluster of yours, which is only read")
     verb.add_argument("--kubeconfig", type=Path, required=True, metavar="FILE", help="kubeconfig of your cluster")
     verb.add_argument("--context", metavar="NAME", help="a context in it, if not the current one")
     verb.add_argument("--output", type=Path, metavar="FILE", help="a new file (default: print)")
     verb.set_defaults(verb=_record)
-    verb = verbs.add_parser("schema", help="print the JSON Schema of incident files, for editors")
-    verb.set_defaults(verb=_schema)
+    add_offline_verbs(verbs)
 
 
 def _repro(chosen: argparse.Namespace, progress: Progress) -> int:
@@ -148,54 +145,36 @@ def _open(runner: Runner, folder: Path | None) -> Iterator[None]:
         yield
 
 
-def _new(chosen: argparse.Namespace, _progress: Progress) -> int:
-    _write(chosen.file, skeleton(chosen.file.stem))
-    sys.stdout.write(f"wrote {chosen.file}; replay it: {command_line('repro --')} {chosen.file}\n")
-    return 0
-
-
 def _record(chosen: argparse.Namespace, _progress: Progress) -> int:
     with readonly.open_readonly(chosen.kubeconfig, chosen.context) as cluster:
         text = draft(cluster)
     if chosen.output is None:
         sys.stdout.write(text)
     else:
-        _write(chosen.output, text)
+        write_new(chosen.output, text)
         sys.stdout.write(
             f"wrote {chosen.output}; fill in faults and claims, then: {command_line('repro --')} {chosen.output}\n"
         )
     return 0
 
 
-def _write(path: Path, text: str) -> None:
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise BadScenario(f"{path}: expected a path where a new file can be written: {error.strerror}") from error
-
-
-def _schema(_chosen: argparse.Namespace, _progress: Progress) -> int:
-    sys.stdout.write(f"{json.dumps(schema(), indent=1)}\n")
-    return 0
-
-
-def _times(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= write.MOST_RUNS:
-        raise argparse.ArgumentTypeError(f"expected 1 to {write.MOST_RUNS}, found {number}")
-    return number
-
-
 def _duration(text: str) -> float:
     try:
-        return float(str(seconds(text)))
+        duration = float(str(seconds(text)))
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+    if not 0 < duration <= _LONGEST_BUDGET:
+        raise argparse.ArgumentTypeError(
+            f"expected more than 0 s and at most {_LONGEST_BUDGET / 3600:g} h, found {text}"
+        )
+    return duration
 
 
 def _confidence(text: str) -> float:
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
     if not 0.5 <= number < 1:  # noqa: PLR2004 - less is a guess
-        raise argparse.ArgumentTypeError(f"expected 0.5 to less than 1, found {number:g}")
+        raise argparse.ArgumentTypeError(f"expected 0.5 to less than 1, found {text[:80]!r}")
     return number

@@ -10,6 +10,7 @@ from chaos_harness.clusters import checkout
 from chaos_harness.clusters.engine import CHOICES
 from chaos_harness.clusters.images.pull_rules import PullRules
 from chaos_harness.clusters.machine import consent
+from chaos_harness.clusters.terminal.command_options import one_of, whole_number
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness import private
 from chaos_harness.harness.errors import BadScenario
@@ -19,8 +20,10 @@ from chaos_harness.harness.run.context import RunContext
 __all__ = [
     "add_lock_options",
     "add_run_options",
+    "add_shape_options",
     "add_yes_option",
     "load_chosen",
+    "load_with_shape",
     "make_work_folder",
     "new_output_folder",
     "pull_rules",
@@ -32,21 +35,29 @@ OUT = checkout.OUT / "incidents"
 
 _LONGEST_NAME = 100
 
+_KEEP = ("never", "on-failure", "always")
 _SHAPE_OPTIONS = ("gatekeeper", "kubernetes", "install", "workers")
 
 
-def add_run_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that all verbs that replay incidents have."""
+def add_shape_options(parser: argparse.ArgumentParser) -> None:
+    """Add the incident, and the options that say on which cluster it is replayed."""
     parser.add_argument("file", type=Path, metavar="FILE", help="the incident, such as scenarios/incidents/*.yaml")
     for name in ("gatekeeper", "kubernetes"):
         parser.add_argument(f"--{name}", metavar="V", help="another version, or minor, than the file's")
     parser.add_argument("--install", metavar="METHOD", help="manifest or chart")
-    parser.add_argument("--workers", type=int, metavar="N", help="number of worker nodes")
-    parser.add_argument("--seed", type=int, metavar="N", help="seed of every random choice")
+    parser.add_argument("--workers", type=whole_number(0, 6), metavar="N", help="number of worker nodes")
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that all verbs that replay incidents have."""
+    add_shape_options(parser)
+    parser.add_argument("--seed", type=whole_number(0, 2**32 - 1), metavar="N", help="seed of every random choice")
     parser.add_argument("--fresh", action="store_true", help="a new cluster for each run, not fresh pods on one")
     parser.add_argument("--pool", action="store_true", help="each run on a cluster from the pool of frozen ones")
-    parser.add_argument("--keep", choices=("never", "on-failure", "always"), default="never", help="keep clusters")
-    parser.add_argument("--engine", choices=CHOICES, help="container engine (default: $CHAOS_ENGINE or auto)")
+    keep = "keep clusters: never, on-failure or always (default: never)"
+    parser.add_argument("--keep", type=one_of(*_KEEP), default="never", metavar="WHEN", help=keep)
+    engine = f"container engine, of {', '.join(CHOICES)} (default: $CHAOS_ENGINE or auto)"
+    parser.add_argument("--engine", type=one_of(*CHOICES), metavar="ENGINE", help=engine)
     add_lock_options(parser)
     add_yes_option(parser)
 
@@ -70,10 +81,19 @@ def pull_rules(chosen: argparse.Namespace) -> PullRules:
     return PullRules.read(chosen.lock, only_locked=chosen.locked)
 
 
+def load_with_shape(chosen: argparse.Namespace) -> LoadedIncident:
+    """Return the chosen incident, on a cluster as the options say. Raises BadScenario."""
+    fields = {name: getattr(chosen, name) for name in _SHAPE_OPTIONS if getattr(chosen, name) is not None}
+    return load(chosen.file, fields)
+
+
 def load_chosen(chosen: argparse.Namespace) -> tuple[LoadedIncident, int]:
     """Return the chosen incident, and the seed in effect. Raises BadScenario."""
-    fields = {name: getattr(chosen, name) for name in _SHAPE_OPTIONS if getattr(chosen, name) is not None}
-    loaded = load(chosen.file, fields)
+    if chosen.pool and chosen.keep != "never":
+        raise BadScenario(
+            f"--pool --keep {chosen.keep}: clusters of the pool are given back, never kept; leave one out"
+        )
+    loaded = load_with_shape(chosen)
     given = chosen.seed if chosen.seed is not None else loaded.incident.seed
     seed = given if given is not None else secrets.randbelow(2**32)
     return replace(loaded, incident=loaded.incident.model_copy(update={"seed": seed})), seed

@@ -1,6 +1,5 @@
 """Load: reads an incident file and the files it refers to, and reports all their problems at once."""
 
-import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,14 +9,19 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from chaos_harness.clusters.problem_words import describe_problem, shorten
 from chaos_harness.clusters.shape import RECORDED, Shape
+from chaos_harness.clusters.suggest import did_you_mean
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.catalogue import KINDS, PartKind, entries
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident import references
-from chaos_harness.harness.incident.model import SCHEMA, Incident
+from chaos_harness.harness.incident.claim_problems import problems_of_claims
+from chaos_harness.harness.incident.contents import Contents
+from chaos_harness.harness.incident.model import FORMS, SCHEMA, Incident, fields_at
 from chaos_harness.harness.incident.object_files import Objects, objects_of
 from chaos_harness.harness.incident.references import SYNTAX
+from chaos_harness.harness.incident.step_problems import problems_of_steps
 from chaos_harness.harness.incident.timeline import problems_of_time
 from chaos_harness.harness.incident.watches import lists_of
 from chaos_harness.harness.incident.yaml_source import Location, Problem, YamlSource, limit_problems, read
@@ -84,6 +88,11 @@ def load(path: Path, asked: Mapping[str, Any] | None = None, *, context: str | N
     problems = [*_problems_of_model(source.data, context), *_problems_of_names(source.data, kinds)]
     problems += _problems_of_watches(source.data) if context != RECORDED else ()
     policies, workload, files, more = objects_of(source)
+    if context != RECORDED:
+        own = [manifest for objects in (*policies, *workload) for manifest in objects]
+        contents = Contents.of(source.data, own, right=not more)
+        problems += problems_of_claims(source.data, contents, shape)
+        problems += problems_of_steps(source.data, contents, shape)
     lines = _in_order(source, [*problems, *problems_of_time(source.data)])
     lines = lines or options
     if lines or more or shape is None:
@@ -121,18 +130,11 @@ def _words(problem: ErrorDetails) -> str:
     if problem["type"] == "missing":
         return "is missing"
     if problem["type"] == "extra_forbidden":
-        return "no such field"
+        there = fields_at(problem["loc"][:-1])
+        return f"no such field; {did_you_mean(problem['loc'][-1], there)}there are {', '.join(there)}"
     if problem["loc"] == ("schema",):
-        return f"this version of the harness reads schema {SCHEMA} (was {_short(problem['input'])})"
-    if problem["type"] == "value_error":
-        return str(problem["ctx"]["error"])
-    return f"{problem['msg']} (was {_short(str(problem['input']))})"
-
-
-def _short(value: object) -> str:
-    """Return the repr of a value, shortened."""
-    words = repr(value)
-    return words if len(words) <= _SHORT else f"{words[:_SHORT]}…"
+        return f"this version of the harness reads schema {SCHEMA} (was {shorten(problem['input'])})"
+    return describe_problem(problem, FORMS)
 
 
 def _problems_of_names(data: Mapping[str, Any], kinds: Sequence[PartKind]) -> Iterator[Problem]:
@@ -159,16 +161,14 @@ def _problems_of_watches(data: Mapping[str, Any]) -> Iterator[Problem]:
 def _problems_of_entry(kind: PartKind, name: str, values: Any) -> Iterator[Problem]:
     known = entries(kind)
     if name not in known:
-        meant = difflib.get_close_matches(name[:_SHORT], known, 1)
-        hint = f"did you mean {meant[0]}? " if meant else ""
-        yield (kind,), f"no such {kind} {name[:_SHORT]!r}; {hint}there are {', '.join(known)}"
+        yield (kind,), f"no such {kind} {name[:_SHORT]!r}; {did_you_mean(name, known)}there are {', '.join(known)}"
         return
     if not isinstance(values, dict):
         return
     wrong = [((*("with", *place),), words) for place, words in known[name].problems(values)]
     wrong += references.problems_of_references(values, ("with",)) if kind in ("fault", "preparation") else ()
     wrong += _nodes_by_name(values) if kind in ("fault", "preparation") else ()
-    wrong += [(place, f"expected visible characters, found {_short(word)}") for place, word in _find_invisible(values)]
+    wrong += [(place, f"expected visible characters, found {shorten(word)}") for place, word in _find_invisible(values)]
     yield from wrong
     if not wrong and kind != "probe":  # a probe needs a cluster, which does not exist yet
         try:

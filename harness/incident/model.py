@@ -1,6 +1,7 @@
 """Model: the fields of an incident file."""
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -12,7 +13,19 @@ from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.verdict import Expected
 from chaos_harness.harness.versions import Versions
 
-__all__ = ["SCHEMA", "ClaimSpec", "Incident", "Positive", "Seconds", "Step", "TriggerSpec", "Turns", "seconds"]
+__all__ = [
+    "FORMS",
+    "SCHEMA",
+    "ClaimSpec",
+    "Incident",
+    "Positive",
+    "Seconds",
+    "Step",
+    "TriggerSpec",
+    "Turns",
+    "fields_at",
+    "seconds",
+]
 
 SCHEMA = 1
 
@@ -70,11 +83,22 @@ _Duration = WithJsonSchema(
 Seconds = Annotated[float, BeforeValidator(seconds), Field(ge=0, le=_LONGEST), _Duration]
 Positive = Annotated[float, BeforeValidator(seconds), Field(gt=0, le=_LONGEST), _Duration]
 Turns = Annotated[int, Field(ge=1, le=20)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-Identity = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+_NAME, _IDENTITY = r"^[a-z][a-z0-9_]{0,63}$", r"^[a-z][a-z0-9-]{0,39}$"
+_WATCH = r"^[a-z]+( [a-z]+)*( [A-Za-z][A-Za-z0-9]*)?$"
+_ISSUE = r"^([\w.-]+/)?[\w.-]+#\d+$"
+FORMS = {
+    _NAME: "a name such as cut_registry",
+    _IDENTITY: "an id of small letters, digits and -, such as cut",
+    _WATCH: "the name of a watch, such as generated or constraints MyKind",
+    _ISSUE: "an issue such as open-policy-agent/gatekeeper#3839",
+}
+"""What texts look like, in words, by their patterns."""
+
+Name = Annotated[str, Field(pattern=_NAME)]
+Identity = Annotated[str, Field(pattern=_IDENTITY)]
 Range = Annotated[str, AfterValidator(_range), Field(max_length=100)]
 Words = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_visible)]
-WatchName = Annotated[str, Field(pattern=r"^[a-z]+( [a-z]+)*( [A-Za-z][A-Za-z0-9]*)?$", max_length=100)]
+WatchName = Annotated[str, Field(pattern=_WATCH, max_length=100)]
 
 
 class _Part(BaseModel):
@@ -169,7 +193,7 @@ class ClaimSpec(_Part):
     expect: Annotated[
         list[ExpectationSpec], BeforeValidator(_everywhere), _VERDICTS, Field(min_length=1, max_length=20)
     ] = [ExpectationSpec(verdict="holds")]
-    issue: Annotated[str, Field(pattern=r"^([\w.-]+/)?[\w.-]+#\d+$", max_length=100)] | None = None
+    issue: Annotated[str, Field(pattern=_ISSUE, max_length=100)] | None = None
     because: Annotated[list[Cause], Field(max_length=20)] = []
     race: bool = False
 
@@ -231,3 +255,23 @@ class Incident(_Part):
     repeat: Turns = 1
     recovery: Seconds = 300.0
     claims: Annotated[list[ClaimSpec], Field(min_length=1, max_length=50)]
+
+
+_MODELS: dict[str, type[BaseModel]] = {
+    "shape": Shape,
+    "preparations": PreparationSpec,
+    "policies": PolicySpec,
+    "workload": Item,
+    "probes": ProbeSpec,
+    "faults": Step,
+    "when": TriggerSpec,
+    "claims": ClaimSpec,
+    "expect": ExpectationSpec,
+}
+
+
+def fields_at(place: Sequence[str | int]) -> list[str]:
+    """Return the fields that the part of a file at `place` may have: ("faults", 0) is a step."""
+    names = [name for name in place if isinstance(name, str)]
+    model = _MODELS.get(names[-1], Incident) if names else Incident
+    return [field.alias or name for name, field in model.model_fields.items()]

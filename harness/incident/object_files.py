@@ -7,6 +7,7 @@ from typing import Any
 from chaos_harness.clusters.api import object_names
 from chaos_harness.clusters.api.objects import Object
 from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.incident.references import NOTHING_ELSEWHERE, find_references
 from chaos_harness.harness.incident.yaml_source import Location, YamlSource, read
 
 __all__ = ["Objects", "objects_of", "problems_of_manifest"]
@@ -116,6 +117,8 @@ def problems_of_manifest(manifest: Any) -> Iterator[tuple[Location, str]]:
     if not isinstance(metadata.get("namespace", ""), str):
         yield ("metadata", "namespace"), f"expected a namespace's name, found {str(metadata['namespace'])[:80]!r}"
     yield from object_names.manifest_problems(manifest)
+    for place, reference in find_references(manifest):
+        yield place, f"{reference[0]} {NOTHING_ELSEWHERE}"
     if str(manifest.get("kind")).endswith("List") and isinstance(manifest.get("items"), list):
         yield ("items",), "the objects of a List are applied one by one: write each as a document, behind a line of ---"
 

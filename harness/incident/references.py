@@ -6,10 +6,12 @@ from typing import Any
 
 from chaos_harness.harness.incident.yaml_source import Location
 
-__all__ = ["REFERENCE", "SYNTAX", "problems_of_references"]
+__all__ = ["NOTHING_ELSEWHERE", "REFERENCE", "SYNTAX", "find_references", "problems_of_references"]
 
 SYNTAX = "$worker, $worker2, $any-worker, $control-plane, $pod(LABELS), $node(LABELS)[2], $gatekeeper-image"
 """All references; LABELS select pods of Gatekeeper's namespace, [2] is the second by name of node and pod."""
+
+NOTHING_ELSEWHERE = "stands for something in faults and preparations alone; here it is only a text"
 
 REFERENCE = re.compile(
     r"\$(?:(?P<role>worker|control-plane)(?P<number>[1-9]\d?)?"
@@ -24,6 +26,13 @@ def problems_of_references(value: Any, place: Location = ()) -> Iterator[tuple[L
     for where, word in _words(value, place):
         if not REFERENCE.fullmatch(word):
             yield where, f"no such reference {word[:80]!r}; there are {SYNTAX}"
+
+
+def find_references(value: Any, place: Location = ()) -> Iterator[tuple[Location, re.Match[str]]]:
+    """Yield `(location, reference)` for each string that is a reference."""
+    for where, word in _words(value, place):
+        if reference := REFERENCE.fullmatch(word):
+            yield where, reference
 
 
 def _words(value: Any, place: Location) -> Iterator[tuple[Location, str]]:

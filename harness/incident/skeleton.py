@@ -1,4 +1,6 @@
-"""Skeleton: an incident file to start with, whose comments list what it may contain."""
+"""Skeleton: an incident file to start with, whose comments list what it may contain, and a scenario in Python."""
+
+import re
 
 from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.checkout import command_line
@@ -6,7 +8,7 @@ from chaos_harness.harness.catalogue import KINDS, PartKind, entries
 from chaos_harness.harness.incident.references import SYNTAX
 from chaos_harness.harness.incident.watches import names
 
-__all__ = ["skeleton"]
+__all__ = ["scenario_skeleton", "skeleton"]
 
 _HEAD = """\
 # yaml-language-server: $schema=schema.json
@@ -85,3 +87,33 @@ def _listed(kind: PartKind) -> str:
         words = [parameter if field.is_required() else f"[{parameter}]" for parameter, field in fields.items()]
         lines.append(f"#   {name} {' '.join(words)}".rstrip())
     return "\n".join(lines) + "\n"
+
+
+_SCENARIO = '''\
+"""{title}: what is done to the cluster, and what is claimed of it."""
+
+import pytest
+
+from chaos_harness.harness.checks.recovery import recovers_within
+from chaos_harness.harness.checks.undisturbed import undisturbed
+from chaos_harness.harness.experiment.lifecycle import Experiment
+from chaos_harness.harness.faults.registry.cut import cut_registry
+from chaos_harness.harness.faults.workloads.kill_containers import kill_containers
+
+pytestmark = pytest.mark.shape(workers=2, install="chart")  # options set what is left out here
+
+
+def test_{name}(experiment: Experiment) -> None:
+    """An audit pod that crashes while the registry is away is back in a minute: its image is on the node."""
+    with experiment.fault(cut_registry()):
+        experiment.act(kill_containers(selector="gatekeeper.sh/operation=audit"))
+        experiment.hold(60)
+        experiment.claim(recovers_within(45, "killed"))
+        experiment.claim(undisturbed())
+'''
+
+
+def scenario_skeleton(name: str) -> str:
+    """Return the text of a scenario in Python that runs as it is, to be edited; `name` is that of its file."""
+    words = re.sub(r"\W+", "_", name).strip("_").lower() or "scenario"
+    return _SCENARIO.format(title=words.replace("_", " ").capitalize(), name=words)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from chaos_harness.harness.incident.model import Incident, Positive, Seconds, Step, Turns
 from chaos_harness.harness.incident.yaml_source import Problem
 
-__all__ = ["length", "longest", "problems_of_time", "remove_step"]
+__all__ = ["begins_at", "length", "longest", "problems_of_time", "remove_step"]
 
 _MOST_STEPS = 50
 """The model refuses more; comparing times takes the square of their number."""
@@ -67,6 +67,11 @@ def length(incident: Incident) -> float:
 def longest(steps: Sequence[Step], lasts: float | None) -> float:
     """Return the greatest length of the timeline, in seconds: if every trigger comes at the last moment."""
     return max([lasts or 0.0, *(_end(step, steps, waiting=True) for step in steps)])
+
+
+def begins_at(step: Step, steps: Sequence[Step]) -> float:
+    """Return when a step begins at the earliest, in seconds of the timeline."""
+    return _begin(step, steps, waiting=False)
 
 
 def remove_step(steps: Sequence[Step], removed: int) -> list[Step]:

@@ -1,8 +1,8 @@
 """Watches: the lists that `watch` of an incident file names, by groups."""
 
-import difflib
 from typing import TYPE_CHECKING
 
+from chaos_harness.clusters.suggest import did_you_mean
 from chaos_harness.harness.catalogue import watch_groups
 from chaos_harness.harness.errors import BadScenario
 
@@ -24,9 +24,8 @@ def lists_of(words: str) -> "tuple[ListWatch, ...]":
     group = groups.get(name)
     if group and group.of_kind:
         return group.of_kind(kind)
-    meant = difflib.get_close_matches(words[:_SHORT], groups, 1)
-    hint = f"did you mean {meant[0]}? " if meant else ""
-    raise BadScenario(f"no such watch {words[:_SHORT]!r}; {hint}there are {', '.join(names())}")
+    meant = did_you_mean(words, groups)
+    raise BadScenario(f"no such watch {words[:_SHORT]!r}; {meant}there are {', '.join(names())}")
 
 
 def names() -> list[str]:

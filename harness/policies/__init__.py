@@ -12,6 +12,7 @@ __all__ = [
     "ADMIT",
     "CANARIES",
     "GROUND",
+    "IGNORE_LABEL",
     "LEVEL",
     "PODS",
     "Policy",
@@ -36,6 +37,9 @@ LEVEL = "s0:c123,c456"
 
 ADMIT = "admit compliant pods"
 """The name under which answers about compliant pods are counted, apart from those about violating pods."""
+
+IGNORE_LABEL = "check ignore label"
+"""The name under which answers about the label that exempts a namespace are counted; asked without any policy."""
 
 WantedOutcome = Literal["mutated", "admitted", "denied by webhook", "denied by policy"]
 """The answer that a policy demands; all possible answers are in harness.probes.answers."""

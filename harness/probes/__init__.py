@@ -3,12 +3,17 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.errors import ProbeBroken
 
-__all__ = ["Probe"]
+__all__ = ["Every", "Probe"]
+
+Every = Annotated[float, Field(ge=0.05, le=600)]
+"""The time between two rounds of a probe, in seconds, as an incident file may set it."""
 
 _STOP_SECONDS = 15.0
 _BROUGHT_FORWARD_SECONDS = 0.25

@@ -6,9 +6,11 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count, cycle
+from typing import Annotated
 from uuid import uuid4
 
 from kubernetes.client import ApiClient
+from pydantic import Field
 
 from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
@@ -17,7 +19,7 @@ from chaos_harness.clusters.gatekeeper.readiness import FORBIDDEN_NAMESPACE, WEB
 from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, ProbeBroken
 from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import CANARY, numbered
-from chaos_harness.harness.policies import Question
+from chaos_harness.harness.policies import IGNORE_LABEL, Question
 from chaos_harness.harness.probes import Probe
 from chaos_harness.harness.probes.answers import TIMEOUT, Answer, ask
 
@@ -25,13 +27,16 @@ __all__ = ["CANARY", "FORBIDDEN", "admission_canary"]
 
 FORBIDDEN = Question(
     "create forbidden namespace",
-    "check ignore label",
+    IGNORE_LABEL,
     "denied by webhook",
     "/api/v1/namespaces",
     FORBIDDEN_NAMESPACE,
     names=WEBHOOK,
 )
 """A question that works on every Gatekeeper, without any policy."""
+
+Rate = Annotated[float, Field(ge=0.1, le=200)]
+"""Questions a second, as an incident file may set it."""
 
 _DELETE_TIMEOUT = (2.0, 3.0)
 _FEW = 16
@@ -40,7 +45,7 @@ _NOT_FOUND = 404
 
 
 def admission_canary(
-    cluster: Cluster, history: HistoryWriter, *, rate: float = 5.0, questions: Sequence[Question] = (FORBIDDEN,)
+    cluster: Cluster, history: HistoryWriter, *, rate: Rate = 5.0, questions: Sequence[Question] = (FORBIDDEN,)
 ) -> Probe:
     """Return a probe that asks the API server `rate` questions per second, in turn, each with its own number.
 

@@ -14,7 +14,7 @@ from chaos_harness.clusters.watching.streaming import StreamBroken, WatchStopped
 from chaos_harness.harness.errors import ApiRefused, ApiUnreachable
 from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import API_SERVER, LIST, METRICS, READ, WRITE_LEASE, numbered
-from chaos_harness.harness.probes import Probe
+from chaos_harness.harness.probes import Every, Probe
 from chaos_harness.harness.probes.objects import CONTROL_PLANE, watch_objects
 
 __all__ = ["ask_api_server", "read_metrics", "watch_control_plane"]
@@ -48,7 +48,7 @@ def watch_control_plane(cluster: Cluster, history: HistoryWriter, *, every: floa
     ]
 
 
-def ask_api_server(cluster: Cluster, history: HistoryWriter, *, every: float = 1.0) -> Probe:
+def ask_api_server(cluster: Cluster, history: HistoryWriter, *, every: Every = 1.0) -> Probe:
     """Return a probe that times a read of a namespace and a dry-run create of a Lease, every `every` seconds.
 
     No policy may deny the Lease: leader election and node heartbeats need Leases. `fail` has the refusal. If a load
@@ -57,7 +57,7 @@ def ask_api_server(cluster: Cluster, history: HistoryWriter, *, every: float = 1
     return Probe(API_SERVER, partial(_ask, cluster, history, every), late_after=15.0)
 
 
-def read_metrics(cluster: Cluster, history: HistoryWriter, *, every: float = 15.0) -> Probe:
+def read_metrics(cluster: Cluster, history: HistoryWriter, *, every: Every = 15.0) -> Probe:
     """Return a probe that reads the `COUNTED` metrics every `every` seconds; the API server must render all."""
     return Probe(METRICS, partial(_count, cluster, history, every), late_after=60.0, settles="never")
 

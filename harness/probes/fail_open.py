@@ -11,7 +11,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.errors import HarnessError
 from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import CALL, FAIL_OPEN, READ
-from chaos_harness.harness.probes import Probe
+from chaos_harness.harness.probes import Every, Probe
 from chaos_harness.harness.probes.audit import AUDIT_LOGS, NodeAudit, is_audit
 from chaos_harness.harness.probes.node_logs import NodeLogs
 
@@ -32,7 +32,7 @@ _SHORT = 300
 _HALF_A_DAY = timedelta(hours=12)
 
 
-def follow_fail_open(cluster: Cluster, history: HistoryWriter, *, every: float = 3.0) -> Probe:
+def follow_fail_open(cluster: Cluster, history: HistoryWriter, *, every: Every = 3.0) -> Probe:
     """Return a probe that reads the logs of each control plane's API server, on its node, every `every` seconds.
 
     Each failed call is an entry `info call` with `time` (unix seconds by the node's clock, when the call was given up),

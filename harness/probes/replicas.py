@@ -17,7 +17,7 @@ from chaos_harness.harness.errors import ApiRefused, ApiUnreachable
 from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import LIST, REPLICA, REPLICAS, numbered
 from chaos_harness.harness.policies import Question
-from chaos_harness.harness.probes import Probe
+from chaos_harness.harness.probes import Every, Probe
 from chaos_harness.harness.probes.reviews import LABEL, Review, reviews
 
 __all__ = ["ask_replicas"]
@@ -29,7 +29,7 @@ _SHORT = 160
 
 
 def ask_replicas(
-    cluster: Cluster, history: HistoryWriter, *, every: float = 1.0, questions: Sequence[Question] = ()
+    cluster: Cluster, history: HistoryWriter, *, every: Every = 1.0, questions: Sequence[Question] = ()
 ) -> Probe:
     """Return a probe that sends AdmissionReviews to each webhook pod directly, every `every` seconds.
 

@@ -98,6 +98,8 @@ def pytest_configure(config: pytest.Config) -> None:
     option = _options(config)
     asked = {name: getattr(option, name) for name in _SHAPE_OPTIONS if getattr(option, name) is not None}
     problems = [] if option.times > 0 else [f"options: times: expected a number above 0 (was {option.times})"]
+    if option.seed is not None and not 0 <= option.seed < 2**32:
+        problems.append(f"options: seed: expected 0 to {2**32 - 1} (was {option.seed})")
     try:
         shape = Shape.parse(asked, "options")
         asked = {name: getattr(shape, name) for name in asked}

@@ -23,9 +23,10 @@ _GOOD: dict[str, Any] = {
 
 
 def incident(folder: Path, **changes: Any) -> LoadedIncident:
-    """Write an incident file and return it, read."""
+    """Write an incident file and return it, read; its claim is about its first step, whichever that is."""
     path = folder / "a.yaml"
-    path.write_text(yaml.safe_dump(_GOOD | changes, sort_keys=False), encoding="utf-8")
+    claims = {"claims": [_GOOD["claims"][0] | {"with": {"fault": "fault 1"}}]} if "faults" in changes else {}
+    path.write_text(yaml.safe_dump(_GOOD | claims | changes, sort_keys=False), encoding="utf-8")
     return load(path)
 
 

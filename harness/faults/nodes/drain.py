@@ -65,6 +65,7 @@ def register(
 
 class _Drain:
     name = "drain node"
+    harms_nodes = DRAINED_NODE
 
     def __init__(self, node: str) -> None:
         self._node = node
@@ -74,7 +75,7 @@ class _Drain:
 
     def inject(self, injection: Injection) -> None:
         require_victim(injection.cluster, self._node)
-        injection.note_node_harm(DRAINED_NODE, self._node)
+        injection.note_node_harm(self.harms_nodes, self._node)
         self._closed.close(injection.cluster, injection.undos, Deadline.after(_SECONDS, f"{self._node} to be cordoned"))
         drained = Deadline.after(_DRAIN_SECONDS, f"{self._node} to be drained")
         with injection.cluster.client() as api:
@@ -130,6 +131,7 @@ class _Drain:
 
 class _NodeRemoval:
     name = "remove node"
+    harms_nodes = REMOVED_NODE
 
     def __init__(self, node: str) -> None:
         self._node = node
@@ -147,7 +149,7 @@ class _NodeRemoval:
                 manifest=_manifest(node),
                 **control_plane_arguments(injection.cluster, last=self._node),
             )
-            injection.note_node_harm(REMOVED_NODE, self._node)
+            injection.note_node_harm(self.harms_nodes, self._node)
             self._last = read_heartbeat(api, self._node)
             request(api, "DELETE", f"{_NODES}/{self._node}")
 

@@ -40,6 +40,7 @@ def cut_off_node(node: str) -> Fault:
 
 class _CutOff:
     name = "cut off node"
+    harms_nodes = CUT_OFF_NODE
 
     def __init__(self, node: str) -> None:
         self._node = node
@@ -56,7 +57,7 @@ class _CutOff:
         for rule in self._rules.values():
             rule.register(injection.undos)
         deadline = Deadline.after(_SECONDS, f"rules on {self._node}")
-        injection.note_node_harm(CUT_OFF_NODE, self._node)
+        injection.note_node_harm(self.harms_nodes, self._node)
         for rule in self._rules.values():
             rule.insert(cluster, deadline)
         with cluster.client() as api:

@@ -116,6 +116,7 @@ class _Down:
 
     def __init__(self, kind: _Kind, node: str) -> None:
         self.name = kind.name
+        self.harms_nodes = kind.how
         self._kind = kind
         self._node = node
         self._last = Heartbeat()
@@ -130,7 +131,7 @@ class _Down:
             injection.undo(start, node=self._node, network=cluster.network, address=self._address)
         else:
             injection.undo(resume, node=self._node)
-        injection.note_node_harm(self._kind.how, self._node)
+        injection.note_node_harm(self.harms_nodes, self._node)
         down = Deadline.after(_SECONDS, f"{self._node} to go down")
         retry_while_busy(cluster.engine, self._kind.command, [self._node], down)
         self._last = _read_heartbeat(cluster, self._node)
@@ -155,6 +156,7 @@ class _Reboot:
     """A node that goes down and comes up again without healing."""
 
     name = "reboot node"
+    harms_nodes = REBOOTED_NODE
 
     def __init__(self, node: str) -> None:
         self._node = node
@@ -168,7 +170,7 @@ class _Reboot:
         self._started = _read_start(cluster.engine, self._node)
         self._last = _read_heartbeat(cluster, self._node)
         injection.undo(start, node=self._node, network=cluster.network, address=self._address)
-        injection.note_node_harm(REBOOTED_NODE, self._node)
+        injection.note_node_harm(self.harms_nodes, self._node)
         deadline = Deadline.after(_SECONDS, f"{self._node} to go down and start")
         retry_while_busy(cluster.engine, ("restart", "-t", str(_STOP_SECONDS)), [self._node], deadline)
 

@@ -26,7 +26,9 @@ _SECONDS = 180.0
 _MOST = 300
 
 
-def crowd_templates(count: Annotated[int, Field(ge=1, le=300)] = 40, *, rules: int = 60) -> Fault:
+def crowd_templates(
+    count: Annotated[int, Field(ge=1, le=300)] = 40, *, rules: Annotated[int, Field(ge=1, le=1000)] = 60
+) -> Fault:
     """Return the fault that creates `count` templates in Rego, each with so many `rules` to compile.
 
     No constraint uses them: they cost only time. Healing deletes them. Raises BadScenario.
@@ -36,7 +38,9 @@ def crowd_templates(count: Annotated[int, Field(ge=1, le=300)] = 40, *, rules: i
     return _TemplateLoad(count, rules)
 
 
-def filler(number: int, revision: str, *, rules: int = 60, label: str = "") -> dict[str, Any]:
+def filler(
+    number: int, revision: str, *, rules: Annotated[int, Field(ge=1, le=1000)] = 60, label: str = ""
+) -> dict[str, Any]:
     """Return a template in Rego with many rules, which differ from revision to revision."""
     rule = (
         'violation[{{"msg": msg}}] {{ labels := input.review.object.metadata.labels; labels["{n}"] == "{revision}"; '

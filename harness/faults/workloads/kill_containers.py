@@ -35,6 +35,7 @@ def kill_containers(*pods: str, selector: str = "", namespace: str = NAMESPACE) 
 
 class _ContainerKill:
     name = "kill containers"
+    harms_pods = KILLED
     healed = ONE_SHOT
 
     def __init__(self, pods: Sequence[str], selector: str, namespace: str) -> None:
@@ -50,7 +51,7 @@ class _ContainerKill:
             self._targets = find_pods(api, self._namespace, self._pods, self._selector)
         running = [(target, find_processes(cluster, target, deadline)) for target in self._targets]
         for target, pids in running:
-            injection.note_harm(KILLED, target)
+            injection.note_harm(self.harms_pods, target)
             self._kill(cluster, target.node, pids, deadline)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:

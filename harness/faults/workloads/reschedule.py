@@ -75,6 +75,7 @@ def _is_closed(cluster: Cluster, node: str) -> bool:
 
 class _Reschedule:
     name = "reschedule pod"
+    harms_pods = RESCHEDULED
 
     def __init__(self, pod: str, namespace: str) -> None:
         self._pod = pod
@@ -91,7 +92,7 @@ class _Reschedule:
             self._before = {pod["metadata"]["uid"] for pod in request(api, "GET", self._path)["items"]}
             self._closed = Cordon(target.node)
             self._closed.close(cluster, injection.undos, deadline)
-            injection.note_harm(RESCHEDULED, target)
+            injection.note_harm(self.harms_pods, target)
             preconditions = {"preconditions": {"uid": target.uid}}
             request(api, "DELETE", f"{self._path}/{target.pod}", body=preconditions)
 

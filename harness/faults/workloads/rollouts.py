@@ -85,7 +85,7 @@ class _Replacement:
 
     def __init__(self, name: str, how: str, harm: Callable[[ApiClient, Sequence[Target]], str]) -> None:
         self.name = name
-        self._how = how
+        self.harms_pods = how
         self._harm = harm
         self._targets: list[Target] = []
         self._said = ""
@@ -94,7 +94,7 @@ class _Replacement:
         with injection.cluster.client() as api:
             self._targets = find_pods(api, NAMESPACE, (), _WEBHOOKS)
             for target in self._targets:
-                injection.note_harm(self._how, target)
+                injection.note_harm(self.harms_pods, target)
             self._said = self._harm(api, self._targets)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
@@ -102,7 +102,7 @@ class _Replacement:
             with cluster.client() as api:
                 seen = wait_until(api, _PODS, self._describe_replacement, deadline, {"labelSelector": _WEBHOOKS})
         except DeadlineExceeded as error:
-            raise FaultNotApplied(f"expected webhook pods to be {self._how}: {error}") from error
+            raise FaultNotApplied(f"expected webhook pods to be {self.harms_pods}: {error}") from error
         return f"{self._said}{seen}"
 
     def _describe_replacement(self, state: ObjectsByName) -> str:
@@ -113,14 +113,15 @@ class _Replacement:
             metadata["name"] for uid, metadata in there.items() if uid not in {target.uid for target in self._targets}
         )
         going = [target.pod for target in self._targets if target.pod not in staying]
-        if not fresh or not going or (staying and self._how != ROLLED):
+        if not fresh or not going or (staying and self.harms_pods != ROLLED):
             return ""
         part = f" of {len(self._targets)} webhook pods" if staying else ""
-        return f"{', '.join(going)}{part} {self._how}, {', '.join(fresh)} came"
+        return f"{', '.join(going)}{part} {self.harms_pods}, {', '.join(fresh)} came"
 
 
 class _ScaleDown:
     name = "scale to zero"
+    harms_pods = DELETED
 
     def __init__(self) -> None:
         self._undo: RegisteredUndo | None = None
@@ -129,7 +130,7 @@ class _ScaleDown:
         with injection.cluster.client() as api:
             targets = find_pods(api, NAMESPACE, (), _WEBHOOKS)
             for target in targets:
-                injection.note_harm(DELETED, target)
+                injection.note_harm(self.harms_pods, target)
             patch = {"spec": {"replicas": 0}}
             self._undo = edit(injection.cluster, injection.undos, api, _DEPLOYMENT, patch).undo
 

@@ -120,8 +120,13 @@ def test_two_watches_of_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ("values", "place", "words"),
     [
         ({"seconds": 5}, ("how",), "needs the parameter how"),
-        ({"seconds": "soon", "how": "killed"}, ("seconds",), "should be a valid number"),
-        ({"seconds": 5, "how": "killed", "wheres": 1}, ("wheres",), "it takes seconds, how, during"),
+        ({"seconds": "soon", "how": "killed"}, ("seconds",), "expected a number, found 'soon'"),
+        ({"seconds": "60s", "how": "killed"}, ("seconds",), "expected a number, found '60s'; in seconds that is 60"),
+        (
+            {"seconds": 5, "how": "killed", "durings": 1},
+            ("durings",),
+            "did you mean during? it takes seconds, how, during",
+        ),
     ],
 )
 def test_wrong_parameters(values: dict[str, object], place: tuple[str, ...], words: str) -> None:

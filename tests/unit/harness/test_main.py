@@ -44,6 +44,34 @@ def test_bad_usage_ends_with_2(arguments: list[str], capsys: pytest.CaptureFixtu
     assert "usage: chaos" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["rpro"], "there is no verb 'rpro'; did you mean repro? there are "),
+        (["repro", "a.yaml", "--tims", "3"], "unrecognized arguments: --tims 3; did you mean --times?"),
+        (["repro", "a.yaml", "--gate", "3.20"], "unrecognized arguments: --gate 3.20"),
+        (["repro", "a.yaml", "--keep", "alway"], "there is no value 'alway'; did you mean always? there are never"),
+        (["repro", "a.yaml", "b.yaml"], "unrecognized arguments: b.yaml"),
+    ],
+)
+def test_what_was_meant(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A verb, an option or a value with a typo is two lines: what is wrong, and where all are explained."""
+    with pytest.raises(SystemExit) as ended:
+        command.main(arguments)
+
+    error, usage = capsys.readouterr().err.splitlines()
+    assert ended.value.code == 2
+    assert words in error
+    assert usage == f"usage: chaos-harness{' repro' if arguments[0] == 'repro' else ''} --help"
+
+
+@pytest.mark.parametrize("place", ["nowhere/set.tar", "."])
+def test_a_place_to_save_is_looked_for_first(place: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Images that took half an hour are not lost because of the folder: no engine is looked for."""
+    assert command.main(["images", "--save", place]) == 2
+    assert f"error: --save {place}: expected a file in a folder that is there" in capsys.readouterr().err
+
+
 def test_unknown_versions_are_all_named_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     """Every unknown version is named once, with those that there are, before any engine is looked for."""
     status = command.main(["images", "--kubernetes", "v1.2.3", "1.36", "--gatekeeper", "v9.9.9"])

@@ -239,14 +239,6 @@ def test_a_shape_that_does_not_fit_into_memory_is_refused_before_anything_is_mad
     assert engine.asked == []
 
 
-def test_a_manifest_without_a_registry_is_refused_before_anything_is_made() -> None:
-    """Always without a registry means never, and what else to do is told."""
-    engine = FakeEngine()
-    with pytest.raises(BadScenario, match="imagePullPolicy is Always"):
-        bring_up(engine, shape=Shape(registry=False))
-    assert engine.asked == []
-
-
 def test_what_is_made_carries_the_owner_and_the_way_back() -> None:
     """Labels of the network name run, process, cluster, shape and private directory."""
     engine = FakeEngine(errors={"create": "broken"})

@@ -82,6 +82,8 @@ def test_repro(
         ["repro", "nowhere.yaml"],
         ["shrink", "bad.yaml"],
         ["shrink", "a.yaml", "--resume", "nowhere"],
+        ["repro", "a.yaml", "--pool", "--keep", "always"],
+        ["repro", "a.yaml", "--workers", "0", "--install", "cart"],
         ["recheck", "bad.yaml"],
         ["new-incident", "a.yaml"],
         ["record", "--kubeconfig", "bad.yaml"],
@@ -105,12 +107,20 @@ def test_bad_input(place: Path, capsys: pytest.CaptureFixture[str], arguments: l
     [
         ["repro"],
         ["repro", "a", "--times", "0"],
+        ["repro", "a", "--times", "x"],
+        ["repro", "a", "--times", "1e3"],
+        ["repro", "a", "--seed", "-5"],
+        ["repro", "a", "--seed", "99999999999"],
+        ["repro", "a", "--workers", "7"],
         ["shrink", "a", "--budget", "soon"],
+        ["shrink", "a", "--budget", "0s"],
+        ["shrink", "a", "--budget=-5m"],
         ["shrink", "a", "--confidence", "1"],
+        ["shrink", "a", "--confidence", "sure"],
     ],
 )
 def test_bad_usage(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
-    """An option that cannot be is refused with the usage, before anything is read."""
+    """An option that cannot be is refused, with where the options are explained, before anything is read."""
     with pytest.raises(SystemExit) as ended:
         command.main(arguments)
 
@@ -118,17 +128,21 @@ def test_bad_usage(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> 
     assert "usage: " in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("option", "status"), [([], 2), (["--bisect"], 125)])
-def test_no_engine(place: Path, capsys: pytest.CaptureFixture[str], option: list[str], status: int) -> None:
-    """Without an engine nothing is run: that is one error, status 2, and no bundle is left."""
+@pytest.mark.parametrize(
+    ("verb", "status"),
+    [(["repro"], 2), (["repro", "--bisect"], 125), (["shrink"], 2)],
+    ids=["repro", "repro --bisect", "shrink"],
+)
+def test_no_engine(place: Path, capsys: pytest.CaptureFixture[str], verb: list[str], status: int) -> None:
+    """Without an engine nothing is run: that is one error, status 2, and no bundle and no folder is left."""
     incident(place)
 
-    assert command.main(["repro", "a.yaml", *option]) == status
+    assert command.main([*verb, "a.yaml"]) == status
     captured = capsys.readouterr()
     assert captured.err.count("error: ") == 1
     assert "docker info" in captured.err
     assert captured.out == ""
-    assert [path for path in place.glob("reports/out/incidents/**/*") if path.is_file()] == []
+    assert list(place.glob("reports/out/incidents/*")) == []
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_bad_shapes(bench: SessionFolder) -> None:
     )
     status, output = bench.run()
     assert status == 4, output
-    assert "test_b.py: no such field 'wokers'; there are control_planes, workers" in output
+    assert "test_b.py: no such field 'wokers'; did you mean workers? there are control_planes, workers" in output
     assert "test_b.py: kubernetes: Kubernetes v0 has no recipe" in output
     assert "test_c.py: shape takes keyword arguments only" in output
     assert "test_d.py: two shapes" in output

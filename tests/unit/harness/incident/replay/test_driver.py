@@ -288,10 +288,12 @@ def test_policies_and_workload(
     assert prepared == ["place 3 webhook pods and the audit pod on w-worker"]
 
 
-def test_watch(live: Callable[..., Experiment]) -> None:
+def test_watch(live: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch) -> None:
     """What the file wants to be watched is, beside what every experiment watches."""
-    experiment = live(faults=[hold("a", at=0)], watch=["webhooks", "constraints ChaosK"])
+    monkeypatch.setattr(Experiment, "apply", lambda *_: None)
+    policies, watch = [{"policy": "deny_pods"}], ["webhooks", "constraints ChaosDeniedByRego"]
+    experiment = live(faults=[hold("a", at=0)], policies=policies, watch=watch)
 
     seen = {entry.process for entry in read(experiment.history.path).entries if entry.process.startswith("watch ")}
-    assert "watch constraints chaosk" in seen
+    assert "watch constraints chaosdeniedbyrego" in seen
     assert len(seen) == 1 + len(WEBHOOKS.lists)

@@ -1,0 +1,120 @@
+"""Claim problems: what a claim names or needs, and no other part of its incident brings."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.suggest import did_you_mean
+from chaos_harness.harness.catalogue import CatalogueEntry, entries, watch_groups
+from chaos_harness.harness.causes import CAUSES
+from chaos_harness.harness.history.control_plane import LEADERS
+from chaos_harness.harness.history.faults import listed
+from chaos_harness.harness.incident.contents import Contents, listed_parts
+from chaos_harness.harness.incident.needs import NEEDS, NOT_IN_FILES, source_of
+from chaos_harness.harness.incident.yaml_source import Problem
+
+__all__ = ["FAULT_PARAMETERS", "NUMBERS", "POLICY_PARAMETERS", "problems_of_claims"]
+
+FAULT_PARAMETERS = ("fault", "during", "before")
+"""Parameters of checks that are faults of the same history, by name or id ("fault 2")."""
+
+NUMBERS = ("seconds", "late", "steady", "within", "at_most", "enough", "least")
+"""Parameters of checks that are numbers."""
+
+_WORKLOADS = ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "ReplicationController")
+_CHAOS = "chaos-"
+_POSITIVE = ("enough", "least")
+_LONGEST = 6 * 3600.0
+_MOST = 100_000
+
+POLICY_PARAMETERS = ("policy", "policies", "webhook")
+"""Parameters of checks that are policies, by the names under which answers about them are counted."""
+
+
+def problems_of_claims(data: Mapping[str, Any], contents: Contents, shape: Shape | None) -> Iterator[Problem]:
+    """Yield what claims name, or need, and no other part of the file brings: such a claim could never be decided."""
+    for index, claimed in enumerate(listed_parts(data, "claims")):
+        check = claimed.get("check") if isinstance(claimed, dict) else None
+        entry = entries("check").get(check) if isinstance(check, str) else None
+        values = claimed.get("with", {}) if isinstance(claimed, dict) else None
+        if entry and isinstance(values, dict) and not entry.problems(values):
+            claim = _Claim(entry, values, contents, shape)
+            yield from ((("claims", index, *place), words) for place, words in claim.problems())
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """A claim of a file whose parameters are right by themselves."""
+
+    entry: CatalogueEntry
+    given: Mapping[str, Any]
+    contents: Contents
+    shape: Shape | None
+
+    def problems(self) -> Iterator[Problem]:
+        settings = self.entry.settings(self.given)
+        for name, value in settings.items():
+            words = list(self._words_of(name, value))
+            place = ("with", name) if name in self.given else ("with",) if self.given else ("check",)
+            unless = "" if name in self.given else f"{name} is {_quoted(value)} unless it is given; "
+            yield from ((place, f"{unless}{problem}") for problem in words)
+        yield from ((("check",), words) for words in self._unmet())
+
+    def _words_of(self, name: str, value: Any) -> Iterator[str]:
+        if name in NUMBERS:
+            yield from _out_of_range(name, value)
+        elif name == "spare":
+            yield from self._not_among(value, LEADERS, "no leader has the name")
+        elif name == "excused":
+            yield from self._not_among(value, CAUSES, "no answer is lost by the cause")
+        elif name == "kinds":
+            yield from self._not_among(value, _WORKLOADS, "no controller of pods has the kind")
+        elif name == "namespace" and value and not value.startswith(_CHAOS):
+            yield f"expected a namespace of the workload, {_CHAOS}…, found {value[:80]!r}"
+        elif self.contents.whole:
+            yield from self._unknown_in_file(name, value)
+
+    def _unknown_in_file(self, name: str, value: Any) -> Iterator[str]:
+        if name in FAULT_PARAMETERS:
+            named = [fault for fault in listed(value) if fault not in self.contents.fault_ids]
+            yield from self._not_among(named, self.contents.fault_names, "no step does")
+        elif name == "how":
+            nodes = NEEDS[self.entry.name].nodes
+            what = "no step does this to a node:" if nodes else "no step does this to a pod of Gatekeeper:"
+            yield from self._not_among([value], self.contents.harms(nodes=nodes), what)
+        elif name in POLICY_PARAMETERS:
+            yield from self._not_among(listed(value), self.contents.asked, "nobody asks about the policy")
+        elif name == "constraint":
+            yield from self._not_among([value], self.contents.constraints, "no policy has the constraint")
+
+    def _not_among(self, given: Iterable[str], known: Iterable[str], what: str) -> Iterator[str]:
+        there = list(known)
+        for word in given:
+            if word not in there and not word.startswith("$"):  # a reference is reported as one
+                yield f"{what} {word[:80]!r}; {did_you_mean(word, there)}there is {', '.join(there) or 'none'}"
+
+    def _unmet(self) -> Iterator[str]:
+        """Yield what the check needs of the file, or of the shape, that is not there."""
+        check = self.entry.name
+        if check in NOT_IN_FILES:
+            yield f"{check} cannot be claimed in a file: {NOT_IN_FILES[check]}"
+            return
+        for field_name, value in dict.fromkeys(map(source_of, NEEDS[check].streams)):
+            if field_name == "registry" and self.shape and not self.shape.registry:
+                yield f"{check} reads the registry's log, and the shape has no registry"
+            elif field_name == "watch" and not self.contents.watches_group(value):
+                of_kind = " KIND" if watch_groups()[value].of_kind else ""
+                yield f"{check} needs `watch: [{value}{of_kind}]`, which is not in this file"
+            elif field_name == "probes" and value not in self.contents.probes:
+                yield f"{check} needs `probes: [{{probe: {value}}}]`, which is not in this file"
+
+
+def _out_of_range(name: str, value: float) -> Iterator[str]:
+    least, most = float(name in _POSITIVE), _MOST if name in _POSITIVE else _LONGEST
+    if not least <= value <= most:
+        yield f"expected {least:g} to {most:g}, found {value:g}"
+
+
+def _quoted(value: Any) -> str:
+    return " and ".join(map(repr, listed(value))) if isinstance(value, str | tuple) else repr(value)

@@ -1,0 +1,159 @@
+"""Command line of the verbs that touch nothing: check, list, new and schema."""
+
+import argparse
+import json
+import sys
+import textwrap
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import chaos_harness
+from chaos_harness.clusters.checkout import ROOT, command_line
+from chaos_harness.clusters.terminal.command_options import one_of
+from chaos_harness.clusters.terminal.escape import escape_controls
+from chaos_harness.clusters.terminal.progress import Progress
+from chaos_harness.clusters.terminal.width import columns_of, wrap
+from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.incident.load import load
+from chaos_harness.harness.incident.schema import schema
+from chaos_harness.harness.incident.skeleton import scenario_skeleton, skeleton
+from chaos_harness.harness.listing import LISTS, Listed, listed
+from chaos_harness.harness.run.exit_status import ExitStatus
+
+__all__ = ["add_offline_verbs", "write_new"]
+
+_WIDTH = 79
+_SUFFIXES = (".yaml", ".yml")
+
+
+def add_offline_verbs(verbs: Any) -> None:
+    """Add the verbs to an argument parser's subparsers."""
+    verb = verbs.add_parser("check", help="read incident files, and report all their problems, without a cluster")
+    verb.add_argument("files", type=Path, nargs="+", metavar="FILE", help="incident files, or folders of such")
+    verb.add_argument("--json", action="store_true", help="for scripts: the problems of each file")
+    verb.set_defaults(verb=_check)
+    verb = verbs.add_parser("list", help="list what incident files may name, with parameters, or the scenarios")
+    verb.add_argument("what", type=one_of(*LISTS), metavar="WHAT", help=f"of {', '.join(LISTS)}")
+    verb.add_argument("--details", action="store_true", help="what each parameter takes, and names for claims")
+    verb.add_argument("--json", action="store_true", help="for scripts: all details")
+    verb.set_defaults(verb=_list)
+    verb = verbs.add_parser("new", help="write a scenario or an incident to start with")
+    verb.add_argument("what", type=one_of("scenario", "incident"), metavar="WHAT", help="scenario (Python) or incident")
+    verb.add_argument("name", type=Path, metavar="NAME", help="a new file, with or without its suffix")
+    verb.set_defaults(verb=_new)
+    verb = verbs.add_parser("new-incident", help="the same as `new incident`")
+    verb.add_argument("name", type=Path, metavar="FILE", help="a new file")
+    verb.set_defaults(verb=_new, what="incident")
+    verb = verbs.add_parser("schema", help="print the JSON Schema of incident files, for editors")
+    verb.set_defaults(verb=_schema)
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a file that is not there yet. Raises BadScenario."""
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise BadScenario(f"{path}: expected a path where a new file can be written: {error.strerror}") from error
+
+
+def _check(chosen: argparse.Namespace, _progress: Progress) -> int:
+    problems = {str(path): _problems(path) for path in _files(chosen.files)}
+    if chosen.json:
+        report = [{"file": path, "problems": its} for path, its in problems.items()]
+        sys.stdout.write(f"{json.dumps(report, indent=1)}\n")
+        return ExitStatus.REFUSED if any(problems.values()) else ExitStatus.AS_EXPECTED
+    for path, its in problems.items():
+        lines = [escape_controls(line) for line in its] or [f"{escape_controls(path)}: no problem"]
+        sys.stdout.write("".join(f"{wrap(line, columns_of(sys.stdout))}\n" for line in lines))
+    if not any(problems.values()):
+        return ExitStatus.AS_EXPECTED
+    sys.stdout.write(
+        f"next: mend them; `{command_line('list --')} faults` lists faults with their parameters, likewise checks, "
+        "probes, policies\n"
+    )
+    return ExitStatus.REFUSED
+
+
+def _files(given: Iterable[Path]) -> list[Path]:
+    """Return the files, and for each folder the YAML files directly in it. Raises BadScenario if one has none."""
+    files: list[Path] = []
+    for path in given:
+        there = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES) if path.is_dir() else [path]
+        if not there:
+            raise BadScenario(f"{path}: there is no incident file in this folder; they end with {_SUFFIXES[0]}")
+        files += there
+    return list(dict.fromkeys(files))
+
+
+def _problems(path: Path) -> list[str]:
+    try:
+        load(path)
+    except BadScenario as error:
+        return list(error.problems)
+    return []
+
+
+def _list(chosen: argparse.Namespace, _progress: Progress) -> int:
+    things = listed(chosen.what, _scenarios())
+    if chosen.json:
+        sys.stdout.write(f"{json.dumps([asdict(thing) for thing in things], indent=1)}\n")
+    else:
+        cut = sys.stdout.isatty()
+        lines = (line for thing in things for line in (_lines(thing) if chosen.details else [_line(thing, cut=cut)]))
+        sys.stdout.writelines(f"{line}\n" for line in lines)
+    return ExitStatus.AS_EXPECTED if things else ExitStatus.NOTHING
+
+
+def _scenarios() -> Path:
+    """Return the folder of scenarios: the checkout's, or what is installed."""
+    return ROOT / "scenarios" if ROOT else Path(str(chaos_harness.__file__)).parent / "scenarios"
+
+
+def _head(thing: Listed) -> str:
+    """Return a thing's name and its parameters, those in brackets being optional."""
+    names = [parameter.name if parameter.required else f"[{parameter.name}]" for parameter in thing.parameters]
+    return " ".join([thing.name, *names])
+
+
+def _line(thing: Listed, *, cut: bool) -> str:
+    """Return a thing in one line, `cut` to 80 columns behind its name and parameters."""
+    line = f"{_head(thing)}: {thing.summary}"
+    return line if not cut or len(line) <= _WIDTH else f"{line[: max(_WIDTH - 1, len(_head(thing)))]}…"
+
+
+def _lines(thing: Listed) -> list[str]:
+    """Return the lines of a thing with all that is known of it."""
+    words = [f"{thing.summary.rstrip('.')}{' (extended)' if thing.extended else ''}"]
+    words += [f"in claims: {thing.known_as!r}{f', how: {thing.harms!r}' if thing.harms else ''}"] * bool(thing.known_as)
+    for parameter in thing.parameters:
+        default = "" if parameter.required else f", default {json.dumps(parameter.default)}"
+        words.append(f"{parameter.name}: {parameter.values}{default}")
+    head = textwrap.wrap(_head(thing), _WIDTH, subsequent_indent="    ", break_on_hyphens=False)
+    wrapped = (
+        textwrap.wrap(line, _WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+        for line in words
+        if line
+    )
+    return [*head, *(line for lines in wrapped for line in lines)]
+
+
+def _new(chosen: argparse.Namespace, _progress: Progress) -> int:
+    path: Path = chosen.name
+    if chosen.what == "incident":
+        path = path if path.suffix in _SUFFIXES else path.with_name(f"{path.name}.yaml")
+        write_new(path, skeleton(path.stem))
+        sys.stdout.write(f"wrote {path}; replay it: {command_line('repro --')} {path}\n")
+        return ExitStatus.AS_EXPECTED
+    path = path if path.suffix == ".py" else path.with_name(f"{path.name}.py")
+    path = path if path.name.startswith("test_") else path.with_name(f"test_{path.name}")
+    write_new(path, scenario_skeleton(path.stem.removeprefix("test_")))
+    sys.stdout.write(f"wrote {path}; run it: {command_line('chaos --')} {path}\n")
+    return ExitStatus.AS_EXPECTED
+
+
+def _schema(_chosen: argparse.Namespace, _progress: Progress) -> int:
+    sys.stdout.write(f"{json.dumps(schema(), indent=1)}\n")
+    return ExitStatus.AS_EXPECTED

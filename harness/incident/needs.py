@@ -1,0 +1,100 @@
+"""Needs: which streams of a history each check reads, and what in an incident brings them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chaos_harness.harness.catalogue import watch_groups
+from chaos_harness.harness.history.coverage import api_server
+from chaos_harness.harness.history.vocabulary import (
+    CONSTRAINTS,
+    REGISTRY,
+    WATCH_BINDINGS,
+    WATCH_EVENTS,
+    WATCH_LEASES,
+    WATCH_NODES,
+    WATCH_PODS,
+    WATCH_POLICIES,
+    WATCH_SLICES,
+    WATCH_SYSTEM_PODS,
+    WATCH_TEMPLATES,
+    WATCH_WORKLOAD,
+    WRITE_LEASE,
+    watch,
+)
+
+__all__ = ["ASKED", "NEEDS", "NOT_IN_FILES", "Needs", "source_of"]
+
+ASKED = "answers about policies"
+"""The answers of the canary to the questions of policies, with the logs that say why a webhook was not called."""
+
+_REPLICAS = "answers of each webhook pod"
+_LEASES_WRITTEN = api_server(WRITE_LEASE)
+
+
+@dataclass(frozen=True)
+class Needs:
+    """The streams that a check reads, by their processes; `nodes`: its `how` is what is done to a node, not to a pod.
+
+    Of the lists of constraints at least one is needed.
+    """
+
+    streams: tuple[str, ...] = ()
+    nodes: bool = False
+
+
+_ASKED = Needs((ASKED,))
+_CONTROL_PLANE = (WATCH_LEASES, WATCH_SYSTEM_PODS, WATCH_NODES)
+_GENERATED = (WATCH_TEMPLATES, WATCH_POLICIES, WATCH_BINDINGS, CONSTRAINTS)
+_RECOVERY = Needs((WATCH_PODS, WATCH_EVENTS, WATCH_SLICES, _REPLICAS))
+_REGISTRY_LOG = Needs((REGISTRY, WATCH_EVENTS))
+
+NEEDS: Mapping[str, Needs] = {
+    "asked_no_registry": _REGISTRY_LOG,
+    "asked_registry": _REGISTRY_LOG,
+    "comes_back": _ASKED,
+    "control_plane_unharmed": Needs(_CONTROL_PLANE),
+    "enforcement_parity": _ASKED,
+    "fail_open_window": _ASKED,
+    "generated_within": Needs((WATCH_BINDINGS, CONSTRAINTS)),
+    "heals": Needs(),
+    "leases_admitted": Needs((_LEASES_WRITTEN,)),
+    "leases_renewed": Needs((WATCH_LEASES,)),
+    "leases_renewed_again": Needs((WATCH_LEASES,)),
+    "never_orphaned": Needs(_GENERATED),
+    "never_replaced": Needs((WATCH_WORKLOAD, WATCH_NODES), nodes=True),
+    "never_unmutated": _ASKED,
+    "no_orphan_stays": Needs(_GENERATED),
+    "no_request_during": Needs((REGISTRY,)),
+    "outlasts": _ASKED,
+    "policies_match": Needs(_GENERATED),
+    "recovers_after": _RECOVERY,
+    "recovers_within": _RECOVERY,
+    "refused_for_at_most": _ASKED,
+    "replaced_within": Needs((WATCH_WORKLOAD,), nodes=True),
+    "replacements_mutated": Needs((WATCH_WORKLOAD, WATCH_PODS, WATCH_SLICES), nodes=True),
+    "undisturbed": Needs((WATCH_PODS, _REPLICAS)),
+}
+
+NOT_IN_FILES: Mapping[str, str] = {
+    "never_orphaned": "it counts the repetitions of a race, which only a scenario in Python marks; see no_orphan_stays",
+}
+"""Checks that read what no incident file can make a run record, and why."""
+
+
+def source_of(stream: str) -> tuple[str, str]:
+    """Return what records a stream: the field of an incident file and its value.
+
+    ("", "") is what every experiment records.
+    """
+    if stream == _LEASES_WRITTEN:
+        return "probes", "ask_api_server"
+    if stream == ASKED:
+        return "policies", ""
+    if stream == REGISTRY:
+        return "registry", ""
+    for name, group in watch_groups().items():
+        if group.of_kind and watch(f"{name} ") == stream:
+            return "watch", name
+        if any(watch(listed.name) == stream for listed in group.lists):
+            return "watch", name
+    return "", ""

@@ -1,0 +1,127 @@
+"""Step problems: what steps and preparations ask of a cluster that its shape, or the file, does not have."""
+
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.suggest import did_you_mean
+from chaos_harness.harness.incident.contents import Contents, listed_parts
+from chaos_harness.harness.incident.kinds import KINDS
+from chaos_harness.harness.incident.references import NOTHING_ELSEWHERE, find_references
+from chaos_harness.harness.incident.yaml_source import Location, Problem
+
+__all__ = ["problems_of_steps"]
+
+_REGISTRY_FAULTS = ("cut_registry", "remove_image")
+_LOSING_FAULTS = ("kill_node", "stop_node", "pause_node", "reboot_node", "cut_off_node", "drain_node", "remove_node")
+_TEMPLATE = "ConstraintTemplate"
+_NAMESPACES = ("default", "gatekeeper-system", "kube-node-lease", "kube-public", "kube-system")
+_CROWD = "crowd templates"
+_PLACED = "place_gatekeeper"
+_WITHOUT_REFERENCES = ("policies", "probes", "claims")
+
+
+def problems_of_steps(data: Mapping[str, Any], contents: Contents, shape: Shape | None) -> Iterator[Problem]:
+    """Yield what steps, preparations and watches name that is not in the file, and what the shape cannot do."""
+    for name, kind in (("faults", "fault"), ("preparations", "preparation")):
+        for index, values in _values(data, name):
+            if shape:
+                entry = str(listed_parts(data, name)[index].get(kind))
+                yield from (((name, index, *at), words) for at, words in _problems_of_shape(entry, values, shape))
+    for index, step in enumerate(listed_parts(data, "faults")):
+        if isinstance(step, dict) and contents.whole:
+            of_step = [*_problems_of_kinds(step, contents), *_problems_of_namespace(step, contents)]
+            yield from ((("faults", index, *at), words) for at, words in of_step)
+    yield from _problems_of_watches(contents)
+    for name in _WITHOUT_REFERENCES:
+        for index, values in _values(data, name):
+            for at, reference in find_references(values, (name, index, "with")):
+                yield at, f"{reference[0]} {NOTHING_ELSEWHERE}"
+
+
+def _values(data: Mapping[str, Any], name: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield the parameters of each part of a list, with its index."""
+    for index, part in enumerate(listed_parts(data, name)):
+        if isinstance(part, dict) and isinstance(values := part.get("with", {}), dict):
+            yield index, values
+
+
+def _problems_of_watches(contents: Contents) -> Iterator[Problem]:
+    """Yield kinds of constraints that are watched, and that no template of the file defines."""
+    for index, words in enumerate(contents.watches):
+        name, _, kind = words.rpartition(" ")
+        there = contents.constraint_kinds
+        if name == "constraints" and kind.isalnum() and contents.whole and kind not in there:
+            meant = f"{did_you_mean(kind, there)}there is {', '.join(there) or 'none'}"
+            yield ("watch", index), f"no template of this file defines the kind {kind!r}; {meant}"
+
+
+def _problems_of_shape(name: str, values: Mapping[str, Any], shape: Shape) -> Iterator[Problem]:
+    if name in _REGISTRY_FAULTS and not shape.registry:
+        yield ("with",) if values else (), f"{name} needs a registry, and the shape has none: `registry: false`"
+    for place, reference in find_references(values, ("with",)):
+        if problem := _beyond(reference["role"], reference["number"], reference["any"], shape):
+            yield place, f"{reference[0]}: {problem}"
+    on_plane = str(values.get("node", "")).startswith("$control-plane")
+    if name in _LOSING_FAULTS and on_plane and shape.control_planes == 1:
+        words = "it is the only control plane: no API server would be left to observe its loss"
+        yield ("with", "node"), f"{words}; say `control_planes: 3` in the shape, or harm a worker"
+    if name == "restart_api_server" and str(values.get("node", "")).startswith(("$worker", "$any-worker")):
+        yield ("with", "node"), f"no API server runs on {values['node']}; say $control-plane"
+    if name == _PLACED:
+        yield from _problems_of_placement(values, shape)
+
+
+def _problems_of_placement(values: Mapping[str, Any], shape: Shape) -> Iterator[Problem]:
+    if shape.workers < 2:  # noqa: PLR2004 - the pods that are not wanted there need another one
+        yield ("preparation",), f"{_PLACED} needs two workers or more, and the shape has {shape.workers}"
+    if str(values.get("on", "")).startswith("$control-plane"):
+        yield ("with", "on"), f"{_PLACED} places pods on a worker, found {values['on']}"
+
+
+def _beyond(role: str | None, number: str | None, any_: str | None, shape: Shape) -> str:
+    """Return why a cluster of this shape has no such node, or ""."""
+    if not role and not any_:
+        return ""
+    there = shape.control_planes if role == "control-plane" else shape.workers
+    if int(number or 1) <= there:
+        return ""
+    what = "control plane" if role == "control-plane" else "worker"
+    return f"the shape has {there or 'no'} {what}{'s' if there > 1 else ''}"
+
+
+def _problems_of_kinds(step: Mapping[str, Any], contents: Contents) -> Iterator[Problem]:
+    """Yield kinds and names, of triggers and edits, of objects that no cluster has unless this file brings them."""
+    places: list[tuple[Location, Any]] = [(("when",), step.get("when"))]
+    places += [(("with",), step.get("with"))] if step.get("fault") == "edit_object" else []
+    for place, named in places:
+        kind = named.get("kind") if isinstance(named, dict) else None
+        if not isinstance(named, dict) or not isinstance(kind, str):
+            continue
+        known = [*KINDS, *contents.constraint_kinds, *contents.defined_kinds]
+        if kind not in known:
+            meant = did_you_mean(kind, known).strip() or "`kubectl api-resources` lists what a cluster has"
+            yield (*place, "kind"), f"no cluster has the kind {kind!r}, and this file does not bring it; {meant}"
+        elif kind in contents.constraint_kinds or (kind == _TEMPLATE and _CROWD not in contents.fault_names):
+            yield from (((*place, "name"), words) for words in _missing_name(kind, named.get("name"), contents))
+
+
+def _problems_of_namespace(step: Mapping[str, Any], contents: Contents) -> Iterator[Problem]:
+    """Yield a namespace that no cluster has, and that this file does not bring."""
+    values = step.get("with")
+    namespace = values.get("namespace") if isinstance(values, dict) else None
+    there = [*_NAMESPACES, *contents.named("Namespace")]
+    if isinstance(namespace, str) and namespace and namespace not in there:
+        meant = f"{did_you_mean(namespace, there)}there is {', '.join(there)}"
+        yield (
+            ("with", "namespace"),
+            f"no cluster has the namespace {namespace!r}, and this file brings none of that name; {meant}",
+        )
+
+
+def _missing_name(kind: str, name: Any, contents: Contents) -> Iterator[str]:
+    """Yield that the file has no such object, if it should; a trigger's name is a pattern."""
+    names = contents.named(kind)
+    if isinstance(name, str) and not name.startswith("$") and not any(fnmatchcase(one, name) for one in names):
+        yield f"this file has no {kind} {name!r}; {did_you_mean(name, names)}there is {', '.join(names) or 'none'}"
