@@ -139,6 +139,7 @@ _VERBS = {
     "images": "Prepare images ahead, or carry them to another machine.\n\n-- --gatekeeper 3.20 --save F | --load F",
     "gc": "Heal and remove what dead runs left behind.\n\n-- --all: also what live runs own, and the private engine",
     "uninstall": "Take back everything that the harness did to this machine.\n\n-- --keep-caches --yes",
+    "add-kubernetes": "Make another version of Kubernetes known.\n\n-- v1.36.5 --digest sha256:… --replace v1.36.4",
 }
 """Sessions that are the verbs of the tool by the same names, and what they say of themselves."""
 
@@ -237,8 +238,7 @@ def _modules_of_latest_run() -> dict[str, float]:
     kept = Path(".pytest_cache", "v", "chaos", "latest")
     if not kept.is_file():
         return {}
-    seconds: dict[str, float] = json.loads(kept.read_text("utf-8"))
-    return {path: taken for path, taken in seconds.items() if "/integration/" in path}
+    return {path: taken for path, taken in json.loads(kept.read_text("utf-8")).items() if "/integration/" in path}
 
 
 @nox.session
@@ -317,11 +317,6 @@ def docs(session: nox.Session) -> None:
     for lock in ("chaos", "docs"):
         _install(session, lock)
     session.run("python", "-m", "docs.generator")
-
-
-_add_verb(
-    "add-kubernetes", "Make another version of Kubernetes known.\n\n-- v1.36.5 --digest sha256:… --replace v1.36.4"
-)
 
 
 @nox.session

@@ -380,10 +380,9 @@ def test_a_ready_set_goes_from_engine_to_engine(
     held = resolve(engine, image, {}, _QUIET)
     monkeypatch.setattr(export, "ensure", lambda *_: Images("", None, None, held.name, origin={held.name: held.origin}))
     monkeypatch.setattr(export, "_folders", lambda *_: [])
-    path = tmp_path / "set.tar"
 
-    assert export.save(engine, path, [Shape()], _QUIET) == [held.name]
-    assert export.load(engine, path, _QUIET) == [held.name]
+    assert export.save(engine, tmp_path / "set.tar", [Shape()], _QUIET) == [held.name]
+    assert export.load(engine, tmp_path / "set.tar", _QUIET) == [held.name]
     assert identity(engine, held.name) == held.id
 
 
