@@ -20,7 +20,7 @@ class Supply:
     """Where one image or tool comes from, in words; `there` if nothing has to be fetched or built for it.
 
     `possible` is whether there is any source at all, `server` the registry that is asked first, and `lacks` what this
-    machine lacks to build it; `pulled` is the registry on which alone it depends, if it does.
+    machine lacks to build it. `locked`: it is not built, whatever the machine has.
     """
 
     name: str
@@ -29,11 +29,12 @@ class Supply:
     possible: bool = True
     server: str = ""
     lacks: tuple[str, ...] = ()
+    locked: bool = False
 
     @property
     def pulled(self) -> str:
         """The registry without which there is no way to it; "" if it can be built."""
-        return self.server if self.lacks else ""
+        return self.server if self.lacks or self.locked else ""
 
 
 def image_supply(entry: ImageEntry, rules: PullRules, held: Callable[[ImageEntry], bool]) -> Supply:
@@ -44,7 +45,7 @@ def image_supply(entry: ImageEntry, rules: PullRules, held: Callable[[ImageEntry
     otherwise = f"cannot be built here: {'; '.join(missing)}" if missing else "built from source if that fails"
     if rules.binds(entry.lock):
         asked = rules.asked(known)
-        return Supply(entry.lock, f"pulled: {asked} (--locked takes nothing else)", pulled=host(asked))
+        return Supply(entry.lock, f"pulled: {asked} (--locked takes nothing else)", server=host(asked), locked=True)
     if known or not rules.only_locked:
         asked = rules.asked(known or entry.published)
         words = f"pulled: {asked}" if known else f"pulled by its tag, {asked}, whose digest is recorded"

@@ -72,7 +72,7 @@ def add_lock_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of `pull_rules`."""
     words = "what images and files must be, by digest (default: the shipped lock)"
     parser.add_argument("--lock", type=Path, metavar="FILE", help=words)
-    words = "refuse images and files that are not in the lock, also those seen before"
+    words = "pull and download only what is in the lock; an image that is in it is used with that digest or not at all"
     parser.add_argument("--locked", action="store_true", help=words)
 
 

@@ -82,7 +82,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("pool", action=argparse.BooleanOptionalAction, default=False, help=help_text)
     add("engine", choices=CHOICES, help="container engine (default: $CHAOS_ENGINE or auto)")
     add("lock", metavar="FILE", type=Path, help="what images and files must be, by digest (default: the shipped lock)")
-    add("locked", action="store_true", help="refuse images and files that are not in the lock, also those seen before")
+    locked = "pull and download only what is in the lock; an image that is in it is used with that digest or not at all"
+    add("locked", action="store_true", help=locked)
     add("yes", action="store_true", help=f"agree to what is installed or started as root, as {consent.YES}=1 does")
     add("histories", metavar="DIR", help=f"where experiments are written (default: {OUT}/experiments)")
 
