@@ -130,8 +130,8 @@ def client(answering: Engine) -> Finding:
     answer = answering.run(["version", "--format", "{{.Client.Version}}"], deadline, check=False)
     if answer.returncode:
         remedy = f"`apt-get install docker-cli`, or one of Docker {answering.version}: https://docs.docker.com/engine/install/"
-        return Finding("docker command", "bad", f"{answering.cli}: {last_line(answer.stderr)}", remedy)
-    return Finding("docker command", "ok", f"{answer.stdout.strip()} at {answering.cli} speaks to the engine")
+        return Finding("docker command", "bad", last_line(answer.stderr), remedy)
+    return Finding("docker command", "ok", f"{answer.stdout.strip()} speaks to the engine")
 
 
 def machine(system: str | None = None, processor: str | None = None) -> Finding:
