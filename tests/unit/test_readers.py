@@ -48,7 +48,7 @@ OURS = {
     "clusters/engine/network.py": "what the engine says",
     "clusters/pool/": "files of the pool in the user's own state, and what the engine says",
     "clusters/gatekeeper/readiness.py": "what Gatekeeper answers in this run's own cluster",
-    "clusters/machine/installed.py": "root's record of packages, in a directory that only root may write to",
+    "clusters/machine/installed.py": "root's record of this machine, in a directory that only root may write to",
     "clusters/machine/traces.py": "root's journal of this machine, in a directory that only root may write to",
     "harness/faults/": "what this run's own nodes and API server say",
     "harness/gatekeeper/": "what this run's own API server says",
