@@ -54,7 +54,7 @@ _BESIDE = ("-n", "2", *_PARALLEL[2:], "-m", "beside")
 _ALONE = ("-m", "not beside")
 """Of tests/integration, whose modules say which they are: two cores are busy for a third of the time in which one
 cluster is tested, and for half of the time in which it is made, so two modules that judge only what they made run at
-once. With a third one the cores would have no time left, and checks could not see all that they must see.
+once. With a third one the cores would have no time left, and checks would miss seconds that they must see.
 """
 _MOST_CI_SECONDS = 75 * 60
 _SLOWEST_MODULES = 5

@@ -33,7 +33,7 @@ from chaos_harness.harness.probes.starving import watch_starving
 from chaos_harness.harness.pytest_plugin.plugin import attach_record
 from chaos_harness.scenarios.planted.steps import PLANTED, PlantedDefect, mislead_webhooks
 
-pytestmark = [pytest.mark.cluster, pytest.mark.beside]
+pytestmark = [pytest.mark.cluster, pytest.mark.alone(reason="a check that misses a second does not decide")]
 
 _CROWD = """
 trap 'exec 2>/dev/null; kill -KILL "${loops[@]}"; "${widen[@]}" >/dev/null; echo gone' EXIT

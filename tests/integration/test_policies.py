@@ -24,7 +24,7 @@ from chaos_harness.harness.policies import CANARIES, Policy, deny_pods, deny_pod
 from chaos_harness.harness.undo import journal
 from chaos_harness.harness.undo.journal import Journal
 
-pytestmark = [pytest.mark.cluster, pytest.mark.beside]
+pytestmark = [pytest.mark.cluster, pytest.mark.alone(reason="a check that misses a second does not decide")]
 
 LISTS = {
     "mutators": "/apis/mutations.gatekeeper.sh/v1/assign",
