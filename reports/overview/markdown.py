@@ -69,7 +69,13 @@ def _row(experiment: ExperimentOverview, effect: FaultEffect) -> Iterator[str]:
     lost = []
     for kind in KINDS:
         losses = [": ".join((loss.policy, ", ".join(words.describe_loss(loss)))) for loss in effect.of(kind)]
-        none = "nobody asked" if not effect.asked else "none seen" if effect.unseen else f"0 of {effect.asked:,}"
+        none = (
+            "nobody asked"
+            if not effect.asked
+            else "none seen"
+            if words.describe_unseen(effect)
+            else f"0 of {effect.asked:,}"
+        )
         lost.append("; ".join(losses) or none)
     times = [words.describe_times(answered) for answered in (effect.before, effect.during, effect.after)]
     cells = [

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from math import isfinite
 
+from chaos_harness.harness.causes import Cause
 from chaos_harness.harness.history.losses import LossKind
 from chaos_harness.reports.overview.answer_times import AnswerTimes
 from chaos_harness.reports.overview.effects import KINDS, FaultEffect, PolicyLoss
@@ -138,7 +139,7 @@ def describe_duration(least: float, most: float) -> str:
 def describe_recovery(effect: FaultEffect) -> str:
     """Return when what was lost was enforced again, after the fault's begin and after its end."""
     if not effect.losses:
-        return "no loss was seen" if effect.unseen or effect.unasked else "nothing was lost"
+        return "no loss was seen" if describe_unseen(effect) else "nothing was lost"
     if effect.recovered is None:
         return f"not until the end, {effect.end - effect.begin:.1f} s after the fault" if effect.lasted else "not seen"
     after = f"{effect.recovered - effect.begin:.1f} s after the fault"
@@ -155,7 +156,7 @@ def describe_times(times: AnswerTimes) -> str:
     return "no answer seen" if median is None or late is None else f"{_time(median)} / {_time(late)}"
 
 
-def describe_causes(causes: Counter[str]) -> str:
+def describe_causes(causes: Counter[Cause]) -> str:
     """Return the most frequent causes, with the number of requests that each lost."""
     parts = [f"{name} ({count:,})" for name, count in causes.most_common(_MOST_CAUSES)]
     rest = len(causes) - len(parts)

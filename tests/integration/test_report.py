@@ -14,7 +14,11 @@ import pytest
 
 from chaos_harness.reports.allure.categories import write_categories
 from chaos_harness.reports.html.generate import block_requests
+from chaos_harness.reports.overview.page import render_page
+from chaos_harness.reports.overview.run import read_run
 from tests.browser import browser, show
+from tests.fakes.canary_histories import CanaryHistory
+from tests.fakes.runs import RunFolder, verdict
 from tests.sessions import SCENARIOS, Session, run
 
 pytestmark = pytest.mark.beside
@@ -83,13 +87,45 @@ def test_a_request_that_would_leave_is_seen(tmp_path: Path, chromium: str) -> No
     assert abroad == [["http://elsewhere.invalid/x"], []]
 
 
+def test_overview_is_shown_by_a_browser(session: Session, tmp_path: Path, chromium: str) -> None:
+    """It asks nobody, though it has links, and Allure's page beside it leads to it."""
+    index = session.results.parent / "report/index.html"
+    overview = show(chromium, index.with_name("overview.html").as_uri(), tmp_path)
+
+    assert "The history of 5 experiments cannot be read, so nothing is known about enforcement." in overview.html
+    assert 'href="index.html"' in overview.html
+    assert 'href="overview.html"' in index.read_text(encoding="utf-8")
+    assert overview.abroad == []
+
+
+@pytest.mark.parametrize("width", [400, 1400])
+def test_overview_fits_into_the_window(tmp_path: Path, width: int, chromium: str) -> None:
+    """Nothing of it lies outside of a telephone's screen or a desktop's: it is as wide as its frame."""
+    folder = RunFolder(tmp_path / "run-1")
+    history = CanaryHistory().asks(0, 20).asks(20, 25, "fail").asks(25, 30, "info").asks(30, 60).fault(10, 11, 40)
+    for name in ("a" * 90, "b"):
+        line = verdict("violated", "violated", issue="open-policy-agent/gatekeeper#3839", test=f"test_{name}")
+        folder.experiment(name, history.written(), line, verdict("violated", summary="c" * 400))
+    page = render_page(read_run(folder.place), "index.html")
+    beyond = "let all = document.documentElement; parent.postMessage(all.scrollWidth - all.clientWidth, '*')"
+    page = re.sub(r"<meta http-equiv[^>]*>", "", page).replace("</body>", f"<script>{beyond}</script></body>")
+    (tmp_path / "page.html").write_text(page, encoding="utf-8")
+    frame = f"<iframe src='page.html' style='width:{width}px;height:900px;border:0'></iframe><p id='beyond'>?</p>"
+    listen = "<script>onmessage = told => { document.getElementById('beyond').textContent = told.data }</script>"
+    (tmp_path / "frame.html").write_text(f"<!DOCTYPE html>{listen}{frame}", encoding="utf-8")
+
+    shown = show(chromium, (tmp_path / "frame.html").as_uri(), tmp_path).html
+
+    assert '<p id="beyond">0</p>' in shown
+
+
 def test_report_knows_all_tests_and_findings(session: Session) -> None:
     """One file holds every test; analytics are gone; a second report of the same run is made, too."""
     index = session.results.parent / "report/index.html"
     page = index.read_text(encoding="utf-8")
 
     assert "googletagmanager" not in page
-    assert [path.name for path in index.parent.iterdir() if path.suffix == ".html"] == ["index.html"]
+    assert sorted(path.name for path in index.parent.glob("*.html")) == ["index.html", "overview.html"]
     summary = json.loads((index.parent / "summary.json").read_text(encoding="utf-8"))
     assert summary["stats"]["total"] == 7
     assert _reports(str(session.results.parent)).returncode == 0

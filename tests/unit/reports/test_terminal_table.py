@@ -74,9 +74,22 @@ def test_end_tells_where_the_report_lies(every_kind: Session) -> None:
 
     assert place is not None
     assert Path(place[1]).name == "results"
+    assert f"overview: reports/out/latest/report/overview.html\n{place.group()}\n" in every_kind.output
     for line in ("JUnit XML: reports/out/latest/junit.xml", "OpenMetrics: reports/out/latest/metrics.prom"):
         assert f"\n{line}\n" in every_kind.output
     assert "\nread it: nox -s report -- --serve reports/out/latest\n" in every_kind.output
+
+
+def test_overview_stands_above_the_table(every_kind: Session) -> None:
+    """What was lost is said first, in lines of at most 80 columns, and its page is there without Allure's."""
+    above, _, _ = every_kind.output.partition(" chaos =")
+    overview = [line for line in above.rpartition(" overview =")[2].splitlines()[1:] if not line.startswith(("-", "="))]
+
+    assert overview[:2] == ["The history of 5 experiments cannot be read, so nothing is known about", "enforcement."]
+    assert "1 surprise, 2 broken by the harness, 1 inconclusive, 3 known defects reproduced" in " ".join(overview)
+    assert max(map(len, overview)) <= 80
+    assert (every_kind.results.parent / "report/overview.html").is_file()
+    assert not (every_kind.results.parent / "report/index.html").exists()
 
 
 def test_output_in_a_log_is_plain(every_kind: Session) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from chaos_harness.reports import run_directory
 from chaos_harness.reports.allure.categories import NO_LONGER_REPRODUCES, nodeid_of
 from chaos_harness.reports.trends import quality_gate
 from tests.sessions import SCENARIOS, Session, run
@@ -31,6 +32,16 @@ def test_every_test_leaves_one_result(every_kind: Session) -> None:
         "test_harness": "broken",
         "test_skipped": "skipped",
     }
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_run_records_how_many_tests_were_chosen(tmp_path: Path, workers: tuple[str, ...]) -> None:
+    """Also where workers collect them, so that the overview of a run that is stopped says how many are missing."""
+    session = run(tmp_path, SCENARIOS, "-k", "restart or harness", *workers)
+
+    state = run_directory.read_state(session.results.parent)
+    assert state is not None
+    assert state.chosen == 3
 
 
 def test_steps_tell_phases_faults_and_claims_in_order(every_kind: Session) -> None:

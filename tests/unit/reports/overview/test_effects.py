@@ -24,7 +24,7 @@ def test_seconds_and_requests_are_those_of_the_read_model() -> None:
     (loss,) = effect.losses
 
     assert (loss.kind, loss.policy, loss.lost, loss.decided) == ("bypassed", "mutate pods", 20, 500)
-    assert (loss.least, loss.most) == (pytest.approx(1.4), pytest.approx(2.11))
+    assert [loss.least, loss.most] == pytest.approx([1.4, 2.11])
     assert (effect.names, effect.begin, effect.stopped) == (("cut registry",), 10, 40)
 
 
@@ -43,6 +43,13 @@ def test_answers_are_timed_before_during_and_after() -> None:
     assert [times.number for times in (effect.before, effect.during, effect.after)] == [100, 300, 200]
     assert describe_times(effect.before) == "10 ms / 10 ms"
     assert describe_times(effect.during).endswith("/ 495 ms"), "500 ms, to 1 %"
+
+
+def test_what_is_lost_after_the_healing_belongs_to_the_fault() -> None:
+    """Answers are those of the time during the fault until nothing is lost any more."""
+    effect = _effect(CanaryHistory().asks(0, 20).asks(20, 45, "fail").asks(45, 60).fault(10, 11, 40))
+
+    assert [times.number for times in (effect.before, effect.during, effect.after)] == [100, 351, 149]
 
 
 @pytest.mark.parametrize(
@@ -68,6 +75,14 @@ def test_what_was_not_seen_is_no_zero() -> None:
     assert effect.losses == ()
     assert describe_recovery(effect) == "no loss was seen"
     assert describe_unseen(effect).startswith("5.1 s were not seen (19.9 to 25.0 s); 50 requests without")
+
+
+def test_a_question_without_an_answer_is_no_zero() -> None:
+    """A single one leaves no time unseen, but whether something was lost then is not known."""
+    effect = _effect(CanaryHistory().asks(0, 20).ask(20, "info").asks(20.1, 60).fault(10, 11, 40))
+
+    assert not effect.unseen
+    assert describe_recovery(effect) == "no loss was seen"
 
 
 def test_nothing_after_a_cut_is_seen() -> None:

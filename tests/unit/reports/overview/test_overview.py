@@ -3,18 +3,19 @@
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chaos_harness.reports.overview.page import render_page
 from chaos_harness.reports.overview.run import read_run
-from chaos_harness.reports.overview.terminal import COLUMNS, render_lines
+from chaos_harness.reports.overview.terminal import render_lines
 from chaos_harness.reports.overview.words import headline
 from chaos_harness.reports.overview.write import MARKDOWN, PAGE, write_overview
 from tests.fakes.canary_histories import CanaryHistory
 from tests.fakes.runs import RunFolder, verdict
 
-_KNOWN = {"issue": "open-policy-agent/gatekeeper#3839", "because": ("image pull failed",)}
+_KNOWN: dict[str, Any] = {"issue": "open-policy-agent/gatekeeper#3839", "because": ("image pull failed",)}
 _PLANTED = "Authorization: Bearer planted-0123456789abcdef"
 
 
@@ -198,7 +199,7 @@ def test_terminal_has_80_columns(folder: RunFolder) -> None:
     """The summary fits into a plain terminal, and says what the page says first."""
     lines = render_lines(read_run(folder.place))
 
-    assert max(map(len, lines)) <= COLUMNS
+    assert max(map(len, lines)) <= 80
     words = " ".join(" ".join(lines).split())
     assert words.startswith("Policy was bypassed for 2 s at worst, and no compliant request was refused.")
     assert "2 claims: no surprise, 1 known defect reproduced, 1 held. known: gatekeeper#3839." in words
