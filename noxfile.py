@@ -65,9 +65,9 @@ _stopped = Event()
 
 @nox.session
 def chaos(session: nox.Session) -> None:
-    """Run the scenarios on real clusters, and make their report.
+    """Run the three founding incidents, and make their report.
 
-    Arguments go to pytest: -- scenarios/registry_cut -k Always --seed 7
+    -- --all: all scenarios; -- --list: show what would run. Arguments go to pytest: -- scenarios/registry_cut -k Always
     """
     _install(session, "chaos")
     _tool(session, "run", *session.posargs)

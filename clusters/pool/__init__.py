@@ -110,7 +110,8 @@ class Pool:
         Changes to Gatekeeper's Deployments only are reset first. `broken` is a reason that the caller already knows.
         """
         directory = cluster.directory.parent
-        why = [broken] if broken is not None else self._unfit(cluster, directory)
+        crowded = self._crowded(cluster.shape)
+        why = [crowded] if broken is None and crowded is not None else self.restore(cluster, broken=broken)
         if not why:
             try:
                 with self._progress.step(f"freeze {cluster.name} for the pool"):
@@ -139,10 +140,14 @@ class Pool:
         delete(cluster)
         self._forget(cluster.directory.parent)
 
-    def _unfit(self, cluster: Cluster, directory: Path) -> list[str]:
-        crowded = self._crowded(cluster.shape)
-        if crowded is not None:
-            return [crowded]
+    def restore(self, cluster: Cluster, *, broken: str | None = None) -> list[str]:
+        """Put a cluster back as it was made, for its next use; return the reasons why that is impossible.
+
+        Changes to Gatekeeper's Deployments only are reset. `broken` is a reason that the caller already knows.
+        """
+        if broken is not None:
+            return [broken]
+        directory = cluster.directory.parent
         try:
             differences = self._deviations(cluster, directory)
             if differences and can_reset(differences):

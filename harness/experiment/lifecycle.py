@@ -235,6 +235,11 @@ class Experiment:
             while not (deadline.expired or wake.wait(min(1.0, deadline.remaining))):
                 self._probes.require_healthy()
 
+    def note(self, text: str) -> None:
+        """Show a decision of the scenario among the phases, such as why it ends early."""
+        with self._phase(text):
+            pass
+
     def recovered(self, seconds: float = _SERVING_SECONDS) -> bool:
         """Wait until all replicas of Gatekeeper are serving again; return whether they are within `seconds`.
 

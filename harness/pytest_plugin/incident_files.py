@@ -11,12 +11,17 @@ from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.incident.judge import claim_all
 from chaos_harness.harness.incident.load import LoadedIncident, load
+from chaos_harness.harness.incident.model import Incident
 from chaos_harness.harness.incident.replay.driver import replay_incident
+from chaos_harness.harness.incident.timeline import length
 
 __all__ = ["collect_incident"]
 
 FOLDER = "incidents"
 """Incident files are the YAML files directly in a directory of this name."""
+
+_AROUND_SECONDS = 60.0
+"""Seconds for the steady state, preparations, policies, the proofs of faults, and the recovery at the end."""
 
 
 def collect_incident(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -37,7 +42,7 @@ class _IncidentFile(pytest.Module):
         module = ModuleType(re.sub(r"\W", "_", loaded.name), loaded.incident.title)
         fields = {name: getattr(loaded.incident.shape, name) for name in loaded.incident.shape.model_fields_set}
         test = _test(loaded, f"test_{module.__name__}")
-        marks = [pytest.mark.shape(**fields)]
+        marks = [pytest.mark.shape(**fields), pytest.mark.takes(_seconds_of(loaded.incident))]
         if loaded.incident.extended and not self._named():
             marks.append(pytest.mark.extended)
         vars(module).update({"pytestmark": marks, test.__name__: test})
@@ -47,6 +52,11 @@ class _IncidentFile(pytest.Module):
         """Whether the file itself is on the command line, which selects it."""
         places = [Path(argument.partition("::")[0]) for argument in self.config.args]
         return self.path in [self.config.invocation_params.dir / place for place in places]
+
+
+def _seconds_of(incident: Incident) -> float:
+    """Return how long a replay usually takes: the timeline each time, what goes before it, and a recovery."""
+    return length(incident) * incident.repeat + _AROUND_SECONDS
 
 
 def _test(loaded: LoadedIncident, name: str) -> Any:

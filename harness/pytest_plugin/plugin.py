@@ -29,12 +29,16 @@ from chaos_harness.clusters.terminal.width import columns_of, wrap
 from chaos_harness.harness.errors import BadScenario, HarnessError
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.experiment.record import PROPERTY, Record
+from chaos_harness.harness.pytest_plugin.estimates import DURATIONS, Countdown, Estimates
 from chaos_harness.harness.pytest_plugin.incident_files import collect_incident
+from chaos_harness.harness.pytest_plugin.scenario_list import ScenarioList
+from chaos_harness.harness.pytest_plugin.selection import select, summarize_selection
 from chaos_harness.harness.run.cluster_provider import ClusterProvider
-from chaos_harness.harness.run.context import EXTENDED, RunContext, shapes_of
+from chaos_harness.harness.run.context import RunContext, shapes_of
 from chaos_harness.harness.run.interrupts import hides_interrupt
 from chaos_harness.harness.run.worker_ends import wait_for_workers
 from chaos_harness.harness.run.workers import count_clusters
+from chaos_harness.pytest_entry import MARKERS
 
 __all__ = ["Experiments", "attach_record"]
 
@@ -47,6 +51,7 @@ _NODES = pytest.StashKey[list[Any]]()
 _SEED = "chaos-seed"
 _OWN = "chaos_"
 """Prefix of our options' names inside pytest: another plugin may have a --seed, too."""
+_STOPPING = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
 _REPETITION = "chaos_repetition"
 _SHAPE_OPTIONS = ("kubernetes", "gatekeeper", "install", "workers")
 
@@ -80,6 +85,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("keep", choices=("never", "on-failure", "always"), default="never", help="keep clusters (default: never)")
     help_text = "take clusters from the pool, and give them back to it, unless some are to be kept (default: no)"
     add("pool", action=argparse.BooleanOptionalAction, default=False, help=help_text)
+    add("founding", action="store_true", help="run what is marked as founding, unless -k or -m selects something")
+    add("list", action="store_true", help="show claims, minutes and memory of what would run, and touch nothing")
     add("engine", choices=CHOICES, help="container engine (default: $CHAOS_ENGINE or auto)")
     add("lock", metavar="FILE", type=Path, help="what images and files must be, by digest (default: the shipped lock)")
     locked = "pull and download only what is in the lock; an image that is in it is used with that digest or not at all"
@@ -96,6 +103,8 @@ def pytest_configure(config: pytest.Config) -> None:
     each retry, is in the log of the test during which it was done.
     """
     logging.getLogger("chaos_harness").setLevel(logging.INFO)
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
     option = _options(config)
     asked = {name: getattr(option, name) for name in _SHAPE_OPTIONS if getattr(option, name) is not None}
     problems = [] if option.times > 0 else [f"options: times: expected a number above 0 (was {option.times})"]
@@ -133,11 +142,22 @@ def pytest_configure(config: pytest.Config) -> None:
         rules=rules,
     )
     config.add_cleanup(signals.install_handlers(stream.fileno()))
+    context, estimates = config.stash[_CONTEXT], Estimates(config.rootpath / OUT / DURATIONS)
+    countdown = Countdown(estimates, lambda: context.shapes, context.progress.say)
+    if option.list:
+        config.pluginmanager.register(ScenarioList(countdown, lambda: context.shapes), "chaos-list")
+    elif not _has_workers(config):
+        config.pluginmanager.register(countdown, "chaos-countdown")
 
 
 def pytest_report_header(config: pytest.Config) -> str:
     """Report the seed, with which a run can be repeated."""
     return f"chaos: {OPTION}seed {config.stash[_CONTEXT].seed}"
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+    """Report how to run what --founding leaves out."""
+    return summarize_selection(config)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -154,17 +174,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize(_REPETITION, range(times), indirect=True, scope="module", ids=ids)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Find every file's shape before a cluster is touched; deselect what options contradict or nobody selected.
 
-    All problems of all files are one usage error. A worker of xdist cannot end with one: it runs nothing and leaves the
+    It comes after pytest's own selection by -k and -m: no image is made ready for a file that does not run. All
+    problems of all files are one usage error. A worker of xdist cannot end with one: it runs nothing and leaves the
     report to the controller.
     """
     context = config.stash[_CONTEXT]
-    if not (config.option.markexpr or config.option.keyword):
-        extended = [item for item in items if item.get_closest_marker(EXTENDED)]
-        config.hook.pytest_deselected(items=extended)
-        items[:] = [item for item in items if item not in extended]
+    select(config, items)
     context.shapes, contradicted, context.problems = shapes_of(items, context.asked)
     if context.problems and not hasattr(config, "workerinput"):
         raise _usage_error(context.problems)
@@ -180,12 +199,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Connect to the engine and prepare all images before the first test, if a test needs them.
 
     Without an engine, or an image, or if nobody agrees to what a private engine needs, no test runs, and no cluster is
-    touched: that is one usage error, reported as in
-    `pytest_collection_modifyitems`.
+    touched: that is one usage error, reported as in `pytest_collection_modifyitems`.
     """
     config = session.config
     needed = {name for item in session.items for name in getattr(item, "fixturenames", ())}
-    if config.option.collectonly or "chaos_engine" not in needed:
+    if config.option.collectonly or _options(config).list or "chaos_engine" not in needed:
         return
     context = config.stash[_CONTEXT]
     wanted = dict.fromkeys(context.shapes[item.path] for item in session.items if item.path in context.shapes)
@@ -215,6 +233,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
 
 
+def _has_workers(config: pytest.Config) -> bool:
+    """Whether this process is a worker of xdist or has some: then tests of several files run at a time."""
+    return hasattr(config, "workerinput") or getattr(config.option, "dist", "no") != "no"
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
     """Remove what this process made, except what is kept; send the closing lines to the controller of xdist.
@@ -225,7 +248,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
     """
     context = session.config.stash[_CONTEXT]
     ending = CleanupStack()
-    if session.exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR):
+    if session.exitstatus in _STOPPING:
         nodes: list[Any] = session.config.stash.get(_NODES, [])
         ending.callback(partial(wait_for_workers, nodes))
     ending.callback(context.close)
@@ -318,7 +341,10 @@ def chaos_cluster(request: pytest.FixtureRequest, chaos_cluster_provider: Cluste
     context = request.config.stash[_CONTEXT]
     shape = context.shapes.get(request.path) or Shape.parse(dict(context.asked), str(request.path))
     following = context.next_shape(request.path)
-    with chaos_cluster_provider.cluster(shape, lambda: request.session.testsfailed, following) as provided:
+    session = request.session
+    with chaos_cluster_provider.cluster(
+        shape, lambda: session.testsfailed, following, lambda: session.exitstatus in _STOPPING
+    ) as provided:
         yield provided
 
 

@@ -15,6 +15,7 @@ from chaos_harness.clusters.machine.background import BackgroundTask
 from chaos_harness.clusters.machine.signals import announce_cleanup, defer_interrupts
 from chaos_harness.clusters.pool import Pool, capacity
 from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.escape import first_line
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.run.context import RunContext
 from chaos_harness.harness.undo import journal
@@ -38,23 +39,35 @@ class ClusterProvider:
         self._ready = ready
         self._pool = Pool(engine, session.progress)
         self._ahead: BackgroundTask | None = None
+        self._held: Cluster | None = None
 
     @contextmanager
-    def cluster(self, shape: Shape, failures: Callable[[], int], upcoming: Shape | None) -> Iterator[Cluster]:
+    def cluster(
+        self,
+        shape: Shape,
+        failures: Callable[[], int],
+        upcoming: Shape | None,
+        is_stopping: Callable[[], bool] = lambda: False,
+    ) -> Iterator[Cluster]:
         """Give a cluster of `shape` for the block.
 
         `failures` returns how many tests have failed so far; a new failure decides whether the cluster is kept. If the
-        run uses the pool and the machine is idle enough, a cluster of `upcoming` is prepared meanwhile.
+        run uses the pool and the machine is idle enough, a cluster of `upcoming` is prepared meanwhile. A run without
+        the pool, and that keeps no clusters, uses this one again if `upcoming` is of the same shape, unless
+        `is_stopping`.
         """
-        with (
-            self._lease_from_pool(shape, upcoming)
-            if self._session.uses_pool
-            else self._create_new(shape, failures) as cluster
-        ):
+        if self._session.uses_pool:
+            provided = self._lease_from_pool(shape, upcoming)
+        elif self._session.keep == "never" and (self._held or upcoming == shape):
+            provided = self._use_again(shape, upcoming, is_stopping)
+        else:
+            provided = self._create_new(shape, failures)
+        with provided as cluster:
             yield cluster
 
     def close(self) -> None:
-        """Wait for the cluster that is being prepared ahead, so that it gets into the pool."""
+        """Remove the cluster that was held for its next use; wait for one made ahead, so that it gets into the pool."""
+        self._remove_held()
         if self._ahead:
             what = "finish the cluster that is made ahead"
             with announce_cleanup(what, _AHEAD_SECONDS), self._session.progress.step(what):
@@ -80,6 +93,37 @@ class ClusterProvider:
                 else:
                     with defer_interrupts(what, _DELETE_SECONDS), session.progress.step(what):
                         create.delete(cluster)
+
+    @contextmanager
+    def _use_again(self, shape: Shape, upcoming: Shape | None, is_stopping: Callable[[], bool]) -> Iterator[Cluster]:
+        """Give the cluster of the file before, put back as it was made, or a new one; hold it if it is used again."""
+        if self._held and self._held.shape != shape:
+            self._remove_held()
+        cluster, self._held = self._held or self._pool.make(shape, self._ready(shape), self._session.logs), None
+        what = f"put the cluster {cluster.name} back, or remove it"
+        with announce_cleanup(what, _GIVE_BACK_SECONDS):
+            try:
+                yield cluster
+            finally:
+                with defer_interrupts(what, _GIVE_BACK_SECONDS):
+                    self._held = cluster
+                    if upcoming != shape or is_stopping() or self._changes(cluster):
+                        self._remove_held()
+
+    def _changes(self, cluster: Cluster) -> list[str]:
+        """Put a cluster back as it was made; return why it cannot be used again, and say so."""
+        why = self._pool.restore(cluster, broken=_describe_pending(cluster.directory / JOURNAL))
+        if why:
+            more = f", and {len(why) - 1} more" if len(why) > 1 else ""
+            self._session.progress.say(f" ! {cluster.name} is not used again: {first_line(why[0])}{more}")
+        return why
+
+    def _remove_held(self) -> None:
+        cluster, self._held = self._held, None
+        if cluster:
+            what = f"remove the cluster {cluster.name}"
+            with defer_interrupts(what, _DELETE_SECONDS), self._session.progress.step(what):
+                self._pool.remove(cluster)
 
     @contextmanager
     def _lease_from_pool(self, shape: Shape, upcoming: Shape | None) -> Iterator[Cluster]:

@@ -25,13 +25,10 @@ from chaos_harness.harness.errors import BadScenario, HarnessError
 from chaos_harness.harness.run.kept_logs import keep_logs
 from chaos_harness.harness.undo import journal
 
-__all__ = ["EXTENDED", "RunContext", "shapes_of"]
+__all__ = ["RunContext", "shapes_of"]
 
 MARKER = "shape"
 """The marker with the shape of the cluster on which a file's scenarios run."""
-
-EXTENDED = "extended"
-"""The marker of scenarios that only run when -m or -k selects them."""
 
 Keep = Literal["never", "on-failure", "always"]
 

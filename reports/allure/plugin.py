@@ -44,7 +44,7 @@ _EMBEDDED_BYTES, _MOST_EMBEDDED_BYTES = 512 * 1024, 24 * 1024 * 1024
 @pytest.hookimpl(tryfirst=True)  # before allure-pytest reads the options
 def pytest_configure(config: pytest.Config) -> None:
     """Choose a new results directory for all workers of the run, unless one was given; nothing is created yet."""
-    if config.option.collectonly:
+    if config.option.collectonly or getattr(config.option, "chaos_list", False):
         return
     config.option.clean_alluredir = False  # every worker would delete what the others wrote
     theirs = allure_pytest.plugin.AllureFileLogger

@@ -11,7 +11,7 @@ from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.policies import deny_pods, mutate_pods
 from chaos_harness.harness.probes.control_plane import watch_control_plane
 
-pytestmark = [pytest.mark.shape(workers=2), pytest.mark.extended]
+pytestmark = [pytest.mark.shape(workers=2), pytest.mark.extended, pytest.mark.takes(30)]
 
 HEALTHY_SECONDS = 15.0
 """Seconds for which the canary asks: for more than the 100 pods that a verdict needs."""

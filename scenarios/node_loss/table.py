@@ -70,6 +70,9 @@ REPLACED_SECONDS = 120.0
 DEADLOCK_SECONDS = 75.0
 """Seconds to wait for a replacement that must not come: more than one takes that comes (65 s)."""
 
+_LOSS_SECONDS = 160.0
+"""Seconds that the experiment of a row takes (132 to 190 were measured)."""
+
 OUTAGE = "chaos-outage"
 """The constraint that is added while no pod generates policies."""
 
@@ -115,6 +118,11 @@ class LossRow:
         return f"{self.fault.replace(' ', '_')}-{self.webhooks}-{self.policy}"
 
     @property
+    def is_founding(self) -> bool:
+        """Whether it is the loss of gatekeeper#3295: all webhook pods are on the node, and the policy is Ignore."""
+        return (self.fault, self.webhooks, self.policy) == ("kill", "all", "Ignore")
+
+    @property
     def outlived(self) -> bool:
         """Whether the node's webhook pods keep running while it is lost, and serve as soon as it is back."""
         return self.deployment == "unmutated" and self.stateful == "raced"
@@ -156,6 +164,18 @@ nodes built here, which lose the routes to a removed node at once; on published 
 
 
 def rows(chosen: Callable[[LossRow], bool] = lambda _: True) -> list[object]:
-    """Return the chosen rows as parameters; those that are not usual are marked `extended`."""
-    marks = {row: () if row.usual else pytest.mark.extended for row in ROWS}
-    return [pytest.param(row, id=row.name, marks=marks[row]) for row in ROWS if chosen(row)]
+    """Return the chosen rows as parameters, with their marks."""
+    return [pytest.param(row, id=row.name, marks=_marks(row)) for row in ROWS if chosen(row)]
+
+
+def _marks(row: LossRow) -> list[pytest.MarkDecorator]:
+    """Return how long the row's experiment takes, whether it runs only if it is selected, and whether it is founding.
+
+    The founding one is last of the founding incidents: a cluster that has lost a node is not used again.
+    """
+    marks = [pytest.mark.takes(_LOSS_SECONDS, experiment=row.name)]
+    if not row.usual:
+        marks.append(pytest.mark.extended)
+    if row.is_founding:
+        marks.append(pytest.mark.founding(3))
+    return marks

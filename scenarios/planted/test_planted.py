@@ -28,7 +28,7 @@ from chaos_harness.harness.probes.control_plane import watch_control_plane
 from chaos_harness.harness.probes.objects import WORKLOAD, WORKLOAD_EVENTS, watch_objects
 from chaos_harness.scenarios.planted.steps import PLANTED, PlantedDefect, mislead_webhooks
 
-pytestmark = [pytest.mark.shape(workers=2), pytest.mark.extended]
+pytestmark = [pytest.mark.shape(workers=2), pytest.mark.extended, pytest.mark.takes(55)]
 
 _SECONDS = 60.0
 _PODS = "chaos-planted"
@@ -132,6 +132,7 @@ def test_planted_node_that_stays_away(experiment: Experiment) -> None:
         kubelet("start")
 
 
+@pytest.mark.takes(130)
 def test_planted_back_off(experiment: Experiment) -> None:
     """A container whose pull failed a few times waits for the kubelet's back-off when the registry is back.
 

@@ -9,7 +9,7 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.harness.gatekeeper.restart import PullPolicy, pull_policy
 from chaos_harness.harness.pytest_plugin.plugin import Experiments
 from chaos_harness.scenarios.attempts import Attempt, claims_of, try_row
-from chaos_harness.scenarios.registry_cut.table import CellClaims, CutRow, cut_off, rows
+from chaos_harness.scenarios.registry_cut.table import CUT_SECONDS, CellClaims, CutRow, cut_off, rows
 
 _ATTEMPT = "attempt"
 
@@ -18,8 +18,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Try each row of the module's installation method: files share their tests, and differ in their shape."""
     shape = metafunc.definition.get_closest_marker("shape")
     if shape and _ATTEMPT in metafunc.fixturenames:
-        chosen = rows(shape.kwargs["install"])
-        metafunc.parametrize(_ATTEMPT, chosen, indirect=True, ids=lambda row: row.name, scope="module")
+        chosen = [pytest.param(row, id=row.name, marks=_marks(row)) for row in rows(shape.kwargs["install"])]
+        metafunc.parametrize(_ATTEMPT, chosen, indirect=True, scope="module")
+
+
+def _marks(row: CutRow) -> list[pytest.MarkDecorator]:
+    """Return how long the row's experiment takes, and its place among the founding incidents, if it is one."""
+    takes = pytest.mark.takes(CUT_SECONDS, experiment=row.name)
+    return [takes, pytest.mark.founding(1)] if row.is_founding else [takes]
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from chaos_harness.harness.verdict import Expected
 from chaos_harness.scenarios.attempts import RowClaims
 
 __all__ = [
+    "CUT_SECONDS",
     "ISSUE",
     "ROWS",
     "TREATMENTS",
@@ -45,6 +46,9 @@ more requests, so that only a permanent loss violates it."""
 
 ALL_KILLED_SECONDS = 90.0
 """Seconds for replicas that were all killed to serve again during the cut; mostly they need less."""
+
+CUT_SECONDS = 145.0
+"""Seconds that the experiment of a row takes (130 to 156 were measured)."""
 
 _ENFORCED = ("mutate pods", "deny by rego")
 _RATE = 10.0
@@ -80,6 +84,11 @@ class CutRow:
         """Its name in test ids, such as Always-image_present."""
         present = "image_present" if self.image == "on the node" else "image_absent"
         return f"{self.policy.replace(' ', '_')}-{present}"
+
+    @property
+    def is_founding(self) -> bool:
+        """Whether it is one of the two by which gatekeeper#3839 is shown: the image is there, the policy decides."""
+        return self.install == "manifest" and self.image == "on the node"
 
     def predicted(self, treatment: Treatment) -> Expected:
         """Return the prediction for a pod with this treatment."""

@@ -16,6 +16,7 @@ test_one_replica_enforces_for_all = cells.test_one_replica_enforces_for_all
 PRESENT = [row for row in rows("manifest") if row.image == "on the node"]
 
 
+@pytest.mark.takes(190)
 @pytest.mark.parametrize("row", PRESENT, ids=lambda row: row.name)
 def test_all_replicas_are_killed(experiment: Experiment, row: CutRow, shipped_policy: PullPolicy) -> None:
     """With `Always`, though the image is on the node, no policy is enforced until the registry is back."""

@@ -5,7 +5,7 @@ import pytest
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.scenarios.rollout.table import CASES, Case, replace_under_load
 
-pytestmark = pytest.mark.shape(workers=2, install="manifest")
+pytestmark = [pytest.mark.shape(workers=2, install="manifest"), pytest.mark.takes(50)]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

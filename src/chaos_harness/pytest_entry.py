@@ -18,7 +18,9 @@ PLUGINS = (
 
 MARKERS = (
     "shape: what cluster a scenario runs on; keyword arguments are fields of chaos_harness.clusters.shape.Shape",
-    "extended: a scenario that only runs when -m or -k selects something",
+    "extended: a scenario that only runs when -m or -k selects something, or its id is given",
+    "founding: a scenario that runs if nobody chooses any; founding(1) runs before founding(2)",
+    "takes: how many seconds an experiment takes, takes(150); tests that share one name it: experiment='kill-all'",
 )
 
 

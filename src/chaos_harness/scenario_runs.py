@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos_harness.clusters.checkout import OUT, ROOT
+from chaos_harness.clusters.checkout import OPTION, OUT, ROOT
 from chaos_harness.harness.run.exit_status import ExitStatus, worst
 from chaos_harness.reports import __main__ as reports
 from chaos_harness.reports.failure_origin import FailureOrigin, origin_of
@@ -16,6 +16,8 @@ __all__ = ["main"]
 _SCENARIOS = "scenarios"
 _ENTRY = "chaos_harness.pytest_entry"
 """The plugin with --chaos: where the harness is installed pytest loads it, and in a checkout it does not."""
+_ALL = "--all"
+"""The argument of who wants all scenarios, not the founding incidents only."""
 _FILES = (".py", ".yaml", ".yml")
 _LATEST = OUT / "latest"
 _OF_ORIGIN: dict[FailureOrigin, ExitStatus] = {
@@ -34,8 +36,9 @@ _OF_ENDING: dict[int, ExitStatus] = {
 def main(arguments: Sequence[str]) -> int:
     """Run the scenarios that pytest's arguments choose, make the report of the run, and return an ExitStatus.
 
-    In a checkout the project's own scenarios run if no file, folder or node id is among the arguments; elsewhere pytest
-    looks for tests as it always does.
+    In a checkout the founding incidents run if there is no file, folder or node id among the arguments, no -k, no -m
+    and no --all; with one of these three the project's own scenarios are what is chosen from. Elsewhere pytest looks
+    for tests as it always does.
     """
     failures = _Failures()
     before = _LATEST.resolve()
@@ -46,8 +49,12 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _options(arguments: Sequence[str]) -> list[str]:
-    chosen = ROOT is None or any(map(_is_chosen, ["", *arguments], arguments))
-    return ["-p", _ENTRY, "--chaos", *([] if chosen else [_SCENARIOS]), *arguments]
+    others = [argument for argument in arguments if argument != _ALL]
+    chosen = ROOT is None or any(map(_is_chosen, ["", *others], others))
+    added = [] if chosen else [_SCENARIOS]
+    if others == list(arguments) and not chosen:
+        added.append(f"{OPTION}founding")
+    return ["-p", _ENTRY, "--chaos", *added, *others]
 
 
 def _is_chosen(before: str, argument: str) -> bool:

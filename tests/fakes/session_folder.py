@@ -20,6 +20,9 @@ from chaos_harness.clusters.creation import create
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.registry.login import Login
 from chaos_harness.clusters.registry.container import Registry
+from chaos_harness.clusters.machine.owner import Owner
+from chaos_harness.clusters.machine.removal import try_remove_folder
+from chaos_harness.harness.run import cluster_provider
 from chaos_harness.harness.run.context import RunContext
 from tests.fakes.world import World, WorldEngine
 
@@ -43,6 +46,23 @@ def pretend_delete(cluster):
     cluster.registry.login.path.unlink()
     cluster.directory.rmdir()
 
+class PretendPool:
+    def __init__(self, engine, progress):
+        self._engine = engine
+
+    def make(self, shape, images, logs):
+        owner = Owner.of_pool()
+        return pretend_create(self._engine, images, shape, owner, owner.claim(), None)
+
+    def restore(self, cluster, *, broken):
+        did(f"restore {cluster.name}")
+        return []
+
+    def remove(self, cluster):
+        pretend_delete(cluster)
+        try_remove_folder(cluster.directory.parent)
+
+cluster_provider.Pool = PretendPool
 create.create, create.delete = pretend_create, pretend_delete
 images.ensure = lambda engine, shapes, progress, rules: None
 RunContext.connect = lambda session: WorldEngine(world=World())

@@ -100,17 +100,39 @@ def test_no_engine_is_needed_for_a_list(place: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "added"),
     [
-        ([], ["scenarios"]),
-        (["-k", "registry"], ["scenarios"]),
+        ([], ["scenarios", "--founding"]),
+        (["-k", "registry"], ["scenarios", "--founding"]),
+        (["--all"], ["scenarios"]),
+        (["--seed", "7", "--all"], ["scenarios"]),
         (["-x", "scenarios/registry_cut"], []),
         (["tests/unit/test_a.py"], []),
         (["elsewhere/mine.yaml"], []),
         (["test_a.py::test_b[c d]"], []),
-        (["--alluredir", "scenarios"], ["scenarios"]),
+        (["--alluredir", "scenarios"], ["scenarios", "--founding"]),
         (["--alluredir=out", "scenarios"], []),
     ],
 )
 def test_what_runs(monkeypatch: pytest.MonkeyPatch, arguments: list[str], added: list[str]) -> None:
-    """All scenarios run unless an argument names others; a path elsewhere runs alone."""
+    """The founding incidents run unless an argument names others, or all; a path elsewhere runs alone."""
     monkeypatch.chdir(_ROOT)
-    assert scenario_runs._options(arguments)[3:] == [*added, *arguments]
+    others = [argument for argument in arguments if argument != "--all"]
+    assert scenario_runs._options(arguments)[3:] == [*added, *others]
+
+
+def test_the_founding_incidents(tmp_path: Path) -> None:
+    """Without a choice they run on one shape, in the order of their first verdicts; looking at them touches nothing."""
+    environment = {**os.environ, "CHAOS_ENGINE": "system", "DOCKER_HOST": f"unix://{tmp_path}/nobody.sock"}
+    before = set(_ROOT.glob("reports/out/*"))
+    words = [sys.executable, "-m", "chaos_harness", "run", "--list", "-p", "no:cacheprovider"]
+    done = subprocess.run(words, cwd=_ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    names = [line.strip().partition(": ")[0] for line in done.stdout.splitlines() if " minute" in line[:-1]]
+    assert names[:-1] == [
+        "Always-image_present",
+        "patched_IfNotPresent-image_present",
+        "test_no_race_leaves_an_orphan",
+        "kill-all-Ignore",
+    ]
+    assert names[-1] == "17 tests in 4 experiments"
+    assert len({line.partition(" (1cp")[2] for line in done.stdout.splitlines() if " (1cp" in line}) == 1
+    assert set(_ROOT.glob("reports/out/*")) == before

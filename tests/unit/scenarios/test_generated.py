@@ -1,11 +1,15 @@
 """Generated: the templates and constraints that scenarios put there ask for what the scenarios say they do."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from chaos_harness.harness.policies.generation_rules import Rules
+from chaos_harness.scenarios.generated_policies import test_generated_policies as scenario
 from chaos_harness.scenarios.generated_policies.steps import (
     CONFIG_MAPS,
     LEASES,
@@ -63,3 +67,45 @@ def test_who_generates() -> None:
     """Before v3.18 every pod generates, from then on the audit pod."""
     assert crowd("v3.17.1").selector == "gatekeeper.sh/system=yes"
     assert crowd("v3.18.3") == crowd("v3.23.1") == crowd(None)
+
+
+class Race:
+    """An experiment and a policy in one, which note the tries of a race and what the scenario says."""
+
+    def __init__(self) -> None:
+        self.tries: list[object] = []
+        self.notes: list[str] = []
+        self.cluster = SimpleNamespace(shape=SimpleNamespace(gatekeeper="v3.23.1"))
+        self.history = self
+
+    def __getattr__(self, _name: str) -> Any:
+        return lambda *_, **__: None
+
+    def append(self, *mark: object) -> None:
+        self.tries.append(mark)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    @contextmanager
+    def fault(self, _: object) -> Iterator[None]:
+        yield
+
+
+@pytest.mark.parametrize(
+    ("left_by", "enough", "tries", "notes"),
+    [
+        (2, True, 2, ["the race ends with its first orphan, in try 2 of at most 6"]),
+        (2, False, 6, []),
+        (None, True, 6, []),
+    ],
+)
+def test_the_race_ends_with_its_first_orphan(
+    monkeypatch: pytest.MonkeyPatch, left_by: int | None, *, enough: bool, tries: int, notes: list[str]
+) -> None:
+    """Among the founding incidents one orphan is enough, and at most six tries are made; else all are, for the rate."""
+    experiment = Race()
+    monkeypatch.setattr(scenario, "has_left_an_orphan", lambda _: len(experiment.tries) == left_by)
+    doubles: Any = experiment
+    scenario.test_no_race_leaves_an_orphan(doubles, doubles, 6, "burst", is_one_orphan_enough=enough)
+    assert (len(experiment.tries), experiment.notes) == (tries, notes)

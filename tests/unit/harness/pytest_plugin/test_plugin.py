@@ -38,19 +38,19 @@ def bench(tmp_path: Path) -> SessionFolder:
     return SessionFolder(tmp_path)
 
 
-def test_one_cluster_a_file(bench: SessionFolder) -> None:
-    """Each file's tests share one cluster of the file's shape, which is removed after the last of them."""
-    bench.write(manifest=MANIFEST, open=OPEN)
+def test_files_of_one_shape_share_a_cluster(bench: SessionFolder) -> None:
+    """It is put back between the files, and removed after the last test; another shape has a cluster of its own."""
+    bench.write(chart=CHART, manifest=MANIFEST, open=OPEN)
     status, output = bench.run()
     assert status == 0, output
-    assert (
-        bench.did()
-        == [
-            f"create 1cp2w-k{_DEFAULT}-g3.23.1-manifest keep=False",
-            f"delete 1cp2w-k{_DEFAULT}-g3.23.1-manifest",
-        ]
-        * 2
-    )
+    assert bench.did() == [
+        f"create 1cp2w-k{_DEFAULT}-g3.23.1-chart keep=False",
+        f"delete 1cp2w-k{_DEFAULT}-g3.23.1-chart",
+        f"create 1cp2w-k{_DEFAULT}-g3.23.1-manifest keep=False",
+        f"restore 1cp2w-k{_DEFAULT}-g3.23.1-manifest",
+        f"delete 1cp2w-k{_DEFAULT}-g3.23.1-manifest",
+    ]
+    assert "Test 5 of 5, about 3 minutes left" in output
     assert list((bench.folder / "state/chaos-harness/runs").iterdir()) == []
 
 

@@ -39,6 +39,18 @@ class FakePool:
         logs.folder.mkdir(parents=True, exist_ok=True)
         return Cluster("c", shape, self._engine, logs.folder / "kubeconfig", "c", None, "r", logs.folder)
 
+    def make(self, shape: Shape, images: Any, logs: LogKeeper) -> Cluster:
+        made = self.get(shape, images, logs)
+        self.did[-1] = f"make {shape.install}"
+        return made
+
+    def restore(self, _cluster: Cluster, *, broken: str | None) -> list[str]:
+        self.did.append(f"restore {broken or ''}".strip())
+        return self.why
+
+    def remove(self, cluster: Cluster) -> None:
+        self.did.append(f"remove {cluster.shape.install}")
+
     def fill(self, shape: Shape, *_: Any) -> None:
         self.did.append(f"fill {shape.install}")
         if self.error:
@@ -49,12 +61,20 @@ class FakePool:
         return self.why
 
 
+def create(engine: Any, _images: Any, shape: Shape, _owner: Any, directory: Path, *_: Any, **__: Any) -> Cluster:
+    """Pretend to create a cluster that is never used again."""
+    FakePool.did.append(f"create {shape.install}")
+    return Cluster("c", shape, engine, directory / "kubeconfig", "c", None, "r", directory)
+
+
 @pytest.fixture
 def session(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> RunContext:
     FakePool.did, FakePool.why, FakePool.error = [], [], None
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setattr(cluster_provider, "Pool", FakePool)
     monkeypatch.setattr(capacity, "processor_refusal", lambda: "busy")
+    monkeypatch.setattr(cluster_provider.create, "create", create)
+    monkeypatch.setattr(cluster_provider.create, "delete", lambda cluster: FakePool.did.append("delete"))
     return RunContext(1, "never", None, {}, tmp_path, Progress.quiet(), pool=True)
 
 
@@ -164,3 +184,42 @@ def test_the_upcoming_shape_is_that_of_the_next_file(session: RunContext) -> Non
     """In the order in which files were collected; the last one has none."""
     session.shapes = {Path("a"): Shape(), Path("b"): _NEXT}
     assert [session.next_shape(Path(name)) for name in ("a", "b", "c")] == [_NEXT, None, None]
+
+
+_SAME, _OTHER = Shape(), _NEXT
+
+
+def use_all(session: RunContext, *shapes: Shape, is_stopping: bool = False) -> list[str]:
+    """Use a cluster for each of these files, one after the other; return what was done in a run without the pool."""
+    session.pool = False
+    supply = ClusterProvider(session, FakeEngine(), lambda _: None)  # type: ignore[arg-type, return-value]  # no images needed
+    for shape, upcoming in zip(shapes, [*shapes[1:], None], strict=True):
+        with supply.cluster(shape, lambda: 0, upcoming, lambda: is_stopping):
+            FakePool.did.append("use")
+    supply.close()
+    return FakePool.did
+
+
+def test_files_of_one_shape_share_a_cluster_that_is_put_back(session: RunContext) -> None:
+    """Nothing stands afterwards: the pool is not given anything."""
+    did = use_all(session, _SAME, _SAME, _SAME)
+    assert did == ["make manifest", "use", "restore", "use", "restore", "use", "remove manifest"]
+
+
+def test_a_cluster_that_cannot_be_put_back_is_replaced(session: RunContext) -> None:
+    """The next file gets a new one, and the run says why; its closing lines do not."""
+    FakePool.why = ["changed: node w"]
+    did = use_all(session, _SAME, _SAME)
+    assert did == ["make manifest", "use", "restore", "remove manifest", "create manifest", "use", "delete"]
+    assert session.remarks == []
+
+
+def test_a_run_that_stops_puts_nothing_back(session: RunContext) -> None:
+    """After an interrupt what stands is removed, and a reset would only delay that."""
+    assert use_all(session, _SAME, _SAME, is_stopping=True)[:3] == ["make manifest", "use", "remove manifest"]
+
+
+def test_a_shape_that_comes_once_is_created_as_ever(session: RunContext) -> None:
+    """It needs no fingerprint, since nobody uses it again."""
+    did = use_all(session, _OTHER, _SAME, _SAME)
+    assert did[:4] == ["create chart", "use", "delete", "make manifest"]

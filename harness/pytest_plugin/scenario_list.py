@@ -1,0 +1,93 @@
+"""Scenario list: what --list shows of each scenario, without an engine: its claims, minutes and memory."""
+
+import inspect
+import os
+import shutil
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.harness.incident.judge import check_of
+from chaos_harness.harness.incident.load import load
+from chaos_harness.harness.pytest_plugin.estimates import Countdown, PlannedExperiment, in_minutes, planned
+from chaos_harness.harness.verdict import Claim
+
+__all__ = ["ScenarioList", "list_scenarios"]
+
+_MIB = 1024
+_WIDEST = 120
+
+
+class ScenarioList:
+    """A plugin that shows the list of scenarios in place of a run."""
+
+    def __init__(self, countdown: Countdown, shapes: Callable[[], Mapping[Path, Shape]]) -> None:
+        self._countdown = countdown
+        self._shapes = shapes
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        """Write the list; a file that could not be collected is pytest's to report."""
+        if session.testsfailed:
+            return None
+        terminal: Any = session.config.pluginmanager.get_plugin("terminalreporter")
+        for line in list_scenarios(session.items, self._shapes(), self._countdown):
+            terminal.write_line(line)
+        return True
+
+
+def list_scenarios(items: Sequence[pytest.Item], shapes: Mapping[Path, Shape], countdown: Countdown) -> Iterator[str]:
+    """Yield the lines of the list: each file with its experiments, each experiment with what its tests claim.
+
+    An incident file has its claims in words; of a test, its docstring is what it claims.
+    """
+    experiments = planned(items)
+    for path, group in groupby(experiments, lambda experiment: experiment.tests[0].path):
+        shape = shapes.get(path)
+        memory = f" ({shape.slug}, {_in_gib(shape.memory_mib)})" if shape else ""
+        yield from _wrapped(f"{os.path.relpath(path)}{memory}", "")
+        before: list[str] = []
+        for experiment in group:
+            minutes = in_minutes(countdown.seconds_of([experiment], new=False))
+            yield from _wrapped(f"{_name(experiment)}: {minutes}", "  ")
+            claims = _claims(experiment, shape)
+            for claim in ["claims the same"] if claims == before else claims:
+                yield from _wrapped(claim, "    - ")
+            before = claims
+    most = max((shapes[path].memory_mib for path in {test.path for test in items} & shapes.keys()), default=0)
+    whole = in_minutes(countdown.seconds_of(experiments)) if experiments else "0 minutes"
+    yield f"{len(items)} tests in {len(experiments)} experiments: about {whole}, {_in_gib(most)} of memory"
+
+
+def _name(experiment: PlannedExperiment) -> str:
+    return experiment.key.rpartition("::")[2]
+
+
+def _claims(experiment: PlannedExperiment, shape: Shape | None) -> list[str]:
+    first = experiment.tests[0]
+    if first.path.suffix == ".py" or shape is None:
+        docs = [inspect.getdoc(getattr(test, "obj", None)) or test.name for test in experiment.tests]
+        return list(dict.fromkeys(doc.partition("\n\n")[0].replace("\n", " ") for doc in docs))
+    claims = []
+    for claimed in load(first.path).incident.claims:
+        expected = claimed.expected(shape)
+        if expected is not None:
+            issue = f" ({claimed.issue})" if claimed.issue and expected == "violated" else ""
+            claims.append(f"{Claim(check_of(claimed)).name}: {expected}{issue}")
+    return claims
+
+
+def _in_gib(mib: int) -> str:
+    return f"{mib / _MIB:.1f} GiB"
+
+
+def _wrapped(text: str, before: str) -> list[str]:
+    width = min(shutil.get_terminal_size().columns, _WIDEST)
+    return textwrap.wrap(
+        text, width, initial_indent=before, subsequent_indent=" " * len(before), break_long_words=False
+    ) or [before]
