@@ -4,7 +4,6 @@ Fixtures depend on each other by names that begin with `chaos_`. `engine`, `clus
 short names of four of them: a repository may have fixtures of its own by these names, which hide only the short ones.
 """
 
-import argparse
 import logging
 import secrets
 import sys
@@ -18,8 +17,7 @@ import pytest
 from chaos_harness.clusters import images
 from chaos_harness.clusters.checkout import OPTION, OUT
 from chaos_harness.clusters.cluster import Cluster
-from chaos_harness.clusters.engine import CHOICES, Engine
-from chaos_harness.clusters.images.pull_rules import PullRules
+from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.machine import consent, signals
 from chaos_harness.clusters.machine.try_all import CleanupStack
 from chaos_harness.clusters.shape import Shape
@@ -31,6 +29,7 @@ from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.experiment.record import PROPERTY, Record
 from chaos_harness.harness.pytest_plugin.estimates import DURATIONS, Countdown, Estimates
 from chaos_harness.harness.pytest_plugin.incident_files import collect_incident
+from chaos_harness.harness.pytest_plugin.options import options_of
 from chaos_harness.harness.pytest_plugin.scenario_list import ScenarioList
 from chaos_harness.harness.pytest_plugin.selection import select, summarize_selection
 from chaos_harness.harness.run.cluster_provider import ClusterProvider
@@ -49,11 +48,8 @@ _CONTEXT = pytest.StashKey[RunContext]()
 _ENGINE = pytest.StashKey[Engine]()
 _NODES = pytest.StashKey[list[Any]]()
 _SEED = "chaos-seed"
-_OWN = "chaos_"
-"""Prefix of our options' names inside pytest: another plugin may have a --seed, too."""
 _STOPPING = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
 _REPETITION = "chaos_repetition"
-_SHAPE_OPTIONS = ("kubernetes", "gatekeeper", "install", "workers")
 
 
 def attach_record(item: pytest.Item, record: Record) -> None:
@@ -64,35 +60,7 @@ def attach_record(item: pytest.Item, record: Record) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of a chaos run."""
-    group = parser.getgroup("chaos", "clusters and experiments")
-
-    def add(name: str, **how: Any) -> None:
-        group.addoption(f"{OPTION}{name}", dest=f"{_OWN}{name}", **how)
-
-    scope = "for scenarios that leave it open; those that name another are deselected"
-    add("gatekeeper", metavar="VERSION", help=f"version of Gatekeeper, or a minor such as 3.20, {scope}")
-    add("kubernetes", metavar="VERSION", help=f"version of Kubernetes, or a minor such as 1.35, {scope}")
-    add("workers", metavar="N", type=int, help=f"number of worker nodes, {scope}")
-    add("install", metavar="METHOD", help=f"manifest or chart, {scope}")
-    add("seed", metavar="N", type=int, help="seed of every random choice; each run reports it")
-    add(
-        "times",
-        metavar="N",
-        type=int,
-        default=1,
-        help="make each experiment N times, the first with the seed, the next with seed+1, …",
-    )
-    add("keep", choices=("never", "on-failure", "always"), default="never", help="keep clusters (default: never)")
-    help_text = "take clusters from the pool, and give them back to it, unless some are to be kept (default: no)"
-    add("pool", action=argparse.BooleanOptionalAction, default=False, help=help_text)
-    add("founding", action="store_true", help="run what is marked as founding, unless -k or -m selects something")
-    add("list", action="store_true", help="show claims, minutes and memory of what would run, and touch nothing")
-    add("engine", choices=CHOICES, help="container engine (default: $CHAOS_ENGINE or auto)")
-    add("lock", metavar="FILE", type=Path, help="what images and files must be, by digest (default: the shipped lock)")
-    locked = "pull and download only what is in the lock; an image that is in it is used with that digest or not at all"
-    add("locked", action="store_true", help=locked)
-    add("yes", action="store_true", help=f"agree to what is installed or started as root, as {consent.YES}=1 does")
-    add("histories", metavar="DIR", help=f"where experiments are written (default: {OUT}/experiments)")
+    add_options(parser)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -105,21 +73,9 @@ def pytest_configure(config: pytest.Config) -> None:
     logging.getLogger("chaos_harness").setLevel(logging.INFO)
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
-    option = _options(config)
-    asked = {name: getattr(option, name) for name in _SHAPE_OPTIONS if getattr(option, name) is not None}
-    problems = [] if option.times > 0 else [f"options: times: expected a number above 0 (was {option.times})"]
-    if option.seed is not None and not 0 <= option.seed < 2**32:
-        problems.append(f"options: seed: expected 0 to {2**32 - 1} (was {option.seed})")
-    try:
-        shape = Shape.parse(asked, "options")
-        asked = {name: getattr(shape, name) for name in asked}
-    except BadScenario as error:
-        problems += error.problems
-    try:
-        rules = PullRules.read(option.lock, only_locked=option.locked)
-    except BadScenario as error:
-        problems += error.problems
-    if problems:
+    option = options_of(config)
+    asked, rules, problems = parse_options(option)
+    if problems or rules is None:
         raise _usage_error(problems)
     if option.yes:
         consent.agree()
@@ -168,7 +124,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 @pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Repeat what makes experiments as often as --times says; the repetition comes first in a test's id."""
-    times = _options(metafunc.config).times
+    times = options_of(metafunc.config).times
     if times > 1 and _REPETITION in metafunc.fixturenames:
         ids = [f"time_{number}" for number in range(1, times + 1)]
         metafunc.parametrize(_REPETITION, range(times), indirect=True, scope="module", ids=ids)
@@ -203,7 +159,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """
     config = session.config
     needed = {name for item in session.items for name in getattr(item, "fixturenames", ())}
-    if config.option.collectonly or _options(config).list or "chaos_engine" not in needed:
+    if config.option.collectonly or options_of(config).list or "chaos_engine" not in needed:
         return
     context = config.stash[_CONTEXT]
     wanted = dict.fromkeys(context.shapes[item.path] for item in session.items if item.path in context.shapes)
@@ -273,9 +229,8 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
 @pytest.hookimpl(optionalhook=True, tryfirst=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Make `-n auto` as many workers as clusters fit on this machine; each file's cluster is on one worker."""
-    asked = {name: value for name in _SHAPE_OPTIONS if (value := getattr(_options(config), name)) is not None}
     try:
-        return count_clusters(Shape.parse(asked))
+        return count_clusters(Shape.parse(shape_asked(options_of(config))))
     except BadScenario:  # pytest_configure reports it later
         return 1
 
@@ -399,12 +354,6 @@ def experiments(chaos_experiments: Experiments) -> Experiments:
 def experiment(chaos_experiment: Experiment) -> Experiment:
     """Return `chaos_experiment`, by a short name."""
     return chaos_experiment
-
-
-def _options(config: pytest.Config) -> argparse.Namespace:
-    """Return the values of our options, by their names without the prefix."""
-    known = vars(config.option).items()
-    return argparse.Namespace(**{name.removeprefix(_OWN): value for name, value in known if name.startswith(_OWN)})
 
 
 def _tolerate_lost_output(config: pytest.Config) -> None:

@@ -73,8 +73,8 @@ def session(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> RunContext:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setattr(cluster_provider, "Pool", FakePool)
     monkeypatch.setattr(capacity, "processor_refusal", lambda: "busy")
-    monkeypatch.setattr(cluster_provider.create, "create", create)
-    monkeypatch.setattr(cluster_provider.create, "delete", lambda cluster: FakePool.did.append("delete"))
+    monkeypatch.setattr("chaos_harness.clusters.creation.create.create", create)
+    monkeypatch.setattr("chaos_harness.clusters.creation.create.delete", lambda cluster: FakePool.did.append("delete"))
     return RunContext(1, "never", None, {}, tmp_path, Progress.quiet(), pool=True)
 
 
