@@ -29,7 +29,7 @@ from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.experiment.record import PROPERTY, Record
 from chaos_harness.harness.pytest_plugin.estimates import DURATIONS, Countdown, Estimates
 from chaos_harness.harness.pytest_plugin.incident_files import collect_incident
-from chaos_harness.harness.pytest_plugin.options import options_of
+from chaos_harness.harness.pytest_plugin.options import add_options, options_of, parse_options, shape_asked
 from chaos_harness.harness.pytest_plugin.scenario_list import ScenarioList
 from chaos_harness.harness.pytest_plugin.selection import select, summarize_selection
 from chaos_harness.harness.run.cluster_provider import ClusterProvider
