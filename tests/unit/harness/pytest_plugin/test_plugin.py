@@ -40,7 +40,7 @@ def bench(tmp_path: Path) -> SessionFolder:
 
 def test_files_of_one_shape_share_a_cluster(bench: SessionFolder) -> None:
     """It is put back between the files, and removed after the last test; another shape has a cluster of its own."""
-    bench.write(chart=CHART, manifest=MANIFEST, open=OPEN)
+    bench.write(chart=CHART, manifest=MANIFEST, other=MANIFEST)
     status, output = bench.run()
     assert status == 0, output
     assert bench.did() == [
@@ -50,7 +50,7 @@ def test_files_of_one_shape_share_a_cluster(bench: SessionFolder) -> None:
         f"restore 1cp2w-k{_DEFAULT}-g3.23.1-manifest",
         f"delete 1cp2w-k{_DEFAULT}-g3.23.1-manifest",
     ]
-    assert "Test 5 of 5, about 3 minutes left" in output
+    assert "Test 5 of 6, about 6 minutes left" in output
     assert list((bench.folder / "state/chaos-harness/runs").iterdir()) == []
 
 
