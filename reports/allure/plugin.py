@@ -229,7 +229,7 @@ class _Conductor:
     @pytest.hookimpl(tryfirst=True)  # above the table of claims
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self._overview:
-            terminalreporter.section("overview")
+            terminalreporter.write_sep("=", "overview")
         for line in self._overview:
             terminalreporter.write_line(line)
         for words in filter(None, [self._guard.first_error, *self._worse]):

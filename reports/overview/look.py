@@ -30,10 +30,11 @@ nav { display: flex; flex-wrap: wrap; gap: 4px 18px; justify-content: space-betw
   padding: 0 7px; margin: 2px 4px 2px 0; font-size: 13px }
 .claims { list-style: none; padding: 0 }
 .claims > li { border-left: 6px solid var(--tone); padding: 4px 12px; margin: 10px 0 }
-table { border-collapse: collapse; width: 100% }
+table { border-collapse: collapse; width: 100%; table-layout: fixed }
+thead th:nth-child(1) { width: 23% } thead th:nth-child(4) { width: 18% } thead th:nth-child(5) { width: 23% }
 th, td { text-align: left; vertical-align: top; padding: 10px 12px 10px 0; border-top: 1px solid var(--line) }
 thead th { border: 0; font-size: 13px; color: var(--muted); font-weight: 600; padding-bottom: 4px }
-tbody th { font-weight: 600; width: 24% }
+tbody th { font-weight: 600 }
 td b { font-size: 18px; white-space: nowrap } td small { display: block }
 td .more { margin-top: 4px }
 .times { display: grid; grid-template-columns: auto 1fr; gap: 0 8px; margin: 0; white-space: nowrap }
@@ -71,7 +72,8 @@ pre { background: color-mix(in srgb, var(--line) 45%, transparent); padding: 8px
 }
 @media print {
   main { max-width: none; padding: 0 } body { font-size: 12px } h1 { font-size: 22px } a { color: inherit }
-  nav a, summary, .skip { display: none } tr, .claims > li { break-inside: avoid } td b { font-size: 14px }
+  nav a, summary, .skip { display: none } tr, .claims > li { break-inside: avoid } td b { font-size: 13px }
+  td, th, small, td p { font-size: 10.5px } .badge, .unseen { font-size: 10px } th, td { padding: 5px 8px 5px 0 }
   h2, h3 { break-after: avoid } * { print-color-adjust: exact }
 }
 """
