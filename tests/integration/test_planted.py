@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from chaos_harness.clusters.api.rest import merge_patch, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.gatekeeper.readiness import DEPLOYMENTS, NAMESPACE
+from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.harness.checks.fail_open import fail_open_window
 from chaos_harness.harness.checks.outage import comes_back, outlasts
@@ -22,7 +21,6 @@ from chaos_harness.harness.checks.undisturbed import undisturbed
 from chaos_harness.harness.checks.unmutated import never_unmutated
 from chaos_harness.harness.errors import InvariantViolated
 from chaos_harness.harness.experiment.lifecycle import Experiment
-from chaos_harness.harness.gatekeeper.restart import restart_gatekeeper
 from chaos_harness.harness.history import HistoryWriter, read
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.vocabulary import BEGIN, EXPERIMENT, LATE, METRONOME, READ, numbered
@@ -65,15 +63,7 @@ nobody is left who could say a line, or after a minute, and the process may then
 
 @pytest.fixture(scope="module")
 def cluster(build: Callable[..., Cluster]) -> Cluster:
-    """Give a cluster whose Gatekeeper binds generated policies at once, not after 30 s, as in test_policies.py."""
-    cluster = build(Shape(workers=1))
-    path = f"{DEPLOYMENTS}/gatekeeper-audit"
-    with cluster.client() as api:
-        [container] = request(api, "GET", path)["spec"]["template"]["spec"]["containers"]
-        told = {"name": container["name"], "args": [*container["args"], "--default-wait-for-vapb-generation=1"]}
-        merge_patch(api, path, {"spec": {"template": {"spec": {"containers": [told]}}}}, strategic=True)
-    restart_gatekeeper(cluster, Deadline.after(180, "Gatekeeper that binds at once"))
-    return cluster
+    return build(Shape(workers=1))
 
 
 @pytest.fixture
