@@ -205,7 +205,7 @@ _ELSEWHERE = [
     (
         "3.5",
         "harness/faults/workloads/rollouts.py",
-        "or (staying and self._how != ROLLED):",
+        "or (staying and self.harms_pods != ROLLED):",
         "or False:",
         "harness/faults/workloads/test_rollouts.py::test_half_a_deletion_is_none",
     ),

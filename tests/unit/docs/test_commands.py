@@ -98,8 +98,9 @@ def _argument_problem(verb: str, given: list[str], *, installed: bool) -> str:
     if verb not in _parsers() or not given:
         return ""
     try:
-        with patch.object(ArgumentParser, "error", _refuse), patch.object(ArgumentParser, "exit", _refuse):
-            _parsers()[verb].parse_args([word for word in given if word not in ("…", "...")])
+        parser = _parsers()[verb]
+        with patch.object(type(parser), "error", _refuse), patch.object(ArgumentParser, "exit", _refuse):
+            parser.parse_args([word for word in given if word not in ("…", "...")])
     except _RefusedError as error:
         return str(error)
     return ""

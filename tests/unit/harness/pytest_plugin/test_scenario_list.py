@@ -20,7 +20,8 @@ schema: 1
 title: A title
 shape: {workers: 2}
 faults:
-  - {fault: cut_registry, at: 2s, lasts: 8m}
+  - {id: cut, fault: cut_registry, at: 2s, lasts: 8m}
+  - {fault: kill_containers, after: cut, with: {selector: gatekeeper.sh/operation=webhook}}
 claims:
   - check: recovers_within
     with: {seconds: 60, how: killed}
