@@ -50,7 +50,7 @@ OURS = {
     "clusters/gatekeeper/readiness.py": "what Gatekeeper answers in this run's own cluster",
     "clusters/machine/installed.py": "root's record of this machine, in a directory that only root may write to",
     "clusters/machine/traces.py": "root's journal of this machine, in a directory that only root may write to",
-    "harness/pytest_plugin/estimates.py": "how long tests took, as this harness wrote it; without it nothing is estimated",
+    "harness/pytest_plugin/estimates.py": "durations that this harness wrote; without them it knows less",
     "harness/faults/": "what this run's own nodes and API server say",
     "harness/gatekeeper/": "what this run's own API server says",
     "harness/incident/bundle/write.py": "histories of this run, on their way into its bundle",

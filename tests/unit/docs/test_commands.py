@@ -153,7 +153,10 @@ def test_there_are_commands() -> None:
         ("nox -s chaos --pool", "--pool comes before --"),
         ("nox -s chaos -- --pol", "a run has no option --pol"),
         ("chaos-harness run --seed 7", "a run has no option --seed"),
-        ("nox -s repro -- scenarios/incidents/gatekeeper-3839.yaml --tmies 3", "unrecognized arguments: --tmies 3"),
+        (
+            "nox -s repro -- scenarios/incidents/gatekeeper-3839.yaml --tmies 3",
+            "unrecognized arguments: --tmies 3; did you mean --times?",
+        ),
         ("nox -s repro -- scenarios/incidents/gatekeeper-1.yaml", "scenarios/incidents/gatekeeper-1.yaml is not there"),
         ("nox -s worlds -- --sed 1:2", "worlds has no option --sed"),
         ("nox -s images -- --save a --load b", "argument --load: not allowed with argument --save"),
