@@ -129,7 +129,7 @@ def run(root: Path, scenarios: str, *arguments: str) -> Session:
     (root / "scenarios/conftest.py").write_text(_CONFTEST, encoding="utf-8")
     (root / "scenarios/test_registry.py").write_text(scenarios, encoding="utf-8")
     (root / "pyproject.toml").write_text(
-        f'[tool.pytest]\nfilterwarnings = ["error"]\npythonpath = [{str(_ROOT)!r}, {str(_ROOT / "src")!r}]\n',
+        f'[tool.pytest.ini_options]\nfilterwarnings = ["error"]\npythonpath = [{str(_ROOT)!r}, {str(_ROOT / "src")!r}]\n',
         encoding="utf-8",
     )
     status, output = session(["scenarios", *arguments], root, os.environ, 300)
