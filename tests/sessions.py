@@ -128,9 +128,9 @@ def run(root: Path, scenarios: str, *arguments: str) -> Session:
     (root / "scenarios").mkdir(parents=True, exist_ok=True)
     (root / "scenarios/conftest.py").write_text(_CONFTEST, encoding="utf-8")
     (root / "scenarios/test_registry.py").write_text(scenarios, encoding="utf-8")
+    places = [str(_ROOT), str(_ROOT / "src")]
     (root / "pyproject.toml").write_text(
-        f'[tool.pytest.ini_options]\nfilterwarnings = ["error"]\npythonpath = [{str(_ROOT)!r}, {str(_ROOT / "src")!r}]\n',
-        encoding="utf-8",
+        f'[tool.pytest.ini_options]\nfilterwarnings = ["error"]\npythonpath = {places!r}\n', encoding="utf-8"
     )
     status, output = session(["scenarios", *arguments], root, os.environ, 300)
     runs = sorted(root.glob("reports/out/[0-9]*"), key=lambda path: path.stat().st_mtime_ns)

@@ -1,6 +1,7 @@
 """Command line of incidents: record, repro, recheck, shrink, and the verbs that touch nothing."""
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -47,9 +48,11 @@ def add_verbs(verbs: Any) -> None:
         "(without: 0 reproduced or as expected, 1 not, 2 refused, 3 inconclusive, 4 broken)"
     )
     verb.add_argument("--bisect", action="store_true", help=help_text)
+    verb.add_argument("--json", action="store_true", help="for scripts: the report with all verdicts")
     verb.set_defaults(verb=_repro)
     verb = verbs.add_parser("recheck", help="judge a bundle again, without a cluster")
     verb.add_argument("bundle", type=Path, metavar="BUNDLE", help="the zip or the directory that repro left")
+    verb.add_argument("--json", action="store_true", help="for scripts: the report with all verdicts")
     verb.set_defaults(verb=_recheck)
     verb = verbs.add_parser("shrink", help="remove from an incident what is not needed to reproduce it")
     add_run_options(verb)
@@ -92,14 +95,26 @@ def _repro(chosen: argparse.Namespace, progress: Progress) -> int:
                 environment=runner.environment,
                 images=runner.images,
             )
-            sys.stdout.writelines(f"{escape_controls(line)}\n" for line in repro.report(loaded, replays, seed, bundle))
+            if chosen.json:
+                _print_json(repro.describe(loaded, replays, seed, bundle))
+            else:
+                lines = repro.report(loaded, replays, seed, bundle)
+                sys.stdout.writelines(f"{escape_controls(line)}\n" for line in lines)
     return repro.bisect_status(replays) if chosen.bisect else repro.exit_status(replays)
 
 
 def _recheck(chosen: argparse.Namespace, _progress: Progress) -> int:
-    manifest, loaded, compared = recheck.recheck(chosen.bundle)
-    sys.stdout.writelines(f"{line}\n" for line in recheck.report(chosen.bundle, manifest, loaded, compared))
+    rechecked = recheck.recheck(chosen.bundle)
+    if chosen.json:
+        _print_json(recheck.describe(chosen.bundle, *rechecked))
+    else:
+        sys.stdout.writelines(f"{line}\n" for line in recheck.report(chosen.bundle, *rechecked))
+    _, _, compared = rechecked
     return int(any(claim.changed for claim in compared))
+
+
+def _print_json(report: dict[str, Any]) -> None:
+    sys.stdout.write(f"{json.dumps(report, indent=1)}\n")
 
 
 def _shrink(chosen: argparse.Namespace, progress: Progress) -> int:

@@ -1,8 +1,9 @@
 """Recheck: judges a bundle with the checks of today, without a cluster, and reports what changed."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from chaos_harness.clusters.shape import RECORDED
 from chaos_harness.clusters.terminal.escape import escape_controls, first_line
@@ -13,7 +14,7 @@ from chaos_harness.harness.incident.bundle.write import Manifest, Replay
 from chaos_harness.harness.incident.judge import JudgedClaim, judge
 from chaos_harness.harness.incident.load import LoadedIncident, load
 
-__all__ = ["recheck", "report"]
+__all__ = ["describe", "recheck", "report"]
 
 _HISTORY = "history.jsonl"
 _SHORT = 500
@@ -58,6 +59,28 @@ def recheck(path: Path) -> tuple[Manifest, LoadedIncident, list[Comparison]]:
 def report(path: Path, manifest: Manifest, loaded: LoadedIncident, compared: Sequence[Comparison]) -> Iterator[str]:
     """Yield the lines of the report; text from the bundle is made visible and shortened."""
     yield from (escape_controls(line, most=_SHORT) for line in _lines(path, manifest, loaded, compared))
+
+
+def describe(path: Path, manifest: Manifest, loaded: LoadedIncident, compared: Sequence[Comparison]) -> dict[str, Any]:
+    """Return the report for a script, as JSON has it: each claim with its verdicts then and now (None: not claimed)."""
+    return {
+        "bundle": str(path),
+        "title": loaded.incident.title,
+        "created": manifest.created,
+        "harness": manifest.harness,
+        "seed": manifest.seed,
+        "shape": loaded.shape.model_dump(mode="json"),
+        "claims": [
+            {
+                "run": claim.run,
+                "name": claim.name,
+                "changed": claim.changed,
+                "then": asdict(claim.then) if claim.then else None,
+                "now": asdict(claim.now) if claim.now else None,
+            }
+            for claim in compared
+        ],
+    }
 
 
 def _lines(path: Path, manifest: Manifest, loaded: LoadedIncident, compared: Sequence[Comparison]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.run.exit_status import ExitStatus, worst
 from chaos_harness.harness.statistics import wilson
 
-__all__ = ["CANNOT_TELL", "bisect_status", "exit_status", "replay_command", "report", "score"]
+__all__ = ["CANNOT_TELL", "bisect_status", "describe", "exit_status", "replay_command", "report", "score"]
 
 CANNOT_TELL = 125
 """What `git bisect run` takes for a commit that cannot be judged: it skips it."""
@@ -65,6 +65,19 @@ def _status(run: Replay) -> ExitStatus:
     if any(judged.broken for judged in run.verdicts):
         return ExitStatus.BROKEN
     return ExitStatus.INCONCLUSIVE if run.seen == "inconclusive" else ExitStatus.OTHERWISE
+
+
+def describe(loaded: LoadedIncident, runs: Sequence[Replay], seed: int, bundle: Path) -> dict[str, Any]:
+    """Return the report for a script, as JSON has it: each run with its verdicts, and why it broke, if it did."""
+    return {
+        "incident": loaded.name,
+        "title": loaded.incident.title,
+        "seed": seed,
+        "shape": loaded.shape.model_dump(mode="json"),
+        "score": score(runs),
+        "runs": [run.model_dump(mode="json") for run in runs],
+        "bundle": str(bundle),
+    }
 
 
 def report(loaded: LoadedIncident, runs: Sequence[Replay], seed: int, bundle: Path) -> Iterator[str]:

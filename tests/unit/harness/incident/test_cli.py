@@ -1,5 +1,6 @@
 """Verbs: how each verb of incidents ends, what it says, and that nothing is touched when it cannot work."""
 
+import json
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -169,6 +170,22 @@ def test_recheck_of_a_changed_verdict(
 
     assert command.main(["recheck", str(bundle)]) == 1
     assert "1 changed" in capsys.readouterr().out
+
+
+def test_reports_for_scripts(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """With --json a script reads each run, each claim's verdict then and now, and where the bundle is."""
+    monkeypatch.setattr(cli, "Runner", type("_Fake", (_Runner,), {"seen": (True, False)}))
+    incident(place)
+
+    assert command.main(["repro", "a.yaml", "--times", "2", "--seed", "7", "--json"]) == 0
+    replayed = json.loads(capsys.readouterr().out)
+    assert [run["seen"] for run in replayed["runs"]] == ["reproduced", "not reproduced"]
+    assert (replayed["seed"], replayed["shape"]["workers"]) == (7, 2)
+    assert command.main(["recheck", replayed["bundle"], "--json"]) == 0
+    claims = json.loads(capsys.readouterr().out)["claims"]
+    assert {claim["changed"] for claim in claims} == {False}
+    assert [claim["then"]["outcome"] for claim in claims] == [claim["now"]["outcome"] for claim in claims]
+    assert {claim["run"] for claim in claims} == {run["directory"] for run in replayed["runs"]}
 
 
 def test_new_incident(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
