@@ -1,11 +1,12 @@
 """The verbs of the project.
 
 scenarios     chaos, report, truth, bench
-incidents     repro, recheck, shrink, new, new-incident, check, plan, list, record, schema
+incidents     repro, recheck, shrink, record
+their files   new, new-incident, check, plan, list, schema
 this machine  doctor, images, gc, uninstall
+versions      add-kubernetes
 the harness   lint, tests, lowest, explore, worlds, dist, engines, mutation
-for readers   docs
-versions      add-kubernetes, lock
+besides       docs, lock
 
 `nox --usage VERB` says what may follow after --.
 """
@@ -52,10 +53,8 @@ Of what is drawn, or taken away part by part, a quarter is tried, and of many ro
 _WITHOUT_ENGINE = ("tests/unit", "tests/processes")
 _BESIDE = ("-n", "2", *_PARALLEL[2:], "-m", "beside")
 _ALONE = ("-m", "not beside")
-"""Of tests/integration, whose modules say which they are: two cores are busy for a third of the time in which one
-cluster is tested, and for half of the time in which it is made, so two modules that judge only what they made run at
-once. With a third one the cores would have no time left, and checks would miss seconds that they must see.
-"""
+"""Of tests/integration, whose modules say which they are: while one cluster is tested, two cores are busy for a third
+of the time (for half of it while it is made)."""
 _MOST_CI_SECONDS = 75 * 60
 _SLOWEST_MODULES = 5
 _SOURCES = Path("src").resolve()
@@ -128,12 +127,12 @@ _VERBS = {
     "repro": "Replay an incident.\n\n-- scenarios/incidents/gatekeeper-3839.yaml --times 10 --gatekeeper V",
     "recheck": "Judge the bundle of a replay again, without a cluster.\n\n-- BUNDLE",
     "shrink": "Reduce an incident to the parts that reproduce it.\n\n-- FILE --budget 2h --resume DIR",
+    "record": "Draft an incident from a cluster of yours, which is only read.\n\n-- --kubeconfig FILE",
     "new": "Write a scenario, or an incident, to start with.\n\n-- incident FILE",
     "new-incident": "Write a new incident file: the same as `new -- incident`.\n\n-- FILE",
     "check": "Report all problems of incident files, without a cluster.\n\n-- FILE… [--json]",
     "plan": "Show what a replay would do, need and cost.\n\n-- FILE --svg PICTURE",
     "list": "List what incident files may name.\n\n-- faults | checks | probes | policies | scenarios",
-    "record": "Draft an incident from a cluster of yours, which is only read.\n\n-- --kubeconfig FILE",
     "schema": "Print the JSON schema by which editors complete incident files.\n\n> scenarios/incidents/schema.json",
     "doctor": "Report what this machine lacks, with the command that fixes it.\n\n-- --json",
     "images": "Prepare images ahead, or carry them to another machine.\n\n-- --gatekeeper 3.20 --save F | --load F",

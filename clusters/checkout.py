@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-__all__ = ["OPTION", "OUT", "command_line"]
+__all__ = ["OPTION", "OUT", "ROOT", "command_line"]
 
 _ABOVE = Path(__file__).resolve().parents[1]
 

@@ -28,7 +28,7 @@ from chaos_harness.clusters.machine.paths import cache_path, state_path
 from chaos_harness.clusters.machine.removal import remove_folder
 from chaos_harness.clusters.terminal.progress import Progress
 
-__all__ = ["Report", "Uninstallation"]
+__all__ = ["Uninstallation"]
 
 _SECONDS = 120.0
 _GIB = 1 << 30

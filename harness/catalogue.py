@@ -21,7 +21,7 @@ from chaos_harness.harness.errors import BadScenario, HarnessError
 if TYPE_CHECKING:
     from chaos_harness.harness.probes.objects import WatchGroup
 
-__all__ = ["KINDS", "PartKind", "entries", "watch_groups"]
+__all__ = ["KINDS", "CatalogueEntry", "PartKind", "entries", "watch_groups"]
 
 PartKind = Literal["fault", "probe", "check", "policy", "preparation"]
 

@@ -10,7 +10,7 @@ from chaos_harness.harness.catalogue import CatalogueEntry, PartKind, entries, w
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.load import load
 
-__all__ = ["LISTS", "Listed", "Parameter", "listed"]
+__all__ = ["LISTS", "Listed", "listed"]
 
 _KINDS: Mapping[str, PartKind] = {
     "faults": "fault",

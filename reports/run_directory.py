@@ -12,6 +12,7 @@ from chaos_harness.harness import private
 from chaos_harness.harness.redaction import redact
 
 __all__ = [
+    "RunState",
     "count_tests",
     "is_running",
     "make_latest",

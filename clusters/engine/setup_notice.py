@@ -10,7 +10,7 @@ from chaos_harness.clusters.machine import consent
 from chaos_harness.clusters.machine.memory import available_mib
 from chaos_harness.clusters.terminal.width import wrap
 
-__all__ = ["DISK_GIB", "MINUTES", "describe", "require_consent"]
+__all__ = ["DISK_GIB", "describe", "require_consent"]
 
 DISK_GIB = 12
 """What images and what they are built from take on disk, built for one version of Kubernetes and of Gatekeeper."""

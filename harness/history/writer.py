@@ -42,8 +42,7 @@ class HistoryWriter:
             self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         except FileExistsError:
             raise HarnessError(f"{path}: expected no file, found one: a history belongs to one run") from None
-        self._began = time.monotonic()
-        started = wall()
+        self._began, started = self._clocks()
         self._offset = started - self._began
         self._write(asdict(Header(SCHEMA, run, started, __version__)))
 

@@ -11,7 +11,7 @@ from chaos_harness.harness.causes import CAUSES
 from chaos_harness.harness.history.control_plane import LEADERS
 from chaos_harness.harness.history.faults import listed
 from chaos_harness.harness.incident.contents import Contents, listed_parts
-from chaos_harness.harness.incident.needs import NEEDS, NOT_IN_FILES, source_of
+from chaos_harness.harness.incident.needs import NOT_IN_FILES, needs_of, source_of
 from chaos_harness.harness.incident.yaml_source import Problem
 
 __all__ = ["FAULT_PARAMETERS", "NUMBERS", "POLICY_PARAMETERS", "problems_of_claims"]
@@ -80,7 +80,7 @@ class _Claim:
             named = [fault for fault in listed(value) if fault not in self.contents.fault_ids]
             yield from self._not_among(named, self.contents.fault_names, "no step does")
         elif name == "how":
-            nodes = NEEDS[self.entry.name].nodes
+            nodes = needs_of(self.entry.name).nodes
             what = "no step does this to a node:" if nodes else "no step does this to a pod of Gatekeeper:"
             yield from self._not_among([value], self.contents.harms(nodes=nodes), what)
         elif name in POLICY_PARAMETERS:
@@ -100,7 +100,7 @@ class _Claim:
         if check in NOT_IN_FILES:
             yield f"{check} cannot be claimed in a file: {NOT_IN_FILES[check]}"
             return
-        for field_name, value in dict.fromkeys(map(source_of, NEEDS[check].streams)):
+        for field_name, value in dict.fromkeys(map(source_of, needs_of(check).streams)):
             if field_name == "registry" and self.shape and not self.shape.registry:
                 yield f"{check} reads the registry's log, and the shape has no registry"
             elif field_name == "watch" and not self.contents.watches_group(value):

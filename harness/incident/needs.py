@@ -22,7 +22,7 @@ from chaos_harness.harness.history.vocabulary import (
     watch,
 )
 
-__all__ = ["ASKED", "NEEDS", "NOT_IN_FILES", "Needs", "source_of"]
+__all__ = ["ASKED", "NEEDS", "NOT_IN_FILES", "needs_of", "source_of"]
 
 ASKED = "answers about policies"
 """The answers of the canary to the questions of policies, with the logs that say why a webhook was not called."""
@@ -79,6 +79,11 @@ NOT_IN_FILES: Mapping[str, str] = {
     "never_orphaned": "it counts the repetitions of a race, which only a scenario in Python marks; see no_orphan_stays",
 }
 """Checks that read what no incident file can make a run record, and why."""
+
+
+def needs_of(check: str) -> Needs:
+    """Return what a check needs; of a check that has no row here, as one of your own, nothing is known."""
+    return NEEDS.get(check, Needs())
 
 
 def source_of(stream: str) -> tuple[str, str]:

@@ -8,10 +8,10 @@ from chaos_harness.clusters.images.pull_rules import PullRules
 from chaos_harness.harness.catalogue import entries
 from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.incident.model import Step
-from chaos_harness.harness.incident.needs import NEEDS, source_of
+from chaos_harness.harness.incident.needs import needs_of, source_of
 from chaos_harness.harness.incident.timeline import begins_at, length, longest
 
-__all__ = ["Plan", "PlannedClaim", "PlannedStep", "plan_of"]
+__all__ = ["Plan", "PlannedStep", "plan_of"]
 
 _CLUSTER_SECONDS = {1: 75.0, 3: 150.0}
 """How long a cluster takes from images that are there, on two idle cores, by its control planes."""
@@ -129,7 +129,7 @@ def _claims(loaded: LoadedIncident) -> Iterator[PlannedClaim]:
     for claimed in loaded.incident.claims:
         check = entries("check")[claimed.check].make(claimed.with_)
         expected = claimed.expected(loaded.shape) or "nothing on this version"
-        needs = {stream.strip(): _brings(*source_of(stream)) for stream in NEEDS[claimed.check].streams}
+        needs = {stream.strip(): _brings(*source_of(stream)) for stream in needs_of(claimed.check).streams}
         yield PlannedClaim(check.id, f"{expected}{f' ({claimed.issue})' if claimed.issue else ''}", needs)
 
 

@@ -17,7 +17,7 @@ from chaos_harness.harness.incident.load import load
 from chaos_harness.harness.pytest_plugin.estimates import Countdown, PlannedExperiment, in_minutes, planned
 from chaos_harness.harness.verdict import Claim
 
-__all__ = ["ScenarioList", "list_scenarios"]
+__all__ = ["ScenarioList"]
 
 _MIB = 1024
 _WIDEST = 120

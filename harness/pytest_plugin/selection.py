@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["FOUNDING", "runs_founding", "select", "summarize_selection"]
+__all__ = ["runs_founding", "select", "summarize_selection"]
 
 EXTENDED = "extended"
 """The marker of scenarios that only run when -m or -k selects them, or their id is given."""

@@ -17,7 +17,7 @@ from chaos_harness.reports.html.programs import run_program
 from chaos_harness.reports.overview.write import PAGE
 from chaos_harness.reports.trends import quality_gate
 
-__all__ = ["POLICY", "block_requests", "generate", "link_overview", "require_results"]
+__all__ = ["POLICY", "block_requests", "generate", "require_results"]
 
 POLICY = (
     "default-src 'self' data: blob:; style-src 'self' 'unsafe-inline' data: blob:; connect-src 'self' data: blob:; "

@@ -17,7 +17,7 @@ from chaos_harness.reports.picture.draw import draw_timeline
 from chaos_harness.reports.picture.read_history import read_story
 from chaos_harness.reports.truth.verdict_lines import BROKEN, FILE, VerdictLine, read_verdicts
 
-__all__ = ["STANDINGS", "Ending", "ExperimentOverview", "RunOverview", "Standing", "claims_of", "read_run", "standing"]
+__all__ = ["STANDINGS", "ExperimentOverview", "RunOverview", "Standing", "claims_of", "read_run", "standing"]
 
 Standing = Literal["surprise", "broken", "inconclusive", "known", "predicted", "held"]
 """How a claim came out: not as expected; the harness broke; undecided; violated as expected, with an issue or without;

@@ -9,7 +9,7 @@ from chaos_harness.reports.overview import words
 from chaos_harness.reports.overview.effects import KINDS, FaultEffect
 from chaos_harness.reports.overview.run import ExperimentOverview, RunOverview, Standing
 
-__all__ = ["COLUMNS", "render_lines"]
+__all__ = ["render_lines"]
 
 COLUMNS = 80
 _MOST_EFFECTS, _MOST_CLAIMS, _MOST_LINES = 3, 5, 3

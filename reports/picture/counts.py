@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["MOST_LOST", "Bins", "RequestOutcome", "Tally"]
+__all__ = ["MOST_LOST", "Bin", "Bins", "RequestOutcome", "Tally"]
 
 RequestOutcome = Literal["good", "lost", "silent"]
 """`good`: the expected answer; `lost`: another answer; `silent`: no answer."""

@@ -121,4 +121,4 @@ def test_markers_are_those_of_the_project() -> None:
     from chaos_harness import pytest_entry  # noqa: PLC0415 - see above
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    assert set(pytest_entry.MARKERS) <= set(project["tool"]["pytest"]["markers"])
+    assert set(pytest_entry.MARKERS) <= set(project["tool"]["pytest"]["ini_options"]["markers"])

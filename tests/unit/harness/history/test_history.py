@@ -123,6 +123,21 @@ def test_clock_jump(path: Path, seconds: float) -> None:
     assert entries[1].value["seconds"] == pytest.approx(seconds, abs=0.1)
 
 
+def test_a_writer_that_is_held_up_at_its_begin_saw_no_jump(path: Path) -> None:
+    """Between its first two looks at the clocks the machine may do something else for a while."""
+    clock, held_up = Clock(), [0.15]
+
+    def wall() -> float:
+        if held_up:
+            threading.Event().wait(held_up.pop())
+        return clock() + time.monotonic()
+
+    history = HistoryWriter(path, wall=wall)
+    history.append("mark", "experiment", "first")
+    history.close()
+    assert [entry.f for entry in read(path).entries] == ["first"]
+
+
 def test_clock_drift(path: Path) -> None:
     """A wall clock that is set right little by little has not jumped."""
     clock = Clock()
