@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.creation import create as creation
 from chaos_harness.clusters.errors import ClusterUnavailable
 from chaos_harness.clusters.garbage import JOURNAL
 from chaos_harness.clusters.kind.logs import LogKeeper
@@ -73,8 +74,8 @@ def session(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> RunContext:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setattr(cluster_provider, "Pool", FakePool)
     monkeypatch.setattr(capacity, "processor_refusal", lambda: "busy")
-    monkeypatch.setattr(cluster_provider.create, "create", create)
-    monkeypatch.setattr(cluster_provider.create, "delete", lambda cluster: FakePool.did.append("delete"))
+    monkeypatch.setattr(creation, "create", create)
+    monkeypatch.setattr(creation, "delete", lambda cluster: FakePool.did.append("delete"))
     return RunContext(1, "never", None, {}, tmp_path, Progress.quiet(), pool=True)
 
 
