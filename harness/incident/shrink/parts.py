@@ -8,8 +8,11 @@ from typing import Any, Literal
 import yaml
 
 from chaos_harness.clusters.terminal.escape import escape_controls
+from chaos_harness.harness.incident.claim_problems import problems_of_claims
+from chaos_harness.harness.incident.contents import Contents
 from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.incident.model import Incident, Step
+from chaos_harness.harness.incident.step_problems import problems_of_steps
 from chaos_harness.harness.incident.timeline import remove_step
 
 __all__ = ["Part", "durations", "format_incident", "remove_parts", "structure"]
@@ -78,9 +81,9 @@ def durations(loaded: LoadedIncident) -> list[Part]:
 
 
 def remove_parts(loaded: LoadedIncident, left_out: frozenset[Part]) -> LoadedIncident | None:
-    """Return the incident without these parts, or None if no step would be left.
+    """Return the incident without these parts, or None if no step would be left, or a symptom could not be decided.
 
-    Steps that came after a removed one begin when that would have begun.
+    Steps that came after a removed one begin when that would have begun. Other claims about what was removed go, too.
     """
     incident = loaded.incident
     steps = _shorten_steps(incident, left_out)
@@ -100,16 +103,35 @@ def remove_parts(loaded: LoadedIncident, left_out: frozenset[Part]) -> LoadedInc
     shape = loaded.shape.model_copy(update={"workers": min(loaded.shape.workers, 1) + workers})
     policies = tuple(left for index, left in enumerate(loaded.policies) if Part("policy", index + 1) not in left_out)
     workload = tuple(left for index, left in enumerate(loaded.workload) if Part("object", index + 1) not in left_out)
-    return replace(loaded, incident=changed, shape=shape, policies=policies, workload=workload)
+    return _decidable(replace(loaded, incident=changed, shape=shape, policies=policies, workload=workload))
+
+
+def _decidable(loaded: LoadedIncident) -> LoadedIncident | None:
+    """Return the incident without claims that could never be decided; None if that is a symptom, or a step is wrong."""
+    data = _dump(loaded)
+    own = [manifest for objects in (*loaded.policies, *loaded.workload) for manifest in objects]
+    contents = Contents.of(data, own, right=True)
+    if any(problems_of_steps(data, contents, loaded.shape)):
+        return None
+    undecided = {place[1] for place, _ in problems_of_claims(data, contents, loaded.shape)}
+    claims = loaded.incident.claims
+    if any(claims[index].symptom for index in undecided if isinstance(index, int)) or len(undecided) == len(claims):
+        return None
+    kept = [claimed for index, claimed in enumerate(claims) if index not in undecided]
+    return replace(loaded, incident=loaded.incident.model_copy(update={"claims": kept}))
 
 
 def format_incident(loaded: LoadedIncident, comments: list[str]) -> str:
     """Return the text of an incident file, with the versions that it was run on, after comments."""
-    data = loaded.incident.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    data["shape"] = loaded.shape.model_dump(mode="json")
+    data = _dump(loaded)
     Incident.model_validate_json(json.dumps(data))
     head = "".join(f"# {escape_controls(line)}\n" for comment in comments for line in comment.splitlines())
     return head + yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _dump(loaded: LoadedIncident) -> dict[str, Any]:
+    data: dict[str, Any] = loaded.incident.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return {**data, "shape": loaded.shape.model_dump(mode="json")}
 
 
 def _step(index: int, step: Step) -> Part:

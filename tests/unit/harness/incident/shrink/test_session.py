@@ -11,7 +11,7 @@ from chaos_harness.harness.errors import BadScenario, Inconclusive
 from chaos_harness.harness.incident.bundle.write import Reason, Replay
 from chaos_harness.harness.incident.load import LoadedIncident, load
 from chaos_harness.harness.incident.shrink.ledger import Ledger
-from chaos_harness.harness.incident.shrink.parts import Part, durations, remove_parts, structure
+from chaos_harness.harness.incident.shrink.parts import Part, durations, format_incident, remove_parts, structure
 from chaos_harness.harness.incident.shrink.session import ShrinkSession
 from tests.fakes.incidents import incident
 
@@ -119,6 +119,26 @@ def test_without(loaded: LoadedIncident) -> None:
     assert (len(smaller.workload), len(smaller.incident.workload), smaller.incident.probes) == (1, 1, [])
     assert (smaller.shape.workers, smaller.incident.repeat) == (2, 1)
     assert remove_parts(loaded, frozenset(structure(loaded))) is None
+
+
+def test_a_claim_goes_with_what_it_is_about(tmp_path: Path) -> None:
+    """What is left loads again; without what a symptom is about, nothing could be reproduced, and nothing is run."""
+    claims = [
+        {"check": "no_request_during", "expect": "violated", "issue": "gatekeeper#1"},
+        {"check": "recovers_within", "with": {"seconds": 60, "how": "killed"}},
+    ]
+    steps = [
+        {"fault": "cut_registry", "at": 0, "lasts": 40},
+        {"fault": "kill_containers", "at": 5, "with": {"selector": "a=b"}},
+    ]
+    loaded = incident(tmp_path, faults=steps, claims=claims)
+    smaller = remove_parts(loaded, frozenset({Part("step", 2)}))
+
+    assert smaller
+    assert [claimed.check for claimed in smaller.incident.claims] == ["no_request_during"]
+    (tmp_path / "small.yaml").write_text(format_incident(smaller, []), encoding="utf-8")
+    assert load(tmp_path / "small.yaml").incident.claims == smaller.incident.claims
+    assert remove_parts(loaded, frozenset({Part("step", 1)})) is None
 
 
 def test_smallest(loaded: LoadedIncident, tmp_path: Path) -> None:
