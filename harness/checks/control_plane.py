@@ -32,7 +32,8 @@ def control_plane_unharmed(*, spare: Collection[str] = (), seconds: float = 60.0
     Also violated if a leader or a node renewed no lease, or a pod or a node was not Ready, for more than `seconds`.
     What a fault itself ended, and what happens on a node that it harmed, does not count: the history says which.
     `spare` are names of nodes, and of leaders, that may fail besides: such a leader may lose its lease, end, and wait
-    in a back-off.
+    in a back-off. A loss is as old as the last renewal before it: a leader that had renewed nothing for 10 s, or a node
+    for 40 s, when the fault began was lost before it, and is not spared; for a shorter time that is not known.
 
     Judged from the start of the watches on leases, pods and nodes to the end. Inconclusive if the watches may have
     missed a change, if a lease was lost, a container ended or a node was not Ready while this machine was starved, or
