@@ -142,14 +142,14 @@ def test_every_attachment_can_be_opened(session: Session) -> None:
     assert [test_result for test_result in test_results if '"missed":true' in test_result] == []
 
 
-def test_run_without_tests_has_a_report(tmp_path: Path) -> None:
-    """Nothing was run, and the report can be made all the same."""
+def test_a_run_without_tests_leaves_nothing_to_report(tmp_path: Path) -> None:
+    """Nothing was run: there is no directory, and who asks for its report learns that there is none."""
     session = run(tmp_path, "def test_x(): pass\n", "-k", "nothing")
     done = _reports(str(session.results.parent))
 
-    assert session.status == 5
-    assert done.returncode == 0, done.stderr
-    assert (session.results.parent / "report/index.html").is_file()
+    assert (session.status, session.results.parent.exists()) == (5, False)
+    assert done.returncode == 1
+    assert "expected a run's directory with results in it" in done.stderr
 
 
 @pytest.mark.parametrize(("seconds", "met"), [(62.0, True), (12.0, False)])
