@@ -53,8 +53,8 @@ def describe_problem(problem: ErrorDetails, forms: Mapping[str, str] | None = No
     if kind in _TYPES:
         return f"expected {_TYPES[kind]}, found {shorten(given)}{_as_seconds(kind, given)}"
     if kind in _BOUNDS:
-        found = f"{len(given)}" if kind in _COUNTED and hasattr(given, "__len__") else shorten(given)
-        return f"expected {_BOUNDS[kind].format(**context)}, found {found}"
+        amount = f"{len(given)}" if kind in _COUNTED and hasattr(given, "__len__") else shorten(given)
+        return f"expected {_BOUNDS[kind].format(**context)}, found {amount}"
     return f"{problem['msg']} (was {shorten(given)})"
 
 

@@ -177,8 +177,8 @@ def _images(chosen: argparse.Namespace, progress: Progress) -> int:
 def _require_place(file: Path) -> None:
     """Raise BadScenario unless a file can be written there: what is saved may take half an hour to build."""
     if file.is_dir() or not file.parent.is_dir():
-        found = "a folder" if file.is_dir() else f"no folder {file.parent}"
-        raise BadScenario(f"--save {file}: expected a file in a folder that is there, found {found}")
+        obstacle = "a folder" if file.is_dir() else f"no folder {file.parent}"
+        raise BadScenario(f"--save {file}: expected a file in a folder that is there, found {obstacle}")
     if not os.access(file.parent, os.W_OK):
         raise BadScenario(f"--save {file}: you may not write to {file.parent}; see `ls -ld {file.parent}`")
 

@@ -8,36 +8,18 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from chaos_harness.clusters.shape import Shape
 from chaos_harness.harness.catalogue import CatalogueEntry, PartKind, entries, watch_groups
 from chaos_harness.harness.causes import CAUSES
-from chaos_harness.harness.incident.model import (
-    ClaimSpec,
-    ExpectationSpec,
-    Incident,
-    Item,
-    PolicySpec,
-    PreparationSpec,
-    ProbeSpec,
-    Step,
-    TriggerSpec,
-)
+from chaos_harness.harness.incident.model import SECTIONS, Incident
 from chaos_harness.harness.incident.references import SYNTAX
 from docs.generator.markdown import safe, table
 
 __all__ = ["incident_page", "parts_page"]
 
+_NESTED = {"when": "faults, when", "expect": "claims, expect"}
 _MODELS: Mapping[str, type[BaseModel]] = {
     "The file": Incident,
-    "shape": Shape,
-    "preparations": PreparationSpec,
-    "policies": PolicySpec,
-    "workload": Item,
-    "probes": ProbeSpec,
-    "faults": Step,
-    "faults, when": TriggerSpec,
-    "claims": ClaimSpec,
-    "claims, expect": ExpectationSpec,
+    **{_NESTED.get(name, name): model for name, model in SECTIONS.items()},
 }
 _VERSIONED = ("kubernetes", "gatekeeper")
 """Fields whose default is a version: the page says so, and need not change with it."""

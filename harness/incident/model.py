@@ -16,7 +16,9 @@ from chaos_harness.harness.versions import Versions
 __all__ = [
     "FORMS",
     "SCHEMA",
+    "SECTIONS",
     "ClaimSpec",
+    "ExpectationSpec",
     "Incident",
     "Positive",
     "Seconds",
@@ -257,7 +259,7 @@ class Incident(_Part):
     claims: Annotated[list[ClaimSpec], Field(min_length=1, max_length=50)]
 
 
-_MODELS: dict[str, type[BaseModel]] = {
+SECTIONS: dict[str, type[BaseModel]] = {
     "shape": Shape,
     "preparations": PreparationSpec,
     "policies": PolicySpec,
@@ -268,10 +270,11 @@ _MODELS: dict[str, type[BaseModel]] = {
     "claims": ClaimSpec,
     "expect": ExpectationSpec,
 }
+"""The parts of an incident file, by the field that holds them."""
 
 
 def fields_at(place: Sequence[str | int]) -> list[str]:
     """Return the fields that the part of a file at `place` may have: ("faults", 0) is a step."""
     names = [name for name in place if isinstance(name, str)]
-    model = _MODELS.get(names[-1], Incident) if names else Incident
+    model = SECTIONS.get(names[-1], Incident) if names else Incident
     return [field.alias or name for name, field in model.model_fields.items()]

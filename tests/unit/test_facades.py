@@ -13,7 +13,14 @@ _ROOT = Path(__file__).parents[2]
 _PACKAGE = "chaos_harness."
 _PACKAGED = ("clusters", "harness", "reports", "scenarios")
 _ROOMS = (*_PACKAGED, "benchmarks")
-_USERS = (*_ROOMS, "tests", "noxfile.py", "src/chaos_harness/plans.py", "src/chaos_harness/scenario_runs.py")
+_USERS = (
+    *_ROOMS,
+    "tests",
+    "docs/generator",
+    "noxfile.py",
+    "src/chaos_harness/plans.py",
+    "src/chaos_harness/scenario_runs.py",
+)
 _BY_OTHERS = re.compile(r"main|pytest_\w+")
 """Names that Python and pytest use: the programs of `python -m`, and hooks."""
 _CATALOGUED = re.compile(r"(-> |= )(Fault|Probe|Check|Policy|Preparation|WatchGroup)\b")

@@ -139,11 +139,11 @@ def test_each_command_can_be_typed(page: Path) -> None:
 
 def test_there_are_commands() -> None:
     """What the test above reads is there."""
-    found = [words for page in _PAGES for words in _commands(page.read_text(encoding="utf-8"))]
+    commands = [words for page in _PAGES for words in _commands(page.read_text(encoding="utf-8"))]
 
-    assert len(found) > 100
-    assert ["nox", "-s", "recheck", "--", "docs/pictures/gatekeeper-3839.zip"] in found
-    assert any(words[:2] == ["chaos-harness", "run"] for words in found)
+    assert len(commands) > 100
+    assert ["nox", "-s", "recheck", "--", "docs/pictures/gatekeeper-3839.zip"] in commands
+    assert any(words[:2] == ["chaos-harness", "run"] for words in commands)
 
 
 @pytest.mark.parametrize(

@@ -199,9 +199,9 @@ def test_needs_are_those_of_worlds(check: str) -> None:
     """What the simulated worlds say that a check needs is what is told, but for what every experiment records."""
     streams = {stream for seed in range(12) for stream in world(check, seed).drawn.streams}
     fields = {source_of(_known(stream)) for stream in streams} - {("watch", "workload")} - {("", "")}
-    told = {source_of(stream) for stream in NEEDS[check].streams} - {("watch", "workload")} - {("", "")}
+    brought = {source_of(stream) for stream in NEEDS[check].streams} - {("watch", "workload")} - {("", "")}
 
-    assert fields == told
+    assert fields == brought
 
 
 def _known(stream: str) -> str:
