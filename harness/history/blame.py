@@ -1,7 +1,7 @@
 """Blame: which control plane changes count as harm, which a fault itself caused, and which are not certain."""
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import inf
@@ -97,18 +97,41 @@ class ControlPlaneHarm:
                 silence = moments.between(since, moments.ends(down.until), *self._spared(down.part))
                 _add(blamed, f"{down.part.kind} {down.part.name} was not Ready", [silence], seconds)
         for name in self.plane.leases:
-            _add(blamed, f"{name} did not renew its lease", self.silences(name, seconds), seconds)
+            silences = self._silences(name, seconds, *self._caused_silence(name))
+            _add(blamed, f"{name} did not renew its lease", silences, seconds)
         return blamed
 
     def silences(self, name: str, longer: float) -> Iterator[Silence]:
         """Yield the times in which a lease was not renewed: all `longer` ones, and the longest one."""
-        lease, moments = self.plane.leases[name], self.moments(WATCH_LEASES)
-        begin = self.plane.begin(WATCH_LEASES, self.coverage)
+        return self._silences(name, longer, *self._spared(self._place(name)))
+
+    def _silences(self, name: str, longer: float, sure: Spans, unsure: Spans) -> Iterator[Silence]:
+        lease, begin = self.plane.leases[name], self.plane.begin(WATCH_LEASES, self.coverage)
         first = None if lease.new else DatedEvent(begin, begin)
-        place = ControlPlanePart(
-            "lease", name, name if name == lease.part.node else ""
-        )  # a leader may be replaced in time
-        return moments.silences(first, lease.seen, longer, *self._spared(place))
+        return self.moments(WATCH_LEASES).silences(first, lease.seen, longer, sure, unsure)
+
+    def _place(self, name: str) -> ControlPlanePart:
+        """Return a lease at a place: a node's; a leader may be replaced in time."""
+        return ControlPlanePart("lease", name, name if name == self.plane.leases[name].part.node else "")
+
+    def _caused_silence(self, name: str) -> tuple[Spans, Spans]:
+        """Return when a lease that is not renewed does not count: certainly, and perhaps.
+
+        A silence in which the holder had given up before it was spared goes on to count until the next renewal.
+        """
+        sure, unsure = self._spared(self._place(name))
+        seen, date = self.plane.leases[name].seen, self.moments(WATCH_LEASES).of
+        kind = "lease" if name in LEADERS else "node"
+        for begin, _ in sure | unsure:
+            after = bisect_left(seen, begin)
+            while after < len(seen) and date(seen[after]).least <= begin:
+                after += 1
+            silence = Spans.of([(begin, seen[after] if after < len(seen) else inf)])
+            given_up = self._had_given_up(kind, seen[:after], begin)
+            unsure = unsure | (sure & silence) if given_up is None else unsure
+            sure = sure if given_up is False else sure - silence
+            unsure = unsure - silence if given_up else unsure
+        return sure, unsure
 
     def leaderless(self) -> list[str]:
         """Return the leaders that count and were seen to renew too rarely to prove that they lead."""
@@ -138,8 +161,13 @@ class ControlPlaneHarm:
         kind = change.part.kind
         lease = self.plane.leases.get(change.part.name) if kind in _GIVES_UP_SECONDS else None
         begin = next((begin for begin, end in spared if begin <= moment.most and moment.least <= end), None)
-        seen = lease.seen[: bisect_left(lease.seen, change.at)] if lease else ()
-        if begin is None or not seen:
+        if begin is None or lease is None:
+            return False
+        return self._had_given_up(kind, lease.seen[: bisect_left(lease.seen, change.at)], begin)
+
+    def _had_given_up(self, kind: str, seen: Sequence[float], begin: float) -> bool | None:
+        """Whether the holder of a lease, last renewed as `seen`, had given up before `begin`; None: not known."""
+        if not seen:
             return False
         moments = self.moments(WATCH_LEASES)
         silence = moments.between(moments.of(seen[-1]), DatedEvent(begin, begin))

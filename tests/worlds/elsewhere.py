@@ -261,8 +261,8 @@ _ELSEWHERE = [
     (
         "3.12",
         "harness/probes/answers.py",
-        "error.message",
-        "error.message[:_TOLD]",
+        "elif question.names not in said:",
+        "elif question.names not in words:",
         "harness/probes/test_answers.py::test_refusals",
     ),
     (

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 from math import inf
 from typing import Any
 
@@ -17,6 +18,7 @@ LEADERS = ("kube-controller-manager", "kube-scheduler")
 _EVERY = {"leader": 2.5, "node": 10.0}
 _LEADER_GIVES_UP, _NODE_GIVES_UP = 10.0, 40.0
 _SLACK = 0.5
+_MOST, _PAUSE_SLACK = 60.0, 3.0
 
 Object = dict[str, Any]
 
@@ -35,13 +37,17 @@ class Lease:
         """How often it is renewed, in seconds."""
         return _EVERY["node" if self.node else "leader"]
 
+    def is_silent(self, at: float) -> bool:
+        """Whether nobody renews it at a moment."""
+        return any(begin <= at < end for begin, end in self.silent)
+
     def renewals(self, end: float) -> list[float]:
         """Return when it is truly renewed."""
         phase = 0.7 + len(self.name) % 5 / 3
         count = int((end + 20) / self.every) + 1
         moments = [phase - 20 + number * self.every for number in range(count)]
         moments += [stop for _, stop in self.silent if stop < end]
-        return sorted(at for at in moments if at < end and not any(one <= at < other for one, other in self.silent))
+        return sorted(at for at in moments if at < end and not self.is_silent(at))
 
 
 @dataclass
@@ -131,6 +137,8 @@ def control_plane_unharmed(dice: Dice) -> Drawn:
         places[WATCH_LEASES] = [(shortly_before, since)]
         moments = sorted([shortly_before, *moments[:1]])
     truths = [_harm(dice, plane, pods, spared, at) for at in moments]
+    truths += [_paused(lease, stage.judge, spared.get(lease.name, inf)) for lease in plane.leases]
+    truths += [_lost(lease, since) for lease in plane.leases if lease.name == place]
     plane.write()
     needs = {WATCH_LEASES, WATCH_NODES, WATCH_SYSTEM_PODS}
     order: tuple[Truth, ...] = ("violated", "borderline", "inconclusive", "holds")
@@ -158,13 +166,15 @@ def _lose(dice: Dice, plane: Plane) -> tuple[str, float]:
 def _harm(dice: Dice, plane: Plane, pods: dict[str, str], spared: dict[str, float], at: float) -> Truth:
     """Harm something; return what is true of it if names are spared from moments on."""
     stage = plane.stage
-    ways = ("restart", "crash loop", "moved", "node", "late node", "deleted", "renamed", "node removed", "dead")
-    way = dice.pick(*ways, *["moved", "late node"] * 4) if _is_spared_later(spared, at) else dice.pick(*ways)
+    way = _way(dice, spared, at)
+    if way == "idle":
+        _idle(dice, plane, spared, at)
+        return "holds"  # whole pauses are judged when all silences are drawn: see `_paused`
     name = dice.choice(sorted(pods))
     whose = _container(name)
-    late: tuple[Lease, float] | None = None
+    late: Lease | None = None
     if way in ("moved", "dead"):
-        leaders = plane.leases[:2]
+        leaders = [lease for lease in plane.leases[:2] if not lease.is_silent(at)]  # one of both at least
         lease = dice.choice([*leaders, *[leader for leader in leaders if leader.name in spared] * 3])
         whose = lease.name
         lease.silent.append((at, at + dice.between(16, 20) if way == "moved" else inf))
@@ -173,7 +183,7 @@ def _harm(dice: Dice, plane: Plane, pods: dict[str, str], spared: dict[str, floa
             pods.pop(f"{whose}-control-plane", None)
         else:
             lease.moved.append(at + 15)
-            late = lease, _LEADER_GIVES_UP
+            late = lease
     elif way in ("node", "late node"):
         whose = dice.choice([*plane.nodes, *[name for name in plane.nodes if name in spared] * 3])
         silent = _NODE_GIVES_UP if way == "late node" else 0.0
@@ -182,15 +192,14 @@ def _harm(dice: Dice, plane: Plane, pods: dict[str, str], spared: dict[str, floa
         if way == "late node":
             lease = next(lease for lease in plane.leases if lease.name == whose)
             lease.silent.append((at, at + silent + 1))
-            late = lease, _NODE_GIVES_UP
+            late = lease
     elif way == "node removed":
         whose = plane.nodes[-1]
         stage.put(WATCH_NODES, at, whose, None)
         plane.leases[-1].silent.append((at, inf))
-    elif way == "restart":
-        plane.pod(at, name, f"{whose[:6]}{int(at)}", restarts=2)
-    elif way == "crash loop":
-        plane.pod(at, name, f"!{whose[:6]}0", restarts=1)
+    elif way in ("restart", "crash loop"):
+        container, restarts = (f"{whose[:6]}{int(at)}", 2) if way == "restart" else (f"!{whose[:6]}0", 1)
+        plane.pod(at, name, container, restarts=restarts)
     else:
         stage.put(WATCH_SYSTEM_PODS, at, name, None)
         if way == "renamed":
@@ -199,19 +208,56 @@ def _harm(dice: Dice, plane: Plane, pods: dict[str, str], spared: dict[str, floa
     stage.say(f"{way}: {whose} at {at:.1f} s")
     if at > spared.get(whose, inf):
         return "holds"
-    return _older(*late, at, spared.get(whose, inf)) if late else "violated"
+    return _older(late, late.renewals(at)[-1], spared.get(whose, inf)) if late else "violated"
+
+
+def _idle(dice: Dice, plane: Plane, spared: dict[str, float], at: float) -> None:
+    """Let a lease be renewed by nobody for some time, while nothing else changes."""
+    renewed = [lease for lease in plane.leases if not lease.is_silent(at)]
+    lease = dice.choice([*renewed, *[lease for lease in renewed if at < spared.get(lease.name, 0.0)] * 3])
+    length = dice.pick(dice.between(20, 50), dice.between(64, 80))
+    lease.silent.append((at, at + length))
+    plane.stage.say(f"{lease.name} is not renewed for {length:.1f} s from {at:.1f} s on")
+
+
+def _paused(lease: Lease, judge: float, since: float) -> Truth:
+    """Return whether too long a time lies between two renewals, or between the last one and the end.
+
+    If it is spared `since` some moment, a pause that begins before counts if its holder had given up by then.
+    """
+    truths: list[Truth] = ["holds"]
+    for before, after in pairwise([*lease.renewals(judge), judge]):
+        if after - before > _MOST - _PAUSE_SLACK and before < since:
+            certain = after - before > _MOST + _PAUSE_SLACK
+            truth = _older(lease, before, since) if since < after else "violated"
+            truths.append(truth if certain else "borderline")
+    order: tuple[Truth, ...] = ("violated", "borderline", "inconclusive", "holds")
+    return min(truths, key=order.index)
+
+
+def _lost(lease: Lease, since: float) -> Truth:
+    """Return whether the loss of a node by a fault is older than the fault."""
+    last = lease.renewals(since)[-1]
+    return "holds" if since - last < 1.5 * lease.every - _SLACK else _older(lease, last, since)
+
+
+def _way(dice: Dice, spared: dict[str, float], at: float) -> str:
+    """Return how something is harmed; shortly before a fault often by a loss whose age decides."""
+    late = ("moved", "late node")
+    ways = (*late, "restart", "crash loop", "node", "deleted", "renamed", "node removed", "dead", "idle")
+    return dice.pick(*ways, *late * 4) if _is_spared_later(spared, at) else dice.pick(*ways)
 
 
 def _is_spared_later(spared: dict[str, float], at: float) -> bool:
     return any(at < since < at + _NODE_GIVES_UP for since in spared.values())
 
 
-def _older(lease: Lease, gives_up: float, at: float, since: float) -> Truth:
+def _older(lease: Lease, last: float, since: float) -> Truth:
     """Return whether a loss that comes some time after the last renewal is older than the fault that spares it.
 
     It is if the holder had given up before; that a renewal was missing says that it may be.
     """
-    silence = since - lease.renewals(at)[-1]
+    silence, gives_up = since - last, _NODE_GIVES_UP if lease.node else _LEADER_GIVES_UP
     if silence > gives_up + _SLACK:
         return "violated"
     return "inconclusive" if 1.5 * lease.every + _SLACK < silence < gives_up - _SLACK else "borderline"

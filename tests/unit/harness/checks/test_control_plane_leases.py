@@ -61,6 +61,22 @@ def test_a_loss_may_be_older_where_nobody_saw_renewals() -> None:
     assert control_plane_unharmed(spare=(SCHEDULER,))(blind.today(100)).outcome == "inconclusive"
 
 
+@pytest.mark.parametrize(
+    ("fault", "outcome"), [(18.5, "holds"), (22, "inconclusive"), (27, "inconclusive"), (29, "violated")]
+)
+def test_who_had_given_up_is_not_spared_for_going_on(fault: float, outcome: str) -> None:
+    """A leader that renews nothing for over a minute is as lost as one whose lease another one takes."""
+    silent = plane(100, silent={SCHEDULER: (19, 101)}).fault(fault, fault + 1, fault + 2)
+    assert control_plane_unharmed(spare=(SCHEDULER,))(silent.today(100)).outcome == outcome
+
+
+def test_a_renewal_told_after_a_gap_may_have_come_before_the_fault() -> None:
+    """A leader that was silent then, or since the start of the gap, is perhaps one that had given up."""
+    silent = plane(100, silent={SCHEDULER: (13, 101)}).fault(26, 27, 28).blind(10, 29, WATCH_LEASES)
+    silent.lease(29, SCHEDULER, holder="w_uuid", gap=True)
+    assert control_plane_unharmed(spare=(SCHEDULER,))(silent.today(100)).outcome == "inconclusive"
+
+
 @pytest.mark.parametrize(("fault", "outcome"), [(24, "holds"), (40, "inconclusive"), (65, "violated")])
 def test_a_node_is_not_ready_long_after_its_last_renewal(fault: float, outcome: str) -> None:
     """A node that renewed nothing for 40 s before the fault that harms it was lost before it."""

@@ -30,6 +30,7 @@ BOUND = "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'gatekeeper-x' with 
             "fail",
             "denied by configuration error",
         ),
+        (VIOLATING, 403, f"{DENIED}[other] {'x' * 400} [chaos-rego] no", "ok", "denied by webhook"),
         (VAP, 413, f"{BOUND}denied request: too large, which resulted in error", "ok", "denied by policy"),
         (VAP, 401, f"{BOUND}denied request: no", "ok", "denied by policy"),
         (
