@@ -12,7 +12,7 @@ from typing import IO, Any
 import docker
 
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.engine import claims, guard, packages, private_engine, pushing, user_engine
+from chaos_harness.clusters.engine import claims, guard, packages, private_engine, user_engine
 from chaos_harness.clusters.engine.dialogue import Dialogue, start_dialogue
 from chaos_harness.clusters.engine.host_quirks import HostQuirks
 from chaos_harness.clusters.engine.layout import Layout
@@ -114,13 +114,6 @@ class Engine:
         if refused:
             raise CommandFailed(f"`docker {' '.join(argv)}` was not run: {refused.stderr.strip()}")
         return start_dialogue([self.cli, *argv], env=self.environment())
-
-    def push(self, name: str, login: Mapping[str, str], deadline: Deadline) -> None:
-        """Push the image `name` to its registry with `login` (username and password).
-
-        Raises CommandFailed, DeadlineExceeded.
-        """
-        pushing.push(self.client(pushing.SILENT_SECONDS), name, login, deadline)
 
     def require_ours(self, kind: guard.ObjectKind, names: Sequence[str], deadline: Deadline) -> None:
         """Raise NotOurs unless all existing objects of a kind with these names or IDs carry our label.

@@ -18,6 +18,8 @@ from chaos_harness.clusters.engine.network import fixed_address, gateway
 from chaos_harness.clusters.engine.ports import LOOPBACK, reserved_port
 from chaos_harness.clusters.errors import ClusterUnavailable
 from chaos_harness.clusters.registry.login import Login
+from chaos_harness.clusters.registry.saved import saved_image
+from chaos_harness.clusters.registry.upload import upload
 
 __all__ = [
     "DOWN_FILE",
@@ -82,12 +84,10 @@ class Registry:
 
         Raises CommandFailed, DeadlineExceeded.
         """
-        name = f"{self.address_host}/{repository_tag}"
-        self.engine.run(["tag", image, name], deadline)
-        try:
-            self.engine.push(name, self.login.for_engine, deadline.within(_PUSH_SECONDS, f"the push of {name}"))
-        finally:
-            self.engine.run(["rmi", "--no-prune", name], Deadline.after(60, f"removal of {name}"), check=False)
+        repository, _, tag = repository_tag.rpartition(":")
+        within = deadline.within(_PUSH_SECONDS, f"the push of {repository_tag}")
+        saved = saved_image(self.engine, image, within)
+        upload(self.address_host, repository, tag, saved, self.login.authorization, within)
 
     def log(self, since: datetime | None = None) -> list[RequestLine]:
         """Return the nodes' requests that were answered after `since`, oldest first; also of a stopped registry.

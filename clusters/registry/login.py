@@ -51,11 +51,6 @@ class Login:
         return f"Basic {base64.b64encode(f'{_USER}:{self._password()}'.encode()).decode()}"
 
     @property
-    def for_engine(self) -> dict[str, str]:
-        """User and password in the form of Docker's API; raises as `authorization` does."""
-        return {"username": _USER, "password": self._password()}
-
-    @property
     def htpasswd(self) -> str:
         """The registry's htpasswd file, which holds the password's hash; raises as `authorization` does."""
         hashed = bcrypt.hashpw(self._password().encode(), bcrypt.gensalt(rounds=_ROUNDS))

@@ -122,7 +122,7 @@ _DOCKER = {
         inf,
         ends=True,
     ),
-    "save": _form("", 1, inf),
+    "save": _form("--output=", 1, inf),
     "start": _form("", 1, inf),
     "stop": _form("-t=", 1, inf),
     "tag": _form("", 2),

@@ -1,5 +1,6 @@
 """Tests of clusters on a real engine: real nodes, a real registry, real Gatekeeper, and nothing left behind."""
 
+import base64
 import http.client
 import json
 import os
@@ -292,8 +293,8 @@ def test_nobody_else_reads_or_writes_the_registry(cluster: Cluster) -> None:
 def test_the_password_is_told_nowhere(cluster: Cluster, tmp_path: Path) -> None:
     """Neither what the engine tells of containers has it, nor any log of them, of kind, or of a node's containerd."""
     assert cluster.registry
-    password = cluster.registry.login.for_engine["password"]
-    secrets = (password, cluster.registry.login.authorization.removeprefix("Basic "))
+    blob = cluster.registry.login.authorization.removeprefix("Basic ")
+    secrets = (base64.b64decode(blob).decode().partition(":")[2], blob)
     containers = [*cluster.nodes(), cluster.registry.container]
     text = cluster.engine.run(["inspect", *containers], soon()).stdout
     text += cluster.engine.run(["logs", cluster.registry.container], soon()).stdout

@@ -1,6 +1,5 @@
 """Tests of clusters.images on a real engine: pulled by digest, built when that fails, carried in a file."""
 
-import base64
 import contextlib
 import dataclasses
 import gzip
@@ -59,8 +58,7 @@ def engine(logins: Path) -> Engine:
 
 
 def _log_in(logins: Path, registry: Registry, *addresses: str) -> None:
-    login = registry.login.for_engine
-    auth = base64.b64encode(f"{login['username']}:{login['password']}".encode()).decode()
+    auth = registry.login.authorization.removeprefix("Basic ")
     auths = {address: {"auth": auth} for address in (registry.address_host, *addresses)}
     (logins / "config.json").write_text(json.dumps({"auths": auths}), encoding="utf-8")
 

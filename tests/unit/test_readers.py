@@ -40,6 +40,7 @@ OURS = {
     "clusters/images/lock.py": "what the engine says",
     "clusters/images/pulling.py": "what the engine says",
     "clusters/images/resolve.py": "what the engine says",
+    "clusters/registry/saved.py": "what the engine says, and files of the cache that nobody else may write to",
     "clusters/images/first_seen.py": "a file of the user's own state, read by lock_file",
     "clusters/images/tool_sources.py": "archives whose sum is checked",
     "clusters/images/sums.py": "what go says",

@@ -2,22 +2,20 @@
 
 import threading
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import bcrypt
 import pytest
 import yaml
-from docker.errors import APIError
 
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.errors import ClusterUnavailable, CommandFailed, DeadlineExceeded
+from chaos_harness.clusters.errors import ClusterUnavailable
 from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.clusters.registry import container
 from chaos_harness.clusters.registry.container import (
@@ -127,54 +125,6 @@ def test_a_file_makes_the_registry_answer_503() -> None:
     assert health["file"] == [{"file": DOWN_FILE, "interval": "1s"}]
 
 
-@dataclass(frozen=True)
-class Pushing(FakeEngine):
-    """An engine whose API is asked to push, says `said`, and fails then with `error`."""
-
-    said: list[dict[str, Any]] = field(default_factory=list)
-    error: BaseException | None = None
-    pushed: list[Any] = field(default_factory=list)
-    closed: list[bool] = field(default_factory=list)
-
-    def client(self, timeout: float = 60) -> Any:
-        return SimpleNamespace(api=SimpleNamespace(push=self._push), close=lambda: self.closed.append(True))
-
-    def _push(self, *arguments: Any, **options: Any) -> Iterator[Mapping[str, Any]]:
-        self.asked.append("push")
-        self.pushed.append((arguments, options))
-        yield from self.said
-        if self.error:
-            raise self.error
-
-
-@pytest.mark.parametrize(
-    ("engine", "seconds", "expected"),
-    [
-        (Pushing(said=[{"status": "Pushing"}, {"aux": {}}]), 60, None),
-        (Pushing(said=[{"status": "Pushing"}, {"error": "unauthorized"}]), 60, CommandFailed),
-        (Pushing(error=APIError("no such image")), 60, CommandFailed),
-        (Pushing(error=TimeoutError()), 60, CommandFailed),
-        (Pushing(said=[{"status": "Pushing"}]), 0, DeadlineExceeded),
-        (Pushing(error=KeyboardInterrupt()), 60, KeyboardInterrupt),
-    ],
-    ids=["done", "refused", "engine", "silent", "late", "interrupted"],
-)
-def test_a_pushed_image_leaves_no_name_and_no_password(
-    engine: Pushing, seconds: float, expected: type[BaseException] | None, tmp_path: Path
-) -> None:
-    """The name that a push needs is removed, also when the push fails; the password is in no command and no file."""
-    registry = registry_on(engine, tmp_path)
-    engine.add("image", "mine:1", {})
-    with pytest.raises(expected) if expected else nullcontext():
-        registry.push("mine:1", "openpolicyagent/gatekeeper:v1", Deadline.after(seconds, "the push"))
-    repository, login = "127.0.0.1:21000/openpolicyagent/gatekeeper", registry.login.for_engine
-    options = {"stream": True, "decode": True, "auth_config": login}
-    assert engine.pushed == [((repository, "v1"), options)]
-    assert engine.closed == [True]
-    assert engine.asked == [f"tag mine:1 {repository}:v1", "push", f"rmi --no-prune {repository}:v1"]
-    assert [path.name for path in tmp_path.rglob("*")] == ["registry.password"]
-
-
 class Answering(BaseHTTPRequestHandler):
     """A registry that accepts the password, and answers clients without it as the test says."""
 
@@ -220,12 +170,12 @@ def test_a_registry_is_started_with_a_hash_of_its_password(tmp_path: Path, monke
     Its log is kept by the engine, whatever log driver that has for others.
     """
     engine, login = FakeEngine(), Login.make(tmp_path)
-    password = login.for_engine["password"]
+    password = login.path.read_text()
     with answering(login.authorization, 401) as port:
         monkeypatch.setattr(container, "reserved_port", lambda *_: nullcontext(port))
         registry = started(engine, tmp_path, login)
     user, _, hashed = (tmp_path / "registry.htpasswd").read_text().strip().partition(":")
-    assert (user, bcrypt.checkpw(password.encode(), hashed.encode())) == (login.for_engine["username"], True)
+    assert (user, bcrypt.checkpw(password.encode(), hashed.encode())) == ("chaos", True)
     assert hashed.startswith("$2b$04$")
     assert (registry.address_node, registry.gateway) == ("10.9.8.254:5000", "10.9.8.1")
     create, *copies, start = engine.asked

@@ -21,7 +21,7 @@ def test_each_registry_has_a_password_of_its_own(tmp_path: Path) -> None:
         login = Login.make(tmp_path / name)
         assert stat.S_IMODE(login.path.stat().st_mode) == 0o600
         assert Login.of(tmp_path / name) == login
-        password = login.for_engine["password"]
+        password = login.path.read_text()
         passwords.add(password)
         assert base64.b64decode(login.authorization.removeprefix("Basic ")) == f"chaos:{password}".encode()
         assert password not in repr(login)
@@ -51,13 +51,13 @@ def test_a_password_that_is_gone_or_known_to_others_is_told(tmp_path: Path) -> N
 def test_no_report_tells_the_password(tmp_path: Path) -> None:
     """Whatever file, command or error it might stand in, it is taken out, and nothing that it is encoded from stays."""
     login = Login.make(tmp_path)
-    password, blob = login.for_engine["password"], login.authorization.removeprefix("Basic ")
+    password, blob = login.path.read_text(), login.authorization.removeprefix("Basic ")
     texts = [
         hosts_toml("10.0.0.254:5000", login.authorization),
         f'header = "Authorization: {login.authorization}"\n',
         json.dumps({"auths": {"127.0.0.1:21000": {"auth": blob}}}),
-        json.dumps(login.for_engine),
-        f"docker push failed with {password}",
+        json.dumps({"username": "chaos", "password": password}),
+        f"a push failed with {password}",
         f"a line\\n{password}",
         f"GET http://chaos:{password}@127.0.0.1:21000/v2/",
         f"stdin={login.authorization!r}",

@@ -91,7 +91,7 @@ def test_the_password_is_no_argument(bench: Bench, world: World, monkeypatch: py
     assert bench.cluster.registry
     login = bench.cluster.registry.login
     assert set(inputs) == {"", f'header = "Authorization: {login.authorization}"\n'}
-    secrets = (login.for_engine["password"], login.authorization.removeprefix("Basic "))
+    secrets = (login.path.read_text(), login.authorization.removeprefix("Basic "))
     written = "".join(path.read_text() for path in (bench.journal.path, bench.history.path))
     assert [secret for secret in secrets if secret in "\n".join(world.asked) + written] == []
 
