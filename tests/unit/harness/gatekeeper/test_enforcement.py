@@ -24,7 +24,7 @@ def world(policy_server: PolicyServer) -> PolicyServer:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chaos_harness.harness.gatekeeper.apply._ERROR_SECONDS", 0.5)
+    monkeypatch.setattr("chaos_harness.harness.gatekeeper.in_force._ERROR_SECONDS", 0.5)
     monkeypatch.setattr("chaos_harness.harness.undo.put_object._REFUSED_SECONDS", 0.5)
 
 
