@@ -1,133 +1,137 @@
 """Apply: puts policies into a cluster and waits until every replica of Gatekeeper enforces them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
-from chaos_harness.clusters.api.objects import ObjectsByName
-from chaos_harness.clusters.api.rest import request
+from chaos_harness.clusters.api.objects import Object, ObjectsByName
+from chaos_harness.clusters.api.rest import list_path, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.errors import DeadlineExceeded
 from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
 from chaos_harness.clusters.watching.watch import wait_until
-from chaos_harness.harness.errors import PolicyRejected, PreparationFailed
+from chaos_harness.harness.errors import ApiRefused, PolicyRejected, PreparationFailed
+from chaos_harness.harness.gatekeeper.in_force import Reporters, wait_for_workload
+from chaos_harness.harness.gatekeeper.trials import wait_for_answers, wait_for_each_replica
 from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.objects import is_terminating, name_of
 from chaos_harness.harness.history.vocabulary import APPLY, IN_FORCE, POLICIES, REMOVE, REMOVED
-from chaos_harness.harness.policies import GROUND, Policy, Question
-from chaos_harness.harness.probes.answers import ask
+from chaos_harness.harness.policies import CANARIES, GROUND, Policy, Question
 from chaos_harness.harness.undo.journal import Journal
 from chaos_harness.harness.undo.promises import Undos
 from chaos_harness.harness.undo.put_object import put
 
-__all__ = ["enforce_policies"]
+__all__ = ["Enforced", "enforce_policies"]
 
 _PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 _BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
-_OURS = (".gatekeeper.sh",)
+_OURS = ".gatekeeper.sh"
 _SECONDS = 90.0
-_ERROR_SECONDS = 10.0
+_DATA = ("Config", "SyncSet", "Provider")
+"""Kinds of Gatekeeper's objects that bring data, of which no status says that a replica has it."""
+
+
+class Enforced(NamedTuple):
+    """The proof that policies are in force, and the questions about them, with the paths that discovery found."""
+
+    proof: str
+    questions: list[Question]
 
 
 @contextmanager
 def enforce_policies(
     cluster: Cluster, journal: Journal, history: HistoryWriter, policies: Sequence[Policy]
-) -> Iterator[str]:
+) -> Iterator[Enforced]:
     """Put `policies` in force for the duration of a block; give the proof, and remove them afterwards.
 
-    Every webhook pod must report that it enforces the current generation of each Gatekeeper object, and every question
-    must get the answer that its policy demands. Raises PolicyRejected with Gatekeeper's message for a policy that it
-    refuses or cannot enforce; PreparationFailed, DeadlineExceeded.
+    What updates and deletes are asked of is created before the first of Gatekeeper's objects. Every webhook pod must
+    report that it enforces the current generation of each of those, workloads must be Ready, and every question must
+    get the answer that its policy demands. Raises PolicyRejected with Gatekeeper's message for a policy that it refuses
+    or cannot enforce; PreparationFailed, DeadlineExceeded.
     """
     undos = Undos(cluster.engine, journal)
     parts = {part: name for policy in policies for part, name in policy.parts.items()}
-    value = {"policies": [policy.name for policy in policies], "parts": parts}
+    mutates = {name: by_path for policy in policies for name, by_path in policy.mutates.items()}
+    value = {"policies": [policy.name for policy in policies], "parts": parts, "mutates": mutates}
     history.append("invoke", POLICIES, APPLY, value)
     try:
-        proof = _put_in_force(cluster, undos, policies)
-        history.append("ok", POLICIES, IN_FORCE, {**value, "proof": proof})
-        yield proof
+        enforced = _put_in_force(cluster, undos, policies)
+        history.append("ok", POLICIES, IN_FORCE, {**value, "proof": enforced.proof})
+        yield enforced
     finally:
         history.append("invoke", POLICIES, REMOVE, value)
         undos.run()
         history.append("ok", POLICIES, REMOVED, value)
 
 
-def _put_in_force(cluster: Cluster, undos: Undos, policies: Sequence[Policy]) -> str:
+def _put_in_force(cluster: Cluster, undos: Undos, policies: Sequence[Policy]) -> Enforced:
     deadline = Deadline.after(_SECONDS, f"{', '.join(policy.name for policy in policies)} to be in force")
     for item in GROUND:
         put(cluster, undos, item, deadline)
-    proofs = []
+    objects = [item for policy in policies for item in policy.objects]
+    first = next((index for index, item in enumerate(objects) if _is_gatekeepers(item)), len(objects))
+    questions = [question for policy in policies for question in policy.questions]
+    proofs: list[str] = []
     with cluster.client() as api:
-        selector = {"labelSelector": "gatekeeper.sh/operation=webhook"}
-        pods = request(api, "GET", _PODS, query=selector)["items"]
-        replicas = {name_of(pod) for pod in pods if not is_terminating(pod)}
-        for item in (item for policy in policies for item in policy.objects):
-            try:
-                put(cluster, undos, item, deadline)
-            except PreparationFailed as error:
-                raise PolicyRejected(str(error)) from error
-            if item["apiVersion"].partition("/")[0].endswith(_OURS):
-                proofs.append(_wait_for_replicas(api, item, replicas, deadline))
+        replicas = _replicas(api)
+        reporters = Reporters(api, replicas)
+        _put(cluster, undos, objects[:first], deadline)
+        early = _located(api, questions, deadline)
+        _put_bases(cluster, undos, [question for question in early if question.path], deadline)
+        for item in objects[first:]:
+            _put(cluster, undos, [item], deadline)
+            proofs += [reporters.wait(item, deadline)] if reporters.are_asked_about(item) else []
         generated = [constraint for policy in policies for constraint in policy.generated]
         proofs += [wait_until(api, _BINDINGS, partial(_find_binding, constraint), deadline) for constraint in generated]
-        _wait_for_answers(api, [question for policy in policies for question in policy.questions], deadline)
-    return "; ".join(proofs)
+        questions = _located(api, early, deadline)
+        late = [one for one, before in zip(questions, early, strict=True) if not before.path]
+        _put_bases(cluster, undos, late, deadline)
+        proofs += wait_for_workload(api, objects)
+        answering = Deadline.after(_SECONDS, f"{', '.join(policy.name for policy in policies)} to be in force")
+        wait_for_answers(api, questions, answering)
+        if any(item["kind"] in _DATA for item in objects):
+            proofs.append(wait_for_each_replica(api, questions, sorted(replicas), answering))
+    return Enforced("; ".join(proofs), questions)
 
 
-def _wait_for_replicas(api: Any, item: Mapping[str, Any], replicas: set[str], deadline: Deadline) -> str:
-    """Wait until each replica reports an object as enforced; errors still there after 10 s become PolicyRejected."""
-    kind, name = item["kind"], item["metadata"]["name"]
-    plural = {"Assign": "assign", "ConstraintTemplate": "constrainttemplates"}.get(kind, kind.lower())
-    path, last = f"/apis/{item['apiVersion']}/{plural}", "no status"
-    errors: list[str] = []
+def _replicas(api: Any) -> set[str]:
+    pods = request(api, "GET", _PODS, query={"labelSelector": "gatekeeper.sh/operation=webhook"})["items"]
+    return {name_of(pod) for pod in pods if not is_terminating(pod)}
 
-    def settled(state: ObjectsByName) -> bool:
-        nonlocal last
-        manifest = state.get(name, {})
-        errors[:] = _errors(manifest)
-        missing = sorted(replicas - _find_enforcing_pods(manifest))
-        last = f"{kind} {name} is not enforced by {', '.join(missing)}" if missing else ""
-        return bool(errors) or not missing
 
-    wait_until(api, path, settled, deadline)
-    if errors:
+def _is_gatekeepers(item: Object) -> bool:
+    return str(item["apiVersion"]).partition("/")[0].endswith(_OURS)
+
+
+def _put(cluster: Cluster, undos: Undos, objects: Sequence[Object], deadline: Deadline) -> None:
+    for item in objects:
         try:
-            part = deadline.within(_ERROR_SECONDS, f"{kind} {name} to be enforced")
-            wait_until(api, path, lambda state: settled(state) and not errors, part)
-        except DeadlineExceeded as error:
-            raise PolicyRejected(
-                f"{kind} {name}: expected it to be enforced within {part.seconds:.0f} s, Gatekeeper says: "
-                f"{'; '.join(errors) or last}; see `kubectl get {plural} {name} -o yaml`"
-            ) from error
-    return f"{kind} {name} is enforced by {len(replicas)} replicas"
+            put(cluster, undos, item, deadline)
+        except PreparationFailed as error:
+            raise PolicyRejected(str(error)) from error
 
 
-def _current_statuses(manifest: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
-    """Return what pods report of the object's current generation."""
-    generation = manifest.get("metadata", {}).get("generation")
-    statuses = manifest.get("status", {}).get("byPod") or ()
-    return [status for status in statuses if status.get("observedGeneration") == generation]
+def _located(api: Any, questions: Sequence[Question], deadline: Deadline) -> list[Question]:
+    """Return the questions with the paths of their lists, as far as the cluster has the kinds yet."""
+    located = []
+    for question in questions:
+        path = question.path
+        if not path:
+            with suppress(ApiRefused):
+                path = list_path(api, question.body, deadline, namespace=CANARIES)
+        located.append(question.at(path))
+    return located
 
 
-def _errors(manifest: Mapping[str, Any]) -> list[str]:
-    messages = [
-        error.get("message", str(error))
-        for status in _current_statuses(manifest)
-        for error in status.get("errors") or ()
-    ]
-    return list(dict.fromkeys(messages))
-
-
-def _find_enforcing_pods(manifest: Mapping[str, Any]) -> set[str]:
-    """Return the pods that enforce the object; a template has no `enforced`, so it only has to be observed."""
-    return {
-        status["id"]
-        for status in _current_statuses(manifest)
-        if status.get("enforced", True) and not status.get("errors")
-    }
+def _put_bases(cluster: Cluster, undos: Undos, questions: Sequence[Question], deadline: Deadline) -> None:
+    """Create what updates and deletes are asked of as dry runs; raise PolicyRejected for a kind that there is not."""
+    for question in questions:
+        if not question.path:
+            kind = f"{question.kind} of {question.body['apiVersion']}"
+            raise PolicyRejected(f"{question.policy}: the cluster has no kind {kind}; see `kubectl api-resources`")
+        if question.base is not None and question.dry_run:
+            put(cluster, undos, question.placed(question.base), deadline)
 
 
 def _find_binding(constraint: str, state: ObjectsByName) -> str:
@@ -135,18 +139,3 @@ def _find_binding(constraint: str, state: ObjectsByName) -> str:
         if binding.startswith("gatekeeper-") and binding.endswith(constraint):
             return f"binding {binding} was generated"
     return ""
-
-
-def _wait_for_answers(api: Any, questions: Sequence[Question], deadline: Deadline) -> None:
-    """Ask all questions as dry runs, until every answer of one round is right."""
-    wrong = ""
-    for number in deadline.attempts():
-        wrong = ""
-        for question in questions:
-            answer = ask(api, question, f"trial-{number}", dry_run=True)
-            if answer.kind != "ok":
-                wrong = f"{question.policy}: {question.f}: {answer.outcome}, {answer.said}"
-                break
-        if not wrong:
-            return
-    raise deadline.error(wrong)

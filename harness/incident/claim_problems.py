@@ -10,9 +10,11 @@ from chaos_harness.harness.catalogue import CatalogueEntry, entries, watch_group
 from chaos_harness.harness.causes import CAUSES
 from chaos_harness.harness.history.control_plane import LEADERS
 from chaos_harness.harness.history.faults import listed
+from chaos_harness.harness.incident.asks import own_policy_names
 from chaos_harness.harness.incident.contents import Contents, listed_parts
-from chaos_harness.harness.incident.needs import NOT_IN_FILES, needs_of, source_of
+from chaos_harness.harness.incident.needs import ASKED, NOT_IN_FILES, needs_of, source_of
 from chaos_harness.harness.incident.yaml_source import Problem
+from chaos_harness.harness.policies import IGNORE_LABEL
 
 __all__ = ["FAULT_PARAMETERS", "NUMBERS", "POLICY_PARAMETERS", "problems_of_claims"]
 
@@ -27,6 +29,8 @@ _CHAOS = "chaos-"
 _POSITIVE = ("enough", "least")
 _LONGEST = 6 * 3600.0
 _MOST = 100_000
+_SHOWN = 3
+_MUTATION_CHECK = "never_unmutated"
 
 POLICY_PARAMETERS = ("policy", "policies", "webhook")
 """Parameters of checks that are policies, by the names under which answers about them are counted."""
@@ -84,7 +88,7 @@ class _Claim:
             what = "no step does this to a node:" if nodes else "no step does this to a pod of Gatekeeper:"
             yield from self._not_among([value], self.contents.harms(nodes=nodes), what)
         elif name in POLICY_PARAMETERS:
-            yield from self._not_among(listed(value), self.contents.asked, "nobody asks about the policy")
+            yield from self._not_asked(listed(value))
         elif name == "constraint":
             yield from self._not_among([value], self.contents.constraints, "no policy has the constraint")
 
@@ -94,12 +98,30 @@ class _Claim:
             if word not in there and not word.startswith("$"):  # a reference is reported as one
                 yield f"{what} {word[:80]!r}; {did_you_mean(word, there)}there is {', '.join(there) or 'none'}"
 
+    def _not_asked(self, given: Iterable[str]) -> Iterator[str]:
+        """Yield policies about which nobody asks, with the line to add, and those that demand no mutation."""
+        demanding = self.entry.name == _MUTATION_CHECK
+        for word in given:
+            unknown = list(self._not_among([word], self.contents.asked, "nobody asks about the policy"))
+            yield from (f"{problem}; {_line_to_add(self.contents)}" for problem in unknown)
+            if demanding and not unknown and word not in self.contents.mutations:
+                there = ", ".join(self.contents.mutations) or "none"
+                yield f"{word[:80]!r} demands no mutation that pods could lack; those that do: {there}"
+
+    def _asks_nothing(self) -> bool:
+        """Whether the file has constraints or mutators of the author's, and the claim could judge none of them."""
+        own = own_policy_names(self.contents.own)
+        return bool(own) and self.contents.whole and self.contents.asked == [IGNORE_LABEL]
+
     def _unmet(self) -> Iterator[str]:
         """Yield what the check needs of the file, or of the shape, that is not there."""
         check = self.entry.name
         if check in NOT_IN_FILES:
             yield f"{check} cannot be claimed in a file: {NOT_IN_FILES[check]}"
             return
+        if ASKED in needs_of(check).streams and not set(self.given) & set(POLICY_PARAMETERS) and self._asks_nothing():
+            named = ", ".join(own_policy_names(self.contents.own)[:_SHOWN])
+            yield f"{check} judges what is asked, and nobody asks about {named}; {_line_to_add(self.contents)}"
         for field_name, value in dict.fromkeys(map(source_of, needs_of(check).streams)):
             if field_name == "registry" and self.shape and not self.shape.registry:
                 yield f"{check} reads the registry's log, and the shape has no registry"
@@ -108,6 +130,14 @@ class _Claim:
                 yield f"{check} needs `watch: [{value}{of_kind}]`, which is not in this file"
             elif field_name == "probes" and value not in self.contents.probes:
                 yield f"{check} needs `probes: [{{probe: {value}}}]`, which is not in this file"
+
+
+def _line_to_add(contents: Contents) -> str:
+    """Return the line that makes somebody ask about a policy of the author's, or "" if there is none."""
+    own = own_policy_names(contents.own)
+    if not own:
+        return "ask about it in an item of `policies`: `asks: [{ask: NAME, object: {…}, answer: denied}]`"
+    return f"add to the item of {own[0]}: `asks: [{{ask: NAME, object: {{…}}, answer: denied}}]`"
 
 
 def _out_of_range(name: str, value: float) -> Iterator[str]:

@@ -8,6 +8,7 @@ from chaos_harness.clusters.api.objects import Object
 from chaos_harness.harness.catalogue import PartKind, entries
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.faults import Fault
+from chaos_harness.harness.incident.asks import AskNames, asks_of
 from chaos_harness.harness.policies import IGNORE_LABEL, Policy
 
 __all__ = ["Contents", "listed_parts"]
@@ -22,7 +23,8 @@ class Contents:
     """What an incident brings: its faults and policies.
 
     `whole` is false if a step or a policy is wrong, so that what it would bring is not known. `turns` is how often the
-    steps are done, `own` are the objects of the author's own policies and of the workload, about which nobody asks.
+    steps are done, `own` are the objects of the author's own policies and of the workload, `asks` what is asked about
+    them.
     """
 
     faults: tuple[Fault, ...]
@@ -32,6 +34,7 @@ class Contents:
     watches: tuple[str, ...] = ()
     probes: tuple[str, ...] = ()
     own: tuple[Object, ...] = field(default=(), hash=False)
+    asks: AskNames = field(default_factory=dict, hash=False)
 
     @classmethod
     def of(cls, data: Mapping[str, Any], own: Iterable[Object], *, right: bool) -> Self:
@@ -47,6 +50,7 @@ class Contents:
             watches=tuple(word for word in listed_parts(data, "watch") if isinstance(word, str)),
             probes=tuple(str(part.get("probe")) for part in listed_parts(data, "probes") if isinstance(part, dict)),
             own=tuple(own),
+            asks=asks_of(data),
         )
 
     @property
@@ -72,7 +76,15 @@ class Contents:
     def asked(self) -> list[str]:
         """The names under which the canary counts its answers about policies."""
         counted = [question.policy for policy in self.policies for question in policy.questions]
-        return list(dict.fromkeys([*counted, IGNORE_LABEL]))
+        return list(dict.fromkeys([*counted, *self.asks, IGNORE_LABEL]))
+
+    @property
+    def mutations(self) -> list[str]:
+        """The names under which answers about mutations are counted, or to which they belong."""
+        counted = [
+            question.policy for policy in self.policies for question in policy.questions if question.wanted == "mutated"
+        ]
+        return list(dict.fromkeys([*counted, *(name for name, mutation in self.asks.items() if mutation)]))
 
     @property
     def objects(self) -> list[Object]:
@@ -110,7 +122,7 @@ def listed_parts(data: Mapping[str, Any], name: str) -> list[Any]:
 def _made(data: Mapping[str, Any], field_name: str, kind: PartKind) -> tuple[list[Any], bool]:
     """Return what can be made of a list of the file, and whether that is all of it.
 
-    An item of `policies` without `policy` is the author's own: objects, about which nobody asks.
+    An item of `policies` without `policy` is the author's own.
     """
     given = listed_parts(data, field_name)
     named = [part for part in given if not isinstance(part, dict) or field_name == "faults" or kind in part]

@@ -16,15 +16,17 @@ from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.catalogue import KINDS, PartKind, entries
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident import references
+from chaos_harness.harness.incident.asks import questions_of
 from chaos_harness.harness.incident.claim_problems import problems_of_claims
 from chaos_harness.harness.incident.contents import Contents
 from chaos_harness.harness.incident.model import FORMS, SCHEMA, Incident, fields_at
-from chaos_harness.harness.incident.object_files import Objects, objects_of
+from chaos_harness.harness.incident.object_files import Objects, OwnFiles, objects_of
 from chaos_harness.harness.incident.references import SYNTAX
 from chaos_harness.harness.incident.step_problems import problems_of_steps
 from chaos_harness.harness.incident.timeline import problems_of_time
 from chaos_harness.harness.incident.watches import lists_of
 from chaos_harness.harness.incident.yaml_source import Location, Problem, YamlSource, limit_problems, read
+from chaos_harness.harness.policies import Question
 
 __all__ = ["LoadedIncident", "load"]
 
@@ -51,7 +53,8 @@ class LoadedIncident:
     """An incident that is ready for a replay: the file, its content, and what it refers to.
 
     `shape` is the effective shape, with command-line overrides; `given` is the file's own `shape` as written.
-    `policies` and `workload` are the objects of each item of these lists, `files` the files that they come from.
+    `policies` and `workload` are the objects of each item of these lists, `asks` the questions of each policy's item,
+    and `files` the files that they come from.
     """
 
     path: Path
@@ -61,6 +64,7 @@ class LoadedIncident:
     policies: tuple[Objects, ...] = field(default=(), hash=False)
     workload: tuple[Objects, ...] = field(default=(), hash=False)
     files: tuple[Path, ...] = ()
+    asks: tuple[tuple[Question, ...], ...] = field(default=(), hash=False)
 
     @property
     def name(self) -> str:
@@ -87,10 +91,12 @@ def load(path: Path, asked: Mapping[str, Any] | None = None, *, context: str | N
     shape, options = _effective_shape({**given, **(asked or {})}, context)
     problems = [*_problems_of_model(source.data, context), *_problems_of_names(source.data, kinds)]
     problems += _problems_of_watches(source.data) if context != RECORDED else ()
-    policies, workload, files, more = objects_of(source)
+    files = OwnFiles()
+    policies, workload, more = objects_of(source, files)
+    asks, wrong = questions_of(source, files)
+    more += wrong
     if context != RECORDED:
-        own = [manifest for objects in (*policies, *workload) for manifest in objects]
-        contents = Contents.of(source.data, own, right=not more)
+        contents = Contents.of(source.data, files.loaded, right=not more)
         problems += problems_of_claims(source.data, contents, shape)
         problems += problems_of_steps(source.data, contents, shape)
     lines = _in_order(source, [*problems, *problems_of_time(source.data)])
@@ -98,7 +104,8 @@ def load(path: Path, asked: Mapping[str, Any] | None = None, *, context: str | N
     if lines or more or shape is None:
         raise BadScenario(limit_problems([*lines, *more]))
     incident = Incident.model_validate_json(json.dumps(source.data), context=context)
-    return LoadedIncident(path, incident, shape, given, tuple(policies), tuple(workload), tuple(files))
+    parts = (tuple(policies), tuple(workload), tuple(files.read), tuple(asks))
+    return LoadedIncident(path, incident, shape, given, *parts)
 
 
 def _in_order(source: YamlSource, problems: Iterable[Problem]) -> list[str]:

@@ -17,13 +17,15 @@ def policies_of(loaded: LoadedIncident) -> list[Policy]:
 
 
 def _policies(loaded: LoadedIncident) -> Iterator[Policy]:
-    for item, objects in zip(loaded.incident.policies, loaded.policies, strict=True):
+    asked = loaded.asks or [()] * len(loaded.policies)
+    for item, objects, questions in zip(loaded.incident.policies, loaded.policies, asked, strict=True):
         if item.policy:
             yield entries("policy")[item.policy].make(item.with_)
         else:
             yield Policy(
                 item.file or _name(objects),
                 objects,
+                questions,
                 generated=_find_bound_constraints(objects, loaded.shape.gatekeeper),
             )
 

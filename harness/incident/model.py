@@ -17,6 +17,7 @@ __all__ = [
     "FORMS",
     "SCHEMA",
     "SECTIONS",
+    "AskSpec",
     "ClaimSpec",
     "ExpectationSpec",
     "Incident",
@@ -222,11 +223,70 @@ class Item(_Part):
     file: Words | None = None
 
 
+class DeniedSpec(_Part):
+    """How a request is denied: by which enforcement, by which constraint, and with a message that matches a pattern."""
+
+    by: Literal["webhook", "generated policy"] | None = None
+    constraint: Words | None = None
+    message: Words | None = None
+
+
+class AnswerSpec(_Part):
+    """The right answer: `admitted`, `denied` (in whatever way, or as told), or `mutated`.
+
+    What is mutated has a value at each path, which is one as in the `location` of a mutator, such as
+    `spec.containers[name: *].imagePullPolicy`. A value that is a map is a part of what is there.
+    """
+
+    admitted: Literal[True] | None = None
+    denied: DeniedSpec | None = None
+    mutated: Annotated[dict[str, Any], Field(min_length=1, max_length=50)] | None = None
+
+
+def _answer(value: object) -> object:
+    """Turn a bare word into the answer that it is short for."""
+    return (
+        {"admitted": {"admitted": True}, "denied": {"denied": {}}}.get(value, value)
+        if isinstance(value, str)
+        else value
+    )
+
+
+class AsSpec(_Part):
+    """Who asks: a user, and the user's groups. The user needs the rights to do what is asked (RBAC)."""
+
+    user: Words
+    groups: Annotated[list[Words], Field(max_length=20)] = []
+
+
+class AskSpec(_Part):
+    """What is asked all the time: a request about an object, and the right answer to it; `ask` is its name in claims.
+
+    The object is in this file (`object`) or in one beside it (`file`). Without a name of its own it gets another one
+    each time; `generateName` is the begin of such a name. Without a namespace it is in `namespace`, by default the
+    probe's own. An `update` writes the object's fields into an object that is as `before`. A `dry_run` changes nothing;
+    without it, what is created is deleted again.
+    """
+
+    ask: Words
+    object: dict[str, Any] | None = None
+    file: Words | None = None
+    verb: Literal["create", "update", "delete"] = "create"
+    before: dict[str, Any] | None = None
+    namespace: Words | None = None
+    as_: Annotated[AsSpec | None, Field(alias="as")] = None
+    dry_run: bool = True
+    answer: Annotated[
+        AnswerSpec, BeforeValidator(_answer, json_schema_input_type=Literal["admitted", "denied"] | AnswerSpec)
+    ]
+
+
 class PolicySpec(Item):
-    """A policy to put in force: objects, or one of the harness's own, about which the canary asks."""
+    """A policy to put in force: objects of yours, and what is asked about them, or one of the harness's own."""
 
     policy: Name | None = None
     with_: Annotated[dict[str, Any], Field(alias="with", max_length=20)] = {}
+    asks: Annotated[list[AskSpec], Field(max_length=200)] = []
 
 
 class Incident(_Part):
@@ -263,6 +323,10 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "shape": Shape,
     "preparations": PreparationSpec,
     "policies": PolicySpec,
+    "asks": AskSpec,
+    "as": AsSpec,
+    "answer": AnswerSpec,
+    "denied": DeniedSpec,
     "workload": Item,
     "probes": ProbeSpec,
     "faults": Step,

@@ -1,6 +1,7 @@
 """Object files: the objects that an incident applies, inline or in files beside it, which are read safely."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -10,7 +11,7 @@ from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.references import NOTHING_ELSEWHERE, find_references
 from chaos_harness.harness.incident.yaml_source import Location, YamlSource, read
 
-__all__ = ["Objects", "objects_of", "problems_of_manifest"]
+__all__ = ["Objects", "OwnFiles", "objects_of", "problems_of_manifest"]
 
 Objects = tuple[Object, ...]
 """The objects of one item, in order."""
@@ -23,10 +24,50 @@ _MOST_BYTES = 4 * 2**20
 _REFUSED = "secret"
 
 
-def objects_of(source: YamlSource) -> tuple[list[Objects], list[Objects], list[Path], list[str]]:
-    """Return the objects of each policy and workload item, the files that they come from, and all problems."""
+@dataclass
+class OwnFiles:
+    """The files beside an incident that were read, and all objects that were loaded, from them and inline."""
+
+    read: dict[Path, list[YamlSource]] = field(default_factory=dict)
+    loaded: list[Object] = field(default_factory=list)
+
+    def objects(self, source: YamlSource, place: Location, item: Object, *, named: bool = True) -> Objects:
+        """Return the objects of an item that has `object` or `file`, which may lack a name if they need not be `named`.
+
+        Raises BadScenario with all problems.
+        """
+        if item.get("object") is not None:
+            documents, problems = (
+                [item["object"]],
+                [
+                    source.problem((*place, "object", *at), said)
+                    for at, said in problems_of_manifest(item["object"], named=named)
+                ],
+            )
+        else:
+            sources = self._read(source, (*place, "file"), item["file"])
+            documents = [document.data for document in sources]
+            problems = [
+                document.problem(at, said)
+                for document in sources
+                for at, said in problems_of_manifest(document.data, named=named)
+            ]
+        if problems:
+            raise BadScenario(problems)
+        return tuple(documents)
+
+    def _read(self, source: YamlSource, place: Location, name: Any) -> list[YamlSource]:
+        path = _find_file(source, place, name)
+        if path not in self.read and sum(map(_size, self.read)) + _size(path) > _MOST_BYTES:
+            words = f"with this file all files have more than {_MOST_BYTES // 2**20} MiB, the limit"
+            raise BadScenario(source.problem(place, words))
+        sources = self.read[path] = self.read.get(path) or read(path)
+        return sources
+
+
+def objects_of(source: YamlSource, files: OwnFiles) -> tuple[list[Objects], list[Objects], list[str]]:
+    """Return the objects of each policy and workload item, and all problems; they are `loaded` by the files."""
     by_field: dict[str, list[Objects]] = {"policies": [], "workload": []}
-    files: dict[Path, list[YamlSource]] = {}
     problems: list[str] = []
     for name, objects in by_field.items():
         items = source.data.get(name)
@@ -34,40 +75,23 @@ def objects_of(source: YamlSource) -> tuple[list[Objects], list[Objects], list[P
             if isinstance(item, dict):
                 try:
                     objects.append(_objects(source, (name, index), item, files))
+                    files.loaded += objects[-1]
                 except BadScenario as error:
                     problems += error.problems
     total = sum(len(objects) for items in by_field.values() for objects in items)
     if total > _MOST_OBJECTS:
         problems.append(source.problem((), f"{total} objects; the limit is {_MOST_OBJECTS}"))
-    return by_field["policies"], by_field["workload"], list(files), problems
+    return by_field["policies"], by_field["workload"], problems
 
 
-def _objects(source: YamlSource, place: Location, item: Object, files: dict[Path, list[YamlSource]]) -> Objects:
+def _objects(source: YamlSource, place: Location, item: Object, files: OwnFiles) -> Objects:
     allowed = ("object", "file", "policy") if place[0] == "policies" else ("object", "file")
     given = [name for name in allowed if item.get(name) is not None]
     if len(given) != 1:
         raise BadScenario(source.problem(place, f"expected one of {', '.join(allowed)}"))
     if given == ["policy"]:
         return ()  # its objects are the harness's own
-    value = item[given[0]]
-    if given == ["object"]:
-        documents, problems = (
-            [value],
-            [source.problem((*place, "object", *at), said) for at, said in problems_of_manifest(value)],
-        )
-    else:
-        path = _find_file(source, (*place, "file"), value)
-        if path not in files and sum(map(_size, files)) + _size(path) > _MOST_BYTES:
-            words = f"with this file all files have more than {_MOST_BYTES // 2**20} MiB, the limit"
-            raise BadScenario(source.problem((*place, "file"), words))
-        sources = files[path] = files.get(path) or read(path)
-        documents = [document.data for document in sources]
-        problems = [
-            document.problem(at, said) for document in sources for at, said in problems_of_manifest(document.data)
-        ]
-    if problems:
-        raise BadScenario(problems)
-    return tuple(documents)
+    return files.objects(source, place, item)
 
 
 def _find_file(source: YamlSource, place: Location, name: Any) -> Path:
@@ -96,8 +120,11 @@ def _size(path: Path) -> int:
         return 0  # reading the file reports the error
 
 
-def problems_of_manifest(manifest: Any) -> Iterator[tuple[Location, str]]:
-    """Yield (location, message) for each reason why a manifest cannot be applied, or must not be in a shared file."""
+def problems_of_manifest(manifest: Any, *, named: bool = True) -> Iterator[tuple[Location, str]]:
+    """Yield (location, message) for each reason why a manifest cannot be applied, or must not be in a shared file.
+
+    `named`: whether it needs a name.
+    """
     if not isinstance(manifest, dict):
         yield (), "expected an object of Kubernetes"
         return
@@ -109,7 +136,7 @@ def problems_of_manifest(manifest: Any) -> Iterator[tuple[Location, str]]:
     given = {
         "apiVersion": manifest.get("apiVersion"),
         "kind": manifest.get("kind"),
-        "metadata.name": metadata.get("name"),
+        **({"metadata.name": metadata.get("name")} if named or "name" in metadata else {}),
     }
     for name, value in given.items():
         if not isinstance(value, str) or not value:

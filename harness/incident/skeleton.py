@@ -33,6 +33,7 @@ budget: 10m         # the most that the timeline may take
 # preparations: [{{preparation: place_gatekeeper, with: {{on: $worker, webhooks: 3, audit: true}}}}]
 # Objects that are applied before the timeline starts and deleted at the end: written here, or in a file beside this.
 policies: []        # - policy: mutate_pods, or - file: {name}/policies.yaml
+#   asks: [{{ask: NAME, object: {{apiVersion: v1, kind: Pod, …}}, answer: denied}}]   # of objects of yours
 watch: []           # what else is written down: {watches}
 workload: []        # - object: {{apiVersion: v1, kind: Namespace, metadata: {{name: chaos-a}}}}
 

@@ -22,7 +22,6 @@ from chaos_harness.harness.probes.reviews import LABEL, Review, reviews
 
 __all__ = ["ask_replicas"]
 
-_PORT = 8443
 _TIMEOUT = (2.0, 3.0)
 _MOST = 8
 _SHORT = 160
@@ -84,10 +83,9 @@ def _review(clients: _Clients, history: HistoryWriter, asked: Sequence[Review], 
     process = numbered(REPLICA, name)
     for review in asked:
         value = {"pod": name, "uid": uid, **review.value}
-        path = f"/api/v1/namespaces/{NAMESPACE}/pods/https:{name}:{_PORT}/proxy{review.path}"
         history.append("invoke", process, review.f, value)
         try:
-            answer = request(clients.mine(), "POST", path, body=review.body, timeout=_TIMEOUT)
+            answer = request(clients.mine(), "POST", review.url(name), body=review.body, timeout=_TIMEOUT)
             said = review.said(answer["response"])
             history.append("ok" if said == review.wanted else "fail", process, review.f, {**value, "said": said})
         except ApiRefused as error:
@@ -95,5 +93,5 @@ def _review(clients: _Clients, history: HistoryWriter, asked: Sequence[Review], 
             history.append("fail", process, review.f, refusal)
         except ApiUnreachable as error:
             history.append("info", process, review.f, {**value, "said": error.cause[:_SHORT]})
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, LookupError, TypeError) as error:
             history.append("info", process, review.f, {**value, "said": repr(error)[:_SHORT]})

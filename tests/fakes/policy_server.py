@@ -26,8 +26,21 @@ _KINDS = {
     "ConstraintTemplate": "constrainttemplates",
     "ChaosDeniedByRego": "chaosdeniedbyrego",
     "ChaosDeniedByCel": "chaosdeniedbycel",
+    "ConstraintPodStatus": "constraintpodstatuses",
+    "ConstraintTemplatePodStatus": "constrainttemplatepodstatuses",
+    "MutatorPodStatus": "mutatorpodstatuses",
+    "ConfigPodStatus": "configpodstatuses",
+    "Pod": "pods",
+    "Deployment": "deployments",
+    "StatefulSet": "statefulsets",
+    "DaemonSet": "daemonsets",
 }
-_LISTS = {*_KINDS.values(), "pods", "validatingadmissionpolicybindings"}
+_LISTS = {*_KINDS.values(), "validatingadmissionpolicybindings"}
+_WORKLOAD = ("pods", "deployments", "statefulsets", "daemonsets")
+_LATE = {
+    "metadata": {"name": "late", "uid": "late", "resourceVersion": "1"},
+    "status": {"containerStatuses": [{"state": {"waiting": {"reason": "ImagePullBackOff"}}}]},
+}
 _WEBHOOK = 'admission webhook "validation.gatekeeper.sh" denied the request'
 _POLICY = "ValidatingAdmissionPolicy 'gatekeeper-x' with binding 'gatekeeper-chaos-cel-vap' denied request: no"
 _FORBIDDEN = 'admission webhook "check-ignore-label.gatekeeper.sh" denied the request'
@@ -37,7 +50,8 @@ class PolicyServer:
     """What was applied, by its URL; `replicas` are the webhook pods that say they enforce it.
 
     `refused` are names of objects that are refused, with what is said of them, `broken` of those that
-    replicas tell errors of. `answers` may answer creations in the place of the policies.
+    replicas tell errors of. `answers` may answer creations in the place of the policies. `workload` is in the namespace
+    n, with a pod that waits for its image.
     """
 
     def __init__(self) -> None:
@@ -49,6 +63,7 @@ class PolicyServer:
         self.ran: list[str] = []
         self.answers: Callable[[str, Object], tuple[int, Object] | None] = lambda *_: None
         self.lax: set[str] = set()
+        self.workload: list[Object] = []
 
     @contextmanager
     def cluster(self, directory: Path) -> Iterator[Cluster]:
@@ -86,7 +101,10 @@ class PolicyServer:
             denied = "chaos-harness/violates" in labels and f"chaos-{labels['chaos-harness/asks']}" in names
             return {"allowed": not denied}
         kind = "templates" if asked["resource"]["resource"] == "deployments" else "pods"
-        patch = b64encode(json.dumps([{"op": "add", "path": "/spec/x", "value": {"level": LEVEL}}]).encode()).decode()
+        level = {"seLinuxOptions": {"level": LEVEL}}
+        where = "/spec/template/spec" if kind == "templates" else "/spec"
+        operations = [{"op": "add", "path": f"{where}/securityContext", "value": level}]
+        patch = b64encode(json.dumps(operations).encode()).decode()
         return {"allowed": True, **({"patch": patch, "patchType": "JSONPatch"} if f"chaos-{kind}" in names else {})}
 
     def apply(self, path: str, item: Object) -> tuple[int, Object]:
@@ -102,6 +120,8 @@ class PolicyServer:
         """Return the objects below a list's URL, with what replicas say of them."""
         if path == _PODS:
             return [{"metadata": {"name": name, "uid": name, "resourceVersion": "1"}} for name in self.replicas]
+        if "/namespaces/n/" in path and path.rpartition("/")[2] in _WORKLOAD:
+            return [*self.workload, _LATE] if path.endswith("pods") else self.workload
         if path.endswith("validatingadmissionpolicybindings"):
             asked = [
                 object_["metadata"]["name"] for object_ in self.objects.values() if "scoped" in json.dumps(object_)

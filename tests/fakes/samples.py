@@ -262,9 +262,24 @@ def _shape(chance: Random, folder: Path) -> Read:
     return lambda: Shape.parse(fields if isinstance(fields, dict) else {"kubernetes": fields})
 
 
+_ASK = {
+    "ask": "it is told",
+    "object": {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "asked"}},
+    "verb": "update",
+    "before": {"apiVersion": "v1", "kind": "ConfigMap"},
+    "as": {"user": "jane", "groups": ["developers"]},
+    "answer": {"mutated": {"data.a": "b"}},
+}
+
 READERS = {
     "incident file": Reader(
-        ("harness/incident/load.py", "harness/incident/timeline.py", "clusters/machine/bounded_files.py"), _incident
+        (
+            "harness/incident/load.py",
+            "harness/incident/asks.py",
+            "harness/incident/timeline.py",
+            "clusters/machine/bounded_files.py",
+        ),
+        _incident,
     ),
     "file beside an incident": Reader(("harness/incident/yaml_source.py", "harness/catalogue.py"), _beside),
     "bundle": Reader(("harness/incident/bundle/open.py", "harness/incident/bundle/files.py"), _bundle),
@@ -301,7 +316,7 @@ def whole_files() -> Mapping[str, bytes]:
             story="What was seen",
             links=["https://example.invalid/a"],
             shape={"workers": 2, "gatekeeper": "v3.20.1"},
-            policies=[{"policy": "deny_pods"}, {"file": "more.yaml"}],
+            policies=[{"policy": "deny_pods"}, {"file": "more.yaml", "asks": [_ASK]}],
             workload=[{"object": object_}],
             faults=[
                 {"fault": "cut_registry", "id": "a", "at": 0, "lasts": 0.05},

@@ -103,7 +103,9 @@ def remove_parts(loaded: LoadedIncident, left_out: frozenset[Part]) -> LoadedInc
     shape = loaded.shape.model_copy(update={"workers": min(loaded.shape.workers, 1) + workers})
     policies = tuple(left for index, left in enumerate(loaded.policies) if Part("policy", index + 1) not in left_out)
     workload = tuple(left for index, left in enumerate(loaded.workload) if Part("object", index + 1) not in left_out)
-    return _decidable(replace(loaded, incident=changed, shape=shape, policies=policies, workload=workload))
+    asks = tuple(left for index, left in enumerate(loaded.asks) if Part("policy", index + 1) not in left_out)
+    left = replace(loaded, incident=changed, shape=shape, policies=policies, workload=workload, asks=asks)
+    return _decidable(left)
 
 
 def _decidable(loaded: LoadedIncident) -> LoadedIncident | None:

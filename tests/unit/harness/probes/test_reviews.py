@@ -1,14 +1,27 @@
 """Reviews: each webhook pod is asked what the policies say, as the API server would, and told apart from the others."""
 
+import json
+from base64 import b64encode
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.history import Entry, HistoryWriter, read
-from chaos_harness.harness.policies import deny_pods, deny_pods_by_cel, mutate_pods, mutate_templates
+from chaos_harness.harness.policies import (
+    CANARIES,
+    AsUser,
+    Question,
+    WantedParts,
+    deny_pods,
+    deny_pods_by_cel,
+    mutate_pods,
+    mutate_templates,
+)
 from chaos_harness.harness.probes.admission import FORBIDDEN
 from chaos_harness.harness.probes.replicas import ask_replicas
 from chaos_harness.harness.probes.reviews import LABEL, reviews
@@ -67,6 +80,53 @@ def test_a_review_is_what_the_api_server_sends() -> None:
         assert request["object"]["metadata"]["namespace"] == "chaos-canary"
         assert request["userInfo"]["username"]
     assert pod["object"]["kind"] == "Pod"
+
+
+def _of(question: Question) -> dict[str, Any]:
+    ((review,),) = (reviews([question]),)
+    request: dict[str, Any] = review.body["request"]
+    return request
+
+
+def test_who_asks_for_what() -> None:
+    """An update has both objects, a delete only the old one; the user is the one in whose name it is asked."""
+    path = f"/api/v1/namespaces/{CANARIES}/configmaps"
+    before = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"a": "1", "b": "2"}}
+    after = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"a": None, "c": "3"}}
+    asker = AsUser("jane", ("developers",))
+    question = Question("f", "p", "denied", path, after, verb="update", before=before, asker=asker)
+    request = _of(question)
+    assert (request["operation"], request["oldObject"]["data"]) == ("UPDATE", {"a": "1", "b": "2"})
+    assert request["object"]["data"] == {"b": "2", "c": "3"}
+    assert request["userInfo"] == {"username": "jane", "groups": ["developers", "system:authenticated"]}
+    request = _of(replace(question, verb="delete", body=before, before=None))
+    assert (request["operation"], request["object"], request["oldObject"]["data"]) == ("DELETE", None, before["data"])
+
+
+def test_what_has_no_namespace() -> None:
+    """An object of the cluster is reviewed without one; the label is asked about in any case."""
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a"}}
+    request = _of(Question("f", "p", "denied", "/api/v1/namespaces", body))
+    assert "namespace" not in request
+    assert request["object"] == body
+
+
+@pytest.mark.parametrize(
+    ("operations", "said"),
+    [
+        ([{"op": "add", "path": "/metadata/labels", "value": {"owner": "me"}}], "mutated"),
+        ([{"op": "add", "path": "/metadata/labels", "value": {"owner": "you"}}], "allowed"),
+        ([{"op": "add", "path": "/metadata/annotations", "value": {"owner": "me"}}], "allowed"),
+        ([], "allowed"),
+    ],
+)
+def test_a_patch_is_judged_by_what_it_makes(operations: list[dict[str, Any]], said: str) -> None:
+    """It must give the object the wanted value at the wanted path; another mutator's patch is none of ours."""
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}
+    path, parts = f"/api/v1/namespaces/{CANARIES}/configmaps", WantedParts({"metadata.labels.owner": "me"})
+    (review,) = reviews([Question("f", "p", "mutated", path, body, parts=parts)])
+    patch = b64encode(json.dumps(operations).encode()).decode()
+    assert review.said({"allowed": True, "patch": patch}) == said
 
 
 def test_each_round_asks_for_the_label_and_one_more(cluster: Cluster, history: HistoryWriter) -> None:

@@ -1,0 +1,51 @@
+"""Pod mutations: pods are held to what a history says that policies write; an old one means the sample policies."""
+
+from typing import Any
+
+from chaos_harness.harness.history.pod_mutations import PodMutations
+from chaos_harness.harness.history.recorded import Entry
+from chaos_harness.harness.history.vocabulary import APPLY, POLICIES
+from chaos_harness.harness.policies import LEVEL
+
+LEVELLED = {"spec": {"securityContext": {"seLinuxOptions": {"level": LEVEL}}}}
+OWNED = {"metadata": {"labels": {"owner": "me"}}}
+
+
+def told(mutates: dict[str, Any] | None) -> PodMutations:
+    value = {"policies": ["p"], "parts": {}, **({} if mutates is None else {"mutates": mutates})}
+    mutations = PodMutations()
+    mutations.take(Entry(0, "invoke", POLICIES, APPLY, value, 0.0, 0.0))
+    return mutations
+
+
+def test_an_old_history() -> None:
+    """It does not say what policies write: each of them means the level."""
+    mutations = told(None)
+    assert mutations.all_in(LEVELLED)
+    assert not mutations.all_in(OWNED)
+    assert mutations.is_among("whatever", mutations.lacking(OWNED))
+    assert not mutations.is_among("whatever", mutations.lacking(LEVELLED))
+
+
+def test_what_policies_write() -> None:
+    """Each is judged by its own path and value, and the level means nothing."""
+    mutations = told({"owned": {"metadata.labels.owner": "me"}, "hosted": {"spec.hostNetwork": True}})
+    lacking = mutations.lacking(OWNED)
+    assert (mutations.is_among("owned", lacking), mutations.is_among("hosted", lacking)) == (False, True)
+    assert not mutations.all_in({**OWNED, **LEVELLED})
+    assert mutations.all_in({**OWNED, "spec": {"hostNetwork": True}})
+
+
+def test_nothing_that_mutates() -> None:
+    """Without a mutator no pod is mutated, and none lacks anything."""
+    mutations = told({})
+    assert not mutations.all_in(LEVELLED)
+    assert mutations.lacking({}) == frozenset()
+
+
+def test_policies_that_come_later() -> None:
+    """They add to what pods must have."""
+    mutations = told({"owned": {"metadata.labels.owner": "me"}})
+    value = {"policies": ["q"], "mutates": {"hosted": {"spec.hostNetwork": True}}}
+    mutations.take(Entry(1, "invoke", POLICIES, APPLY, value, 1.0, 1.0))
+    assert not mutations.all_in(OWNED)
