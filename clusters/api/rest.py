@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from kubernetes.client import ApiClient
 from kubernetes.client.exceptions import ApiException
-from urllib3 import Retry
+from urllib3 import HTTPHeaderDict, Retry
 from urllib3.exceptions import HTTPError, InvalidHeader, NewConnectionError
 from urllib3.exceptions import TimeoutError as HTTPTimeout
 
@@ -15,12 +15,27 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import ApiRefused, ApiUnreachable, BadScenario
 from chaos_harness.clusters.retrying import retry
 
-__all__ = ["apply", "delete", "find_path", "is_not_yet", "list_objects", "merge_patch", "read", "request"]
+__all__ = [
+    "MERGE_PATCH",
+    "apply",
+    "delete",
+    "find_path",
+    "is_not_yet",
+    "list_objects",
+    "list_path",
+    "merge_patch",
+    "read",
+    "request",
+]
+
+MERGE_PATCH = "application/merge-patch+json"
+"""The content type of a JSON merge patch (RFC 7386)."""
 
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 30.0
 _AUDIT_ID = "Audit-ID"
 _RETRY_AFTER = "Retry-After"
+_USER, _GROUP = "Impersonate-User", "Impersonate-Group"
 _MANAGER = "chaos-harness"
 _SERVED_SECONDS = 5.0
 _NOT_YET = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
@@ -36,12 +51,13 @@ def request(
     content_type: str = "application/json",
     timeout: tuple[float, float] = (_CONNECT_SECONDS, _READ_SECONDS),
     audit_id: str = "",
+    impersonate: tuple[str, Sequence[str]] | None = None,
 ) -> Any:
     """Send one request and return the JSON of the answer; `timeout` is (connect, read) in seconds.
 
-    `audit_id` (a UUID) is the ID of the request in the API server's audit log, also if there is no answer. Raises
-    ApiRefused for a status other than 2xx, ApiUnreachable if there is no answer or one that is not JSON. No error of
-    the client library leaves this function.
+    `audit_id` (a UUID) is the ID of the request in the API server's audit log, also if there is no answer.
+    `impersonate` is a user, and their groups, in whose name it is sent. Raises ApiRefused for a status other than 2xx,
+    ApiUnreachable if there is no answer or one that is not JSON. No error of the client library leaves this function.
     """
     what = f"{method} {path}"
     heads = {"Accept": "application/json", "Content-Type": content_type, **({_AUDIT_ID: audit_id} if audit_id else {})}
@@ -53,8 +69,11 @@ def request(
         body=body,
         auth_settings=["BearerToken"],
     )
+    sent = HTTPHeaderDict(headers)
+    for name, value in _in_the_name_of(impersonate):
+        sent.add(name, value)
     try:
-        response = api.call_api(method, url, headers, body, _request_timeout=timeout)
+        response = api.call_api(method, url, sent, body, _request_timeout=timeout)
         data = response.read()  # type: ignore[no-untyped-call]  # kubernetes leaves this one out
         if 200 <= response.status <= 299:  # noqa: PLR2004 - what 2xx means
             return json.loads(data) if data else None
@@ -64,6 +83,14 @@ def request(
     except (HTTPError, ValueError, RecursionError) as error:
         timed_out = isinstance(error, HTTPTimeout) and not isinstance(error, NewConnectionError)
         raise ApiUnreachable(what, error, timed_out=timed_out) from error
+
+
+def _in_the_name_of(impersonate: tuple[str, Sequence[str]] | None) -> list[tuple[str, str]]:
+    """Return the headers of a request that is sent in another user's name; one may be there several times."""
+    if impersonate is None:
+        return []
+    user, groups = impersonate
+    return [(_USER, user), *((_GROUP, group) for group in groups)]
 
 
 def _refusal(what: str, error: ApiException) -> ApiRefused:
@@ -112,7 +139,7 @@ def merge_patch(
     The patch is a JSON merge patch (RFC 7386: null removes a field, a list replaces a list), or with `strategic` a
     strategic merge patch. Raises ApiRefused, ApiUnreachable.
     """
-    content_type = f"application/{'strategic-' if strategic else ''}merge-patch+json"
+    content_type = "application/strategic-merge-patch+json" if strategic else MERGE_PATCH
     return request(api, "PATCH", path, query=query, body=body, content_type=content_type)
 
 
@@ -166,6 +193,17 @@ def find_path(api: ApiClient, kind: str) -> str:
     raise BadScenario(f"the API server has no kind {kind!r}; see `kubectl api-resources`")
 
 
+def list_path(api: ApiClient, manifest: Mapping[str, Any], deadline: Deadline, *, namespace: str = "") -> str:
+    """Return the URL of the list to which an object belongs, by discovery.
+
+    That is the list of its namespace, or of `namespace` if it says none and its kind has one; without both, of all of
+    its kind. Waits 5 s for a kind whose definition was just established. Raises ApiRefused if it does not appear,
+    ApiUnreachable.
+    """
+    version, kind = manifest["apiVersion"], manifest["kind"]
+    return _Paths(api).of(version, kind, manifest["metadata"].get("namespace"), deadline, otherwise=namespace)
+
+
 def _root(version: str) -> str:
     return f"/apis/{version}" if "/" in version else f"/api/{version}"
 
@@ -175,18 +213,20 @@ class _Paths:
 
     def __init__(self, api: ApiClient) -> None:
         self._api = api
-        self._groups: dict[str, dict[str, str]] = {}
+        self._groups: dict[str, dict[str, Mapping[str, Any]]] = {}
 
-    def of(self, version: str, kind: str, namespace: str | None, deadline: Deadline) -> str:
+    def of(self, version: str, kind: str, namespace: str | None, deadline: Deadline, *, otherwise: str = "") -> str:
         for _ in deadline.within(_SERVED_SECONDS, f"{kind} of {version} to be served").attempts():
             if kind in self._groups.get(version, {}):
                 break
-            self._groups[version] = self._names(version)
+            self._groups[version] = self._kinds(version)
         if kind not in self._groups.get(version, {}):
             raise ApiRefused(HTTPStatus.NOT_FOUND, f"no kind {kind} in {version}")
+        resource = self._groups[version][kind]
+        namespace = namespace or (otherwise if resource.get("namespaced") else "")
         scope = f"/namespaces/{namespace}" if namespace else ""
-        return f"{_root(version)}{scope}/{self._groups[version][kind]}"
+        return f"{_root(version)}{scope}/{resource['name']}"
 
-    def _names(self, version: str) -> dict[str, str]:
+    def _kinds(self, version: str) -> dict[str, Mapping[str, Any]]:
         resources = list_objects(self._api, _root(version), "resources")
-        return {resource["kind"]: resource["name"] for resource in resources if "/" not in resource["name"]}
+        return {resource["kind"]: resource for resource in resources if "/" not in resource["name"]}

@@ -33,9 +33,10 @@ _RULES = [
         "verbs": ["create"],
         "resources": [{"group": "", "resources": ["pods"]}],
     },
+    {"level": "Metadata", "users": [_ADMINISTRATOR], "verbs": ["create", "update", "patch", "delete"]},
     {"level": "None"},
 ]
-"""The first matching rule counts.
+"""The first matching rule counts. A user who is impersonated counts as the one who impersonates.
 
 Our requests name their objects and are identified by their Audit-ID. An object that a controller creates gets its name
 from the server, which the level Metadata does not log (https://github.com/kubernetes/kubernetes/issues/100466); so pods

@@ -59,10 +59,10 @@ def never_unmutated(
         if problem := unproved(read.faults, wanted):
             return Verdict("inconclusive", problem)
         times = blames(read.faults, read.coverage, wanted, read.harmless()) if wanted else [_whole(read)]
-        if policy not in read.in_force.names:
+        if not read.in_force.applied(policy):
             return Verdict("inconclusive", f"0 pods were asked for while {policy} was in force")
         losses = [measured(read, blame, read.losses.of(policy), "bypassed", excused) for blame in times]
-        parts = [_Scope(read, workload, loss, excused, enough) for loss in losses]
+        parts = [_Scope(read, workload, loss, policy, excused, enough) for loss in losses]
         verdicts = [part.verdict(at_most, enough) for part in parts]
         worst = max(verdicts, key=lambda verdict: (_ORDER.index(verdict.outcome), verdict.figures["unmutated_pods"]))
         if worst.outcome == "holds" and (problem := again(read.coverage, read.faults, wanted)):
@@ -83,7 +83,9 @@ def _whole(read: Read) -> Blame:
 class _Scope:
     """What is judged: the time of some faults, or all time."""
 
-    def __init__(self, read: Read, workload: CreatedPods, loss: Loss, excused: Collection[str], enough: int) -> None:
+    def __init__(
+        self, read: Read, workload: CreatedPods, loss: Loss, policy: str, excused: Collection[str], enough: int
+    ) -> None:
         self._read = read
         self._enough = enough
         self._blame = blame = loss.blame
@@ -92,7 +94,7 @@ class _Scope:
         sure = loss.sure
         self._begin = time.parts[0][0] if time else blame.begin
         self.created = [pod for pod in workload.created if between(pod) & time]
-        pods = BarePods(read, loss, [pod for pod in self.created if not pod.mutated], excused)
+        pods = BarePods(read, loss, [pod for pod in self.created if pod.lacks(policy)], excused)
         self.whys, self.forgiven = pods.whys, pods.excused
         self.strangers = [pod for pod in pods.counted if not between(pod) - sure]
         self.unread = pods.unread

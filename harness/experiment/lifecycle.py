@@ -40,7 +40,7 @@ from chaos_harness.harness.preparation import Preparation
 from chaos_harness.harness.probes import Probe
 from chaos_harness.harness.probes.admission import FORBIDDEN, admission_canary
 from chaos_harness.harness.probes.fail_open import follow_fail_open
-from chaos_harness.harness.probes.objects import CANARY_PODS, watch_objects
+from chaos_harness.harness.probes.objects import canary_pods, watch_objects
 from chaos_harness.harness.probes.replicas import ask_replicas
 from chaos_harness.harness.probes.running import Probes
 from chaos_harness.harness.probes.usual import usual_probes
@@ -212,19 +212,19 @@ class Experiment:
     def apply(self, *policies: Policy, rate: float = 20.0) -> str:
         """Put policies in force until the experiment ends; the canary asks about them, `rate` questions a second.
 
-        Returns the proof that every replica enforces them. Raises PolicyRejected with Gatekeeper's message for a policy
-        that it cannot enforce, DeadlineExceeded, ProbeBroken.
+        Returns the proof. Raises PolicyRejected with Gatekeeper's message, DeadlineExceeded, ProbeBroken.
         """
         with self._phase(f"apply policies: {', '.join(policy.name for policy in policies)}") as phase:
             block = enforce_policies(self.cluster, self._written("apply"), self.history, policies)
-            phase.detail = self._open.enter_context(exit_uninterrupted(block, "take policies away", _HEAL_SECONDS))
-            self._questions += [question for policy in policies for question in policy.questions]
-            cluster, history, asked = self.cluster, self.history, self._questions
+            phase.detail, more = self._open.enter_context(exit_uninterrupted(block, "remove policies", _HEAL_SECONDS))
+            cluster, history, asked = self.cluster, self.history, [*self._questions, *more]
+            self._questions = asked
             asking = [admission_canary(cluster, history, rate=rate, questions=asked)]
             asking += [ask_replicas(cluster, history, questions=asked)] if REPLICAS in self._probes.names else []
             for probe in asking:
                 self._open.callback(partial(self._probes.remove, probe.name))
-            self.probe(*watch_objects(cluster, history, CANARY_PODS), *asking, follow_fail_open(cluster, history))
+            asking += watch_objects(cluster, history, canary_pods(asked))
+            self.probe(*asking, follow_fail_open(cluster, history))
             return phase.detail
 
     def hold(self, seconds: float, wake: Event | None = None) -> None:

@@ -15,7 +15,7 @@ from chaos_harness.harness.errors import BadScenario, PreparationFailed
 from chaos_harness.harness.faults.registry.remove_image import images_of
 from chaos_harness.harness.gatekeeper.placement import cordon_nodes
 from chaos_harness.harness.history.objects import is_ready, is_terminating, labels, uid_of
-from chaos_harness.harness.policies import mutated
+from chaos_harness.harness.policies import WantedParts
 from chaos_harness.harness.preparation import Preparation
 from chaos_harness.harness.undo.journal import Journal
 from chaos_harness.harness.undo.promises import Undos
@@ -58,10 +58,10 @@ class Controller:
         }
 
 
-def deploy(namespace: str, *controllers: Controller, on: str, carrying: bool = False) -> Preparation:
+def deploy(namespace: str, *controllers: Controller, on: str, carrying: WantedParts | None = None) -> Preparation:
     """Return the preparation that `controllers` run in the new `namespace`, which is deleted at the end.
 
-    All pods are on the node `on`; DaemonSets have one on every worker. With `carrying`, all pods carry the mutation: a
+    All pods are on the node `on`; DaemonSets have one on every worker. With `carrying`, all pods carry that mutation: a
     pod that a slow webhook with failurePolicy Ignore let through without it is deleted and admitted again. Raises
     BadScenario.
     """
@@ -74,7 +74,12 @@ def deploy(namespace: str, *controllers: Controller, on: str, carrying: bool = F
 
 @contextmanager
 def _run_controllers(
-    cluster: Cluster, journal: Journal, namespace: str, controllers: Sequence[Controller], on: str, carrying: bool
+    cluster: Cluster,
+    journal: Journal,
+    namespace: str,
+    controllers: Sequence[Controller],
+    on: str,
+    carrying: WantedParts | None,
 ) -> Iterator[str]:
     that = "to be Ready and carry the mutation" if carrying else "to be Ready"
     deadline = Deadline.after(_SECONDS, f"the pods of {namespace} {that} on {on}")
@@ -91,7 +96,7 @@ def _run_controllers(
         with cordon_nodes(cluster, journal, others, deadline):
             running = _admit_pods(cluster, namespace, manifests, wanted, deadline)
             again = 0
-            while bare := [pod for pod in running if carrying and not mutated(pod)]:
+            while bare := [pod for pod in running if carrying and not carrying.are_in(pod)]:
                 again += len(bare)
                 running = _admit_pods(cluster, namespace, manifests, wanted, deadline, but=bare)
         where = ", ".join(sorted(f"{pod['metadata']['name']} on {pod['spec']['nodeName']}" for pod in running))

@@ -68,7 +68,7 @@ class Admission(NamedTuple):
         """The webhook that must be called for it; "" if the API server decides alone."""
         if self.wanted == "mutated":
             return _MUTATION
-        if self.wanted == "denied by policy":
+        if self.wanted == "denied by policy":  # a "denied" object that is admitted passed the webhook, too
             return ""
         return _LABEL if self.policy == _LABEL_POLICY else _VALIDATION
 

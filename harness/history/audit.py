@@ -19,7 +19,7 @@ from chaos_harness.harness.history.vocabulary import API_SERVER, AUDIT, CALL, CA
 
 __all__ = ["Audit", "Decision", "WebhookReason"]
 
-_CREATED = 201
+_CREATED, _CHANGED = 201, 200
 _LONGEST_SECONDS = 65.0
 """More than the longest time that an API server works at a request: it gives up after 60 s."""
 
@@ -38,9 +38,9 @@ class Decision:
     `received` and `decided` are unix seconds by the clock of its `node` (None: unknown), and `placed` is from when to
     when, in seconds of the history, it may have been decided.
 
-    `code` is the status of its answer, sent or not: 201 is admitted. `called` are the mutating webhooks that were
-    called, and whether they changed the object; `failed_open` those whose call failed and was ignored; `denied_by` is
-    the webhook or the ValidatingAdmissionPolicy that denied the request. `seconds` is how long "mutating" and
+    `code` is the status of its answer, sent or not. `called` are the mutating webhooks that
+    were called, and whether they changed the object; `failed_open` those whose call failed and was ignored; `denied_by`
+    is the webhook or the ValidatingAdmissionPolicy that denied the request. `seconds` is how long "mutating" and
     "validating" webhooks took, if that was long. `name`, `namespace` and `who` are of pods only.
     """
 
@@ -57,11 +57,12 @@ class Decision:
     who: str = ""
     node: str = ""
     placed: Span | None = None
+    verb: str = "create"
 
     @property
     def admitted(self) -> bool:
-        """Whether the object was created, or would have been, in a dry run."""
-        return self.code == _CREATED
+        """Whether it was done, or would have been, in a dry run; a create that was broken off has the code 200, too."""
+        return self.code == _CREATED or (self.verb != "create" and self.code == _CHANGED and not self.said)
 
 
 @dataclass(frozen=True)
@@ -203,7 +204,8 @@ class Audit:
     def _take_request(self, entry: Entry) -> None:
         value = entry.value
         if entry.f == REQUESTS:
-            same = Decision(value["code"], value["called"], denied_by=value["denied_by"])
+            verb = value.get("verb", "create")
+            same = Decision(value["code"], value["called"], denied_by=value["denied_by"], verb=verb)
             self._decisions |= dict.fromkeys(filter(self._is_wanted, value["audit_ids"]), same)
             self._mutating.update(value["called"])
         elif entry.f == REQUEST:
@@ -291,6 +293,7 @@ def _decision(entry: Entry, clocks: Clocks) -> Decision:
         value["who"],
         node,
         clocks.place(entry, decided, node) if decided else None,
+        value.get("verb", "create"),
     )
 
 

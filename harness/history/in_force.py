@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import inf
 
 from chaos_harness.harness.history.following import Reader, Take
+from chaos_harness.harness.history.pod_mutations import PodMutations
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import (
@@ -20,7 +21,6 @@ from chaos_harness.harness.history.vocabulary import (
     RESUMED,
     WATCH_WORKLOAD,
 )
-from chaos_harness.harness.policies import mutated
 
 __all__ = ["CreatedPods", "Creation", "InForce", "policy_of"]
 
@@ -107,15 +107,19 @@ class InForce(Reader):
 class Creation:
     """A pod whose creation the watch on the workload saw, from `after` to `at` (equal if it was seen as it happened).
 
-    `owner` is in words, such as "ReplicaSet web"; `mutated` says whether it carries the mutation.
+    `owner` is in words, such as "ReplicaSet web"; `lacking` are the names of the mutations that it lacks.
     """
 
     after: float
     at: float
     name: str
     owner: str
-    mutated: bool
+    lacking: frozenset[str]
     uid: str = ""
+
+    def lacks(self, policy: str) -> bool:
+        """Whether it lacks the mutation of a policy."""
+        return PodMutations.is_among(policy, self.lacking)
 
 
 class CreatedPods(Reader):
@@ -126,10 +130,11 @@ class CreatedPods(Reader):
         self._seen: set[str] = set()
         self._last = 0.0
         self._gap = 0.0
+        self._mutations = PodMutations()
 
     def takes(self, process: str) -> Take | None:
         """Return the function that takes the entries of a process, or None."""
-        return self._take if process == WATCH_WORKLOAD else None
+        return {WATCH_WORKLOAD: self._take, POLICIES: self._mutations.take}.get(process)
 
     def _take(self, entry: Entry) -> None:
         value = entry.value or {}
@@ -137,11 +142,11 @@ class CreatedPods(Reader):
         if entry.f == GAP:
             self._gap = self._last
         elif pod and pod.get("metadata", {}).get("uid") not in self._seen:
-            self._note(entry, pod["metadata"], mutated=mutated(pod), in_gap="in_gap" in value)
+            self._note(entry, pod["metadata"], self._mutations.lacking(pod), in_gap="in_gap" in value)
         if entry.f in (LISTED, RESUMED) or not value.get("in_gap"):
             self._last = entry.at
 
-    def _note(self, entry: Entry, metadata: dict[str, object], *, mutated: bool, in_gap: bool) -> None:
+    def _note(self, entry: Entry, metadata: dict[str, object], lacking: frozenset[str], *, in_gap: bool) -> None:
         uid = str(metadata.get("uid"))
         self._seen.add(uid)
         if entry.f not in (ADDED, MODIFIED):
@@ -150,7 +155,7 @@ class CreatedPods(Reader):
         owners = references if isinstance(references, list) else []
         whose = ", ".join(f"{owner.get('kind')} {owner.get('name')}" for owner in owners) or "nobody"
         name = f"{metadata.get('namespace')}/{metadata.get('name')}"
-        self.created.append(Creation(self._gap if in_gap else entry.at, entry.at, name, whose, mutated, uid))
+        self.created.append(Creation(self._gap if in_gap else entry.at, entry.at, name, whose, lacking, uid))
 
 
 def policy_of(question: str, parts: Mapping[str, str]) -> str:

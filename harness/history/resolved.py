@@ -23,7 +23,7 @@ class Create:
 
     `seq` is the question's number, `policy` the policy that it asks about, `answered` when the probe gave up (None: not
     known). `uid` and `mutated` describe the object that it created, `seen` is when that was reported; all None if there
-    was none.
+    was none. What is not `watched` is reported by no watch.
     """
 
     seq: int
@@ -33,13 +33,14 @@ class Create:
     uid: str | None = None
     mutated: bool | None = None
     seen: float | None = None
+    watched: bool = True
 
 
 class UnansweredCreates(Reader):
     """The creates, other than dry runs, that were not answered; a reader (see `following`).
 
-    An object belongs to the last question with its number: its name consists of the process's name and that number, and
-    a probe that is started again counts from the start. Answered questions are dropped.
+    An object belongs to the last question with its name, which contains the question's number: a probe that is started
+    again counts from the start. Answered questions are dropped.
     """
 
     def __init__(self, coverage: Coverage) -> None:
@@ -62,7 +63,11 @@ class UnansweredCreates(Reader):
         if create.seen is not None and create.mutated is not None:
             return "mutated" if create.mutated else "unmutated"
         end = create.asked + _SERVED_SECONDS
-        missed = end > self._coverage.until or self._coverage.unknown([WATCH_CANARIES], create.asked, end)
+        missed = (
+            not create.watched
+            or end > self._coverage.until
+            or self._coverage.unknown([WATCH_CANARIES], create.asked, end)
+        )
         return "unknown" if missed or create.seen is not None else "nothing"
 
     def takes(self, process: str) -> Take | None:
@@ -79,14 +84,16 @@ class UnansweredCreates(Reader):
         if entry.kind == "invoke":
             if left := self._open.pop(seq, None):
                 self._given_up.append(left)
-            self._open[seq] = create = Create(seq, value.get("policy", ""), entry.at)
-            self._last[f"{CANARY}-{seq}"] = create
+            watched = not value.get("unwatched", False)
+            self._open[seq] = create = Create(seq, value.get("policy", ""), entry.at, watched=watched)
+            if watched:
+                self._last[_name(value)] = create
         elif asked := self._open.pop(seq, None):
             if entry.kind == "info":
                 asked.answered = entry.at
                 self._given_up.append(asked)
             else:
-                self._last.pop(f"{CANARY}-{seq}", None)
+                self._last.pop(_name(value), None)
 
     def _take_object(self, entry: Entry) -> None:
         canary = (entry.value or {}).get("object")
@@ -95,4 +102,12 @@ class UnansweredCreates(Reader):
         metadata = canary.get("metadata", {})
         create = self._last.get(metadata.get("name", ""))
         if create is not None and create.seen is None:
-            create.uid, create.mutated, create.seen = metadata.get("uid"), canary.get("mutated"), entry.at
+            create.uid, create.seen = metadata.get("uid"), entry.at
+            create.mutated = (
+                create.policy in canary["mutated_for"] if "mutated_for" in canary else canary.get("mutated")
+            )
+
+
+def _name(question: dict[str, Any]) -> str:
+    """Return the name of the object of a question; it is recorded if it does not follow from the number."""
+    return str(question.get("name") or f"{CANARY}-{question['seq']}")

@@ -10,7 +10,7 @@ from chaos_harness.harness.history.following import Take
 from chaos_harness.harness.history.in_force import policy_of
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Spans
-from chaos_harness.harness.history.vocabulary import CANARY, CREATE_VIOLATING, IN_FORCE, POLICIES, REMOVE
+from chaos_harness.harness.history.vocabulary import CANARY, IN_FORCE, POLICIES, REMOVE
 
 __all__ = ["Disagreement", "Rounds"]
 
@@ -135,7 +135,7 @@ class Rounds:
     def _take(self, entry: Entry) -> None:
         value = entry.value or {}
         policy = value.get("policy")
-        if policy not in self._policies or entry.f != CREATE_VIOLATING:
+        if policy not in self._policies:
             return
         which = value.get("seq", entry.process)
         if entry.kind == "invoke":

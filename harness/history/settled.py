@@ -8,6 +8,7 @@ from chaos_harness.harness.history.audit import Audit, Decision
 from chaos_harness.harness.history.resolved import Create, UnansweredCreates
 from chaos_harness.harness.history.vocabulary import AUDIT, WATCH_CANARIES
 from chaos_harness.harness.history.webhook_failures import cause
+from chaos_harness.harness.policies import is_right
 
 __all__ = ["Settlement", "settled_words"]
 
@@ -63,7 +64,7 @@ def settled_words(later: Iterable[Admission]) -> str:
 
 
 def _answered(asked: Admission, outcome: str, answered: float, said: str, by: str) -> Admission:
-    kind = "ok" if outcome == asked.wanted else "fail"
+    kind = "ok" if is_right(outcome, asked.wanted) else "fail"
     return asked._replace(kind=kind, outcome=outcome, answered=answered, said=said, by=by)
 
 
@@ -85,5 +86,5 @@ def _denied(decision: Decision, asked: Admission) -> str | None:
     by_webhook = decision.denied_by.endswith(".gatekeeper.sh")
     if asked.wanted in ("mutated", "admitted"):
         return "denied by webhook" if by_webhook else "denied by policy"
-    own = asked.wanted == "denied by webhook" and decision.denied_by == asked.webhook
+    own = asked.wanted in ("denied", "denied by webhook") and decision.denied_by == asked.webhook
     return "denied by webhook" if own and decision.code == _DENIED_CODE else None

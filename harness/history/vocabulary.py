@@ -13,7 +13,6 @@ __all__ = [
     "CLOCK",
     "CLOCK_STEP",
     "CONSTRAINTS",
-    "CREATE_VIOLATING",
     "DECIDED",
     "DELETED",
     "END",
@@ -137,7 +136,8 @@ KILLED, RESCHEDULED = "killed", "rescheduled"
 POLICIES = "policies"
 """Invoke APPLY, ok IN_FORCE (with `proof`), invoke REMOVE, ok REMOVED.
 
-Each has `policies`, their names, and `parts`: the policy's name by each other name that probes use for it.
+Each has `policies`, their names, `parts`: the policy's name by each other name that probes use for it, and `mutates`:
+what pods must have, as values by path, by the name of the policy or of its part. Old histories have no `mutates`.
 """
 
 APPLY, IN_FORCE, REMOVE, REMOVED = "apply", "in force", "remove", "removed"
@@ -155,9 +155,6 @@ SEEN, ACTED = "seen", "acted"
 # Probes that send requests.
 CANARY = "canary"
 """Processes "canary <n>", the threads of the admission probe; ok means that a policy did what it must."""
-
-CREATE_VIOLATING = "create violating pod"
-"""Requests a pod that a policy must deny."""
 
 REPLICAS = "replicas"
 """Records why the webhook pods could not be listed (LIST), so that none was asked in that round."""
@@ -228,7 +225,8 @@ WATCH_BINDINGS = watch("validatingadmissionpolicybindings")
 WATCH_LEASES = watch("leases")
 WATCH_SYSTEM_PODS = watch("system pods")
 WATCH_CANARIES = watch("canaries")
-"""Pods that the admission probe really created, reduced to `canary-<seq>` and whether they are `mutated`."""
+"""Pods that the admission probe really created, reduced to their names and to the names of the policies that they are
+`mutated_for`; in old histories to whether they are `mutated`."""
 
 WATCH_NUMBER = watch("number")
 """The object that NUMBER writes, reduced to its `number`."""

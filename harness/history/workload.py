@@ -8,9 +8,10 @@ from typing import Any
 
 from chaos_harness.harness.history.following import Reader, Take
 from chaos_harness.harness.history.objects import is_ready, is_terminating, running
+from chaos_harness.harness.history.pod_mutations import PodMutations
 from chaos_harness.harness.history.recorded import Entry
-from chaos_harness.harness.history.vocabulary import DELETED, WATCH_WORKLOAD, WATCH_WORKLOAD_EVENTS
-from chaos_harness.harness.policies import CANARIES, mutated
+from chaos_harness.harness.history.vocabulary import DELETED, POLICIES, WATCH_WORKLOAD, WATCH_WORKLOAD_EVENTS
+from chaos_harness.harness.policies import CANARIES
 
 __all__ = ["ListedAt", "Workload", "WorkloadPod"]
 
@@ -26,7 +27,8 @@ ListedAt = Callable[[float], float]
 class WorkloadPod:
     """A pod of a workload; moments are seconds of the history (None: never).
 
-    `mutated` is its state in the first report, `bared` when it was first reported without a mutation that it had.
+    `mutated` is its state in the first report, with what all policies demand that change pods; `bared` is when it was
+    first reported without that.
     `owner` is its controller's uid, `family` is the same for all ReplicaSets of one Deployment. `ready` is when it was
     first Ready, `turns` are all moments at which it became Ready or stopped being Ready. From `leaving` on its
     controller no longer counts it: it is deleted, or has ended. `came` and `went` are the numbers of the entries that
@@ -75,6 +77,7 @@ class Workload(Reader):
         self.doubtful: set[str] = set()
         self._names: dict[tuple[str, str], WorkloadPod] = {}
         self._number = 0
+        self._mutations = PodMutations()
 
     def successors(self, listed: ListedAt) -> Mapping[str, WorkloadPod]:
         """Return which pod replaced which one, by the uid of the one that left.
@@ -116,7 +119,11 @@ class Workload(Reader):
 
     def takes(self, process: str) -> Take | None:
         """Return the function that takes the entries of a process, or None."""
-        takes: Mapping[str, Take] = {WATCH_WORKLOAD: self._take_pod, WATCH_WORKLOAD_EVENTS: self._take_event}
+        takes: Mapping[str, Take] = {
+            WATCH_WORKLOAD: self._take_pod,
+            WATCH_WORKLOAD_EVENTS: self._take_event,
+            POLICIES: self._mutations.take,
+        }
         return takes.get(process)
 
     def _take_pod(self, entry: Entry) -> None:
@@ -135,7 +142,7 @@ class Workload(Reader):
             "started": bool(running(item)),
             "ready": ready,
             "leaving": is_terminating(item) or entry.f == DELETED or status.get("phase") in _OVER,
-            "bared": pod.mutated and not mutated(item),
+            "bared": pod.mutated and not self._mutations.all_in(item),
         }
         for name, now in reached.items():
             if now and getattr(pod, name) is None:
@@ -145,7 +152,7 @@ class Workload(Reader):
             pod.turns.append((entry.at, ready))
 
     def _born(self, entry: Entry, item: Mapping[str, Any]) -> WorkloadPod:
-        pod = self.pods[item["metadata"]["uid"]] = _pod(entry.at, item)
+        pod = self.pods[item["metadata"]["uid"]] = _pod(entry.at, item, mutated=self._mutations.all_in(item))
         pod.came = self._number
         before = self._names.get((pod.namespace, pod.name))
         if before and before.leaving is None:  # two of one name cannot be there at once
@@ -159,7 +166,7 @@ class Workload(Reader):
             self.pulls.setdefault(event.get("involvedObject", {}).get("uid", ""), entry.at)
 
 
-def _pod(at: float, item: Mapping[str, Any]) -> WorkloadPod:
+def _pod(at: float, item: Mapping[str, Any], *, mutated: bool) -> WorkloadPod:
     metadata = item["metadata"]
     owner: dict[str, Any] = next((one for one in metadata.get("ownerReferences") or () if one.get("controller")), {})
     uid, name, kind = owner.get("uid", ""), owner.get("name", ""), owner.get("kind", "")
@@ -172,5 +179,5 @@ def _pod(at: float, item: Mapping[str, Any]) -> WorkloadPod:
         family=f"{metadata['namespace']}/{name.removesuffix(revision)}" if name.endswith(revision) else uid,
         kind=kind,
         seen=at,
-        mutated=mutated(item),
+        mutated=mutated,
     )

@@ -3,10 +3,13 @@
 The shipped ones are here; another one is a module beside this file, made of `template`, `constraint` and `pod`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any
 
 from chaos_harness.clusters.api.objects import Object
+from chaos_harness.harness.policies.question import AsUser, Question, Verb, WantedOutcome, is_right
+from chaos_harness.harness.policies.wanted_parts import WantedParts
 
 __all__ = [
     "ADMIT",
@@ -15,14 +18,18 @@ __all__ = [
     "IGNORE_LABEL",
     "LEVEL",
     "PODS",
+    "POD_LEVEL",
+    "AsUser",
     "Policy",
     "Question",
+    "Verb",
     "WantedOutcome",
+    "WantedParts",
     "deny_pods",
     "deny_pods_by_cel",
+    "is_right",
     "mutate_pods",
     "mutate_templates",
-    "mutated",
     "pod",
 ]
 
@@ -35,14 +42,14 @@ PODS = f"/api/v1/namespaces/{CANARIES}/pods"
 LEVEL = "s0:c123,c456"
 """What the mutators write to `securityContext.seLinuxOptions.level`, the field of the first incident."""
 
+POD_LEVEL = WantedParts({"spec.securityContext.seLinuxOptions.level": LEVEL})
+"""What a pod has that the mutators changed; old histories, which do not record what policies write, mean this."""
+
 ADMIT = "admit compliant pods"
 """The name under which answers about compliant pods are counted, apart from those about violating pods."""
 
 IGNORE_LABEL = "check ignore label"
 """The name under which answers about the label that exempts a namespace are counted; asked without any policy."""
-
-WantedOutcome = Literal["mutated", "admitted", "denied by webhook", "denied by policy"]
-"""The answer that a policy demands; all possible answers are in harness.probes.answers."""
 
 _NAMESPACES = ["chaos-*"]
 _VIOLATES = "chaos-harness/violates"
@@ -54,23 +61,6 @@ GROUND: tuple[Object, ...] = (
     {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": _ACCOUNT, "namespace": CANARIES}},
 )
 """What the canary needs to create objects: its namespace, and the service account of its pods."""
-
-
-@dataclass(frozen=True)
-class Question:
-    """A create request that the canary repeats: `body` at `path`, and the answer that one policy demands.
-
-    `policy` is the name under which answers are counted; `f` is the operation in the history. `names` is what a denial
-    must mention, so that another policy's denial does not count.
-    """
-
-    f: str
-    policy: str
-    wanted: WantedOutcome
-    path: str
-    body: Object = field(hash=False)
-    dry_run: bool = True
-    names: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,20 +81,16 @@ class Policy:
         asked = (question.policy for question in self.questions)
         return {name: self.name for name in asked if name not in (self.name, ADMIT)}
 
-
-def mutated(manifest: Object) -> bool:
-    """Whether a pod, or a controller's pod template, has the field that the mutators set."""
-    spec = manifest.get("spec") or {}
-    if "template" in spec:
-        spec = spec["template"].get("spec") or {}
-    options = (spec.get("securityContext") or {}).get("seLinuxOptions") or {}
-    return bool(options.get("level") == LEVEL)
+    @property
+    def mutates(self) -> dict[str, Mapping[str, Any]]:
+        """What pods must have, as values by path, for each name under which answers about mutations are counted."""
+        return {question.policy: parts.by_path for question in self.questions if (parts := question.pod_parts)}
 
 
 def mutate_pods() -> Policy:
     """Return the policy that sets the SELinux level of every pod; asked by real creates and by dry runs."""
     name = "mutate pods"
-    dry_run = Question("create mutable pod", name, "mutated", PODS, pod())
+    dry_run = Question("create mutable pod", name, "mutated", PODS, pod(), parts=POD_LEVEL)
     return Policy(
         name,
         (_assign("chaos-pods", "", ["Pod"], "spec"),),
@@ -125,6 +111,7 @@ def mutate_templates() -> Policy:
                 "mutated",
                 f"/apis/apps/v1/namespaces/{CANARIES}/deployments",
                 _deployment(),
+                parts=WantedParts({"spec.template.spec.securityContext.seLinuxOptions.level": LEVEL}),
             ),
         ),
     )

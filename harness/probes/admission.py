@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count, cycle
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import uuid4
 
 from kubernetes.client import ApiClient
@@ -19,7 +19,7 @@ from chaos_harness.clusters.gatekeeper.readiness import FORBIDDEN_NAMESPACE, WEB
 from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, ProbeBroken
 from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import CANARY, numbered
-from chaos_harness.harness.policies import IGNORE_LABEL, Question
+from chaos_harness.harness.policies import IGNORE_LABEL, PODS, Question
 from chaos_harness.harness.probes import Probe
 from chaos_harness.harness.probes.answers import TIMEOUT, Answer, ask
 
@@ -51,9 +51,10 @@ def admission_canary(
 
     The loop is open: a slow answer does not delay the next question. A question is an entry `invoke`, with `seq`,
     `policy`, `dry_run`, `round`, `wanted` (the answer that the policy demands), `late` (seconds after its due time),
-    and `audit_id` (its id in the API server's audit log). Its answer is `ok` (the policy did what it must), `fail`
-    (something else was answered) or `info` (unknown), with `seq`, `policy`, `outcome` and `said`. Created objects are
-    deleted as soon as the answer is there; if that fails, later, one more object per question.
+    and `audit_id` (its id in the API server's audit log); a real one has the `name` of its object, if that is not made
+    of its number alone, or `unwatched`, if no watch reports what it creates. Its answer is `ok` (the policy did what it
+    must), `fail` (something else was answered) or `info` (unknown), with `seq`, `policy`, `outcome` and `said`. Created
+    objects are deleted as soon as the answer is there; if that fails, later, one more object per question.
     """
     return _Canary(cluster, history, rate, questions)
 
@@ -111,16 +112,18 @@ class _Canary(Probe):
         late = round(time.monotonic() - due, 3)
         audit_id = str(uuid4())
         more = {"wanted": question.wanted, "late": late, "audit_id": audit_id}
+        generated = f"{CANARY}-{seq}"
+        common |= _unlike_canaries(question, generated)
         self._history.append("invoke", process, question.f, {**common, **more})
-        answer = ask(api, question, f"{CANARY}-{seq}", audit_id=audit_id)
+        answer = ask(api, question, generated, audit_id=audit_id)
         answered = {"outcome": answer.outcome, "said": answer.said}
         self._history.append(answer.kind, process, question.f, {**common, **answered})
         self._open.discard(seq)
-        self._clean(api, question, answer, f"{question.path}/{CANARY}-{seq}")
+        self._clean(api, question, answer, f"{question.path}/{question.object_name(generated)}")
 
     def _clean(self, api: ApiClient, question: Question, answer: Answer, path: str) -> None:
         """Delete the created object and one older leftover; without an answer, leave it for later."""
-        if not question.dry_run and (answer.uid or answer.kind == "info"):
+        if not question.dry_run and (answer.uid or answer.kind == "info" or question.verb != "create"):
             self._left.append(path)
         if answer.kind == "info":
             return
@@ -132,6 +135,16 @@ class _Canary(Probe):
             if not _delete(api, oldest):
                 self._left.appendleft(oldest)
                 return
+
+
+def _unlike_canaries(question: Question, generated: str) -> dict[str, Any]:
+    """Return what a history needs to know of a real request if it does not create a pod `generated` among canaries."""
+    if question.dry_run:
+        return {}
+    if question.verb != "create" or question.path != PODS:
+        return {"unwatched": True}
+    name = question.object_name(generated)
+    return {"name": name} if name != generated else {}
 
 
 def _delete(api: ApiClient, path: str) -> bool:

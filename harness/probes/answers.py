@@ -1,4 +1,4 @@
-"""Answers: sorts the API server's answers to questions by what they say about enforcement."""
+"""Answers: asks questions of the API server, and sorts its answers by what they say about enforcement."""
 
 import re
 from dataclasses import dataclass
@@ -6,9 +6,10 @@ from typing import Any, Literal
 
 from kubernetes.client import ApiClient
 
-from chaos_harness.clusters.api.rest import request
+from chaos_harness.clusters.api.rest import MERGE_PATCH, request
 from chaos_harness.harness.errors import ApiRefused, ApiUnreachable
-from chaos_harness.harness.policies import Question, mutated
+from chaos_harness.harness.history.objects import uid_of
+from chaos_harness.harness.policies import Question, is_right
 
 __all__ = ["TIMEOUT", "Answer", "AnswerOutcome", "ask"]
 
@@ -57,25 +58,55 @@ class Answer:
 
 
 def ask(api: ApiClient, question: Question, name: str, *, dry_run: bool = False, audit_id: str = "") -> Answer:
-    """Send the question's create request for an object `name`, as a dry run if either says so; classify the answer."""
-    metadata = {**question.body["metadata"], "name": name}
-    query = {"dryRun": "All"} if dry_run or question.dry_run else {}
+    """Send the question's request, as a dry run if either says so, and classify the answer.
+
+    Its object is called `name` unless the question names it. A real update or delete creates the object first; if that
+    is impossible, nothing is known of the policy.
+    """
+    dry_run = dry_run or question.dry_run
+    if question.base is not None and not dry_run:
+        try:
+            made = question.placed(question.base, name)
+            request(api, "POST", question.path, body=made, timeout=TIMEOUT)
+        except (ApiRefused, ApiUnreachable) as error:
+            return Answer("info", "other", f"the object to {question.verb} was not created: {error.cause}"[:_SHORT])
     try:
-        body = {**question.body, "metadata": metadata}
-        created = request(api, "POST", question.path, query=query, body=body, timeout=TIMEOUT, audit_id=audit_id)
+        return _sort_done(question, _send(api, question, name, dry_run=dry_run, audit_id=audit_id))
     except ApiRefused as error:
         return _sort_refusal(question, error.status, error.message)
     except ApiUnreachable as error:
         return Answer("info", "timed out" if error.timed_out else "refused", error.cause[:_SHORT])
-    return _sort_created(question, created)
 
 
-def _sort_created(question: Question, created: Any) -> Answer:
-    uid = created["metadata"].get("uid", "")
-    if question.wanted == "mutated":
-        done = mutated(created)
+def _send(api: ApiClient, question: Question, name: str, *, dry_run: bool, audit_id: str) -> Any:
+    query = {"dryRun": "All"} if dry_run else {}
+    who = (question.asker.user, question.asker.groups) if question.asker else None
+    one = f"{question.path}/{question.object_name(name)}"
+    if question.verb == "delete":
+        return request(api, "DELETE", one, query=query, timeout=TIMEOUT, audit_id=audit_id, impersonate=who)
+    body = question.placed(question.body, name)
+    if question.verb == "update":
+        return request(
+            api,
+            "PATCH",
+            one,
+            query=query,
+            body=body,
+            content_type=MERGE_PATCH,
+            timeout=TIMEOUT,
+            audit_id=audit_id,
+            impersonate=who,
+        )
+    path = question.path
+    return request(api, "POST", path, query=query, body=body, timeout=TIMEOUT, audit_id=audit_id, impersonate=who)
+
+
+def _sort_done(question: Question, answered: Any) -> Answer:
+    uid = uid_of(answered or {})
+    if question.parts:
+        done = question.parts.are_in(answered)
         return Answer("ok" if done else "fail", "mutated" if done else "unmutated", "admitted", uid)
-    return Answer("ok" if question.wanted == "admitted" else "fail", "admitted", "admitted", uid)
+    return Answer("ok" if is_right("admitted", question.wanted) else "fail", "admitted", "admitted", uid)
 
 
 def _sort_refusal(question: Question, status: int, said: str) -> Answer:
@@ -89,9 +120,9 @@ def _sort_refusal(question: Question, status: int, said: str) -> Answer:
     outcome: AnswerOutcome = "denied by policy" if policy else "denied by webhook"
     if _MISCONFIGURED.match(policy["why"]) if policy else status == _INTERNAL:
         outcome = "denied by configuration error"
-    elif question.names not in said:
+    elif question.names not in said or not re.search(question.pattern, said):
         outcome = "other"
-    return Answer("ok" if outcome == question.wanted else "fail", outcome, words)
+    return Answer("ok" if is_right(outcome, question.wanted) else "fail", outcome, words)
 
 
 def _classify_failed_call(said: str) -> AnswerOutcome:

@@ -29,7 +29,7 @@ _ENDED = ("ResponseComplete", "Panic")
 _DENIED = re.compile(
     r"admission webhook \"([^\"]+)\" denied the request|ValidatingAdmissionPolicy '([^']+)' with .* denied request"
 )
-_CREATED = 201
+_CREATED, _CHANGED = 201, 200
 _SHORT = 300
 _DURATION = re.compile(r"([\d.]+)(h|ms|m|s|µs|us|ns)")
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6, "ns": 1e-9}
@@ -50,7 +50,7 @@ class NodeAudit:
     "validating" webhooks.
 
     An entry `info requests` groups all of our own questions in one reading that were decided at once and alike: `code`,
-    `called`, `denied_by`, and their `audit_ids`.
+    `called`, `denied_by`, the `verb` if they are no creates, and their `audit_ids`.
 
     `ok read`: everything decided from `since` to `until` (unix seconds) is copied; `info read`: it is not (`said`).
     """
@@ -92,6 +92,7 @@ class NodeAudit:
             request = _summarise(event)
             if event.get("level") == "Metadata" and _is_plain(request):
                 same = {name: request[name] for name in ("code", "called", "denied_by")}
+                same |= {} if request["verb"] == "create" else {"verb": request["verb"]}
                 plain.setdefault(repr(same), {**same, "audit_ids": []})["audit_ids"].append(request["audit_id"])
             else:
                 self._history.append("info", self._process, REQUEST, request)
@@ -150,7 +151,8 @@ def _read_called(notes: Mapping[str, str]) -> dict[str, bool]:
 
 def _is_plain(request: Mapping[str, Any]) -> bool:
     """Whether a request was decided at once, by every webhook that had to be called."""
-    decided = request["code"] == _CREATED or request["denied_by"]
+    changed = request["verb"] != "create" and request["code"] == _CHANGED and not request["said"]
+    decided = request["code"] == _CREATED or changed or request["denied_by"]
     return bool(decided) and not request["failed_open"] and not request["seconds"]
 
 

@@ -1,6 +1,6 @@
 """Objects: probes that record every change of the objects that an experiment watches."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from chaos_harness.clusters.cluster import Cluster
@@ -10,12 +10,11 @@ from chaos_harness.clusters.watching.changes import ObjectDict
 from chaos_harness.clusters.watching.watch import Change, Proofs, Watch
 from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import CONSTRAINTS, GAP, watch
-from chaos_harness.harness.policies import CANARIES, mutated
+from chaos_harness.harness.policies import CANARIES, PODS, Question
 from chaos_harness.harness.probes import Probe
 from chaos_harness.harness.redaction import redact_object
 
 __all__ = [
-    "CANARY_PODS",
     "CONSTRAINTS",
     "CONSTRAINTS_OF_A_KIND",
     "CONTROL_PLANE",
@@ -26,6 +25,7 @@ __all__ = [
     "WORKLOAD_EVENTS",
     "ListWatch",
     "WatchGroup",
+    "canary_pods",
     "constraints",
     "watch_objects",
 ]
@@ -86,13 +86,6 @@ def _without_rego(template: ObjectDict) -> ObjectDict:
     return {**template, "spec": {**template["spec"], "targets": targets}}
 
 
-def _canary(pod: ObjectDict) -> ObjectDict:
-    """Return what is recorded of a pod that the admission probe created; its name has the question's number."""
-    kept = ("name", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp")
-    metadata = {name: pod["metadata"][name] for name in kept if name in pod["metadata"]}
-    return {"kind": pod["kind"], "metadata": metadata, "mutated": mutated(pod)}
-
-
 def _renewal(lease: ObjectDict) -> ObjectDict | None:
     if lease["metadata"]["namespace"] not in _LEASES:
         return None
@@ -138,13 +131,23 @@ CONTROL_PLANE = WatchGroup(
 """Leases of leaders and of nodes, reduced to what checks use; and the pods of kube-system."""
 
 WORKLOAD = WatchGroup("workload", (ListWatch("workload", "/api/v1/pods", _in_chaos),))
-"""Pods in all namespaces chaos-* except the canary's, which CANARY_PODS watches."""
-
-CANARY_PODS = (ListWatch("canaries", f"/api/v1/namespaces/{CANARIES}/pods", _canary),)
-"""Pods that the admission probe created, even if it got no answer."""
+"""Pods in all namespaces chaos-* except the canary's, which `canary_pods` watches."""
 
 WORKLOAD_EVENTS = (ListWatch("workload events", "/api/v1/events", _in_chaos),)
 """Events about the pods of WORKLOAD."""
+
+
+def canary_pods(questions: Collection[Question]) -> tuple[ListWatch, ...]:
+    """Return the watch on pods that the admission probe created by these questions, even if it got no answer."""
+    demanded = {question.policy: parts for question in questions if (parts := question.pod_parts)}
+
+    def written(pod: ObjectDict) -> ObjectDict:
+        kept = ("name", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp")
+        metadata = {name: pod["metadata"][name] for name in kept if name in pod["metadata"]}
+        mutated_for = [policy for policy, parts in demanded.items() if parts.are_in(pod)]
+        return {"kind": pod["kind"], "metadata": metadata, "mutated_for": mutated_for}
+
+    return (ListWatch("canaries", PODS, written),)
 
 
 def constraints(*kinds: str) -> tuple[ListWatch, ...]:

@@ -95,5 +95,5 @@ def _review(clients: _Clients, history: HistoryWriter, asked: Sequence[Review], 
             history.append("fail", process, review.f, refusal)
         except ApiUnreachable as error:
             history.append("info", process, review.f, {**value, "said": error.cause[:_SHORT]})
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, LookupError, TypeError) as error:
             history.append("info", process, review.f, {**value, "said": repr(error)[:_SHORT]})

@@ -1,5 +1,6 @@
 """Reviews: AdmissionReviews for a single webhook pod, with the answer that it must give if it enforces the policies."""
 
+import json
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -7,18 +8,21 @@ from typing import Any, Literal
 
 from chaos_harness.clusters.gatekeeper.readiness import REVIEW as LABEL_REVIEW
 from chaos_harness.harness.history.vocabulary import REVIEW, review_of
-from chaos_harness.harness.policies import LEVEL, Question, WantedOutcome
+from chaos_harness.harness.policies import IGNORE_LABEL, Question, WantedOutcome, WantedParts
+from chaos_harness.harness.probes.json_patch import patched
 
 __all__ = ["LABEL", "Review", "reviews"]
 
 Said = Literal["mutated", "allowed", "denied"]
-"""A webhook pod's answers: the object gets our mutation, is allowed unchanged, or is denied."""
+"""A webhook pod's answers: the object gets the wanted mutation, is allowed without it, or is denied."""
 
 _WANTED: Mapping[WantedOutcome, tuple[str, Said]] = {
     "mutated": ("/v1/mutate", "mutated"),
+    "denied": ("/v1/admit", "denied"),
     "denied by webhook": ("/v1/admit", "denied"),
     "admitted": ("/v1/admit", "allowed"),
 }
+_USER, _GROUPS = "chaos-harness", ("system:authenticated",)
 
 
 @dataclass(frozen=True)
@@ -26,12 +30,14 @@ class Review:
     """An AdmissionReview for one path of a webhook pod, and the right answer.
 
     `question` is the name of the policy that the question is about; it is empty for the label review, which needs none.
+    `parts` is what the object must have after the patch of the answer "mutated".
     """
 
     path: str
     wanted: Said
     body: Mapping[str, Any] = field(hash=False)
     question: str = ""
+    parts: WantedParts | None = None
 
     @property
     def f(self) -> str:
@@ -44,11 +50,14 @@ class Review:
         return {"question": self.question} if self.question else {}
 
     def said(self, response: Mapping[str, Any]) -> Said:
-        """Return what a response says; raises KeyError, ValueError or TypeError for anything else than a response."""
+        """Return what a response says; raises LookupError, ValueError or TypeError if it is no response."""
         if response["allowed"] is not True:
             return "denied"
-        patch = b64decode(response.get("patch") or "").decode()
-        return "mutated" if f'"{LEVEL}"' in patch else "allowed"
+        if self.parts is None:
+            return "allowed"
+        operations = json.loads(b64decode(response.get("patch") or "") or "[]")
+        mutated = self.parts.are_in(patched(self.body["request"]["object"], operations))
+        return "mutated" if mutated else "allowed"
 
 
 LABEL = Review("/v1/admitlabel", "denied", LABEL_REVIEW)
@@ -59,21 +68,22 @@ def reviews(questions: Iterable[Question]) -> list[Review]:
     """Return one review for each policy that webhook pods enforce; the API server's own policies have none."""
     by_policy: dict[str, Review] = {}
     for question in questions:
-        if question.wanted in _WANTED and question.path.partition("/namespaces/")[2]:
+        if question.wanted in _WANTED and question.policy != IGNORE_LABEL:
             by_policy.setdefault(question.policy, _review(question))
     return list(by_policy.values())
 
 
 def _review(question: Question) -> Review:
-    """Return the review that the API server would send for a question: a create of its body at its path."""
+    """Return the review that the API server would send for a question."""
     path, wanted = _WANTED[question.wanted]
-    root, _, rest = question.path.partition("/namespaces/")
-    namespace, plural = rest.split("/")
+    root, _, plural = question.path.rpartition("/")
+    root = root.partition("/namespaces/")[0]
     group, _, version = root.removeprefix("/apis/").removeprefix("/api/").rpartition("/")
-    name = f"replica-{question.wanted.partition(' ')[0]}"
-    item = {**question.body, "metadata": {**question.body["metadata"], "name": name, "namespace": namespace}}
-    kind = {"group": group, "version": version, "kind": question.body["kind"]}
+    name = question.object_name(f"replica-{question.wanted.partition(' ')[0]}")
+    kind = {"group": group, "version": version, "kind": question.kind}
     resource = {"group": group, "version": version, "resource": plural}
+    asker = question.asker
+    old, new = _before_and_after(question, name)
     body = {
         "apiVersion": "admission.k8s.io/v1",
         "kind": "AdmissionReview",
@@ -84,13 +94,36 @@ def _review(question: Question) -> Review:
             "resource": resource,
             "requestResource": resource,
             "name": name,
-            "namespace": namespace,
-            "operation": "CREATE",
+            **({"namespace": question.namespace} if question.namespace else {}),
+            "operation": question.verb.upper(),
             "dryRun": True,
-            "userInfo": {"username": "chaos-harness", "groups": ["system:authenticated"]},
-            "object": item,
-            "oldObject": None,
+            "userInfo": {
+                "username": asker.user if asker else _USER,
+                "groups": [*(asker.groups if asker else ()), *_GROUPS],
+            },
+            "object": new,
+            "oldObject": old,
             "options": None,
         },
     }
-    return Review(path, wanted, body, question.policy)
+    return Review(path, wanted, body, question.policy, question.parts)
+
+
+def _before_and_after(question: Question, name: str) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
+    """Return the object before the request and after it; None where there is none."""
+    old = question.placed(question.base, name) if question.base else None
+    new = question.placed(question.body, name)
+    return old, None if question.verb == "delete" else _merged(old, new) if old else new
+
+
+def _merged(old: Any, patch: Any) -> Any:
+    """Return what a JSON merge patch makes of a value (RFC 7396)."""
+    if not isinstance(patch, Mapping):
+        return patch
+    kept = dict(old) if isinstance(old, Mapping) else {}
+    for key, value in patch.items():
+        if value is None:
+            kept.pop(key, None)
+        else:
+            kept[key] = _merged(kept.get(key), value)
+    return kept

@@ -14,7 +14,7 @@ from chaos_harness.harness.experiment.workload import Controller, deploy
 from chaos_harness.harness.gatekeeper.placement import place_gatekeeper
 from chaos_harness.harness.gatekeeper.webhook_settings import fail_mutation
 from chaos_harness.harness.history.objects import is_ready, is_terminating, node_of, owners
-from chaos_harness.harness.policies import CANARIES, Policy, deny_pods_by_cel, mutate_pods, mutate_templates
+from chaos_harness.harness.policies import CANARIES, POD_LEVEL, Policy, deny_pods_by_cel, mutate_pods, mutate_templates
 from chaos_harness.harness.preparation import Preparation
 from chaos_harness.harness.probes.objects import GENERATED, WORKLOAD, WORKLOAD_EVENTS, constraints, watch_objects
 from chaos_harness.harness.undo.journal import Journal
@@ -47,8 +47,8 @@ def lose(experiment: Experiment, row: LossRow) -> None:
     watched = (*WORKLOAD, *WORKLOAD_EVENTS, *((*GENERATED, *constraints(_KIND)) if row.generation else ()))
     experiment.probe(*watch_objects(experiment.cluster, experiment.history, watched))
     direct = (Controller("Deployment", "direct", 3), Controller("StatefulSet", "stateful", 2))
-    experiment.prepare(deploy(PODS, *direct, Controller("DaemonSet", "daemon"), on=victim, carrying=True))
-    experiment.prepare(deploy(TEMPLATES, Controller("Deployment", "template", 3), on=victim, carrying=True))
+    experiment.prepare(deploy(PODS, *direct, Controller("DaemonSet", "daemon"), on=victim, carrying=POD_LEVEL))
+    experiment.prepare(deploy(TEMPLATES, Controller("Deployment", "template", 3), on=victim, carrying=POD_LEVEL))
     with ExitStack() as closed:
         if row.policy == "Fail":
             closed.enter_context(experiment.prepare_for_block(fail_mutation("Fail")))

@@ -23,7 +23,7 @@ from chaos_harness.harness.faults.nodes.power import PAUSED_NODE, pause_node
 from chaos_harness.harness.faults.registry.cut import cut_registry
 from chaos_harness.harness.faults.workloads.kill_containers import kill_containers
 from chaos_harness.harness.gatekeeper.webhook_settings import fail_closed
-from chaos_harness.harness.policies import deny_pods_by_cel, mutate_pods
+from chaos_harness.harness.policies import POD_LEVEL, deny_pods_by_cel, mutate_pods
 from chaos_harness.harness.probes.control_plane import watch_control_plane
 from chaos_harness.harness.probes.objects import WORKLOAD, WORKLOAD_EVENTS, watch_objects
 from chaos_harness.scenarios.planted.steps import PLANTED, PlantedDefect, mislead_webhooks
@@ -102,7 +102,7 @@ def test_planted_deletion(experiment: Experiment) -> None:
     experiment.apply(mutate_pods())
     experiment.probe(*watch_objects(cluster, experiment.history, (*WORKLOAD, *WORKLOAD_EVENTS)))
     left, deleted = Controller("DaemonSet", "daemon"), Controller("Deployment", "direct", 2)
-    experiment.prepare(deploy(_PODS, left, deleted, on=victim, carrying=True))
+    experiment.prepare(deploy(_PODS, left, deleted, on=victim, carrying=POD_LEVEL))
     path = f"/api/v1/namespaces/{_PODS}/pods"
     with experiment.fault(pause_node(victim)), cluster.client() as api:
         for pod in request(api, "GET", path)["items"]:

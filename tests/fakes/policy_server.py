@@ -86,7 +86,10 @@ class PolicyServer:
             denied = "chaos-harness/violates" in labels and f"chaos-{labels['chaos-harness/asks']}" in names
             return {"allowed": not denied}
         kind = "templates" if asked["resource"]["resource"] == "deployments" else "pods"
-        patch = b64encode(json.dumps([{"op": "add", "path": "/spec/x", "value": {"level": LEVEL}}]).encode()).decode()
+        level = {"seLinuxOptions": {"level": LEVEL}}
+        where = "/spec/template/spec" if kind == "templates" else "/spec"
+        operations = [{"op": "add", "path": f"{where}/securityContext", "value": level}]
+        patch = b64encode(json.dumps(operations).encode()).decode()
         return {"allowed": True, **({"patch": patch, "patchType": "JSONPatch"} if f"chaos-{kind}" in names else {})}
 
     def apply(self, path: str, item: Object) -> tuple[int, Object]:

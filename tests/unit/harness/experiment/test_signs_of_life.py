@@ -115,7 +115,7 @@ def test_policies_bring_their_questions(
     make: Callable[..., Experiment], world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While policies are in force replicas are asked, too, and what is really created is watched; then no more."""
-    in_force = nullcontext("in force")
+    in_force = nullcontext(("in force", [*mutate_pods().questions]))
     monkeypatch.setattr("chaos_harness.harness.experiment.lifecycle.enforce_policies", lambda *_: in_force)
     with make(probes=usual_probes) as experiment:
         experiment.apply(mutate_pods())

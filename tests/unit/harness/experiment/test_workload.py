@@ -5,7 +5,7 @@ import pytest
 from chaos_harness.harness.errors import BadScenario, DeadlineExceeded, PreparationFailed
 from chaos_harness.harness.experiment import workload
 from chaos_harness.harness.experiment.workload import Controller, deploy
-from chaos_harness.harness.policies import mutated
+from chaos_harness.harness.policies import POD_LEVEL, WantedParts
 from chaos_harness.harness.undo import journal
 from tests.fakes.bench import Bench
 from tests.fakes.node_world import NodeWorld
@@ -47,13 +47,15 @@ def test_what_is_deployed(bench: Bench, world: NodeWorld) -> None:
     assert pod["containers"][0]["image"] == PAUSE
 
 
-@pytest.mark.parametrize(("carrying", "anew"), [(True, 3), (False, 0)])
-def test_what_was_missed_is_admitted_anew(bench: Bench, world: NodeWorld, carrying: bool, anew: int) -> None:
+@pytest.mark.parametrize(("carrying", "anew"), [(POD_LEVEL, 3), (None, 0)])
+def test_what_was_missed_is_admitted_anew(
+    bench: Bench, world: NodeWorld, carrying: WantedParts | None, anew: int
+) -> None:
     """Pods that are to carry the mutation, and were let through without it, are born again from a mutated template."""
     world.missed = 2
     with deploy("chaos-x", *ALL, on="w-worker", carrying=carrying).make(bench.cluster, bench.journal) as proof:
-        assert [mutated(pod) for pod in world.workload()] == [carrying] * 3 + [True] * 2
-    assert proof.partition("; ")[2] == f"{anew} were admitted again because they lacked the mutation" * carrying
+        assert [POD_LEVEL.are_in(pod) for pod in world.workload()] == [bool(carrying)] * 3 + [True] * 2
+    assert proof.partition("; ")[2] == f"{anew} were admitted again because they lacked the mutation" * bool(carrying)
 
 
 def test_what_is_missed_again_and_again(bench: Bench, world: NodeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +63,7 @@ def test_what_is_missed_again_and_again(bench: Bench, world: NodeWorld, monkeypa
     monkeypatch.setattr(workload, "_SECONDS", 1.0)
     world.missed = 1000
     with pytest.raises(DeadlineExceeded, match="to be Ready and carry the mutation on w-worker"):
-        deploy("chaos-x", *ALL, on="w-worker", carrying=True).make(bench.cluster, bench.journal).__enter__()
+        deploy("chaos-x", *ALL, on="w-worker", carrying=POD_LEVEL).make(bench.cluster, bench.journal).__enter__()
 
 
 def test_a_crash_leaves_nothing(bench: Bench, world: NodeWorld) -> None:

@@ -31,8 +31,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def apply(cluster: Cluster, undo: Journal, history: HistoryWriter) -> Callable[..., str]:
     def apply(*policies: Policy) -> str:
-        with enforce_policies(cluster, undo, history, policies) as proof:
-            return proof
+        with enforce_policies(cluster, undo, history, policies) as enforced:
+            return enforced.proof
 
     return apply
 
@@ -40,8 +40,8 @@ def apply(cluster: Cluster, undo: Journal, history: HistoryWriter) -> Callable[.
 def test_other_objects_are_only_applied(cluster: Cluster, undo: Journal, history: HistoryWriter) -> None:
     """What is none of Gatekeeper's objects comes and goes with the policies, and nobody waits for its status."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "chaos-other"}}
-    with enforce_policies(cluster, undo, history, [Policy("workload", (namespace,))]) as proof:
-        assert proof == ""
+    with enforce_policies(cluster, undo, history, [Policy("workload", (namespace,))]) as enforced:
+        assert enforced == ("", [])
         assert "chaos-other" in undo.path.read_text(encoding="utf-8")
     assert journal.pending(undo.path) == []
 
@@ -66,7 +66,7 @@ def test_all_policies_come_into_force_and_go(
     cluster: Cluster, policy_server: PolicyServer, undo: Journal, history: HistoryWriter
 ) -> None:
     """Each object is enforced by each replica, the proof says so, and nothing is left afterwards."""
-    with enforce_policies(cluster, undo, history, ALL) as proof:
+    with enforce_policies(cluster, undo, history, ALL) as (proof, _):
         assert "Assign chaos-pods is enforced by 2 replicas" in proof
         assert "binding gatekeeper-chaos-cel-vap was generated" in proof
         names = [path.rpartition("/")[2] for path in policy_server.objects]

@@ -4,17 +4,15 @@ import pytest
 
 from chaos_harness.harness.policies import (
     CANARIES,
-    LEVEL,
+    POD_LEVEL,
     Policy,
     deny_pods,
     deny_pods_by_cel,
     mutate_pods,
     mutate_templates,
-    mutated,
 )
 
 ALL = (mutate_pods(), mutate_templates(), deny_pods(), deny_pods_by_cel())
-MARK = {"securityContext": {"seLinuxOptions": {"level": LEVEL}}}
 
 
 @pytest.mark.parametrize("policy", ALL, ids=lambda policy: policy.name)
@@ -40,18 +38,12 @@ def test_policies_do_not_share_objects() -> None:
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize(
-    ("manifest", "carries"),
-    [
-        ({"spec": MARK}, True),
-        ({"spec": {"template": {"spec": MARK}}}, True),
-        ({"spec": {"template": {"spec": {}}, **MARK}}, False),
-        ({"spec": {"securityContext": {"seLinuxOptions": {"level": "s0"}}}}, False),
-        ({"spec": {"securityContext": None}}, False),
-        ({"spec": None}, False),
-        ({}, False),
-    ],
-)
-def test_mark(manifest: dict[str, object], carries: bool) -> None:
-    """A pod carries the mark in its spec, a controller in its template's."""
-    assert mutated(manifest) is carries
+@pytest.mark.parametrize("policy", [mutate_pods(), mutate_templates()], ids=lambda policy: policy.name)
+def test_pods_get_the_same_level(policy: Policy) -> None:
+    """Both mutators make pods the same, one of them by way of their template."""
+    assert policy.mutates == {policy.name: POD_LEVEL.by_path}
+
+
+def test_what_denies_mutates_nothing() -> None:
+    """What it demands of pods is no mutation."""
+    assert deny_pods().mutates == {}

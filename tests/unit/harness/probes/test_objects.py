@@ -14,11 +14,10 @@ from chaos_harness.clusters.watching.watch import Change
 from chaos_harness.harness.history import Entry, HistoryWriter, read, vocabulary
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.following import follow
-from chaos_harness.harness.policies import LEVEL
+from chaos_harness.harness.policies import LEVEL, deny_pods, mutate_pods
 from chaos_harness.harness.probes import Probe
 from chaos_harness.harness.probes.numbers import NUMBERED
 from chaos_harness.harness.probes.objects import (
-    CANARY_PODS,
     CONTROL_PLANE,
     GENERATED,
     USUAL,
@@ -27,6 +26,7 @@ from chaos_harness.harness.probes.objects import (
     WORKLOAD_EVENTS,
     ListWatch,
     _value,
+    canary_pods,
     constraints,
     watch_objects,
 )
@@ -70,7 +70,7 @@ def test_changes_and_gaps_are_written(cluster: Cluster, world: World, history: H
 
 def test_each_is_watched_by_its_own_probe(cluster: Cluster, history: HistoryWriter) -> None:
     """There is one probe for each list that was chosen, no two of one name, and the usual set watches no leases."""
-    chosen = (*USUAL, *GENERATED, *WEBHOOKS, *CONTROL_PLANE, *WORKLOAD, *CANARY_PODS, *constraints("ChaosLabels"))
+    chosen = (*USUAL, *GENERATED, *WEBHOOKS, *CONTROL_PLANE, *WORKLOAD, *canary_pods([]), *constraints("ChaosLabels"))
 
     names = [probe.name for probe in watch_objects(cluster, history, chosen)]
 
@@ -82,7 +82,7 @@ def test_each_is_watched_by_its_own_probe(cluster: Cluster, history: HistoryWrit
 
 def test_readers_know_the_names() -> None:
     """What is watched has, in the vocabulary, the name under which it is written; nothing else there has one."""
-    watched = (*USUAL, *GENERATED, *CONTROL_PLANE, *WORKLOAD, *WORKLOAD_EVENTS, *CANARY_PODS, NUMBERED)
+    watched = (*USUAL, *GENERATED, *CONTROL_PLANE, *WORKLOAD, *WORKLOAD_EVENTS, *canary_pods([]), NUMBERED)
     names = {vocabulary.watch(resource.name) for resource in watched}
 
     assert names == {value for name, value in vars(vocabulary).items() if name.startswith("WATCH_")}
@@ -178,7 +178,7 @@ def test_workload_is_what_lives_in_namespaces_of_chaos() -> None:
 
 
 def test_canaries_are_short() -> None:
-    """Of what the admission probe created stands its name, which has the question's number, and whether it is mutated.
+    """Of what the admission probe created stands its name, which has the question's number, and for whom it is mutated.
 
     That it is being deleted does, too; nothing else.
     """
@@ -186,8 +186,9 @@ def test_canaries_are_short() -> None:
     pod = {"metadata": {**metadata, "labels": {"long": "x"}}, "spec": {"containers": []}}
     mutated = {**pod, "spec": {"securityContext": {"seLinuxOptions": {"level": LEVEL}}}}
 
-    assert object_as_written(CANARY_PODS[0], **pod) == {"kind": "X", "metadata": metadata, "mutated": False}
-    assert object_as_written(CANARY_PODS[0], **mutated)["mutated"] is True
+    watched = canary_pods([*mutate_pods().questions, *deny_pods().questions])[0]
+    assert object_as_written(watched, **pod) == {"kind": "X", "metadata": metadata, "mutated_for": []}
+    assert object_as_written(watched, **mutated)["mutated_for"] == ["mutate pods"]
 
 
 def test_leases_are_short() -> None:
