@@ -24,6 +24,7 @@ Problem = tuple[Location, str]
 """What is wrong with a part, as a message."""
 
 _TAGS = "tag:yaml.org,2002:"
+_CORE_BOOLEANS = ("true", "false")
 _MOST_PROBLEMS = 100
 _LONGEST_PROBLEM = 2000
 _LONGEST_NAME = 60
@@ -50,14 +51,17 @@ class YamlSource:
         return _problem(self.path, f"{line}:{column}", location, message)
 
 
-def read(path: Path) -> list[YamlSource]:
-    """Return the documents of a file. Raises BadScenario with all its problems."""
+def read(path: Path, *, core: bool = False) -> list[YamlSource]:
+    """Return the documents of a file; see `parse`. Raises BadScenario with all its problems."""
     advice = "; put objects into files beside it"
-    return parse(bounded_files.read_bounded_text(path, MOST_BYTES, advice), path)
+    return parse(bounded_files.read_bounded_text(path, MOST_BYTES, advice), path, core=core)
 
 
-def parse(text: str, path: Path) -> list[YamlSource]:
-    """Return the documents in `text`, the content of `path`. Raises BadScenario with all its problems."""
+def parse(text: str, path: Path, *, core: bool = False) -> list[YamlSource]:
+    """Return the documents in `text`, the content of `path`. Raises BadScenario with all its problems.
+
+    With `core`, yes, no, on, off and 12:30:00 are text, as in the core schema of YAML 1.2 and for gator.
+    """
     try:
         problems = [
             _problem(path, line_and_column(event.start_mark), (), words)
@@ -74,7 +78,7 @@ def parse(text: str, path: Path) -> list[YamlSource]:
         raise BadScenario(
             f"{escape_controls(str(path))}: not YAML: {escape_controls(str(error), lines=True)}"
         ) from error
-    sources = [_Reader(path).source(node) for node in nodes if node is not None]
+    sources = [_Reader(path, core=core).source(node) for node in nodes if node is not None]
     problems = [problem for source, more in sources for problem in more]
     if problems:
         raise BadScenario(limit_problems(problems))
@@ -98,8 +102,9 @@ def _problem(path: Path, where: str, location: Sequence[str | int], message: str
 class _Reader:
     """Turns nodes into plain data and records their positions."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, core: bool) -> None:
         self._source = YamlSource(path, None)
+        self._core = core
         self._problems: list[str] = []
         self._constructor = yaml.constructor.SafeConstructor()
 
@@ -129,6 +134,8 @@ class _Reader:
 
     def _scalar(self, node: Any, location: Location) -> Any:
         kind = node.tag.removeprefix(_TAGS)
+        if self._core and (":" in node.value or (kind == "bool" and node.value.lower() not in _CORE_BOOLEANS)):
+            kind = "str"
         if kind in ("int", "float") and ":" in node.value:  # so it is in YAML 1.1 alone
             words = f'write it in quotes, "{node.value}": without them YAML reads a number to the base of 60'
             self._complain(node, location, words)

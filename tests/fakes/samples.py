@@ -27,6 +27,7 @@ from chaos_harness.harness.incident.bundle.write import MANIFEST
 from chaos_harness.harness.incident.draft import draft
 from chaos_harness.harness.incident.load import load
 from chaos_harness.harness.incident.shrink.ledger import Ledger
+from chaos_harness.harness.suites.read import read_suite
 from chaos_harness.harness.undo.journal import pending
 from chaos_harness.reports.truth import page, verdict_lines
 from chaos_harness.reports.truth import rows as truth_rows
@@ -96,6 +97,32 @@ def _history(chance: Random, folder: Path) -> Read:
     path = folder / "history.jsonl"
     path.write_bytes(_lines(chance, whole_files()["runs/1/history.jsonl"]))
     return lambda: sum(1 for _ in read(path).entries)
+
+
+def _suite(chance: Random, folder: Path) -> Read:
+    target = {"target": "admission.k8s.gatekeeper.sh", "rego": "package a"}
+    head = {"apiVersion": "test.gatekeeper.sh/v1alpha1", "kind": "Suite"}
+    case = {"name": "a", "object": "o.yaml", "inventory": ["o.yaml"], "assertions": [{"violations": 1, "message": "a"}]}
+    files = {
+        "a.yaml": {**head, "tests": [{"template": "t.yaml", "constraint": "c.yaml", "cases": [case]}]},
+        "t.yaml": {
+            "apiVersion": "templates.gatekeeper.sh/v1",
+            "kind": "ConstraintTemplate",
+            "metadata": {"name": "a"},
+            "spec": {"crd": {"spec": {"names": {"kind": "A"}}}, "targets": [target]},
+        },
+        "c.yaml": {"apiVersion": "constraints.gatekeeper.sh/v1beta1", "kind": "A", "metadata": {"name": "a"}},
+        "o.yaml": {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {"oldObject": {"a": 1}}},
+    }
+    changed_name = chance.choice(list(files))
+    for name, content in files.items():
+        text = json.dumps(content).encode()
+        (folder / name).write_bytes(rewritten(chance, text) if name == changed_name else text)
+    return lambda: [
+        (case.wanted, case.wants_denial, case.reviewed)
+        for test in read_suite(folder / "a.yaml").tests
+        for case in test.cases
+    ]
 
 
 def _ready_set(chance: Random, folder: Path) -> Read:
@@ -282,6 +309,7 @@ READERS = {
         _incident,
     ),
     "file beside an incident": Reader(("harness/incident/yaml_source.py", "harness/catalogue.py"), _beside),
+    "suite": Reader(("harness/suites/read.py", "harness/suites/fields.py"), _suite),
     "bundle": Reader(("harness/incident/bundle/open.py", "harness/incident/bundle/files.py"), _bundle),
     "history": Reader(("harness/history/recorded.py",), _history),
     "ready set": Reader(("clusters/images/ready_set.py", "clusters/images/export.py"), _ready_set),

@@ -1,0 +1,1 @@
+"""Suites: gator's test suites, read and asked of a cluster."""
