@@ -99,6 +99,20 @@ def test_five_pairs_call_no_figure_worse() -> None:
     assert not comparison.figures[0].testable
 
 
+@pytest.mark.parametrize(
+    ("others", "judgement", "level"),
+    [(("hhhh", "hhhh"), "worse", ALPHA), (("hhvv", "hhvv"), "undecided", ALPHA / 10)],
+    ids=["never", "at times"],
+)
+def test_what_cannot_be_worse_costs_nothing(others: tuple[str, str], judgement: Judgement, level: float) -> None:
+    """Beside nine claims that are violated at times four pairs are too few; beside nine that always hold they do."""
+    comparison = _judge_all([("hhhh", "vvvv"), *[others] * 9])
+
+    first = comparison.claims[0]
+    assert first.judgement == judgement
+    assert comparison.level(first) == pytest.approx(level)
+
+
 def test_incidents_are_apart() -> None:
     """The same claim of two incidents is two claims."""
     good = outcomes("hhhhhhh", "hhhhhhh")
