@@ -1,7 +1,7 @@
 """The verbs of the project.
 
 scenarios     chaos, report, truth, bench
-incidents     repro, recheck, shrink, record
+incidents     repro, ab, recheck, shrink, record
 their files   new, new-incident, check, plan, list, schema
 this machine  doctor, images, gc, uninstall
 versions      add-kubernetes
@@ -125,6 +125,7 @@ def bench(session: nox.Session) -> None:
 
 _VERBS = {
     "repro": "Replay an incident.\n\n-- scenarios/incidents/gatekeeper-3839.yaml --times 10 --gatekeeper V",
+    "ab": "Compare two releases, or ways to install, on the same incidents.\n\n-- v3.20.1 v3.23.1 FILE… --times 10",
     "recheck": "Judge the bundle of a replay again, without a cluster.\n\n-- BUNDLE",
     "shrink": "Reduce an incident to the parts that reproduce it.\n\n-- FILE --budget 2h --resume DIR",
     "record": "Draft an incident from a cluster of yours, which is only read.\n\n-- --kubeconfig FILE",
@@ -235,9 +236,8 @@ def _timed(
 def _modules_of_latest_run() -> dict[str, float]:
     """Return what the modules of integration took in the latest run, as tests/longest.py keeps it."""
     kept = Path(".pytest_cache", "v", "chaos", "latest")
-    if not kept.is_file():
-        return {}
-    return {path: taken for path, taken in json.loads(kept.read_text("utf-8")).items() if "/integration/" in path}
+    latest = json.loads(kept.read_text("utf-8")) if kept.is_file() else {}
+    return {path: taken for path, taken in latest.items() if "/integration/" in path}
 
 
 @nox.session

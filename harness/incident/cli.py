@@ -1,4 +1,4 @@
-"""Command line of incidents: record, repro, recheck, shrink, and the verbs that touch nothing."""
+"""Command line of incidents: record, repro, ab, recheck, shrink, and the verbs that touch nothing."""
 
 import argparse
 import json
@@ -14,6 +14,7 @@ from chaos_harness.clusters.machine.removal import try_remove_folder
 from chaos_harness.clusters.terminal.command_options import whole_number
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.clusters.terminal.progress import Progress
+from chaos_harness.harness.incident.ab import cli as ab
 from chaos_harness.harness.incident.bundle import recheck, write
 from chaos_harness.harness.incident.cli_offline import add_offline_verbs, write_new
 from chaos_harness.harness.incident.cli_options import (
@@ -50,6 +51,7 @@ def add_verbs(verbs: Any) -> None:
     verb.add_argument("--bisect", action="store_true", help=help_text)
     verb.add_argument("--json", action="store_true", help="for scripts: the report with all verdicts")
     verb.set_defaults(verb=_repro)
+    ab.add_verb(verbs)
     verb = verbs.add_parser("recheck", help="judge a bundle again, without a cluster")
     verb.add_argument("bundle", type=Path, metavar="BUNDLE", help="the zip or the directory that repro left")
     verb.add_argument("--json", action="store_true", help="for scripts: the report with all verdicts")

@@ -3,7 +3,6 @@
 import argparse
 import secrets
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from chaos_harness.clusters import checkout
@@ -19,6 +18,7 @@ from chaos_harness.harness.run.context import RunContext
 
 __all__ = [
     "add_lock_options",
+    "add_machine_options",
     "add_run_options",
     "add_shape_options",
     "add_yes_option",
@@ -27,6 +27,7 @@ __all__ = [
     "make_work_folder",
     "new_output_folder",
     "pull_rules",
+    "refuse_kept_pool",
     "session_of",
 ]
 
@@ -51,6 +52,11 @@ def add_shape_options(parser: argparse.ArgumentParser) -> None:
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that all verbs that replay incidents have."""
     add_shape_options(parser)
+    add_machine_options(parser)
+
+
+def add_machine_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say by what clusters are made, and what becomes of them, whichever incidents run."""
     parser.add_argument("--seed", type=whole_number(0, 2**32 - 1), metavar="N", help="seed of every random choice")
     parser.add_argument("--fresh", action="store_true", help="a new cluster for each run, not fresh pods on one")
     parser.add_argument("--pool", action="store_true", help="each run on a cluster from the pool of frozen ones")
@@ -89,14 +95,19 @@ def load_with_shape(chosen: argparse.Namespace) -> LoadedIncident:
 
 def load_chosen(chosen: argparse.Namespace) -> tuple[LoadedIncident, int]:
     """Return the chosen incident, and the seed in effect. Raises BadScenario."""
+    refuse_kept_pool(chosen)
+    loaded = load_with_shape(chosen)
+    given = chosen.seed if chosen.seed is not None else loaded.incident.seed
+    seed = given if given is not None else secrets.randbelow(2**32)
+    return loaded.seeded(seed), seed
+
+
+def refuse_kept_pool(chosen: argparse.Namespace) -> None:
+    """Raise BadScenario if clusters are to be taken from the pool, and to be kept."""
     if chosen.pool and chosen.keep != "never":
         raise BadScenario(
             f"--pool --keep {chosen.keep}: clusters of the pool are given back, never kept; leave one out"
         )
-    loaded = load_with_shape(chosen)
-    given = chosen.seed if chosen.seed is not None else loaded.incident.seed
-    seed = given if given is not None else secrets.randbelow(2**32)
-    return replace(loaded, incident=loaded.incident.model_copy(update={"seed": seed})), seed
 
 
 def session_of(chosen: argparse.Namespace, seed: int, progress: Progress, histories: Path) -> RunContext:

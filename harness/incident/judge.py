@@ -1,7 +1,7 @@
 """Judge: judges a history by the claims of an incident, with or without a cluster."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from chaos_harness.clusters.shape import Shape
@@ -28,7 +28,7 @@ class JudgedClaim:
     """One judged claim of an incident: whether it is a symptom, and what is expected on this version, if anything.
 
     `id` is the check with its parameters. `surprise`: it is violated as expected, but not by the known defect. `broken`
-    is the error of a check that raised.
+    is the error of a check that raised. `figures` are the verdict's; bundles of older versions have none.
     """
 
     name: str
@@ -41,6 +41,7 @@ class JudgedClaim:
     surprise: bool = False
     broken: str = ""
     implied: bool = False
+    figures: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     @property
     def as_expected(self) -> bool:
@@ -117,4 +118,5 @@ def _judged(claim: Claim, verdict: Verdict, *, implied: bool = False) -> JudgedC
         surprise=claim.surprising(verdict),
         broken=verdict.broken,
         implied=implied,
+        figures=dict(verdict.figures),
     )

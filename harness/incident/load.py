@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,10 @@ class LoadedIncident:
     def name(self) -> str:
         """The file's name without its suffix."""
         return self.path.stem
+
+    def seeded(self, seed: int) -> "LoadedIncident":
+        """Return it with this seed, whatever its file says."""
+        return replace(self, incident=self.incident.model_copy(update={"seed": seed}))
 
 
 def load(path: Path, asked: Mapping[str, Any] | None = None, *, context: str | None = None) -> LoadedIncident:

@@ -32,7 +32,7 @@ class ExitStatus(IntEnum):
     """How a command of the tool ends, for scripts: the same for each verb and each nox session.
 
     AS_EXPECTED: all claims came out as expected, the incident was reproduced, or the verb did what it was asked.
-    OTHERWISE: a claim came out otherwise, the incident was not reproduced, a verdict changed.
+    OTHERWISE: a claim came out otherwise, the incident was not reproduced, a verdict changed, B is worse than A.
     REFUSED: the input cannot be used, no engine answers, an image cannot be had, nobody agreed to what must be
     installed, or doctor says that no run can start; no cluster was touched.
     INCONCLUSIVE: not enough was seen.

@@ -10,6 +10,7 @@ from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from chaos_harness.clusters.terminal.escape import escape_controls
+from chaos_harness.harness import figures
 from chaos_harness.harness.experiment.record import ClaimRecord, Record
 from chaos_harness.harness.redaction import redact
 
@@ -19,11 +20,7 @@ Labels = tuple[tuple[str, str], ...]
 
 _PREFIX = "chaos_"
 _CLAIMS = f"{_PREFIX}claim_as_expected"
-_HARM = ("_seconds", "_percent")
-_NO_HARM = ("asked_seconds", "cut_seconds", "first_lost_seconds")
-_BOUNDS = ("_low_", "_high_")
 _SHAPE = ("gatekeeper", "kubernetes")
-_UNITS = (("_seconds", "s"), ("_percent", "%"), ("_bytes", "B"))
 
 
 @dataclass(frozen=True)
@@ -46,12 +43,8 @@ class FigureSample:
 
     @property
     def is_harm(self) -> bool:
-        """Whether more of it is worse: a duration, or a share of lost requests.
-
-        Values that the scenario chooses, sample sizes, and the ends of confidence intervals are not.
-        """
-        bounds = any(bound in self.figure for bound in _BOUNDS)
-        return self.figure.endswith(_HARM) and self.figure not in _NO_HARM and not bounds
+        """Whether more of it is worse, and it is a duration or a share of lost requests."""
+        return figures.is_time_or_share(self.figure) and figures.worse_if(self.figure) == "more"
 
     @property
     def title(self) -> str:
@@ -61,7 +54,7 @@ class FigureSample:
     @property
     def unit(self) -> str:
         """Its unit, by the end of its name."""
-        return next((unit for ending, unit in _UNITS if self.figure.endswith(ending)), "")
+        return figures.unit(self.figure)
 
 
 def collect_samples(records: Mapping[str, Record]) -> list[FigureSample]:

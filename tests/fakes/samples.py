@@ -22,6 +22,8 @@ from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.history import read
+from chaos_harness.harness.incident.ab.ledger import Head
+from chaos_harness.harness.incident.ab.ledger import Ledger as Comparisons
 from chaos_harness.harness.incident.bundle.recheck import recheck, report
 from chaos_harness.harness.incident.bundle.write import MANIFEST
 from chaos_harness.harness.incident.draft import draft
@@ -241,6 +243,14 @@ def _ledger(chance: Random, folder: Path) -> Read:
     return lambda: (Ledger.seed_of(path), Ledger(path, loaded, 7, 0.95))
 
 
+def _comparison(chance: Random, folder: Path) -> Read:
+    path = folder / "comparison.jsonl"
+    head = Head(arms=("v3.20.1", "3.23"), files=("a.yaml",), digests=("x", "y"), pairs=2, seed=7)
+    ended = {"slot": 1, "seen": "reproduced", "seconds": 1.0, "reason": None}
+    path.write_bytes(_lines(chance, f"{head.model_dump_json()}\n{json.dumps(ended)}\n".encode()))
+    return lambda: Comparisons.resume(path)
+
+
 def _verdicts(chance: Random, folder: Path) -> Read:
     shape, figures = {"gatekeeper": "v3.23.1"}, {"a": 1.0}
     line: dict[str, Any] = {"test": "a::b", "claim": "c", "expected": "holds", "outcome": "holds", "issue": None}
@@ -318,6 +328,7 @@ READERS = {
     "kubeconfig": Reader(("clusters/api/readonly.py",), _kubeconfig),
     "a user's cluster": Reader(("clusters/api/readonly.py", "clusters/api/rest.py"), _draft),
     "ledger": Reader(("harness/incident/shrink/ledger.py",), _ledger),
+    "comparison": Reader(("harness/incident/ab/ledger.py",), _comparison),
     "owner file": Reader(("clusters/machine/owner.py",), _owner),
     "journal": Reader(("harness/undo/journal.py",), _journal),
     "verdicts": Reader(("reports/truth/verdict_lines.py",), _verdicts),

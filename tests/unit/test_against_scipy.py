@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chaos_harness.harness.significance import fisher, shift, signed_rank
 from chaos_harness.harness.statistics import Interval, exact, percentile, wilson
 from chaos_harness.reports.trends.regression import quantile
 from tests.thorough import thorough
@@ -58,3 +59,58 @@ def test_quantile_of_student(stats: Any, freedom: int, most: float, probabilitie
     for probability in probabilities:
         ratio = quantile(probability, freedom) / float(stats.t.ppf(probability, freedom))
         assert 1 - most <= ratio <= 1 + 1e-6
+
+
+@settings(deadline=None)
+@given(pair=_counts, other=_counts)
+def test_fisher(stats: Any, pair: tuple[int, int], other: tuple[int, int]) -> None:
+    """Fisher's exact test, one-sided."""
+    table = [[hits, total - hits] for hits, total in (pair, other)]
+    assert fisher(*pair, *other) == pytest.approx(stats.fisher_exact(table, alternative="greater")[1], rel=1e-6)
+
+
+_differences = st.lists(st.integers(1, 10**6), min_size=2, max_size=25, unique=True).flatmap(
+    lambda sizes: st.tuples(*(st.sampled_from([float(size), -float(size)]) for size in sizes))
+)
+"""Without ties and zeros SciPy's test is exact, too."""
+
+
+@settings(deadline=None)
+@given(differences=_differences)
+def test_signed_rank(stats: Any, differences: tuple[float, ...]) -> None:
+    """Wilcoxon's signed-rank test, one-sided."""
+    theirs = stats.wilcoxon(differences, alternative="greater", mode="exact").pvalue
+    assert signed_rank(differences) == pytest.approx(theirs, rel=1e-9)
+
+
+@settings(deadline=None)
+@given(sizes=st.lists(st.integers(-(10**4), 10**4), min_size=2, max_size=9, unique=True))
+def test_signed_rank_with_ties(stats: Any, sizes: list[int]) -> None:
+    """With ties, which share their ranks, and zeros, which are left out: SciPy tries all signs."""
+    differences = [size // 2000 for size in sizes]
+    ranks = stats.rankdata([abs(difference) for difference in differences if difference])
+    signs = [1 if difference > 0 else -1 for difference in differences if difference]
+    if len(signs) < 2:
+        return
+    theirs = stats.permutation_test(
+        ([rank * sign for rank, sign in zip(ranks, signs, strict=True)],),
+        sum,
+        permutation_type="samples",
+        alternative="greater",
+        vectorized=False,
+    )
+    assert signed_rank(differences) == pytest.approx(theirs.pvalue, rel=1e-9)
+
+
+@settings(deadline=None)
+@given(sizes=st.lists(st.integers(-(10**6), 10**6), min_size=6, max_size=15, unique=True))
+def test_interval_of_a_shift(stats: Any, sizes: list[int]) -> None:
+    """The ends are where SciPy's test begins to refuse a shift: just outside it does, just inside not."""
+    differences = [size + 0.001 * index for index, size in enumerate(sizes)]
+    ours = shift(differences)
+    for end, outwards in ((ours.low, -1e-5), (ours.high, 1e-5)):
+        outside, inside = (
+            stats.wilcoxon([difference - moved for difference in differences], mode="exact").pvalue
+            for moved in (end + outwards, end - outwards)
+        )
+        assert outside <= 0.05 < inside

@@ -41,6 +41,7 @@ _MAY_IMPORT = {
         "harness.judging",
         "harness.private",
         "harness.experiment.record",
+        "harness.figures",
         "harness.redaction",
         "harness.statistics",
         "harness.verdict",

@@ -46,7 +46,7 @@ def _scripts(path: Path) -> list[str]:
 def test_there_are_workflows() -> None:
     """What the tests below read is there."""
     assert [path.stem for path in _WORKFLOWS] == ["ci", "nightly", "release"]
-    assert [path.parent.name for path in _ACTIONS] == ["chaos"]
+    assert [path.parent.name for path in _ACTIONS] == ["ab", "ab-comment", "chaos"]
     assert all(_scripts(path) for path in (*_WORKFLOWS, *_ACTIONS))
 
 
@@ -82,16 +82,17 @@ def test_jobs_may_do_little(path: Path) -> None:
 
 @pytest.mark.parametrize("path", [*_WORKFLOWS, *_ACTIONS], ids=lambda path: path.stem)
 def test_what_is_kept_is_redacted(path: Path) -> None:
-    """An artefact has what the harness redacts: not the files of the experiments themselves."""
+    """An artefact has what the harness redacts: not the files of the experiments themselves, or bundles alone."""
     for step in _steps(path):
         if step.get("uses", "").startswith("actions/upload-artifact@") and step["with"]["name"] != "dist":
-            results, *left_out = step["with"]["path"].splitlines()
-            assert left_out == [f"!{results}/*/experiments"]
+            results, *left_out = paths = step["with"]["path"].splitlines()
+            if not all(named.endswith(("/ab.md", "/[AB]/*.zip")) for named in paths):
+                assert left_out == [f"!{results}/*/experiments"]
 
 
 def test_clusters_are_removed() -> None:
     """Whatever runs on clusters is followed by gc, also when it fails."""
-    breaks = re.compile(r"\.ci/run|nox -s (chaos|repro)|pytest --chaos")
+    breaks = re.compile(r"\.ci/run|nox -s (chaos|repro)|pytest --chaos|chaos_harness ab ")
     for path in (*_WORKFLOWS, *_ACTIONS):
         groups = [list(_steps(path))] if path in _ACTIONS else [job["steps"] for job in _jobs(path).values()]
         for steps in groups:

@@ -1,7 +1,7 @@
 """Runner: replays an incident on real clusters, as often as asked, and keeps what each run left."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -52,6 +52,7 @@ class Runner:
         self._directory = directory
         self._fresh = fresh or session.uses_pool
         self._supply: ClusterProvider | None = None
+        self._ensure: Callable[[Shape | Sequence[Shape]], images.Images]
         self._cluster: Cluster | None = None
         self._lent = ExitStack()
         self._used = False
@@ -77,6 +78,11 @@ class Runner:
                 for line in session.closing_lines:
                     session.progress.say(line)
                 session.close()
+
+    def prepare(self, shapes: Sequence[Shape]) -> None:
+        """Have the images of all clusters to come, before the first one. Raises ImageUnavailable, BadScenario."""
+        self._supply = self._supply or self._connect()
+        self._ensure(list(dict.fromkeys(shapes)))
 
     def run(self, loaded: LoadedIncident, seed: int) -> tuple[Replay, Path]:
         """Replay the incident once; return the result and the directory with its history.
@@ -142,9 +148,8 @@ class Runner:
     def _connect(self) -> ClusterProvider:
         session = self._session
         engine = session.connect()
-        return ClusterProvider(
-            session, engine, lambda wanted: images.ensure(engine, wanted, session.progress, session.rules)
-        )
+        self._ensure = lambda wanted: images.ensure(engine, wanted, session.progress, session.rules)
+        return ClusterProvider(session, engine, self._ensure)
 
     def _drop(self) -> None:
         """Give the cluster up, even if that fails."""

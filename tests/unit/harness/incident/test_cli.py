@@ -240,7 +240,7 @@ def test_every_verb_says_what_it_is_for(capsys: pytest.CaptureFixture[str]) -> N
         command.main(["--help"])
 
     stdout = capsys.readouterr().out
-    for verb in ("repro", "recheck", "shrink", "new-incident", "record", "schema"):
+    for verb in ("repro", "ab", "recheck", "shrink", "new-incident", "record", "schema"):
         assert f"\n    {verb}" in stdout
 
 

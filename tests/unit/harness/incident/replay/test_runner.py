@@ -136,6 +136,20 @@ def test_fresh(bench: Bench) -> None:
     assert bench.connected == 1
 
 
+def test_images_ahead(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The images of several shapes are had at once, each shape's once, before there is a cluster."""
+    asked: list[Any] = []
+    monkeypatch.setattr(images, "ensure", lambda _engine, shapes, *_: asked.append(shapes))
+    first = bench.loaded.shape
+    second = first.model_copy(update={"install": "chart"})
+
+    with bench.runner() as runner:
+        runner.prepare([first, second, first])
+
+    assert asked == [[first, second]]
+    assert bench.did == []
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
