@@ -181,9 +181,9 @@ class Experiment:
             yield proof
             again()
 
-    def act(self, fault: Fault, *, heals_within: float | None = None) -> str:
-        """Inject a one-shot fault and return its proof; what is left to heal is healed when the experiment ends."""
-        proof, _ = self._open.enter_context(self._harm(fault, heals_within))
+    def act(self, fault: Fault, *, heals_within: float | None = None, until: ExitStack | None = None) -> str:
+        """Inject a one-shot fault and return its proof; what it leaves is healed when `until` closes, or at the end."""
+        proof, _ = (until or self._open).enter_context(self._harm(fault, heals_within))
         return proof
 
     def prepare_for_block(self, preparation: Preparation) -> AbstractContextManager[str]:

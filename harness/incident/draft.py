@@ -90,7 +90,8 @@ def _draft(cluster: ReadOnlyCluster, now: datetime) -> str:
         "budget": "10m",
         "policies": [{"object": policy} for policy in policies],
         "faults": [{"fault": "kill_containers", "with": {"selector": "gatekeeper.sh/operation=webhook"}, "at": "10s"}],
-        "claims": [{"check": "recovers_after", "with": {"seconds": 60, "how": "killed", "fault": "kill containers"}}],
+        "lasts": "80s",
+        "claims": [{"check": "recovers", "with": {"seconds": 60, "how": "killed"}}],
     }
     lines = [line for comment in comments[:_MOST_COMMENTS] for line in redact(comment).splitlines()]
     head = "".join(f"# {escape_controls(line, most=_LONGEST_COMMENT)}\n" for line in lines)

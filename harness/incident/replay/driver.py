@@ -30,8 +30,9 @@ __all__ = ["replay_incident"]
 def replay_incident(loaded: LoadedIncident, experiment: Experiment) -> None:
     """Run the incident's timeline, heal, and wait until Gatekeeper is serving again.
 
-    The timeline starts when policies and workload are applied and the probes are asking. Raises Inconclusive if a
-    trigger does not come in time or the budget is used up, and the errors of faults.
+    The timeline starts when policies and workload are applied and the probes are asking. What one-shot steps leave is
+    healed after the last turn, before the claims are judged. Raises Inconclusive if a trigger does not come in time or
+    the budget is used up, and the errors of faults.
     """
     incident = loaded.incident
     if incident.seed is not None:
@@ -48,9 +49,10 @@ def replay_incident(loaded: LoadedIncident, experiment: Experiment) -> None:
         probe = entries("probe")[probed.probe].make(probed.with_, experiment.cluster, experiment.history)
         experiment.probe(probe)
     budget = Deadline.after(incident.budget, f"the timeline, {incident.repeat} times")
-    for _ in range(incident.repeat):
-        with ExitStack() as healing:
-            _TimelineRun(loaded, experiment, healing, budget).run()
+    with ExitStack() as one_shots:
+        for _ in range(incident.repeat):
+            with ExitStack() as healing:
+                _TimelineRun(loaded, experiment, healing, one_shots, budget).run()
     if incident.recovery:
         experiment.recovered(incident.recovery)
 
@@ -65,13 +67,21 @@ class _Due:
 
 
 class _TimelineRun:
-    """One run of a timeline; `healing` holds what must be healed in any case, newest first."""
+    """One run of a timeline; `healing` heals what lasts at its end, `one_shots` the others after the last one."""
 
-    def __init__(self, loaded: LoadedIncident, experiment: Experiment, healing: ExitStack, budget: Deadline) -> None:
+    def __init__(
+        self,
+        loaded: LoadedIncident,
+        experiment: Experiment,
+        healing: ExitStack,
+        one_shots: ExitStack,
+        budget: Deadline,
+    ) -> None:
         self._steps = loaded.incident.faults
         self._budget = budget
         self._experiment = experiment
         self._healing = healing
+        self._one_shots = one_shots
         self._open: dict[int, ExitStack] = {}
         self._wake = threading.Event()
         self._sprung: SimpleQueue[int] = SimpleQueue()
@@ -167,7 +177,7 @@ class _TimelineRun:
         values = resolve(step.with_, experiment.cluster, experiment.random)
         fault = entries("fault")[step.fault].make(values)
         if step.lasts is None:
-            experiment.act(fault, heals_within=step.heals_within)
+            experiment.act(fault, heals_within=step.heals_within, until=self._one_shots)
         else:
             self._open[index] = self._healing.enter_context(ExitStack())
             self._open[index].enter_context(experiment.fault(fault, heals_within=step.heals_within))

@@ -17,6 +17,7 @@ from chaos_harness.harness.experiment import trigger as trigger_module
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.experiment.trigger import Trigger
 from chaos_harness.harness.history import HistoryWriter, read
+from chaos_harness.harness.incident.judge import claim_all, judge, judge_open
 from chaos_harness.harness.incident.replay import driver
 from chaos_harness.harness.incident.replay.driver import replay_incident
 from chaos_harness.harness.policies import Policy
@@ -143,13 +144,34 @@ def test_a_step_that_lasts(live: Callable[..., Experiment]) -> None:
 
 
 def test_a_blow_is_healed_at_the_end(live: Callable[..., Experiment], world: World) -> None:
-    """A step that does not last is healed when the experiment ends; the timeline may be longer than its steps."""
+    """A step that does not last is healed after the timeline, which may be longer than its steps."""
     blow = {"fault": "remove_image", "at": 0, "with": {"image": "$gatekeeper-image", "nodes": ["$worker"]}}
     experiment = live(faults=[blow], lasts=1.5)
 
     assert [f for _, f in faults(experiment)] == ["inject", "observed", "heal", "undone", "healed"]
     assert moments(experiment, "heal")[0] - moments(experiment, "inject")[0] >= 0.5
     assert world.containers["w-worker"].images == {IMAGE}
+
+
+def test_claims_are_judged_at_the_same_moment(cluster: Cluster, tmp_path: Path) -> None:
+    """What a one-shot step leaves is healed before the claims are judged: by a test, by a replay, and by recheck."""
+    steps = [hold("a", at=0), hold("b", at=0)]
+    claims = [{"check": "heals", "with": {"seconds": 9, "fault": name}} for name in ("a", "b")]
+    loaded = incident(tmp_path, faults=steps, claims=claims, repeat=2, recovery=0)
+    experiment = Experiment(cluster, tmp_path / "try", name="a try", seed=7, probes=no_probes, claims_healing=False)
+    with experiment:
+        replay_incident(loaded, experiment)
+        judged = judge_open(loaded, experiment)
+        claim_all(loaded, experiment)
+        experiment.act(entries("fault")["hold_breath"].make({"name": "a"}))
+
+    recorded = read(experiment.history.path)
+    again = judge(loaded.incident, loaded.shape, recorded, {one.id: one.until for one in judged})
+    assert [one.outcome for one in judged] == [one.outcome for one in experiment.record.claims] == ["holds"] * 2
+    assert [(one.id, one.outcome, one.until, one.summary) for one in again[:2]] == [
+        (one.id, one.outcome, one.until, one.summary) for one in judged
+    ]
+    assert [name for name, f in faults(experiment) if f == "heal"] == ["b", "a", "b", "a", "a"]
 
 
 def test_steps_overlap(live: Callable[..., Experiment]) -> None:
