@@ -10,7 +10,16 @@ from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.policies import IGNORE_LABEL, Policy
 
-__all__ = ["Contents", "listed_parts"]
+__all__ = ["LISTS", "Contents", "listed_parts", "make_part"]
+
+LISTS: Mapping[PartKind, str] = {
+    "fault": "faults",
+    "probe": "probes",
+    "check": "claims",
+    "policy": "policies",
+    "preparation": "preparations",
+}
+"""The lists of a file, by what their parts name."""
 
 _MOST = 200
 _TEMPLATE = "ConstraintTemplate"
@@ -114,11 +123,11 @@ def _made(data: Mapping[str, Any], field_name: str, kind: PartKind) -> tuple[lis
     """
     given = listed_parts(data, field_name)
     named = [part for part in given if not isinstance(part, dict) or field_name == "faults" or kind in part]
-    made = [thing for part in named if (thing := _make(kind, part)) is not None]
+    made = [thing for part in named if (thing := make_part(kind, part)) is not None]
     return made, len(made) == len(named) and isinstance(data.get(field_name, []), list)
 
 
-def _make(kind: PartKind, part: Any) -> Any:
+def make_part(kind: PartKind, part: Any) -> Any:
     """Return the thing that a part of a file names, or None if something is wrong with it."""
     name = part.get(kind) if isinstance(part, dict) else None
     entry = entries(kind).get(name) if isinstance(name, str) else None

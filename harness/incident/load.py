@@ -17,8 +17,9 @@ from chaos_harness.harness.catalogue import KINDS, PartKind, entries
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident import references
 from chaos_harness.harness.incident.claim_problems import problems_of_claims
-from chaos_harness.harness.incident.contents import Contents
+from chaos_harness.harness.incident.contents import LISTS, Contents
 from chaos_harness.harness.incident.model import FORMS, SCHEMA, Incident, fields_at
+from chaos_harness.harness.incident.notation import translate
 from chaos_harness.harness.incident.object_files import Objects, objects_of
 from chaos_harness.harness.incident.references import SYNTAX
 from chaos_harness.harness.incident.step_problems import problems_of_steps
@@ -32,15 +33,6 @@ _MOST_PARTS = 200
 """How many elements of a list are validated one by one; the model allows no more."""
 
 _SHORT = 80
-
-_FIELDS: Mapping[PartKind, str] = {
-    "fault": "faults",
-    "probe": "probes",
-    "check": "claims",
-    "policy": "policies",
-    "preparation": "preparations",
-}
-
 
 _NODES = ("node", "nodes", "on")
 """Parameters that are nodes."""
@@ -85,19 +77,22 @@ def load(path: Path, asked: Mapping[str, Any] | None = None, *, context: str | N
     given = given if isinstance(given, dict) else {}
     kinds: Sequence[PartKind] = ("check",) if context == RECORDED else KINDS
     shape, options = _effective_shape({**given, **(asked or {})}, context)
-    problems = [*_problems_of_model(source.data, context), *_problems_of_names(source.data, kinds)]
-    problems += _problems_of_watches(source.data) if context != RECORDED else ()
+    data, wrong = translate(source.data)
+    problems = [*_problems_of_model(data, context), *_problems_of_names(data, kinds)]
+    problems += _problems_of_watches(data) if context != RECORDED else ()
     policies, workload, files, more = objects_of(source)
     if context != RECORDED:
         own = [manifest for objects in (*policies, *workload) for manifest in objects]
-        contents = Contents.of(source.data, own, right=not more)
-        problems += problems_of_claims(source.data, contents, shape)
-        problems += problems_of_steps(source.data, contents, shape)
-    lines = _in_order(source, [*problems, *problems_of_time(source.data)])
+        contents = Contents.of(data, own, right=not more)
+        problems += problems_of_claims(data, contents, shape)
+        problems += problems_of_steps(data, contents, shape)
+    said = {place for place, _ in wrong}
+    others = [problem for problem in (*problems, *problems_of_time(data)) if problem[0] not in said]
+    lines = _in_order(source, [*wrong, *others])
     lines = lines or options
     if lines or more or shape is None:
         raise BadScenario(limit_problems([*lines, *more]))
-    incident = Incident.model_validate_json(json.dumps(source.data), context=context)
+    incident = Incident.model_validate_json(json.dumps(data), context=context)
     return LoadedIncident(path, incident, shape, given, tuple(policies), tuple(workload), tuple(files))
 
 
@@ -133,18 +128,18 @@ def _words(problem: ErrorDetails) -> str:
         there = fields_at(problem["loc"][:-1])
         return f"no such field; {did_you_mean(problem['loc'][-1], there)}there are {', '.join(there)}"
     if problem["loc"] == ("schema",):
-        return f"this version of the harness reads schema {SCHEMA} (was {shorten(problem['input'])})"
+        return f"this version of the harness reads schema 1 and {SCHEMA} (was {shorten(problem['input'])})"
     return describe_problem(problem, FORMS)
 
 
 def _problems_of_names(data: Mapping[str, Any], kinds: Sequence[PartKind]) -> Iterator[Problem]:
     """Yield problems of the names of faults, probes, checks …, and of their parameters."""
     for kind in kinds:
-        parts = data.get(_FIELDS[kind])
+        parts = data.get(LISTS[kind])
         for index, part in enumerate(parts[:_MOST_PARTS] if isinstance(parts, list) else ()):
             if isinstance(part, dict) and isinstance(part.get(kind), str):
                 for place, words in _problems_of_entry(kind, part[kind], part.get("with", {})):
-                    yield (_FIELDS[kind], index, *place), words
+                    yield (LISTS[kind], index, *place), words
 
 
 def _problems_of_watches(data: Mapping[str, Any]) -> Iterator[Problem]:

@@ -1,7 +1,7 @@
 """Model: the fields of an incident file."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -14,6 +14,7 @@ from chaos_harness.harness.verdict import Expected
 from chaos_harness.harness.versions import Versions
 
 __all__ = [
+    "DURATION_SCHEMA",
     "FORMS",
     "SCHEMA",
     "SECTIONS",
@@ -29,7 +30,12 @@ __all__ = [
     "seconds",
 ]
 
-SCHEMA = 1
+SCHEMA = 2
+"""The schema in which files are written; those of schema 1 are read, too."""
+
+_WRITTEN = r"^\d+(\.\d+)?(ms|s|m|h)$"
+DURATION_SCHEMA: Mapping[str, Any] = {"anyOf": [{"const": 0}, {"type": "string", "pattern": _WRITTEN}]}
+"""What schema 2 takes for a time: 0 needs no unit."""
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -79,9 +85,8 @@ def _address(value: str) -> str:
     return _visible(value)
 
 
-_Duration = WithJsonSchema(
-    {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": r"^\d+(\.\d+)?(ms|s|m|h)$"}]}
-)
+_Duration = WithJsonSchema(dict(DURATION_SCHEMA))
+_Schema = WithJsonSchema({"const": SCHEMA})
 Seconds = Annotated[float, BeforeValidator(seconds), Field(ge=0, le=_LONGEST), _Duration]
 Positive = Annotated[float, BeforeValidator(seconds), Field(gt=0, le=_LONGEST), _Duration]
 Turns = Annotated[int, Field(ge=1, le=20)]
@@ -239,7 +244,7 @@ class Incident(_Part):
     that all of this may take. An `extended` incident is a test of `nox -s chaos` only if it is selected.
     """
 
-    schema_: Annotated[Literal[1], BeforeValidator(_whole), Field(alias="schema")]
+    schema_: Annotated[Literal[1, 2], BeforeValidator(_whole), _Schema, Field(alias="schema")]
     title: Words
     story: Annotated[str, Field(max_length=10_000)] = ""
     links: Annotated[list[Annotated[str, AfterValidator(_address), Field(max_length=500)]], Field(max_length=20)] = []

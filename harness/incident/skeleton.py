@@ -14,7 +14,7 @@ _HEAD = """\
 # yaml-language-server: $schema=schema.json
 # An incident; replay it with `{repro} THIS_FILE`. In a folder incidents/ of scenarios it is a test of `{chaos}`, too.
 # An editor that knows YAML schemas completes the names. Durations are such as 250ms, 30s, 5m.
-schema: 1
+schema: 2
 title: What went wrong, in one sentence
 links: []           # the issue, the post-mortem: https://…
 story: |
@@ -53,10 +53,11 @@ faults:
   #   with: {{selector: gatekeeper.sh/operation=audit}}
   #   when: {{kind: ValidatingAdmissionPolicyBinding, event: ADDED, name: "gatekeeper-*", within: 2m}}
 
-# What is claimed. A claim that is expected to be violated is a symptom: the incident is reproduced when all are seen.
+# What is claimed: of steps by their id, or by their fault where a single step does it.
+# A claim that is expected to be violated is a symptom: the incident is reproduced when all are seen.
 claims:
   - check: recovers_within
-    with: {{seconds: 60, how: killed}}
+    with: {{seconds: 60s, how: killed}}
     expect: holds   # or violated, or by version: [{{verdict: violated, gatekeeper: "<3.22.1"}}, {{verdict: holds}}]
     # issue: open-policy-agent/gatekeeper#1
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from chaos_harness.harness.incident.model import Incident, Positive, Seconds, Step, Turns
 from chaos_harness.harness.incident.yaml_source import Problem
 
-__all__ = ["begins_at", "length", "longest", "problems_of_time", "remove_step"]
+__all__ = ["beginning_order", "begins_at", "length", "longest", "problems_of_time", "remove_step"]
 
 _MOST_STEPS = 50
 """The model refuses more; comparing times takes the square of their number."""
@@ -72,6 +72,14 @@ def longest(steps: Sequence[Step], lasts: float | None) -> float:
 def begins_at(step: Step, steps: Sequence[Step]) -> float:
     """Return when a step begins at the earliest, in seconds of the timeline."""
     return _begin(step, steps, waiting=False)
+
+
+def beginning_order(faults: Sequence[Any]) -> list[int]:
+    """Return the steps of a valid file in the order in which they begin; none if an object decides it."""
+    steps = [Step.model_validate_json(json.dumps(fault)) for fault in faults]
+    if any(step.when is not None for step in steps):
+        return []
+    return sorted(range(len(steps)), key=lambda index: begins_at(steps[index], steps))
 
 
 def remove_step(steps: Sequence[Step], removed: int) -> list[Step]:

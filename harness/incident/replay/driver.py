@@ -17,7 +17,7 @@ from chaos_harness.harness.experiment.phases import convert_bad_scenario
 from chaos_harness.harness.experiment.trigger import Trigger, When
 from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.incident.manifests import policies_of
-from chaos_harness.harness.incident.model import Step, TriggerSpec
+from chaos_harness.harness.incident.model import SCHEMA, Step, TriggerSpec
 from chaos_harness.harness.incident.replay.resolve import resolve
 from chaos_harness.harness.incident.timeline import length
 from chaos_harness.harness.incident.watches import lists_of
@@ -50,9 +50,9 @@ def replay_incident(loaded: LoadedIncident, experiment: Experiment) -> None:
         experiment.probe(probe)
     budget = Deadline.after(incident.budget, f"the timeline, {incident.repeat} times")
     with ExitStack() as one_shots:
-        for _ in range(incident.repeat):
+        for turn in range(incident.repeat):
             with ExitStack() as healing:
-                _TimelineRun(loaded, experiment, healing, one_shots, budget).run()
+                _TimelineRun(loaded, experiment, healing, one_shots, budget, turn).run()
     if incident.recovery:
         experiment.recovered(incident.recovery)
 
@@ -76,8 +76,10 @@ class _TimelineRun:
         healing: ExitStack,
         one_shots: ExitStack,
         budget: Deadline,
+        turn: int,
     ) -> None:
         self._steps = loaded.incident.faults
+        self._before = turn * len(self._steps) if loaded.incident.schema_ == SCHEMA else None
         self._budget = budget
         self._experiment = experiment
         self._healing = healing
@@ -176,6 +178,8 @@ class _TimelineRun:
         step, experiment = self._steps[index], self._experiment
         values = resolve(step.with_, experiment.cluster, experiment.random)
         fault = entries("fault")[step.fault].make(values)
+        if self._before is not None:
+            experiment.fault_number = self._before + index
         if step.lasts is None:
             experiment.act(fault, heals_within=step.heals_within, until=self._one_shots)
         else:

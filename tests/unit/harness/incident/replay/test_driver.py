@@ -193,6 +193,17 @@ def test_after_another(live: Callable[..., Experiment]) -> None:
     assert third - second < second - first  # however busy the machine is, which both of them feel
 
 
+@pytest.mark.parametrize(("schema", "numbers"), [(1, ["1", "2", "3", "4"]), (2, ["2", "1", "4", "3"])])
+def test_which_number_a_step_has(live: Callable[..., Experiment], schema: int, numbers: list[str]) -> None:
+    """In schema 2 it is by the place in the file, so that claims may name it; in schema 1 by the time."""
+    steps = [hold("late", at="100ms", id="late"), hold("early", at=0, id="early")]
+    claims = [{"check": "heals", "with": {"seconds": 0, "fault": "late"}}]
+    experiment = live(schema=schema, faults=steps, claims=claims, repeat=2)
+
+    begun = [entry.process for entry in read(experiment.history.path).entries if entry.f == "inject"]
+    assert begun == [f"fault {number}" for number in numbers]
+
+
 def test_again_and_again(live: Callable[..., Experiment]) -> None:
     """A timeline that repeats is gone through anew when all of the turn before is healed."""
     experiment = live(faults=[hold("a", at=0.1, lasts=0.1)], repeat=3)
