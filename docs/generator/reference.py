@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from chaos_harness.harness.catalogue import CatalogueEntry, PartKind, entries, watch_groups
 from chaos_harness.harness.causes import CAUSES
 from chaos_harness.harness.incident.durations import parameters_schema, written
-from chaos_harness.harness.incident.model import SECTIONS, Incident
+from chaos_harness.harness.incident.model import SECTIONS, WAIT, Incident
 from chaos_harness.harness.incident.references import SYNTAX
 from docs.generator.markdown import safe, table
 
@@ -20,7 +20,7 @@ __all__ = ["incident_page", "parts_page"]
 _NESTED = {"when": "faults, when", "expect": "claims, expect"}
 _MODELS: Mapping[str, type[BaseModel]] = {
     "The file": Incident,
-    **{_NESTED.get(name, name): model for name, model in SECTIONS.items()},
+    **{_NESTED.get(name, name): model for name, model in SECTIONS.items() if name != WAIT},
 }
 _VERSIONED = ("kubernetes", "gatekeeper")
 """Fields whose default is a version: the page says so, and need not change with it."""
@@ -137,7 +137,7 @@ def _kind(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
     if "$ref" in field:
         name = field["$ref"].rpartition("/")[2]
         return next((f"see {title}" for title, model in _MODELS.items() if model.__name__ == name), "a map")
-    if options := field.get("anyOf"):
+    if options := field.get("anyOf") or field.get("oneOf"):
         kinds = [_kind(option, definitions) for option in options if option.get("type") != "null"]
         return "a duration" if _is_duration(options) else " or ".join(dict.fromkeys(kinds))
     if choices := field.get("enum", [field["const"]] if "const" in field else []):

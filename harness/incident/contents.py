@@ -8,6 +8,7 @@ from chaos_harness.clusters.api.objects import Object
 from chaos_harness.harness.catalogue import PartKind, entries
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.faults import Fault
+from chaos_harness.harness.incident.model import WAIT
 from chaos_harness.harness.policies import IGNORE_LABEL, Policy
 
 __all__ = ["LISTS", "Contents", "listed_parts", "make_part"]
@@ -38,6 +39,7 @@ class Contents:
     policies: tuple[Policy, ...]
     whole: bool
     turns: int
+    steps: int = 0
     watches: tuple[str, ...] = ()
     probes: tuple[str, ...] = ()
     own: tuple[Object, ...] = field(default=(), hash=False)
@@ -53,6 +55,7 @@ class Contents:
             tuple(policies),
             whole=right and all_faults and all_policies and bool(faults),
             turns=repeat if repeat in range(1, 21) else 1,
+            steps=len(listed_parts(data, "faults")),
             watches=tuple(word for word in listed_parts(data, "watch") if isinstance(word, str)),
             probes=tuple(str(part.get("probe")) for part in listed_parts(data, "probes") if isinstance(part, dict)),
             own=tuple(own),
@@ -66,7 +69,7 @@ class Contents:
     @property
     def fault_ids(self) -> set[str]:
         """The ids that the faults have in a history."""
-        return {f"fault {number}" for number in range(1, len(self.faults) * self.turns + 1)}
+        return {f"fault {number}" for number in range(1, self.steps * self.turns + 1)}
 
     def harms(self, *, nodes: bool) -> list[str]:
         """Return how the faults harm pods, or nodes, in the words of a history."""
@@ -119,10 +122,11 @@ def listed_parts(data: Mapping[str, Any], name: str) -> list[Any]:
 def _made(data: Mapping[str, Any], field_name: str, kind: PartKind) -> tuple[list[Any], bool]:
     """Return what can be made of a list of the file, and whether that is all of it.
 
-    An item of `policies` without `policy` is the author's own: objects, about which nobody asks.
+    An item of `policies` without `policy` is the author's own: objects, about which nobody asks. A step may be a wait.
     """
     given = listed_parts(data, field_name)
-    named = [part for part in given if not isinstance(part, dict) or field_name == "faults" or kind in part]
+    own = WAIT if field_name == "faults" else ""
+    named = [part for part in given if not isinstance(part, dict) or kind in part or (own and own not in part)]
     made = [thing for part in named if (thing := make_part(kind, part)) is not None]
     return made, len(made) == len(named) and isinstance(data.get(field_name, []), list)
 

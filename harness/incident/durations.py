@@ -16,8 +16,8 @@ _PLACES: tuple[Location, ...] = (
     ("budget",),
     ("lasts",),
     ("recovery",),
-    *(("faults", "*", name) for name in ("at", "delay", "lasts", "heals_within")),
-    ("faults", "*", "when", "within"),
+    *(("faults", "*", name) for name in ("at", "delay", "jitter", "wait", "lasts", "heals_within")),
+    *(("faults", "*", name, "within") for name in ("when", "wait")),
 )
 """Fields that are times; * is each part of a list."""
 

@@ -18,8 +18,8 @@ from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident import references
 from chaos_harness.harness.incident.claim_problems import problems_of_claims
 from chaos_harness.harness.incident.contents import LISTS, Contents
-from chaos_harness.harness.incident.model import FORMS, SCHEMA, Incident, fields_at
-from chaos_harness.harness.incident.notation import translate
+from chaos_harness.harness.incident.model import CONDITION_TAG, DURATION_TAG, FORMS, SCHEMA, Incident, fields_at
+from chaos_harness.harness.incident.notation import translate, with_each
 from chaos_harness.harness.incident.object_files import Objects, objects_of
 from chaos_harness.harness.incident.references import SYNTAX
 from chaos_harness.harness.incident.step_problems import problems_of_steps
@@ -32,6 +32,7 @@ __all__ = ["LoadedIncident", "load"]
 _MOST_PARTS = 200
 """How many elements of a list are validated one by one; the model allows no more."""
 
+_MOST_VALUES = 20
 _SHORT = 80
 
 _NODES = ("node", "nodes", "on")
@@ -78,22 +79,32 @@ def load(path: Path, asked: Mapping[str, Any] | None = None, *, context: str | N
     kinds: Sequence[PartKind] = ("check",) if context == RECORDED else KINDS
     shape, options = _effective_shape({**given, **(asked or {})}, context)
     data, wrong = translate(source.data)
-    problems = [*_problems_of_model(data, context), *_problems_of_names(data, kinds)]
+    first, *others = _each(data)
+    problems = [*_problems_of_model(data, context), *_problems_of_names(first, kinds)]
+    problems += [problem for turn in others for problem in _problems_of_names(turn, ("fault",))]
     problems += _problems_of_watches(data) if context != RECORDED else ()
     policies, workload, files, more = objects_of(source)
     if context != RECORDED:
         own = [manifest for objects in (*policies, *workload) for manifest in objects]
-        contents = Contents.of(data, own, right=not more)
-        problems += problems_of_claims(data, contents, shape)
-        problems += problems_of_steps(data, contents, shape)
+        contents = Contents.of(first, own, right=not more)
+        problems += problems_of_claims(first, contents, shape)
+        problems += [problem for turn in (first, *others) for problem in problems_of_steps(turn, contents, shape)]
     said = {place for place, _ in wrong}
-    others = [problem for problem in (*problems, *problems_of_time(data)) if problem[0] not in said]
-    lines = _in_order(source, [*wrong, *others])
+    problems = [problem for problem in (*problems, *problems_of_time(data)) if problem[0] not in said]
+    lines = _in_order(source, [*wrong, *problems])
     lines = lines or options
     if lines or more or shape is None:
         raise BadScenario(limit_problems([*lines, *more]))
     incident = Incident.model_validate_json(json.dumps(data), context=context)
     return LoadedIncident(path, incident, shape, given, tuple(policies), tuple(workload), tuple(files))
+
+
+def _each(data: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the data of each turn: with each value of `for_each` in the steps; the data itself if it has none."""
+    values = data.get("for_each")
+    if not isinstance(values, list) or not values:
+        return [data]
+    return [{**data, "faults": with_each(data.get("faults"), value)} for value in values[:_MOST_VALUES]]
 
 
 def _in_order(source: YamlSource, problems: Iterable[Problem]) -> list[str]:
@@ -118,7 +129,7 @@ def _problems_of_model(data: Any, context: str | None) -> Iterator[Problem]:
         Incident.model_validate_json(json.dumps(data), context=context)
     except ValidationError as error:
         for detail in error.errors():
-            yield detail["loc"], _words(detail)
+            yield tuple(part for part in detail["loc"] if part not in (DURATION_TAG, CONDITION_TAG)), _words(detail)
 
 
 def _words(problem: ErrorDetails) -> str:

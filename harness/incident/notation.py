@@ -13,7 +13,7 @@ from chaos_harness.harness.incident.step_names import StepNames
 from chaos_harness.harness.incident.yaml_source import Location, Problem
 from chaos_harness.harness.policies import ADMIT
 
-__all__ = ["FAULT_PARAMETERS", "POLICY_PARAMETERS", "counted_names", "translate"]
+__all__ = ["EACH", "FAULT_PARAMETERS", "POLICY_PARAMETERS", "counted_names", "translate", "with_each"]
 
 FAULT_PARAMETERS = ("fault", "during", "before")
 """Parameters of checks that are steps of the same file."""
@@ -22,16 +22,35 @@ POLICY_PARAMETERS = ("policy", "policies", "webhook")
 """Parameters of checks that are policies, by their names or by those under which answers about them are counted."""
 
 
+EACH = "$each"
+"""What stands in a step for the value of a turn."""
+
+_BOTH = "there is a turn for each value: leave out `repeat`"
+
+
 def translate(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
     """Return a file's data as the harness works with it, and the problems of its notation.
 
     Data of schema 1 is in the words of a history already.
     """
+    values = data.get("for_each")
+    turns = {"repeat": len(values)} if isinstance(values, list) and values and "repeat" not in data else {}
+    problems: list[Problem] = [(("for_each",), _BOTH)] if values and "repeat" in data else []
+    data = {**data, **turns}
     if data.get("schema") != SCHEMA:
-        return dict(data), []
+        return data, problems
     reader = _Reader(StepNames.of(data), counted_names(data))
     changed = {name: reader.parts(kind, name, data[name]) for kind, name in LISTS.items() if name in data}
-    return {**data, **changed}, [*bare_numbers(data), *reader.problems]
+    return {**data, **changed}, [*problems, *bare_numbers(data), *reader.problems]
+
+
+def with_each(value: Any, each: Any) -> Any:
+    """Return the parameters of a step with one value of `for_each` in the place of each $each."""
+    if isinstance(value, Mapping):
+        return {name: with_each(part, each) for name, part in value.items()}
+    if isinstance(value, list):
+        return [with_each(part, each) for part in value]
+    return each if value == EACH else value
 
 
 def counted_names(data: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -102,7 +102,17 @@ def remove_parts(loaded: LoadedIncident, left_out: frozenset[Part]) -> LoadedInc
     repeat = 1 + sum(Part("turn", number) not in left_out for number in range(2, incident.repeat + 1))
     kept = [index for index, step in enumerate(incident.faults) if _step(index, step) not in left_out]
     claims = _renumbered(incident, kept, repeat)
-    changed = incident.model_copy(update={**lists, "faults": steps, "lasts": lasts, "repeat": repeat, "claims": claims})
+    turns = [number for number in range(1, incident.repeat + 1) if Part("turn", number) not in left_out]
+    changed = incident.model_copy(
+        update={
+            **lists,
+            "faults": steps,
+            "lasts": lasts,
+            "repeat": repeat,
+            "for_each": [incident.for_each[number - 1] for number in turns] if incident.for_each else [],
+            "claims": claims,
+        }
+    )
     workers = sum(Part("worker", number) not in left_out for number in range(2, loaded.shape.workers + 1))
     shape = loaded.shape.model_copy(update={"workers": min(loaded.shape.workers, 1) + workers})
     policies = tuple(left for index, left in enumerate(loaded.policies) if Part("policy", index + 1) not in left_out)
@@ -167,11 +177,13 @@ def format_incident(loaded: LoadedIncident, comments: list[str]) -> str:
 
 def _dump(loaded: LoadedIncident) -> dict[str, Any]:
     data: dict[str, Any] = loaded.incident.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    if loaded.incident.for_each:
+        del data["repeat"]
     return {**data, "shape": loaded.shape.model_dump(mode="json")}
 
 
 def _step(index: int, step: Step) -> Part:
-    return Part("step", index + 1, fault=step.fault)
+    return Part("step", index + 1, fault=step.name)
 
 
 def _times(incident: Incident) -> Iterator[tuple[Part, float]]:

@@ -235,13 +235,13 @@ def test_values_that_turn_out_to_be_of_no_use(live: Callable[..., Experiment], m
         live(faults=[CUT])
 
 
-def _appear(server: FakeApiServer, names: list[str]) -> None:
-    """Let pods appear one after the other, when somebody watches."""
+def _appear(server: FakeApiServer, names: list[str], **status: str) -> None:
+    """Let pods appear, or change, one after the other, when somebody watches."""
 
     def put() -> None:
         server.wait_for_stream()
         for name in names:
-            server.put(name)
+            server.put(name, **status)
 
     threading.Thread(target=put, daemon=True).start()
 
@@ -279,6 +279,74 @@ def test_a_trigger_that_never_comes(live: Callable[..., Experiment], world: Worl
         live(faults=[CUT | {"lasts": 10}, {"fault": "cut_registry", "when": when}])
     assert world.running
     assert server
+
+
+_RUNNING = {"kind": "Pod", "name": "new-*", "field": "{.status.phase}", "value": "Running"}
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_a_condition(live: Callable[..., Experiment], server: FakeApiServer, early: bool) -> None:
+    """A step waits until an object has a value in a field, which it may have from the beginning."""
+    server.put("old", phase="Running")
+    server.put("new-a", phase="Running" if early else "Pending")
+    if not early:
+        _appear(server, ["new-a"], phase="Running")
+    experiment = live(faults=[hold("triggered", when=_RUNNING | {"within": 30})])
+
+    (seen,) = [entry for entry in read(experiment.history.path).entries if entry.f == "seen"]
+    assert (seen.value["name"], seen.value["event"]) == ("new-a", "LISTED" if early else "MODIFIED")
+    assert moments(experiment, "inject")[0] >= seen.at
+
+
+def test_waits(live: Callable[..., Experiment], server: FakeApiServer) -> None:
+    """A step waits for a time, or for an object; what comes after it begins when that is over."""
+    server.put("new-a", phase="Running")
+    steps = [
+        hold("last", after="running"),
+        {"wait": _RUNNING | {"within": 30}, "id": "running", "after": "rested"},
+        {"wait": "400ms", "id": "rested", "after": "first"},
+        hold("first", at=0, id="first"),
+    ]
+    experiment = live(faults=steps)
+
+    assert [name for name, f in faults(experiment) if f == "inject"] == ["first", "last"]
+    first, last = moments(experiment, "inject")
+    assert first + 0.4 <= last
+
+
+def test_a_wait_that_is_never_over(live: Callable[..., Experiment], server: FakeApiServer) -> None:
+    """An object that does not come in time makes the run inconclusive, and is told with what was waited for."""
+    steps = [hold("first", at=0, id="first"), {"wait": _RUNNING | {"within": 0.2}, "after": "first"}]
+    with pytest.raises(
+        Inconclusive, match=r"step 2 \(wait\) to end.*Pod new-\* \{.status.phase\} Running: seen 0.*see `wait` of this"
+    ):
+        live(faults=steps)
+    assert server
+
+
+def test_jitter_comes_from_the_seed(cluster: Cluster, tmp_path: Path) -> None:
+    """The same seed draws the same moments, whatever other steps there are; what was drawn is in the record."""
+    drawn = []
+    for number, seed in enumerate((5, 5, 6)):
+        steps = [hold("a", at=0, jitter="200ms"), hold("b", at=0), hold("c", at=0, jitter="200ms")]
+        loaded = incident(tmp_path, faults=steps, repeat=2, seed=seed)
+        experiment = Experiment(cluster, tmp_path / f"try {number}", name="a try", seed=7, probes=no_probes)
+        with experiment:
+            replay_incident(loaded, experiment)
+        drawn.append(experiment.record.drawn)
+        begun = moments(experiment, "inject")
+        assert max(begun[:3]) - min(begun[:3]) >= max(one["jitter_seconds"] for one in drawn[-1][:2]) - 0.05
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert [(one["turn"], one["step"]) for one in drawn[0]] == [(1, 1), (1, 3), (2, 1), (2, 3)]
+    assert len({one["jitter_seconds"] for one in drawn[0]}) == 4
+    assert all(0 <= one["jitter_seconds"] <= 0.2 for one in drawn[0])
+
+
+def test_a_turn_for_each_value(live: Callable[..., Experiment]) -> None:
+    """Each turn has its value in the place of $each."""
+    experiment = live(faults=[hold("$each", at=0, lasts=0.1)], for_each=["red", "green", "blue"])
+
+    assert [name for name, f in faults(experiment) if f == "inject"] == ["red", "green", "blue"]
 
 
 def test_own_probes_and_seed(live: Callable[..., Experiment]) -> None:
