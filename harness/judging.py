@@ -21,7 +21,7 @@ from chaos_harness.harness.meaning import Code, source_of
 from chaos_harness.harness.normal_form import Place
 from chaos_harness.harness.verdict import CheckFunction, Claim, Verdict
 
-__all__ = ["again", "check_of", "faults_of", "judge_of", "today"]
+__all__ = ["again", "check_of", "faults_of", "judge_of", "today", "up_to"]
 
 _OURS = {module.partition(".")[0] for module in (Check.__module__, escape_controls.__module__)}
 _NO_JUDGES = (HarnessError.__module__, escape_controls.__module__, f"{harness.__name__}.__version__")
@@ -56,8 +56,12 @@ def again(check: CheckFunction, history: Path, until: float | None = None) -> Ve
 
     Raises BadScenario if the history cannot be read.
     """
-    recorded = read(history, so_far=until is not None)
-    return check(recorded if until is None else replace(recorded, entries=_Prefix(recorded, until)))
+    return check(up_to(read(history), until))
+
+
+def up_to(recorded: History, until: float | None) -> History:
+    """Return what a history was when it was recorded up to the moment `until`, in seconds (None: all of it)."""
+    return recorded if until is None else replace(recorded, entries=_Prefix(recorded, until), ended=True)
 
 
 def check_of(id_: str) -> Check:

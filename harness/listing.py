@@ -8,7 +8,9 @@ from typing import Any
 
 from chaos_harness.harness.catalogue import CatalogueEntry, PartKind, entries, watch_groups
 from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.incident.durations import parameters_schema
 from chaos_harness.harness.incident.load import load
+from chaos_harness.harness.incident.model import DURATION_SCHEMA
 
 __all__ = ["LISTS", "Listed", "listed"]
 
@@ -92,7 +94,7 @@ def _made(entry: CatalogueEntry) -> Any:
 
 
 def _parameters(entry: CatalogueEntry) -> Iterator[Parameter]:
-    schema = entry.parameters.model_json_schema()
+    schema = parameters_schema(entry)
     needed = schema.get("required", ())
     for name, values in schema.get("properties", {}).items():
         yield Parameter(name, _values(values), name in needed, values.get("default"))
@@ -102,6 +104,8 @@ def _values(schema: Mapping[str, Any]) -> str:
     """Return which values a parameter takes, in words."""
     if "enum" in schema:
         return " | ".join(map(str, schema["enum"]))
+    if schema.get("anyOf") == DURATION_SCHEMA["anyOf"]:
+        return "duration"
     if "anyOf" in schema:
         return " or ".join(dict.fromkeys(map(_values, schema["anyOf"])))
     if schema.get("type") == "array":

@@ -10,7 +10,8 @@ from pydantic import BaseModel
 
 from chaos_harness.harness.catalogue import CatalogueEntry, PartKind, entries, watch_groups
 from chaos_harness.harness.causes import CAUSES
-from chaos_harness.harness.incident.model import SECTIONS, Incident
+from chaos_harness.harness.incident.durations import parameters_schema, written
+from chaos_harness.harness.incident.model import SECTIONS, WAIT, Incident
 from chaos_harness.harness.incident.references import SYNTAX
 from docs.generator.markdown import safe, table
 
@@ -19,7 +20,7 @@ __all__ = ["incident_page", "parts_page"]
 _NESTED = {"when": "faults, when", "expect": "claims, expect"}
 _MODELS: Mapping[str, type[BaseModel]] = {
     "The file": Incident,
-    **{_NESTED.get(name, name): model for name, model in SECTIONS.items()},
+    **{_NESTED.get(name, name): model for name, model in SECTIONS.items() if name != WAIT},
 }
 _VERSIONED = ("kubernetes", "gatekeeper")
 """Fields whose default is a version: the page says so, and need not change with it."""
@@ -48,7 +49,7 @@ _INCIDENT = """\
 
 {made} An incident is one YAML file; `nox -s new-incident -- FILE` writes one with comments, and the
 [schema](../../scenarios/incidents/schema.json) lets an editor complete it.
-[Write an incident](../how-to/write-an-incident.md) shows how. A duration is a number of seconds or a text such as
+[Write an incident](../how-to/write-an-incident.md) shows how. A duration is such as
 `250ms`, `30s`, `5m`. In parameters (`with`) these words stand for things in the cluster: `{syntax}`."""
 _MOST_CHOICES = 8
 _WORDS = {
@@ -69,7 +70,7 @@ def incident_page() -> str:
         parts += [
             f"## {title}",
             _paragraphs(model.__doc__ or ""),
-            table(("field", "what it holds", "default"), _fields(model)),
+            table(("field", "what it holds", "default"), _fields(model.model_json_schema(by_alias=True))),
         ]
     watched = (
         (
@@ -101,7 +102,7 @@ def parts_page(*kinds: PartKind) -> str:
 def _entry(entry: CatalogueEntry, level: str) -> Iterator[str]:
     yield f"{level} {entry.name}"
     yield _without_code(_paragraphs(inspect.getdoc(entry.factory) or ""))
-    rows = _fields(entry.parameters)
+    rows = _fields(parameters_schema(entry))
     if rows:
         yield table(("parameter", "what it is", "default"), rows)
     source = Path(*entry.factory.__module__.split(".")[1:])
@@ -111,8 +112,7 @@ def _entry(entry: CatalogueEntry, level: str) -> Iterator[str]:
     yield f"Source: [{file}](../../{file})"
 
 
-def _fields(model: type[BaseModel]) -> list[tuple[str, str, str]]:
-    schema = model.model_json_schema(by_alias=True)
+def _fields(schema: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     needed = schema.get("required", [])
     rows = []
     for name, field in schema.get("properties", {}).items():
@@ -123,6 +123,8 @@ def _fields(model: type[BaseModel]) -> list[tuple[str, str, str]]:
 
 def _default(name: str, field: Mapping[str, Any]) -> str:
     value = field.get("default")
+    if isinstance(value, float) and _is_duration(field.get("anyOf", [])):
+        value = written(value)
     if name in _VERSIONED and value:
         return "the [default version](versions.md)"
     if value is None or value in ("", [], {}) or isinstance(value, list | dict):
@@ -135,7 +137,7 @@ def _kind(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
     if "$ref" in field:
         name = field["$ref"].rpartition("/")[2]
         return next((f"see {title}" for title, model in _MODELS.items() if model.__name__ == name), "a map")
-    if options := field.get("anyOf"):
+    if options := field.get("anyOf") or field.get("oneOf"):
         kinds = [_kind(option, definitions) for option in options if option.get("type") != "null"]
         return "a duration" if _is_duration(options) else " or ".join(dict.fromkeys(kinds))
     if choices := field.get("enum", [field["const"]] if "const" in field else []):

@@ -18,7 +18,7 @@ from chaos_harness.harness.history.spans import Span, Spans, when_passed
 from chaos_harness.harness.history.vocabulary import RESCHEDULED
 from chaos_harness.harness.verdict import Verdict
 
-__all__ = ["end_of", "joined", "recovers_after", "recovers_within"]
+__all__ = ["end_of", "joined", "recovers", "recovers_after", "recovers_within"]
 
 _STEADY_SECONDS = 10.0
 _COUNTS = ("late_pods", "late_pods_without_image")
@@ -84,6 +84,35 @@ def recovers_after(
     return Check(check)
 
 
+@identified
+def recovers(seconds: float, how: str, *, fault: Names = (), steady: float = _STEADY_SECONDS) -> Check:
+    """Return the check that pods harmed in the way `how` serve again within `seconds` of the harm.
+
+    They must keep serving, as in `recovers_within`, but nothing else need be in effect meanwhile, and whatever is does
+    not matter. Without a `fault`, what any fault did to pods counts. Figures are as in `recovers_within`. Inconclusive:
+    no pod was harmed, a fault is not proved, the recording ends too early, a pod was harmed again meanwhile, or whether
+    it serves was not seen.
+    """
+    names = listed(fault)
+
+    def check(recorded: History) -> Verdict:
+        history = PodHistory(recorded)
+        chosen = {one.id for one in history.faults.named(*names)} if names else None
+        harms = [one for one in history.harms.of(how) if chosen is None or (one.fault and one.fault.id in chosen)]
+        verdicts = [_soon(history, back, seconds, steady) for back in history.recoveries(harms)]
+        doing = names or tuple(dict.fromkeys(one.fault.name for one in harms if one.fault))
+        if not verdicts:
+            return Verdict("inconclusive", f"no pod was {how}")
+        verdict = joined(history, doing, verdicts, "")
+        if verdict.outcome == "holds" and history.coverage.lost:
+            return verdict.as_inconclusive(f"lines are missing from {history.coverage.lost}")
+        return verdict
+
+    after = f" of {' and '.join(names)}" if names else ""
+    check.__name__ = f"pods {how} recover within {seconds:g} s{after}{_steadily(steady)}"
+    return Check(check)
+
+
 def end_of(history: PodHistory, fault: FaultSpan) -> float:
     """Return when the healing of a fault began, or up to when it is judged, in seconds."""
     until = history.coverage.until
@@ -145,6 +174,29 @@ def _within(history: PodHistory, back: Recovery, seconds: float, steady: float, 
     words = f"{back.pod} does not serve {seconds:g} s after {harm.pod} was {harm.how}"
     words += _stints(back, harm.at, limit)
     return Verdict("violated", words, lines, figures, limit, causes)
+
+
+def _soon(history: PodHistory, back: Recovery, seconds: float, steady: float) -> Verdict:
+    harm, limit, every = back.harm, back.harm.at + seconds, history.faults.all
+    stop = _stop(history, back, every)
+    surely, perhaps = _return(back, harm.at, limit, steady, stop)
+    lines, figures = _lines(back, surely), back.figures(surely, limit)
+    if harm.fault is None:
+        return Verdict("inconclusive", f"which fault {harm.how} {harm.pod} is not recorded", lines, figures)
+    if unsure := _unsure(back, anywhere=True):
+        return Verdict("inconclusive", unsure, lines, figures)
+    if surely is not None and history.coverage.until >= min(limit, surely + steady):
+        words = f"{back.pod} serves again {surely - harm.at:.1f} s after it was {harm.how}"
+        return Verdict("holds", words, lines, figures)
+    if history.coverage.until < limit:
+        words = f"{back.pod} was watched for only {history.coverage.until - harm.at:.1f} of {seconds:g} s"
+        return Verdict("inconclusive", words, lines, figures)
+    if why := _undecided(history, back, (harm.at, limit), stop, steady, perhaps=perhaps, chosen=every):
+        return Verdict("inconclusive", why, lines, figures)
+    causes = _causes(back, limit)
+    figures |= dict(zip(_COUNTS, (1.0, float(bool(causes))), strict=True))
+    words = f"{back.pod} does not serve {seconds:g} s after {harm.pod} was {harm.how}"
+    return Verdict("violated", f"{words}{_stints(back, harm.at, limit)}", lines, figures, limit, causes)
 
 
 def _after(history: PodHistory, back: Recovery, seconds: float, steady: float, fault: FaultSpan) -> Verdict:

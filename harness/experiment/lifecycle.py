@@ -115,7 +115,8 @@ class Experiment:
         self._probes = Probes(self.history)
         self._questions = [FORBIDDEN]
         self._open = CleanupStack()
-        self._faults = 0
+        self.fault_number = 0
+        """The number of the last fault; a replay sets it, so that a fault's id follows the step."""
         self._claims_healing = claims_healing
         self._claimed: list[str] = []
         self._journal: Journal | None = None
@@ -181,9 +182,9 @@ class Experiment:
             yield proof
             again()
 
-    def act(self, fault: Fault, *, heals_within: float | None = None) -> str:
-        """Inject a one-shot fault and return its proof; what is left to heal is healed when the experiment ends."""
-        proof, _ = self._open.enter_context(self._harm(fault, heals_within))
+    def act(self, fault: Fault, *, heals_within: float | None = None, until: ExitStack | None = None) -> str:
+        """Inject a one-shot fault and return its proof; what it leaves is healed when `until` closes, or at the end."""
+        proof, _ = (until or self._open).enter_context(self._harm(fault, heals_within))
         return proof
 
     def prepare_for_block(self, preparation: Preparation) -> AbstractContextManager[str]:
@@ -304,10 +305,11 @@ class Experiment:
     @contextmanager
     def _harm(self, fault: Fault, heals_within: float | None) -> Generator[tuple[str, Callable[[], None]], None, None]:
         injection = Injection(self.cluster, self._written(fault.name), self.history)
-        self._faults += 1
-        process = numbered(FAULT, self._faults)
+        self.fault_number += 1
+        process = numbered(FAULT, self.fault_number)
         fault_record = FaultRecord(fault.name, time.time())
         self.record.faults.append(fault_record)
+        tried = False
 
         def prove() -> None:
             with self._phase(f"observed: {fault.name}") as phase:
@@ -315,8 +317,6 @@ class Experiment:
                 phase.detail = proof = observe_fault(fault, self.cluster, deadline)
                 fault_record.proof = f"{fault_record.proof}; at the end: {proof}" if fault_record.proof else proof
                 self.history.append("ok", process, OBSERVED, {"name": fault.name, "proof": proof})
-
-        tried = False
 
         def heal() -> None:
             nonlocal tried
@@ -380,7 +380,7 @@ class Experiment:
 
     def _claim_healing(self, raised: BaseException | None) -> None:
         """Claim that each fault heals; one that does not becomes a note of what the block `raised`, if anything."""
-        if self.history.whole and self._claims_healing and self._faults:
+        if self.history.whole and self._claims_healing and self.record.faults:
             unhealed = list(claim_healing(self.history, self.record, self._claimed))
             if raised is None:
                 raise_first(unhealed)

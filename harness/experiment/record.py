@@ -108,7 +108,8 @@ class Attachment:
 class Record:
     """All data of one experiment that reports use; it can be written as JSON.
 
-    `cluster` has its `name` and its `shape` (a dict). `environment` has the versions and the quirks of the host.
+    `cluster` has its `name` and its `shape` (a dict). `drawn` is what the seed decided of an incident's timeline:
+    `jitter_seconds` of a `step` in a `turn`, both from 1. `environment` has the versions and the quirks of the host.
     """
 
     name: str
@@ -121,6 +122,7 @@ class Record:
     claims: list[ClaimRecord] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
+    drawn: list[dict[str, Any]] = field(default_factory=list)
 
     def of(self, name: str) -> Self:
         """Return the record of the test `name`, which shares this experiment with others but has its own claims."""

@@ -23,6 +23,8 @@ __all__ = ["TRIGGER", "Trigger", "When"]
 _ARM_SECONDS = 20.0
 _LIFETIME_SECONDS = 24 * 3600.0
 _STOP_SECONDS = 15.0
+_PRESENT = (LISTED, "ADDED", "MODIFIED")
+"""The changes after which an object is there."""
 
 
 @dataclass(frozen=True)
@@ -30,21 +32,24 @@ class When:
     """The event to act on, as a scenario or an incident file names it: a change of an object of `kind`.
 
     `name` and `namespace` are patterns ("gatekeeper-*"); `where` is a further condition on an object that matches them.
+    The `event` "" is that an object fulfils the condition, which `words` tell: it may when the trigger is armed.
     """
 
     kind: str
-    event: Literal["ADDED", "MODIFIED", "DELETED"] = "ADDED"
+    event: Literal["ADDED", "MODIFIED", "DELETED", ""] = "ADDED"
     name: str = "*"
     namespace: str = "*"
     where: Callable[[ObjectDict], bool] = lambda _: True
+    words: str = ""
 
     def __str__(self) -> str:
         """Return a text for messages."""
-        return f"{self.kind} {self.name} {self.event}"
+        return f"{self.kind} {self.name} {self.words or self.event}"
 
     def fits(self, change: Change) -> bool:
         """Whether this change is the event."""
-        if change.object is None or change.kind != self.event:
+        kinds = (self.event,) if self.event else _PRESENT
+        if change.object is None or change.kind not in kinds:
             return False
         metadata = change.object["metadata"]
         named = fnmatchcase(metadata["name"], self.name) and fnmatchcase(metadata.get("namespace", ""), self.namespace)
@@ -54,9 +59,9 @@ class When:
 class Trigger:
     """Armed for the duration of a block: `act` is called with the object, at most `times` times.
 
-    Objects that exist when the block begins do not trigger it; no later event is missed. The thread that waits for the
-    event also acts, so that nothing delays the action; call `wait` to wait for its effect. A change that became visible
-    only after a gap of the watch counts, and is recorded as such.
+    Objects that exist when the block begins do not trigger it, unless they fulfil a condition; no later event is
+    missed. The thread that waits for the event also acts, so that nothing delays the action; call `wait` to wait for
+    its effect. A change that became visible only after a gap of the watch counts, and is recorded as such.
     """
 
     def __init__(
@@ -131,12 +136,15 @@ class Trigger:
         with self._cluster.client() as api:
             with convert_bad_scenario(f"trigger on {self.when}"):
                 path = find_path(api, self.when.kind)
+            there: list[Change] = []
             for change in Watch(api, path).changes(deadline, self._stopping):
                 if change.kind == LISTED and change.object is None and not self._armed:
                     self._armed = True
                     self._tell()
                 elif self.when.fits(change):
-                    self._fire(change)
+                    there.append(change)
+                while self._armed and there and len(self.latencies) < self._times:
+                    self._fire(there.pop(0))
                 if len(self.latencies) >= self._times:
                     return
 

@@ -12,14 +12,14 @@ from chaos_harness.harness.history.control_plane import LEADERS
 from chaos_harness.harness.history.faults import listed
 from chaos_harness.harness.incident.asks import own_policy_names
 from chaos_harness.harness.incident.contents import Contents, listed_parts
+from chaos_harness.harness.incident.model import SCHEMA
 from chaos_harness.harness.incident.needs import ASKED, NOT_IN_FILES, needs_of, source_of
+from chaos_harness.harness.incident.notation import FAULT_PARAMETERS, POLICY_PARAMETERS
+from chaos_harness.harness.incident.step_names import StepNames
 from chaos_harness.harness.incident.yaml_source import Problem
 from chaos_harness.harness.policies import IGNORE_LABEL
 
-__all__ = ["FAULT_PARAMETERS", "NUMBERS", "POLICY_PARAMETERS", "problems_of_claims"]
-
-FAULT_PARAMETERS = ("fault", "during", "before")
-"""Parameters of checks that are faults of the same history, by name or id ("fault 2")."""
+__all__ = ["NUMBERS", "problems_of_claims"]
 
 NUMBERS = ("seconds", "late", "steady", "within", "at_most", "enough", "least")
 """Parameters of checks that are numbers."""
@@ -32,29 +32,28 @@ _MOST = 100_000
 _SHOWN = 3
 _MUTATION_CHECK = "never_unmutated"
 
-POLICY_PARAMETERS = ("policy", "policies", "webhook")
-"""Parameters of checks that are policies, by the names under which answers about them are counted."""
-
 
 def problems_of_claims(data: Mapping[str, Any], contents: Contents, shape: Shape | None) -> Iterator[Problem]:
     """Yield what claims name, or need, and no other part of the file brings: such a claim could never be decided."""
+    steps = StepNames.of(data).words if data.get("schema") == SCHEMA else contents.fault_names
     for index, claimed in enumerate(listed_parts(data, "claims")):
         check = claimed.get("check") if isinstance(claimed, dict) else None
         entry = entries("check").get(check) if isinstance(check, str) else None
         values = claimed.get("with", {}) if isinstance(claimed, dict) else None
         if entry and isinstance(values, dict) and not entry.problems(values):
-            claim = _Claim(entry, values, contents, shape)
+            claim = _Claim(entry, values, contents, shape, steps)
             yield from ((("claims", index, *place), words) for place, words in claim.problems())
 
 
 @dataclass(frozen=True)
 class _Claim:
-    """A claim of a file whose parameters are right by themselves."""
+    """A claim of a file whose parameters are right by themselves; `steps` are the words for steps in such a file."""
 
     entry: CatalogueEntry
     given: Mapping[str, Any]
     contents: Contents
     shape: Shape | None
+    steps: list[str]
 
     def problems(self) -> Iterator[Problem]:
         settings = self.entry.settings(self.given)
@@ -81,8 +80,9 @@ class _Claim:
 
     def _unknown_in_file(self, name: str, value: Any) -> Iterator[str]:
         if name in FAULT_PARAMETERS:
-            named = [fault for fault in listed(value) if fault not in self.contents.fault_ids]
-            yield from self._not_among(named, self.contents.fault_names, "no step does")
+            known = (*self.contents.fault_ids, *self.contents.fault_names)
+            named = [fault for fault in listed(value) if fault not in known]
+            yield from self._not_among(named, self.steps, "no step does")
         elif name == "how":
             nodes = needs_of(self.entry.name).nodes
             what = "no step does this to a node:" if nodes else "no step does this to a pod of Gatekeeper:"

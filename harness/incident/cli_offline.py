@@ -16,7 +16,9 @@ from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.clusters.terminal.width import columns_of, wrap
 from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.incident.convert import convert
 from chaos_harness.harness.incident.load import load
+from chaos_harness.harness.incident.model import SCHEMA
 from chaos_harness.harness.incident.schema import schema
 from chaos_harness.harness.incident.skeleton import scenario_skeleton, skeleton
 from chaos_harness.harness.listing import LISTS, Listed, listed
@@ -33,6 +35,9 @@ def add_offline_verbs(verbs: Any) -> None:
     verb = verbs.add_parser("check", help="read incident files, and report all their problems, without a cluster")
     verb.add_argument("files", type=Path, nargs="+", metavar="FILE", help="incident files, or folders of such")
     verb.add_argument("--json", action="store_true", help="for scripts: the problems of each file")
+    verb.add_argument(
+        "--convert", action="store_true", help=f"write files of schema 1 anew, in schema {SCHEMA}; comments stay"
+    )
     verb.set_defaults(verb=_check)
     verb = verbs.add_parser("list", help="list what incident files may name, with parameters, or the scenarios")
     verb.add_argument("what", type=one_of(*LISTS), metavar="WHAT", help=f"of {', '.join(LISTS)}")
@@ -60,6 +65,8 @@ def write_new(path: Path, text: str) -> None:
 
 
 def _check(chosen: argparse.Namespace, _progress: Progress) -> int:
+    if chosen.convert:
+        return _convert(_files(chosen.files))
     problems = {str(path): _problems(path) for path in _files(chosen.files)}
     if chosen.json:
         report = [{"file": path, "problems": its} for path, its in problems.items()]
@@ -75,6 +82,29 @@ def _check(chosen: argparse.Namespace, _progress: Progress) -> int:
         "probes, policies\n"
     )
     return ExitStatus.REFUSED
+
+
+def _convert(paths: Iterable[Path]) -> int:
+    """Write the files of schema 1 among these in the newest one, if all can be. Raises BadScenario."""
+    texts: dict[Path, str] = {}
+    problems: list[str] = []
+    for path in paths:
+        try:
+            if load(path).incident.schema_ != SCHEMA:
+                texts[path] = convert(path.read_text(encoding="utf-8"), path)
+        except BadScenario as error:
+            problems += error.problems
+    if problems:
+        raise BadScenario(problems)
+    for path, text in texts.items():
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise BadScenario(f"{path}: expected a file that can be written: {error.strerror}") from error
+    sys.stdout.writelines(f"wrote {escape_controls(str(path))}: schema {SCHEMA}\n" for path in texts)
+    if not texts:
+        sys.stdout.write(f"nothing to do: all are of schema {SCHEMA}\n")
+    return ExitStatus.AS_EXPECTED
 
 
 def _files(given: Iterable[Path]) -> list[Path]:

@@ -9,9 +9,19 @@ from chaos_harness.harness.catalogue import PartKind, entries
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.incident.asks import AskNames, asks_of
+from chaos_harness.harness.incident.model import WAIT
 from chaos_harness.harness.policies import IGNORE_LABEL, Policy
 
-__all__ = ["Contents", "listed_parts"]
+__all__ = ["LISTS", "Contents", "listed_parts", "make_part"]
+
+LISTS: Mapping[PartKind, str] = {
+    "fault": "faults",
+    "probe": "probes",
+    "check": "claims",
+    "policy": "policies",
+    "preparation": "preparations",
+}
+"""The lists of a file, by what their parts name."""
 
 _MOST = 200
 _TEMPLATE = "ConstraintTemplate"
@@ -31,6 +41,7 @@ class Contents:
     policies: tuple[Policy, ...]
     whole: bool
     turns: int
+    steps: int = 0
     watches: tuple[str, ...] = ()
     probes: tuple[str, ...] = ()
     own: tuple[Object, ...] = field(default=(), hash=False)
@@ -47,6 +58,7 @@ class Contents:
             tuple(policies),
             whole=right and all_faults and all_policies and bool(faults),
             turns=repeat if repeat in range(1, 21) else 1,
+            steps=len(listed_parts(data, "faults")),
             watches=tuple(word for word in listed_parts(data, "watch") if isinstance(word, str)),
             probes=tuple(str(part.get("probe")) for part in listed_parts(data, "probes") if isinstance(part, dict)),
             own=tuple(own),
@@ -61,7 +73,7 @@ class Contents:
     @property
     def fault_ids(self) -> set[str]:
         """The ids that the faults have in a history."""
-        return {f"fault {number}" for number in range(1, len(self.faults) * self.turns + 1)}
+        return {f"fault {number}" for number in range(1, self.steps * self.turns + 1)}
 
     def harms(self, *, nodes: bool) -> list[str]:
         """Return how the faults harm pods, or nodes, in the words of a history."""
@@ -122,15 +134,16 @@ def listed_parts(data: Mapping[str, Any], name: str) -> list[Any]:
 def _made(data: Mapping[str, Any], field_name: str, kind: PartKind) -> tuple[list[Any], bool]:
     """Return what can be made of a list of the file, and whether that is all of it.
 
-    An item of `policies` without `policy` is the author's own.
+    An item of `policies` without `policy` is the author's own. A step may be a wait.
     """
     given = listed_parts(data, field_name)
-    named = [part for part in given if not isinstance(part, dict) or field_name == "faults" or kind in part]
-    made = [thing for part in named if (thing := _make(kind, part)) is not None]
+    own = WAIT if field_name == "faults" else ""
+    named = [part for part in given if not isinstance(part, dict) or kind in part or (own and own not in part)]
+    made = [thing for part in named if (thing := make_part(kind, part)) is not None]
     return made, len(made) == len(named) and isinstance(data.get(field_name, []), list)
 
 
-def _make(kind: PartKind, part: Any) -> Any:
+def make_part(kind: PartKind, part: Any) -> Any:
     """Return the thing that a part of a file names, or None if something is wrong with it."""
     name = part.get(kind) if isinstance(part, dict) else None
     entry = entries(kind).get(name) if isinstance(name, str) else None

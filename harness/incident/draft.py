@@ -14,6 +14,7 @@ from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER, DEPLOYMENTS,
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.clusters.watching.changes import ObjectDict
 from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.incident.model import SCHEMA
 from chaos_harness.harness.incident.object_files import problems_of_manifest
 from chaos_harness.harness.incident.yaml_source import MOST_BYTES, parse
 from chaos_harness.harness.redaction import REDACTED, redact
@@ -83,14 +84,15 @@ def _draft(cluster: ReadOnlyCluster, now: datetime) -> str:
     shape |= {"gatekeeper": gatekeeper} if known_versions.resolve_gatekeeper(gatekeeper) == gatekeeper else {}
     shape |= {"kubernetes": kubernetes} if kubernetes in known_versions.KUBERNETES else {}
     body: ObjectDict = {
-        "schema": 1,
+        "schema": SCHEMA,
         "title": "What went wrong, in one sentence",
         "story": "Drafted from a cluster; see the comments above for what it was like.\n",
         "shape": shape,
         "budget": "10m",
         "policies": [{"object": policy} for policy in policies],
         "faults": [{"fault": "kill_containers", "with": {"selector": "gatekeeper.sh/operation=webhook"}, "at": "10s"}],
-        "claims": [{"check": "recovers_after", "with": {"seconds": 60, "how": "killed", "fault": "kill containers"}}],
+        "lasts": "80s",
+        "claims": [{"check": "recovers", "with": {"seconds": "60s", "how": "killed"}}],
     }
     lines = [line for comment in comments[:_MOST_COMMENTS] for line in redact(comment).splitlines()]
     head = "".join(f"# {escape_controls(line, most=_LONGEST_COMMENT)}\n" for line in lines)

@@ -18,8 +18,9 @@ from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident import references
 from chaos_harness.harness.incident.asks import questions_of
 from chaos_harness.harness.incident.claim_problems import problems_of_claims
-from chaos_harness.harness.incident.contents import Contents
-from chaos_harness.harness.incident.model import FORMS, SCHEMA, Incident, fields_at
+from chaos_harness.harness.incident.contents import LISTS, Contents
+from chaos_harness.harness.incident.model import CONDITION_TAG, DURATION_TAG, FORMS, SCHEMA, Incident, fields_at
+from chaos_harness.harness.incident.notation import translate, with_each
 from chaos_harness.harness.incident.object_files import Objects, OwnFiles, objects_of
 from chaos_harness.harness.incident.references import SYNTAX
 from chaos_harness.harness.incident.step_problems import problems_of_steps
@@ -33,16 +34,8 @@ __all__ = ["LoadedIncident", "load"]
 _MOST_PARTS = 200
 """How many elements of a list are validated one by one; the model allows no more."""
 
+_MOST_VALUES = 20
 _SHORT = 80
-
-_FIELDS: Mapping[PartKind, str] = {
-    "fault": "faults",
-    "probe": "probes",
-    "check": "claims",
-    "policy": "policies",
-    "preparation": "preparations",
-}
-
 
 _NODES = ("node", "nodes", "on")
 """Parameters that are nodes."""
@@ -93,23 +86,36 @@ def load(path: Path, asked: Mapping[str, Any] | None = None, *, context: str | N
     given = given if isinstance(given, dict) else {}
     kinds: Sequence[PartKind] = ("check",) if context == RECORDED else KINDS
     shape, options = _effective_shape({**given, **(asked or {})}, context)
-    problems = [*_problems_of_model(source.data, context), *_problems_of_names(source.data, kinds)]
-    problems += _problems_of_watches(source.data) if context != RECORDED else ()
+    data, wrong = translate(source.data)
+    first, *others = _each(data)
+    problems = [*_problems_of_model(data, context), *_problems_of_names(first, kinds)]
+    problems += [problem for turn in others for problem in _problems_of_names(turn, ("fault",))]
+    problems += _problems_of_watches(data) if context != RECORDED else ()
     files = OwnFiles()
     policies, workload, more = objects_of(source, files)
-    asks, wrong = questions_of(source, files)
-    more += wrong
+    asks, wrong_asks = questions_of(source, files)
+    more += wrong_asks
     if context != RECORDED:
-        contents = Contents.of(source.data, files.loaded, right=not more)
-        problems += problems_of_claims(source.data, contents, shape)
-        problems += problems_of_steps(source.data, contents, shape)
-    lines = _in_order(source, [*problems, *problems_of_time(source.data)])
+        contents = Contents.of(first, files.loaded, right=not more)
+        problems += problems_of_claims(first, contents, shape)
+        problems += [problem for turn in (first, *others) for problem in problems_of_steps(turn, contents, shape)]
+    said = {place for place, _ in wrong}
+    problems = [problem for problem in (*problems, *problems_of_time(data)) if problem[0] not in said]
+    lines = _in_order(source, [*wrong, *problems])
     lines = lines or options
     if lines or more or shape is None:
         raise BadScenario(limit_problems([*lines, *more]))
-    incident = Incident.model_validate_json(json.dumps(source.data), context=context)
+    incident = Incident.model_validate_json(json.dumps(data), context=context)
     parts = (tuple(policies), tuple(workload), tuple(files.read), tuple(asks))
     return LoadedIncident(path, incident, shape, given, *parts)
+
+
+def _each(data: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the data of each turn: with each value of `for_each` in the steps; the data itself if it has none."""
+    values = data.get("for_each")
+    if not isinstance(values, list) or not values:
+        return [data]
+    return [{**data, "faults": with_each(data.get("faults"), value)} for value in values[:_MOST_VALUES]]
 
 
 def _in_order(source: YamlSource, problems: Iterable[Problem]) -> list[str]:
@@ -134,7 +140,7 @@ def _problems_of_model(data: Any, context: str | None) -> Iterator[Problem]:
         Incident.model_validate_json(json.dumps(data), context=context)
     except ValidationError as error:
         for detail in error.errors():
-            yield detail["loc"], _words(detail)
+            yield tuple(part for part in detail["loc"] if part not in (DURATION_TAG, CONDITION_TAG)), _words(detail)
 
 
 def _words(problem: ErrorDetails) -> str:
@@ -144,18 +150,18 @@ def _words(problem: ErrorDetails) -> str:
         there = fields_at(problem["loc"][:-1])
         return f"no such field; {did_you_mean(problem['loc'][-1], there)}there are {', '.join(there)}"
     if problem["loc"] == ("schema",):
-        return f"this version of the harness reads schema {SCHEMA} (was {shorten(problem['input'])})"
+        return f"this version of the harness reads schema 1 and {SCHEMA} (was {shorten(problem['input'])})"
     return describe_problem(problem, FORMS)
 
 
 def _problems_of_names(data: Mapping[str, Any], kinds: Sequence[PartKind]) -> Iterator[Problem]:
     """Yield problems of the names of faults, probes, checks …, and of their parameters."""
     for kind in kinds:
-        parts = data.get(_FIELDS[kind])
+        parts = data.get(LISTS[kind])
         for index, part in enumerate(parts[:_MOST_PARTS] if isinstance(parts, list) else ()):
             if isinstance(part, dict) and isinstance(part.get(kind), str):
                 for place, words in _problems_of_entry(kind, part[kind], part.get("with", {})):
-                    yield (_FIELDS[kind], index, *place), words
+                    yield (LISTS[kind], index, *place), words
 
 
 def _problems_of_watches(data: Mapping[str, Any]) -> Iterator[Problem]:

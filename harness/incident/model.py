@@ -1,22 +1,37 @@
 """Model: the fields of an incident file."""
 
 import re
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.escape import escape_controls
+from chaos_harness.harness import jsonpath
 from chaos_harness.harness.causes import Cause
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.verdict import Expected
 from chaos_harness.harness.versions import Versions
 
 __all__ = [
+    "CONDITION_TAG",
+    "DURATION_SCHEMA",
+    "DURATION_TAG",
     "FORMS",
     "SCHEMA",
     "SECTIONS",
+    "WAIT",
     "AskSpec",
     "ClaimSpec",
     "ExpectationSpec",
@@ -30,7 +45,15 @@ __all__ = [
     "seconds",
 ]
 
-SCHEMA = 1
+SCHEMA = 2
+"""The schema in which files are written; those of schema 1 are read, too."""
+
+_WRITTEN = r"^\d+(\.\d+)?(ms|s|m|h)$"
+WAIT = "wait"
+"""What a step that waits is called, as faults are by their names."""
+
+DURATION_SCHEMA: Mapping[str, Any] = {"anyOf": [{"const": 0}, {"type": "string", "pattern": _WRITTEN}]}
+"""What schema 2 takes for a time: 0 needs no unit."""
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -80,9 +103,8 @@ def _address(value: str) -> str:
     return _visible(value)
 
 
-_Duration = WithJsonSchema(
-    {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": r"^\d+(\.\d+)?(ms|s|m|h)$"}]}
-)
+_Duration = WithJsonSchema(dict(DURATION_SCHEMA))
+_Schema = WithJsonSchema({"const": SCHEMA})
 Seconds = Annotated[float, BeforeValidator(seconds), Field(ge=0, le=_LONGEST), _Duration]
 Positive = Annotated[float, BeforeValidator(seconds), Field(gt=0, le=_LONGEST), _Duration]
 Turns = Annotated[int, Field(ge=1, le=20)]
@@ -110,39 +132,87 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
 
 
+def _path(value: str) -> str:
+    jsonpath.parse(value)
+    return value
+
+
+JsonPath = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_visible), AfterValidator(_path)]
+Scalar = Annotated[str, Field(max_length=200), AfterValidator(_visible)] | bool | int | float
+
+
 class TriggerSpec(_Part):
-    """The change of an object that a step waits for.
+    """The change of an object that a step waits for, or the condition of one.
 
     `name` and `namespace` are patterns ("gatekeeper-*"); `count` is which of these changes it is, from 1; `within` is
-    how long it may take.
+    how long it may take. With a `field`, a JSONPath as kubectl has it ("{.status.phase}"), it waits until an object has
+    the `value` there, or any value: that may be so from the beginning. Values are compared as texts.
     """
 
     kind: Words
     event: Literal["ADDED", "MODIFIED", "DELETED"] = "ADDED"
     name: Words = "*"
     namespace: Words = "*"
+    field: JsonPath | None = None
+    value: Scalar | None = None
     count: Annotated[int, Field(ge=1, le=10_000)] = 1
     within: Positive = 120.0
 
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if self.field is None and self.value is not None:
+            raise ValueError("a value stands in a field: say which, such as field: '{.status.phase}'")
+        if self.field is not None and (given := {"event", "count"} & self.model_fields_set):
+            raise ValueError(f"with a field, {' and '.join(sorted(given))} say nothing: leave them out")
+        return self
+
+
+DURATION_TAG, CONDITION_TAG = "a duration", "a condition"
+"""How pydantic tells one kind of wait from the other, in places of problems."""
+
+Wait = Annotated[
+    Annotated[Positive, Tag(DURATION_TAG)] | Annotated[TriggerSpec, Tag(CONDITION_TAG)],
+    Discriminator(lambda value: CONDITION_TAG if isinstance(value, dict | TriggerSpec) else DURATION_TAG),
+]
+
 
 class Step(_Part):
-    """One fault: its name and parameters, when it begins, and for how long it lasts.
+    """One fault: its name and parameters, when it begins, and for how long it lasts; or a `wait`.
 
-    It begins `at` a moment of the timeline, `when` an object changes, or `after` the proof of another step, named by
-    its `id`; `delay` is added. A step that `lasts` must prove itself again at its end and is healed then; any other
-    step is one-shot, and what it leaves to heal is healed at the end of the incident. A step that lasts is claimed to
-    heal within `heals_within` after its undo (see the check `heals`); without it, within the fault's own time.
+    It begins `at` a moment of the timeline, `when` an object changes or fulfils a condition, or `after` the proof of
+    another step, named by its `id`; `delay` is added, and up to `jitter`, drawn from the seed anew in each turn. A step
+    that waits, for a time or for an object, proves itself when that is over. A step that `lasts` must prove itself
+    again at its end and is healed then; any other step is one-shot, and what it leaves to heal is healed at the end of
+    the incident. A step that lasts is claimed to heal within `heals_within` after its undo (see the check `heals`);
+    without it, within the fault's own time.
     """
 
-    fault: Name
+    fault: Name | None = None
+    wait: Wait | None = None
     with_: Annotated[dict[str, Any], Field(alias="with", max_length=20)] = {}
     id: Identity | None = None
     at: Seconds | None = None
     when: TriggerSpec | None = None
     after: Identity | None = None
     delay: Seconds = 0.0
+    jitter: Seconds = 0.0
     lasts: Positive | None = None
     heals_within: Positive | None = None
+
+    @model_validator(mode="after")
+    def _fault_or_wait(self) -> Self:
+        if (self.fault is None) == (self.wait is None):
+            found = "none of them" if self.fault is None else "both"
+            raise ValueError(f"a step is a fault or a wait; found {found}")
+        given = self.model_fields_set & {"with_", "lasts", "heals_within"}
+        if self.wait is not None and given:
+            raise ValueError(f"a wait has no {' and no '.join(sorted(name.rstrip('_') for name in given))}")
+        return self
+
+    @property
+    def name(self) -> str:
+        """What it does, in a word."""
+        return self.fault or WAIT
 
 
 class PreparationSpec(_Part):
@@ -295,11 +365,12 @@ class Incident(_Part):
     Policies and workload are applied before the timeline starts, and deleted at the end. `watch` names groups of lists
     that are watched in addition to Gatekeeper and the nodes (see harness.incident.watches). `lasts` is the length of
     the timeline; by default it ends with the last step. The timeline is run `repeat` times, for races that are not
-    always lost; then Gatekeeper has `recovery` to serve again, and the claims are judged. `budget` is the most time
-    that all of this may take. An `extended` incident is a test of `nox -s chaos` only if it is selected.
+    always lost, or once `for_each` value, for which `$each` stands in the parameters of steps; then Gatekeeper has
+    `recovery` to serve again, and the claims are judged. `budget` is the most time that all of this may take. An
+    `extended` incident is a test of `nox -s chaos` only if it is selected.
     """
 
-    schema_: Annotated[Literal[1], BeforeValidator(_whole), Field(alias="schema")]
+    schema_: Annotated[Literal[1, 2], BeforeValidator(_whole), _Schema, Field(alias="schema")]
     title: Words
     story: Annotated[str, Field(max_length=10_000)] = ""
     links: Annotated[list[Annotated[str, AfterValidator(_address), Field(max_length=500)]], Field(max_length=20)] = []
@@ -315,6 +386,7 @@ class Incident(_Part):
     faults: Annotated[list[Step], Field(min_length=1, max_length=50)]
     lasts: Seconds | None = None
     repeat: Turns = 1
+    for_each: Annotated[list[Scalar], Field(max_length=20)] = []
     recovery: Seconds = 300.0
     claims: Annotated[list[ClaimSpec], Field(min_length=1, max_length=50)]
 
@@ -331,6 +403,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "probes": ProbeSpec,
     "faults": Step,
     "when": TriggerSpec,
+    "wait": TriggerSpec,
     "claims": ClaimSpec,
     "expect": ExpectationSpec,
 }

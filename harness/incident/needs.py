@@ -67,6 +67,7 @@ NEEDS: Mapping[str, Needs] = {
     "no_request_during": Needs((REGISTRY,)),
     "outlasts": _ASKED,
     "policies_match": Needs(_GENERATED),
+    "recovers": _RECOVERY,
     "recovers_after": _RECOVERY,
     "recovers_within": _RECOVERY,
     "refused_for_at_most": _ASKED,

@@ -7,7 +7,7 @@ from chaos_harness.clusters import images
 from chaos_harness.clusters.images.pull_rules import PullRules
 from chaos_harness.harness.catalogue import entries
 from chaos_harness.harness.incident.load import LoadedIncident
-from chaos_harness.harness.incident.model import Step
+from chaos_harness.harness.incident.model import Step, TriggerSpec
 from chaos_harness.harness.incident.needs import needs_of, source_of
 from chaos_harness.harness.incident.timeline import begins_at, length, longest
 
@@ -107,18 +107,25 @@ def _objects(file: str | None, count: int) -> str:
 
 
 def _step(index: int, step: Step, steps: list[Step]) -> PlannedStep:
-    waits = f"when {step.when.kind} {step.when.name} {step.when.event}" if step.when else ""
+    waits = f"when {_words(step.when)}" if step.when else ""
     waits = f"after {step.after}" if step.after else waits
     later = f" + {step.delay:g} s" if step.delay and waits else ""
+    later += f" + up to {step.jitter:g} s" if step.jitter else ""
     return PlannedStep(
         index + 1,
-        step.fault,
-        _parameters(step.with_).strip(),
+        step.name,
+        _parameters(step.with_).strip() or (_words(step.wait) if isinstance(step.wait, TriggerSpec) else ""),
         begins_at(step, steps),
-        step.lasts,
-        f"{waits}{later}",
+        step.wait if isinstance(step.wait, float) else step.lasts,
+        f"{waits}{later}".removeprefix(" + "),
         triggered=step.when is not None,
     )
+
+
+def _words(wanted: TriggerSpec) -> str:
+    """Return what a step waits for, in words."""
+    value = "" if wanted.value is None else f" {wanted.value}"
+    return f"{wanted.kind} {wanted.name} {f'{wanted.field}{value}' if wanted.field else wanted.event}"
 
 
 def _parameters(values: Mapping[str, object]) -> str:

@@ -8,8 +8,11 @@ from chaos_harness.harness.incident.yaml_source import Location
 
 __all__ = ["NOTHING_ELSEWHERE", "REFERENCE", "SYNTAX", "find_references", "problems_of_references"]
 
-SYNTAX = "$worker, $worker2, $any-worker, $control-plane, $pod(LABELS), $node(LABELS)[2], $gatekeeper-image"
-"""All references; LABELS select pods of Gatekeeper's namespace, [2] is the second by name of node and pod."""
+SYNTAX = "$worker, $worker2, $any-worker, $control-plane, $pod(LABELS), $node(LABELS)[2], $gatekeeper-image, $each"
+"""All references; LABELS select pods of Gatekeeper's namespace, [2] is the second by name of node and pod.
+
+$each is a value of `for_each`.
+"""
 
 NOTHING_ELSEWHERE = "stands for something in faults and preparations alone; here it is only a text"
 

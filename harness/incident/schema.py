@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from chaos_harness.harness.catalogue import KINDS, PartKind, entries
+from chaos_harness.harness.incident.durations import parameters_schema
 from chaos_harness.harness.incident.model import Incident
 from chaos_harness.harness.incident.watches import names
 
@@ -41,7 +42,7 @@ def _branches(kind: PartKind, names: list[str]) -> Iterator[dict[str, Any]]:
     """Yield, for each name, the schema of its parameters."""
     for name in names:
         entry = entries(kind)[name]
-        parameters = entry.parameters.model_json_schema()
+        parameters = parameters_schema(entry)
         needed = {"required": ["with"]} if parameters.get("required") else {}
         yield {
             "if": {"properties": {kind: {"const": name}}},

@@ -14,7 +14,7 @@ _HEAD = """\
 # yaml-language-server: $schema=schema.json
 # An incident; replay it with `{repro} THIS_FILE`. In a folder incidents/ of scenarios it is a test of `{chaos}`, too.
 # An editor that knows YAML schemas completes the names. Durations are such as 250ms, 30s, 5m.
-schema: 1
+schema: 2
 title: What went wrong, in one sentence
 links: []           # the issue, the post-mortem: https://…
 story: |
@@ -37,7 +37,8 @@ policies: []        # - policy: mutate_pods, or - file: {name}/policies.yaml
 watch: []           # what else is written down: {watches}
 workload: []        # - object: {{apiVersion: v1, kind: Namespace, metadata: {{name: chaos-a}}}}
 
-# What is done, and when: `at` a moment, `when` an object changes, or `after` another step has proved itself.
+# What is done, and when: `at` a moment, `when` an object changes or has a value in a field, or `after` another step has
+# proved itself. A step may `wait` for a time or an object instead of doing harm; `jitter` is drawn from the seed.
 # A step that `lasts` is healed at its end; any other is one-shot, and what it leaves is healed when all is over.
 # In parameters these words stand for things in the cluster:
 #   {syntax}
@@ -53,11 +54,14 @@ faults:
   # - fault: kill_containers
   #   with: {{selector: gatekeeper.sh/operation=audit}}
   #   when: {{kind: ValidatingAdmissionPolicyBinding, event: ADDED, name: "gatekeeper-*", within: 2m}}
+  # - {{wait: {{kind: Pod, name: "gatekeeper-audit-*", field: "{{.status.phase}}", value: Running}}, id: up, at: 2s}}
+# for_each: [stop, drop]   # a turn of the timeline for each value, which stands where a parameter of a step is $each
 
-# What is claimed. A claim that is expected to be violated is a symptom: the incident is reproduced when all are seen.
+# What is claimed: of steps by their id, or by their fault where a single step does it.
+# A claim that is expected to be violated is a symptom: the incident is reproduced when all are seen.
 claims:
   - check: recovers_within
-    with: {{seconds: 60, how: killed}}
+    with: {{seconds: 60s, how: killed}}
     expect: holds   # or violated, or by version: [{{verdict: violated, gatekeeper: "<3.22.1"}}, {{verdict: holds}}]
     # issue: open-policy-agent/gatekeeper#1
 

@@ -93,7 +93,7 @@ def _beyond(role: str | None, number: str | None, any_: str | None, shape: Shape
 
 def _problems_of_kinds(step: Mapping[str, Any], contents: Contents) -> Iterator[Problem]:
     """Yield kinds and names, of triggers and edits, of objects that no cluster has unless this file brings them."""
-    places: list[tuple[Location, Any]] = [(("when",), step.get("when"))]
+    places: list[tuple[Location, Any]] = [((name,), step.get(name)) for name in ("when", "wait")]
     places += [(("with",), step.get("with"))] if step.get("fault") == "edit_object" else []
     for place, named in places:
         kind = named.get("kind") if isinstance(named, dict) else None

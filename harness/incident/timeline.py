@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from chaos_harness.harness.incident.model import Incident, Positive, Seconds, Step, Turns
+from chaos_harness.harness.incident.model import Incident, Positive, Seconds, Step, TriggerSpec, Turns
 from chaos_harness.harness.incident.yaml_source import Problem
 
-__all__ = ["begins_at", "length", "longest", "problems_of_time", "remove_step"]
+__all__ = ["beginning_order", "begins_at", "length", "longest", "problems_of_time", "remove_step"]
 
 _MOST_STEPS = 50
 """The model refuses more; comparing times takes the square of their number."""
@@ -74,6 +74,14 @@ def begins_at(step: Step, steps: Sequence[Step]) -> float:
     return _begin(step, steps, waiting=False)
 
 
+def beginning_order(faults: Sequence[Any]) -> list[int]:
+    """Return the steps of a valid file in the order in which they begin; none if an object decides it."""
+    steps = [Step.model_validate_json(json.dumps(fault)) for fault in faults]
+    if any(step.when is not None for step in steps):
+        return []
+    return sorted(range(len(steps)), key=lambda index: begins_at(steps[index], steps))
+
+
 def remove_step(steps: Sequence[Step], removed: int) -> list[Step]:
     """Return the steps without one of them; steps that came after it begin when it would have begun."""
     gone = steps[removed]
@@ -83,6 +91,7 @@ def remove_step(steps: Sequence[Step], removed: int) -> list[Step]:
             continue
         if gone.id and step.after == gone.id:
             begin = {"at": gone.at, "when": gone.when, "after": gone.after, "delay": gone.delay + step.delay}
+            begin["jitter"] = max(gone.jitter, step.jitter)
             step = step.model_copy(update=begin)  # noqa: PLW2901 - the same step, earlier
         kept.append(step)
     return kept
@@ -111,7 +120,7 @@ def _contradictions(steps: Mapping[int, Step]) -> Iterator[Problem]:
         (_, healed), (begin, end) = times[index], times[other]
         together = healed == end and step.fault != _PULLED and other < index
         if begin < healed and (healed < end or together) and (why := _impossible(step, harm)) is not None:
-            during = f"while step {other + 1} ({harm.fault}) lasts, from {begin:g} to {end:g} s"
+            during = f"while step {other + 1} ({harm.name}) lasts, from {begin:g} to {end:g} s"
             yield ("faults", index), f"it cannot be healed at {healed:g} s, {during}: {why}"
 
 
@@ -155,7 +164,7 @@ def _circle(steps: Mapping[int, Step], identities: Mapping[str, int], begin: int
 
 
 def _end(step: Step, steps: Sequence[Step], *, waiting: bool) -> float:
-    return _begin(step, steps, waiting=waiting) + (step.lasts or 0.0)
+    return _begin(step, steps, waiting=waiting) + (step.lasts or _waits(step, waiting=waiting))
 
 
 def _begin(step: Step, steps: Sequence[Step], *, waiting: bool) -> float:
@@ -164,5 +173,12 @@ def _begin(step: Step, steps: Sequence[Step], *, waiting: bool) -> float:
         begin = step.when.within if waiting else 0.0
     if step.after is not None:
         before = next((other for other in steps if other.id == step.after), None)
-        begin = _begin(before, steps, waiting=waiting) if before else 0.0
-    return begin + step.delay
+        begin = _begin(before, steps, waiting=waiting) + _waits(before, waiting=waiting) if before else 0.0
+    return begin + step.delay + (step.jitter if waiting else 0.0)
+
+
+def _waits(step: Step, *, waiting: bool) -> float:
+    """Return for how long a step waits, if it is one that does; for an object at most, or at least."""
+    if isinstance(step.wait, TriggerSpec):
+        return step.wait.within if waiting else 0.0
+    return step.wait or 0.0

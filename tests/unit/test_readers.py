@@ -55,6 +55,7 @@ OURS = {
     "harness/faults/": "what this run's own nodes and API server say",
     "harness/gatekeeper/": "what this run's own API server says",
     "harness/incident/bundle/write.py": "histories of this run, on their way into its bundle",
+    "harness/incident/convert.py": "an incident that was parsed before",
     "harness/incident/shrink/parts.py": "an incident that was loaded before",
     "harness/incident/replay/image_digests.py": "what this run's own nodes say",
     "harness/probes/": "what this run's own cluster says",

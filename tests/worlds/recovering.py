@@ -8,7 +8,7 @@ from tests.worlds.dice import Dice, Stretch, clipped
 from tests.worlds.faulty import TrueFault, written
 from tests.worlds.webhooks import FORBIDDEN, Pod, Scene, State, drawn_scene, replica
 
-__all__ = ["recovers_after", "recovers_within", "undisturbed"]
+__all__ = ["recovers", "recovers_after", "recovers_within", "undisturbed"]
 
 _SLACK = 3.0
 _STABLE_SECONDS = 30.0
@@ -158,6 +158,36 @@ def recovers_after(dice: Dice) -> Drawn:
     places = {stream: [(fault.healing, limit)] for stream in {WATCH_PODS, WATCH_SLICES, *asked}}
     short = "little was recorded after it" if limit > scene.stage.judge - 1 else ""
     return Drawn(scene.stage, {"seconds": seconds, "how": how}, truth, _WATCHES | asked, window, short, places=places)
+
+
+def recovers(dice: Dice) -> Drawn:
+    """Draw a claim that harmed pods serve again some time after the harm, whatever else is done."""
+    seconds = dice.pick(30.0, 60.0)
+    rest = dice.between(40, 90) if dice.chance(0.9) else -0.6 * seconds
+    scene = drawn_scene(dice, 40 + seconds + rest)
+    how = dice.pick("killed", "rescheduled")
+    harm = dice.between(25, 33)
+    limit = harm + seconds
+    if dice.chance(0.4):
+        written(scene.stage, [_fault(dice, scene, dice.between(10, 40))])
+    scene.stage.judged()
+    serving, _, asked = _harmed(dice, scene, how, harm, limit, limit)
+    scene.finish()
+    last = max(serving)
+    truth: Truth = "borderline"
+    if last <= min(limit, scene.stage.judge) - _SLACK:
+        truth = "holds"
+    elif last > min(limit, scene.stage.judge) + _SLACK:
+        truth = "violated" if limit < scene.stage.judge - _SLACK else "inconclusive"
+    _ways(scene, serving)
+    window = (harm - 2, min(limit + _STABLE_SECONDS, scene.stage.judge))
+    places = {stream: [(harm, limit)] for stream in {WATCH_PODS, WATCH_SLICES, *asked}}
+    short = "little was recorded after it" if limit > scene.stage.judge - 1 else ""
+    more = {
+        WATCH_PODS: ((0.0, scene.stage.judge), inf)
+    }  # a line that is lost may have recorded the harm of another pod
+    claim = {"seconds": seconds, "how": how}
+    return Drawn(scene.stage, claim, truth, _WATCHES | asked, window, short, also=more, places=places)
 
 
 def _ways(scene: Scene, serving: list[float]) -> None:

@@ -15,6 +15,7 @@ TRUTHS: Mapping[str, Callable[[Dice], Drawn]] = {
     "outlasts": losing.outlasts,
     "enforcement_parity": losing.enforcement_parity,
     "never_unmutated": unmutated.never_unmutated,
+    "recovers": recovering.recovers,
     "recovers_within": recovering.recovers_within,
     "recovers_after": recovering.recovers_after,
     "undisturbed": recovering.undisturbed,

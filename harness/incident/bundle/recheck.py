@@ -106,7 +106,8 @@ def _compare(run: Replay, folder: Path, loaded: LoadedIncident) -> Iterator[Comp
     history = folder / run.directory / _HISTORY
     if not run.verdicts or not history.is_file():
         return
-    now = {judged.id: judged for judged in judge(loaded.incident, loaded.shape, read(history))}
+    moments = {judged.id: judged.until for judged in run.verdicts}
+    now = {judged.id: judged for judged in judge(loaded.incident, loaded.shape, read(history), moments)}
     then = {judged.id or _id_of(judged.name, now): judged for judged in run.verdicts}
     for key in dict.fromkeys([*then, *now]):
         before, after = then.get(key), now.get(key)

@@ -22,7 +22,7 @@ from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.gatekeeper.restart import restart_gatekeeper
 from chaos_harness.harness.history import read
 from chaos_harness.harness.incident.bundle.write import Reason, Replay
-from chaos_harness.harness.incident.judge import conclude, judge
+from chaos_harness.harness.incident.judge import conclude, judge_open, with_implied
 from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.incident.replay import logs
 from chaos_harness.harness.incident.replay.driver import replay_incident
@@ -115,13 +115,14 @@ class Runner:
         try:
             with experiment:
                 replay_incident(loaded, experiment)
+                judged = judge_open(loaded, experiment)
         finally:
             private.write(directory / "record.json", redact(experiment.record.json()))
             with self._session.progress.step("keep the logs"):
                 missing += logs.collect(cluster, directory / "logs")
         if any(fault.healed_at is None for fault in experiment.record.faults):
             self._drop()  # the next run is to begin on one that is as new
-        verdicts = tuple(judge(loaded.incident, loaded.shape, read(experiment.history.path)))
+        verdicts = tuple(with_implied(judged, read(experiment.history.path)))
         return replay.model_copy(update={"seen": conclude(verdicts), "verdicts": verdicts, "missing": tuple(missing)})
 
     def _ready(self, shape: Shape) -> Cluster:

@@ -10,8 +10,10 @@ import yaml
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.incident.claim_problems import problems_of_claims
 from chaos_harness.harness.incident.contents import Contents
+from chaos_harness.harness.incident.convert import convert
 from chaos_harness.harness.incident.load import LoadedIncident
-from chaos_harness.harness.incident.model import Incident, Step
+from chaos_harness.harness.incident.model import SCHEMA, ClaimSpec, Incident, Step
+from chaos_harness.harness.incident.notation import FAULT_PARAMETERS
 from chaos_harness.harness.incident.step_problems import problems_of_steps
 from chaos_harness.harness.incident.timeline import remove_step
 
@@ -98,7 +100,19 @@ def remove_parts(loaded: LoadedIncident, left_out: frozenset[Part]) -> LoadedInc
     }
     lasts = _halve(incident.lasts, Part("timeline"), left_out)
     repeat = 1 + sum(Part("turn", number) not in left_out for number in range(2, incident.repeat + 1))
-    changed = incident.model_copy(update={**lists, "faults": steps, "lasts": lasts, "repeat": repeat})
+    kept = [index for index, step in enumerate(incident.faults) if _step(index, step) not in left_out]
+    claims = _renumbered(incident, kept, repeat)
+    turns = [number for number in range(1, incident.repeat + 1) if Part("turn", number) not in left_out]
+    changed = incident.model_copy(
+        update={
+            **lists,
+            "faults": steps,
+            "lasts": lasts,
+            "repeat": repeat,
+            "for_each": [incident.for_each[number - 1] for number in turns] if incident.for_each else [],
+            "claims": claims,
+        }
+    )
     workers = sum(Part("worker", number) not in left_out for number in range(2, loaded.shape.workers + 1))
     shape = loaded.shape.model_copy(update={"workers": min(loaded.shape.workers, 1) + workers})
     policies = tuple(left for index, left in enumerate(loaded.policies) if Part("policy", index + 1) not in left_out)
@@ -106,6 +120,35 @@ def remove_parts(loaded: LoadedIncident, left_out: frozenset[Part]) -> LoadedInc
     asks = tuple(left for index, left in enumerate(loaded.asks) if Part("policy", index + 1) not in left_out)
     left = replace(loaded, incident=changed, shape=shape, policies=policies, workload=workload, asks=asks)
     return _decidable(left)
+
+
+def _renumbered(incident: Incident, kept: list[int], turns: int) -> list[ClaimSpec]:
+    """Return the claims with the numbers that the kept steps have now: 0 stands for one that is left out."""
+    numbers = {
+        f"fault {turn * len(incident.faults) + index + 1}": (
+            f"fault {turn * len(kept) + kept.index(index) + 1}" if index in kept and turn < turns else "fault 0"
+        )
+        for turn in range(incident.repeat)
+        for index in range(len(incident.faults))
+        if incident.schema_ == SCHEMA
+    }
+
+    def changed(value: Any) -> Any:
+        if not isinstance(value, list):
+            return numbers.get(value, value) if isinstance(value, str) else value
+        left = [numbers.get(word, word) for word in value]
+        return [word for word in left if word != "fault 0"] or left
+
+    return [
+        claimed.model_copy(
+            update={
+                "with_": {
+                    name: changed(value) if name in FAULT_PARAMETERS else value for name, value in claimed.with_.items()
+                }
+            }
+        )
+        for claimed in incident.claims
+    ]
 
 
 def _decidable(loaded: LoadedIncident) -> LoadedIncident | None:
@@ -125,19 +168,24 @@ def _decidable(loaded: LoadedIncident) -> LoadedIncident | None:
 
 def format_incident(loaded: LoadedIncident, comments: list[str]) -> str:
     """Return the text of an incident file, with the versions that it was run on, after comments."""
-    data = _dump(loaded)
+    data = {**_dump(loaded), "schema": 1}
     Incident.model_validate_json(json.dumps(data))
+    text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
+    if loaded.incident.schema_ == SCHEMA:  # in memory it has the words of schema 1
+        text = convert(text, loaded.path, by_place=True)
     head = "".join(f"# {escape_controls(line)}\n" for comment in comments for line in comment.splitlines())
-    return head + yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
+    return head + text
 
 
 def _dump(loaded: LoadedIncident) -> dict[str, Any]:
     data: dict[str, Any] = loaded.incident.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    if loaded.incident.for_each:
+        del data["repeat"]
     return {**data, "shape": loaded.shape.model_dump(mode="json")}
 
 
 def _step(index: int, step: Step) -> Part:
-    return Part("step", index + 1, fault=step.fault)
+    return Part("step", index + 1, fault=step.name)
 
 
 def _times(incident: Incident) -> Iterator[tuple[Part, float]]:

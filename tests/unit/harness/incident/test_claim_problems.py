@@ -9,7 +9,7 @@ import yaml
 from chaos_harness.clusters.shape import RECORDED
 from chaos_harness.harness.catalogue import entries
 from chaos_harness.harness.errors import BadScenario
-from chaos_harness.harness.incident import claim_problems
+from chaos_harness.harness.incident import claim_problems, notation
 from chaos_harness.harness.incident.load import load
 from chaos_harness.harness.incident.needs import ASKED, NEEDS, NOT_IN_FILES, source_of
 from tests.thorough import thorough
@@ -186,7 +186,7 @@ def test_recorded_incidents_are_judged_as_they_are(tmp_path: Path) -> None:
 def test_every_parameter_is_known_here() -> None:
     """A check's new parameter is checked here, or is one of those that name nothing of a file."""
     parameters = {name for entry in entries("check").values() for name in entry.parameters.model_fields}
-    named = {*claim_problems.FAULT_PARAMETERS, *claim_problems.NUMBERS, *claim_problems.POLICY_PARAMETERS}
+    named = {*notation.FAULT_PARAMETERS, *claim_problems.NUMBERS, *notation.POLICY_PARAMETERS}
 
     assert parameters - named - _PLAIN == {"how", "spare", "excused", "constraint"}
     assert entries("check").keys() == NEEDS.keys()

@@ -1,7 +1,7 @@
 """Draft: what a user's cluster is like becomes an incident file that can be read, without its secrets."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,9 @@ from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.draft import draft
+from chaos_harness.harness.incident.judge import judge
 from chaos_harness.harness.incident.load import load
+from tests.fakes.replica_histories import ReplicaHistory, killed_and_back, killed_for_good
 
 _NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -106,6 +108,19 @@ def test_a_draft_can_be_read(tmp_path: Path) -> None:
         "metadata": {"name": "c"},
         "spec": {"match": {}},
     }
+
+
+@pytest.mark.parametrize(("history", "outcome"), [(killed_and_back, "holds"), (killed_for_good, "violated")])
+def test_a_draft_can_be_decided(tmp_path: Path, history: Callable[..., ReplicaHistory], outcome: str) -> None:
+    """Its own claim is decided by what its own step does, with nothing else in effect."""
+    (tmp_path / "a.yaml").write_text(_draft(), encoding="utf-8")
+    loaded = load(tmp_path / "a.yaml")
+    quiet = ReplicaHistory().watched(0, 95)
+    recorded = (history(30, history=quiet) if outcome == "holds" else history(quiet)).recorded()
+    (judged,) = judge(loaded.incident, loaded.shape, recorded)
+
+    assert [step.fault for step in loaded.incident.faults] == ["kill_containers"]
+    assert judged.outcome == outcome
 
 
 def test_what_is_told() -> None:

@@ -17,6 +17,7 @@ from chaos_harness.harness.experiment import trigger as trigger_module
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.experiment.trigger import Trigger
 from chaos_harness.harness.history import HistoryWriter, read
+from chaos_harness.harness.incident.judge import claim_all, judge, judge_open
 from chaos_harness.harness.incident.replay import driver
 from chaos_harness.harness.incident.replay.driver import replay_incident
 from chaos_harness.harness.policies import Policy
@@ -143,13 +144,34 @@ def test_a_step_that_lasts(live: Callable[..., Experiment]) -> None:
 
 
 def test_a_blow_is_healed_at_the_end(live: Callable[..., Experiment], world: World) -> None:
-    """A step that does not last is healed when the experiment ends; the timeline may be longer than its steps."""
+    """A step that does not last is healed after the timeline, which may be longer than its steps."""
     blow = {"fault": "remove_image", "at": 0, "with": {"image": "$gatekeeper-image", "nodes": ["$worker"]}}
     experiment = live(faults=[blow], lasts=1.5)
 
     assert [f for _, f in faults(experiment)] == ["inject", "observed", "heal", "undone", "healed"]
     assert moments(experiment, "heal")[0] - moments(experiment, "inject")[0] >= 0.5
     assert world.containers["w-worker"].images == {IMAGE}
+
+
+def test_claims_are_judged_at_the_same_moment(cluster: Cluster, tmp_path: Path) -> None:
+    """What a one-shot step leaves is healed before the claims are judged: by a test, by a replay, and by recheck."""
+    steps = [hold("a", at=0), hold("b", at=0)]
+    claims = [{"check": "heals", "with": {"seconds": 9, "fault": name}} for name in ("a", "b")]
+    loaded = incident(tmp_path, faults=steps, claims=claims, repeat=2, recovery=0)
+    experiment = Experiment(cluster, tmp_path / "try", name="a try", seed=7, probes=no_probes, claims_healing=False)
+    with experiment:
+        replay_incident(loaded, experiment)
+        judged = judge_open(loaded, experiment)
+        claim_all(loaded, experiment)
+        experiment.act(entries("fault")["hold_breath"].make({"name": "a"}))
+
+    recorded = read(experiment.history.path)
+    again = judge(loaded.incident, loaded.shape, recorded, {one.id: one.until for one in judged})
+    assert [one.outcome for one in judged] == [one.outcome for one in experiment.record.claims] == ["holds"] * 2
+    assert [(one.id, one.outcome, one.until, one.summary) for one in again[:2]] == [
+        (one.id, one.outcome, one.until, one.summary) for one in judged
+    ]
+    assert [name for name, f in faults(experiment) if f == "heal"] == ["b", "a", "b", "a", "a"]
 
 
 def test_steps_overlap(live: Callable[..., Experiment]) -> None:
@@ -169,6 +191,17 @@ def test_after_another(live: Callable[..., Experiment]) -> None:
     first, second, third = moments(experiment, "inject")
     assert second - first >= 0.5
     assert third - second < second - first  # however busy the machine is, which both of them feel
+
+
+@pytest.mark.parametrize(("schema", "numbers"), [(1, ["1", "2", "3", "4"]), (2, ["2", "1", "4", "3"])])
+def test_which_number_a_step_has(live: Callable[..., Experiment], schema: int, numbers: list[str]) -> None:
+    """In schema 2 it is by the place in the file, so that claims may name it; in schema 1 by the time."""
+    steps = [hold("late", at="100ms", id="late"), hold("early", at=0, id="early")]
+    claims = [{"check": "heals", "with": {"seconds": 0, "fault": "late"}}]
+    experiment = live(schema=schema, faults=steps, claims=claims, repeat=2)
+
+    begun = [entry.process for entry in read(experiment.history.path).entries if entry.f == "inject"]
+    assert begun == [f"fault {number}" for number in numbers]
 
 
 def test_again_and_again(live: Callable[..., Experiment]) -> None:
@@ -202,13 +235,13 @@ def test_values_that_turn_out_to_be_of_no_use(live: Callable[..., Experiment], m
         live(faults=[CUT])
 
 
-def _appear(server: FakeApiServer, names: list[str]) -> None:
-    """Let pods appear one after the other, when somebody watches."""
+def _appear(server: FakeApiServer, names: list[str], **status: str) -> None:
+    """Let pods appear, or change, one after the other, when somebody watches."""
 
     def put() -> None:
         server.wait_for_stream()
         for name in names:
-            server.put(name)
+            server.put(name, **status)
 
     threading.Thread(target=put, daemon=True).start()
 
@@ -246,6 +279,74 @@ def test_a_trigger_that_never_comes(live: Callable[..., Experiment], world: Worl
         live(faults=[CUT | {"lasts": 10}, {"fault": "cut_registry", "when": when}])
     assert world.running
     assert server
+
+
+_RUNNING = {"kind": "Pod", "name": "new-*", "field": "{.status.phase}", "value": "Running"}
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_a_condition(live: Callable[..., Experiment], server: FakeApiServer, early: bool) -> None:
+    """A step waits until an object has a value in a field, which it may have from the beginning."""
+    server.put("old", phase="Running")
+    server.put("new-a", phase="Running" if early else "Pending")
+    if not early:
+        _appear(server, ["new-a"], phase="Running")
+    experiment = live(faults=[hold("triggered", when=_RUNNING | {"within": 30})])
+
+    (seen,) = [entry for entry in read(experiment.history.path).entries if entry.f == "seen"]
+    assert (seen.value["name"], seen.value["event"]) == ("new-a", "LISTED" if early else "MODIFIED")
+    assert moments(experiment, "inject")[0] >= seen.at
+
+
+def test_waits(live: Callable[..., Experiment], server: FakeApiServer) -> None:
+    """A step waits for a time, or for an object; what comes after it begins when that is over."""
+    server.put("new-a", phase="Running")
+    steps = [
+        hold("last", after="running"),
+        {"wait": _RUNNING | {"within": 30}, "id": "running", "after": "rested"},
+        {"wait": "400ms", "id": "rested", "after": "first"},
+        hold("first", at=0, id="first"),
+    ]
+    experiment = live(faults=steps)
+
+    assert [name for name, f in faults(experiment) if f == "inject"] == ["first", "last"]
+    first, last = moments(experiment, "inject")
+    assert first + 0.4 <= last
+
+
+def test_a_wait_that_is_never_over(live: Callable[..., Experiment], server: FakeApiServer) -> None:
+    """An object that does not come in time makes the run inconclusive, and is told with what was waited for."""
+    steps = [hold("first", at=0, id="first"), {"wait": _RUNNING | {"within": 0.2}, "after": "first"}]
+    with pytest.raises(
+        Inconclusive, match=r"step 2 \(wait\) to end.*Pod new-\* \{.status.phase\} Running: seen 0.*see `wait` of this"
+    ):
+        live(faults=steps)
+    assert server
+
+
+def test_jitter_comes_from_the_seed(cluster: Cluster, tmp_path: Path) -> None:
+    """The same seed draws the same moments, whatever other steps there are; what was drawn is in the record."""
+    drawn = []
+    for number, seed in enumerate((5, 5, 6)):
+        steps = [hold("a", at=0, jitter="200ms"), hold("b", at=0), hold("c", at=0, jitter="200ms")]
+        loaded = incident(tmp_path, faults=steps, repeat=2, seed=seed)
+        experiment = Experiment(cluster, tmp_path / f"try {number}", name="a try", seed=7, probes=no_probes)
+        with experiment:
+            replay_incident(loaded, experiment)
+        drawn.append(experiment.record.drawn)
+        begun = moments(experiment, "inject")
+        assert max(begun[:3]) - min(begun[:3]) >= max(one["jitter_seconds"] for one in drawn[-1][:2]) - 0.05
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert [(one["turn"], one["step"]) for one in drawn[0]] == [(1, 1), (1, 3), (2, 1), (2, 3)]
+    assert len({one["jitter_seconds"] for one in drawn[0]}) == 4
+    assert all(0 <= one["jitter_seconds"] <= 0.2 for one in drawn[0])
+
+
+def test_a_turn_for_each_value(live: Callable[..., Experiment]) -> None:
+    """Each turn has its value in the place of $each."""
+    experiment = live(faults=[hold("$each", at=0, lasts=0.1)], for_each=["red", "green", "blue"])
+
+    assert [name for name, f in faults(experiment) if f == "inject"] == ["red", "green", "blue"]
 
 
 def test_own_probes_and_seed(live: Callable[..., Experiment]) -> None:

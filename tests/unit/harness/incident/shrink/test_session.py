@@ -141,6 +141,27 @@ def test_a_claim_goes_with_what_it_is_about(tmp_path: Path) -> None:
     assert remove_parts(loaded, frozenset({Part("step", 1)})) is None
 
 
+def test_a_claim_keeps_its_step(tmp_path: Path) -> None:
+    """Of two steps of one fault a claim names one: it is that one still when a step before it is left out."""
+    steps = [
+        {"id": "late", "at": "30s", "fault": "kill_containers", "with": {"selector": "a=b"}},
+        {"fault": "cut_registry", "at": "10s", "lasts": "90s"},
+        {"id": "early", "at": "20s", "fault": "kill_containers", "with": {"selector": "c=d"}},
+    ]
+    named = [{"check": "recovers", "with": {"seconds": "60s", "how": "killed", "fault": "early"}, "expect": "violated"}]
+    loaded = incident(tmp_path, schema=2, faults=steps, claims=named, repeat=2)
+    smaller = remove_parts(loaded, frozenset({Part("step", 2), Part("turn", 2)}))
+
+    assert smaller
+    assert loaded.incident.claims[0].with_["fault"] == ["fault 3", "fault 6"]
+    assert smaller.incident.claims[0].with_["fault"] == ["fault 2"]
+    text = format_incident(smaller, [])
+    (tmp_path / "small.yaml").write_text(text, encoding="utf-8")
+    assert "- early" in text
+    assert load(tmp_path / "small.yaml").incident == smaller.incident
+    assert remove_parts(loaded, frozenset({Part("step", 3)})) is None
+
+
 def test_smallest(loaded: LoadedIncident, tmp_path: Path) -> None:
     """Only what matters is in the smallest file, which can be read, and says what each removal showed."""
     shrinking = _shrinking(loaded, Runs(), tmp_path / "ledger.jsonl")
