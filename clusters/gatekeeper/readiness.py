@@ -9,11 +9,11 @@ from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import ApiRefused, ApiUnreachable, DeadlineExceeded, HarnessError
+from chaos_harness.clusters.shape import NAMESPACE
 from chaos_harness.clusters.watching.watch import wait_until
 
 __all__ = ["CONTROLLER", "DEPLOYMENTS", "FORBIDDEN_NAMESPACE", "NAMESPACE", "REVIEW", "WEBHOOK", "wait_until_serving"]
 
-NAMESPACE = "gatekeeper-system"
 CONTROLLER = "gatekeeper-controller-manager"
 DEPLOYMENTS = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
 
@@ -53,10 +53,13 @@ def wait_until_serving(cluster: Cluster, deadline: Deadline) -> list[str]:
 
     All Deployments are rolled out and available; the webhook's EndpointSlices contain every replica; each replica,
     called from a node without the API server, denies a namespace that it must deny; and the API server reports that
-    denial for a dry run. Status alone is not enough: it is stale after a network fault.
+    denial for a dry run. Status alone is not enough: it is stale after a network fault. A cluster whose shape has no
+    Gatekeeper has nothing to wait for: the list is empty.
 
     Raises DeadlineExceeded with what was missing last.
     """
+    if cluster.shape.gatekeeper is None:
+        return []
     last: str | None = None
     with cluster.client() as api:
         for _ in deadline.attempts():

@@ -39,8 +39,11 @@ def enforce_policies(
 
     Every webhook pod must report that it enforces the current generation of each Gatekeeper object, and every question
     must get the answer that its policy demands. Raises PolicyRejected with Gatekeeper's message for a policy that it
-    refuses or cannot enforce; PreparationFailed, DeadlineExceeded.
+    refuses or cannot enforce, or whose objects are Gatekeeper's on a cluster without it; PreparationFailed,
+    DeadlineExceeded.
     """
+    if not cluster.shape.gatekeeper and (lacking := [policy.name for policy in policies if _needs_gatekeeper(policy)]):
+        raise PolicyRejected(f"{', '.join(lacking)}: Gatekeeper enforces it, and the cluster has none")
     undos = Undos(cluster.engine, journal)
     parts = {part: name for policy in policies for part, name in policy.parts.items()}
     value = {"policies": [policy.name for policy in policies], "parts": parts}
@@ -53,6 +56,14 @@ def enforce_policies(
         history.append("invoke", POLICIES, REMOVE, value)
         undos.run()
         history.append("ok", POLICIES, REMOVED, value)
+
+
+def _needs_gatekeeper(policy: Policy) -> bool:
+    return bool(policy.generated) or any(map(_is_gatekeepers, policy.objects))
+
+
+def _is_gatekeepers(item: Mapping[str, Any]) -> bool:
+    return str(item["apiVersion"]).partition("/")[0].endswith(_OURS)
 
 
 def _put_in_force(cluster: Cluster, undos: Undos, policies: Sequence[Policy]) -> str:
@@ -69,7 +80,7 @@ def _put_in_force(cluster: Cluster, undos: Undos, policies: Sequence[Policy]) ->
                 put(cluster, undos, item, deadline)
             except PreparationFailed as error:
                 raise PolicyRejected(str(error)) from error
-            if item["apiVersion"].partition("/")[0].endswith(_OURS):
+            if _is_gatekeepers(item):
                 proofs.append(_wait_for_replicas(api, item, replicas, deadline))
         generated = [constraint for policy in policies for constraint in policy.generated]
         proofs += [wait_until(api, _BINDINGS, partial(_find_binding, constraint), deadline) for constraint in generated]

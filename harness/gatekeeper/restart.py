@@ -21,10 +21,12 @@ def restart_gatekeeper(cluster: Cluster, deadline: Deadline, *, pull_policy: Pul
     """Roll out all of Gatekeeper's Deployments, as `kubectl rollout restart` does, with `pull_policy` if given.
 
     Returns the names of the webhook pods, once they are serving and the old ones are gone. Raises BadScenario (no such
-    pull policy), DeadlineExceeded, ApiRefused, ApiUnreachable.
+    pull policy, or no Gatekeeper), DeadlineExceeded, ApiRefused, ApiUnreachable.
     """
     if pull_policy and pull_policy not in get_args(PullPolicy):
         raise BadScenario(f"pull policy {pull_policy!r}: expected one of {', '.join(get_args(PullPolicy))}")
+    if cluster.shape.gatekeeper is None:
+        raise BadScenario(f"cluster {cluster.name} has no Gatekeeper to restart")
     now = datetime.now(UTC).isoformat()
     with cluster.client() as api:
         for deployment in request(api, "GET", DEPLOYMENTS)["items"]:

@@ -24,6 +24,7 @@ from chaos_harness.harness.incident.references import SYNTAX
 from chaos_harness.harness.incident.step_problems import problems_of_steps
 from chaos_harness.harness.incident.timeline import problems_of_time
 from chaos_harness.harness.incident.watches import lists_of
+from chaos_harness.harness.incident.without_gatekeeper import problems_without_gatekeeper
 from chaos_harness.harness.incident.yaml_source import Location, Problem, YamlSource, limit_problems, read
 
 __all__ = ["LoadedIncident", "load"]
@@ -93,6 +94,7 @@ def load(path: Path, asked: Mapping[str, Any] | None = None, *, context: str | N
         contents = Contents.of(source.data, own, right=not more)
         problems += problems_of_claims(source.data, contents, shape)
         problems += problems_of_steps(source.data, contents, shape)
+        problems += problems_without_gatekeeper(source.data, {"policies": policies, "workload": workload}, shape)
     lines = _in_order(source, [*problems, *problems_of_time(source.data)])
     lines = lines or options
     if lines or more or shape is None:
