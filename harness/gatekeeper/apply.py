@@ -10,7 +10,7 @@ from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import DeadlineExceeded
-from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
+from chaos_harness.clusters.gatekeeper.installed import WEBHOOK_PODS, pods_path
 from chaos_harness.clusters.watching.watch import wait_until
 from chaos_harness.harness.errors import PolicyRejected, PreparationFailed
 from chaos_harness.harness.history import HistoryWriter
@@ -24,7 +24,6 @@ from chaos_harness.harness.undo.put_object import put
 
 __all__ = ["enforce_policies"]
 
-_PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 _BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
 _OURS = (".gatekeeper.sh",)
 _SECONDS = 90.0
@@ -72,8 +71,7 @@ def _put_in_force(cluster: Cluster, undos: Undos, policies: Sequence[Policy]) ->
         put(cluster, undos, item, deadline)
     proofs = []
     with cluster.client() as api:
-        selector = {"labelSelector": "gatekeeper.sh/operation=webhook"}
-        pods = request(api, "GET", _PODS, query=selector)["items"]
+        pods = request(api, "GET", pods_path(cluster), query={"labelSelector": WEBHOOK_PODS})["items"]
         replicas = {name_of(pod) for pod in pods if not is_terminating(pod)}
         for item in (item for policy in policies for item in policy.objects):
             try:

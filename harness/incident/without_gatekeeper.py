@@ -51,6 +51,7 @@ _WORDS = {
 """What a part of a file, by its list and the field that names it, has to do with Gatekeeper."""
 
 _GROUP = ".gatekeeper.sh"
+_OWN = "of its own"
 
 
 def problems_without_gatekeeper(
@@ -94,7 +95,8 @@ def _of_steps(data: Mapping[str, Any], shape: Shape) -> Iterator[Problem]:
         if not isinstance(name, str) or not isinstance(values, dict):
             continue
         entry = entries("fault").get(name)
-        if entry and not entry.problems(values) and entry.settings(values).get("namespace") == shape.namespace:
+        settings = {} if entry is None or entry.problems(values) else entry.settings(values)
+        if settings.get("namespace", _OWN) in ("", shape.namespace):
             words = f"{name} is done to pods of {shape.namespace}, {NONE}; say another `namespace`"
             yield ("faults", index, "fault"), words
         yield from (((*at,), words) for at, words in _of_references(values, ("faults", index, "with")))

@@ -12,7 +12,7 @@ from kubernetes.client import ApiClient
 
 from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
-from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
+from chaos_harness.clusters.gatekeeper.installed import WEBHOOK_PODS, WEBHOOK_PORT, pods_path, port_of
 from chaos_harness.harness.errors import ApiRefused, ApiUnreachable
 from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import LIST, REPLICA, REPLICAS, numbered
@@ -22,7 +22,6 @@ from chaos_harness.harness.probes.reviews import LABEL, Review, reviews
 
 __all__ = ["ask_replicas"]
 
-_PORT = 8443
 _TIMEOUT = (2.0, 3.0)
 _MOST = 8
 _SHORT = 160
@@ -42,8 +41,8 @@ def ask_replicas(
 
 
 def _ask(cluster: Cluster, history: HistoryWriter, interval: float, asked: Sequence[Review], probe: Probe) -> None:
-    pods = f"/api/v1/namespaces/{NAMESPACE}/pods"
-    selector = {"labelSelector": "gatekeeper.sh/operation=webhook"}
+    pods = pods_path(cluster)
+    selector = {"labelSelector": WEBHOOK_PODS}
     clients = _Clients(cluster)
     turns = cycle(asked)
     with ExitStack() as last, cluster.client() as api:
@@ -56,7 +55,7 @@ def _ask(cluster: Cluster, history: HistoryWriter, interval: float, asked: Seque
             except (ApiRefused, ApiUnreachable) as error:
                 history.append("info", REPLICAS, LIST, {"said": error.cause[:_SHORT]})
                 continue
-            list(pool.map(partial(_review, clients, history, now), webhook_pods))
+            list(pool.map(partial(_review, clients, history, now, pods), webhook_pods))
 
 
 class _Clients:
@@ -79,12 +78,12 @@ class _Clients:
         self._open.close()
 
 
-def _review(clients: _Clients, history: HistoryWriter, asked: Sequence[Review], pod: dict[str, Any]) -> None:
+def _review(clients: _Clients, history: HistoryWriter, asked: Sequence[Review], pods: str, pod: dict[str, Any]) -> None:
     name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
     process = numbered(REPLICA, name)
     for review in asked:
         value = {"pod": name, "uid": uid, **review.value}
-        path = f"/api/v1/namespaces/{NAMESPACE}/pods/https:{name}:{_PORT}/proxy{review.path}"
+        path = f"{pods}/https:{name}:{port_of(pod, WEBHOOK_PORT)}/proxy{review.path}"
         history.append("invoke", process, review.f, value)
         try:
             answer = request(clients.mine(), "POST", path, body=review.body, timeout=_TIMEOUT)
