@@ -12,11 +12,10 @@ from chaos_harness.clusters.engine.network import create_network
 from chaos_harness.clusters.engine.ports import reserved_port
 from chaos_harness.clusters.garbage import Owner
 from chaos_harness.clusters.gatekeeper.install import REPOSITORY
-from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
 from chaos_harness.clusters.images import Images
 from chaos_harness.clusters.images.sources import gatekeeper_source
 from chaos_harness.clusters.kind.cli import KindCli, configuration
-from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.shape import NAMESPACE, Shape
 
 __all__ = ["plain_cluster"]
 

@@ -9,8 +9,9 @@ from benchmarks.samples import Limit, Ratio, Samples, time_block
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed
-from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE, wait_until_serving
+from chaos_harness.clusters.gatekeeper.readiness import wait_until_serving
 from chaos_harness.clusters.machine.process import run
+from chaos_harness.clusters.shape import NAMESPACE
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.faults.workloads.kill_containers import kill_containers
 from chaos_harness.harness.history import read

@@ -19,10 +19,13 @@ from chaos_harness.clusters.problem_words import describe_problem
 from chaos_harness.clusters.suggest import did_you_mean
 from chaos_harness.clusters.terminal.escape import escape_controls
 
-__all__ = ["RECORDED", "Install", "Shape"]
+__all__ = ["NAMESPACE", "RECORDED", "Install", "Shape"]
 
 Install = Literal["manifest", "chart"]
 Certificate = Literal["prepared", "native"]
+
+NAMESPACE: Final = "gatekeeper-system"
+"""Gatekeeper's namespace, as its manifest and its chart's documentation have it."""
 
 RECORDED: Final = "recorded"
 """pydantic context for shapes of earlier runs: their versions need no recipe any more."""
@@ -77,11 +80,11 @@ class Shape(BaseModel):
 
     A version may be a minor ("1.36"): it stands for the newest known patch, and the shape holds the full version. Of
     Gatekeeper, any full version from v3.16.0 on can be named.
-    `gatekeeper=None` is a cluster without Gatekeeper. With `registry=False` nodes cannot pull anything; images are
-    loaded into them. `certificate` is how the webhook gets its certificate: "prepared" puts it into its Secret before
-    Gatekeeper first starts, as at each later start; with "native" Gatekeeper creates it at its first start, while the
-    other replicas wait, for minutes at worst, until the kubelet mounts the Secret. Only a scenario about that first
-    start needs "native".
+    `gatekeeper=None` is a cluster without Gatekeeper, a baseline. With `registry=False` nodes cannot pull anything;
+    images are loaded into them. `certificate` is how the webhook gets its certificate: "prepared" puts it into its
+    Secret before Gatekeeper first starts, as at each later start; with "native" Gatekeeper creates it at its first
+    start, while the other replicas wait, for minutes at worst, until the kubelet mounts the Secret. Only a scenario
+    about that first start needs "native".
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -114,6 +117,16 @@ class Shape(BaseModel):
             return cls.model_validate(fields, context=context)
         except ValidationError as error:
             raise BadScenario([_problem(where, problem) for problem in error.errors()]) from error
+
+    @property
+    def namespace(self) -> str:
+        """Gatekeeper's namespace."""
+        return NAMESPACE
+
+    @property
+    def gatekeeper_words(self) -> str:
+        """Which Gatekeeper it has, in words."""
+        return f"Gatekeeper {self.gatekeeper} by its {self.install}" if self.gatekeeper else "no Gatekeeper"
 
     @property
     def nodes(self) -> int:

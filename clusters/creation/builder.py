@@ -22,7 +22,7 @@ from chaos_harness.clusters.images import Images
 from chaos_harness.clusters.kind.archive import import_image
 from chaos_harness.clusters.kind.cli import CERTS_DIRECTORY, KindCli, configuration
 from chaos_harness.clusters.kind.logs import collect_logs
-from chaos_harness.clusters.kind.node_files import NODE_FILES, POD_SUBNET, SERVICE_SUBNET
+from chaos_harness.clusters.kind.node_files import POD_SUBNET, SERVICE_SUBNET, node_files
 from chaos_harness.clusters.machine.background import BackgroundTask
 from chaos_harness.clusters.machine.removal import remove_folder
 from chaos_harness.clusters.registry.container import Registry, hosts_toml, node_address, start_registry
@@ -191,7 +191,7 @@ class ClusterBuilder:
 
     def _create_nodes(self) -> None:
         quirks = self._engine.quirks
-        files = {_HOSTS: self._hosts(), **NODE_FILES, **quirks.node_files()}
+        files = {_HOSTS: self._hosts(), **node_files(self._shape.namespace), **quirks.node_files()}
         with reserved_port(self._engine, self._deadline) as port:
             config = configuration(
                 self.name,

@@ -15,30 +15,28 @@ from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import ApiRefused
-from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
 
 __all__ = ["SECRET", "prepare_certificate"]
 
 SECRET = "gatekeeper-webhook-server-cert"  # noqa: S105 - the name of one
 """The Secret that the webhook's pods mount."""
 
-_SERVER = f"gatekeeper-webhook-service.{NAMESPACE}.svc"
+_SERVICE = "gatekeeper-webhook-service"
 _FILES = ("ca.crt", "ca.key", "tls.crt", "tls.key")
 _MANAGER = "chaos-harness-certificate"
-_HELM = {"meta.helm.sh/release-name": "gatekeeper", "meta.helm.sh/release-namespace": NAMESPACE}
 
-_SCRIPT = f"""
+_SCRIPT = """
 set -eu
 cd "$(mktemp -d)"
 trap 'rm -r "$PWD"' EXIT
 for name in ca tls; do openssl genrsa -traditional -out "$name.key" 2048; done
-new() {{ openssl req -x509 -new -days 3650 "$@"; }}
+new() { openssl req -x509 -new -days 3650 "$@"; }
 new -key ca.key -out ca.crt -subj /O=gatekeeper/CN=gatekeeper-ca -addext subjectAltName=DNS:gatekeeper-ca \\
   -addext keyUsage=critical,digitalSignature,keyEncipherment,keyCertSign
-new -key tls.key -out tls.crt -CA ca.crt -CAkey ca.key -subj /CN={_SERVER} -addext subjectAltName=DNS:{_SERVER} \\
+new -key tls.key -out tls.crt -CA ca.crt -CAkey ca.key -subj "/CN=$1" -addext "subjectAltName=DNS:$1" \\
   -addext basicConstraints=critical,CA:FALSE -addext keyUsage=critical,digitalSignature,keyEncipherment \\
   -addext extendedKeyUsage=serverAuth
-for file in {" ".join(_FILES)}; do base64 --wrap=0 "$file"; echo; done
+for file in ca.crt ca.key tls.crt tls.key; do base64 --wrap=0 "$file"; echo; done
 """
 
 
@@ -48,15 +46,18 @@ def prepare_certificate(cluster: Cluster, deadline: Deadline) -> None:
     They are created on a node, which has openssl; the keys are sent to the API server only. Raises CommandFailed,
     ApiRefused, ApiUnreachable, DeadlineExceeded.
     """
-    done = cluster.exec(cluster.control_planes[0], ["sh", "-c", _SCRIPT], deadline)
+    namespace = cluster.shape.namespace
+    server = f"{_SERVICE}.{namespace}.svc"
+    done = cluster.exec(cluster.control_planes[0], ["sh", "-c", _SCRIPT, "sh", server], deadline)
     data = dict(zip(_FILES, done.stdout.split(), strict=True))
     with cluster.client() as api:
-        _create(api, "/api/v1/namespaces", {"kind": "Namespace", "metadata": {"name": NAMESPACE}})
+        _create(api, "/api/v1/namespaces", {"kind": "Namespace", "metadata": {"name": namespace}})
+        owned = {"meta.helm.sh/release-name": "gatekeeper", "meta.helm.sh/release-namespace": namespace}
         # Helm takes over what says that it is its own; the manifest takes over anything.
-        metadata = {"name": SECRET, "labels": {"app.kubernetes.io/managed-by": "Helm"}, "annotations": _HELM}
+        metadata = {"name": SECRET, "labels": {"app.kubernetes.io/managed-by": "Helm"}, "annotations": owned}
         if cluster.shape.install == "manifest":
             metadata = {"name": SECRET}
-        _create(api, f"/api/v1/namespaces/{NAMESPACE}/secrets", {"kind": "Secret", "metadata": metadata, "data": data})
+        _create(api, f"/api/v1/namespaces/{namespace}/secrets", {"kind": "Secret", "metadata": metadata, "data": data})
 
 
 def _create(api: ApiClient, path: str, body: dict[str, Any]) -> None:

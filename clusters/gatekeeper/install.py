@@ -13,7 +13,7 @@ from chaos_harness.clusters.api.rest import apply, is_not_yet
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import BadScenario
-from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE, wait_until_serving
+from chaos_harness.clusters.gatekeeper.readiness import wait_until_serving
 from chaos_harness.clusters.images.sources import gatekeeper_source, tool
 from chaos_harness.clusters.machine.process import run
 from chaos_harness.clusters.retrying import retry
@@ -91,7 +91,8 @@ def _established(state: Mapping[str, Mapping[str, Any]], names: set[str]) -> boo
 
 def _install_chart(cluster: Cluster, chart: Path, deadline: Deadline) -> None:
     values = [word for name, value in _CHART_VALUES.items() for word in ("--set", f"{name}={value}")]
-    where = ["--namespace", NAMESPACE, "--create-namespace", "--timeout", f"{max(deadline.remaining, 1):.0f}s"]
+    seconds = f"{max(deadline.remaining, 1):.0f}s"
+    where = ["--namespace", cluster.shape.namespace, "--create-namespace", "--timeout", seconds]
     homes = {f"HELM_{name}_HOME": str(cluster.directory / "helm") for name in ("CACHE", "CONFIG", "DATA")}
     unset = dict.fromkeys((name for name in os.environ if name.startswith("HELM_KUBE")), "")
     env = {**unset, **homes, "KUBECONFIG": str(cluster.kubeconfig)}

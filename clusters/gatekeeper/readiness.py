@@ -9,16 +9,12 @@ from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import ApiRefused, ApiUnreachable, DeadlineExceeded, HarnessError
+from chaos_harness.clusters.gatekeeper.installed import deployments_path, service_called, webhook_deployment_of
 from chaos_harness.clusters.watching.watch import wait_until
 
-__all__ = ["CONTROLLER", "DEPLOYMENTS", "FORBIDDEN_NAMESPACE", "NAMESPACE", "REVIEW", "WEBHOOK", "wait_until_serving"]
+__all__ = ["FORBIDDEN_NAMESPACE", "REVIEW", "WEBHOOK", "wait_until_serving"]
 
-NAMESPACE = "gatekeeper-system"
-CONTROLLER = "gatekeeper-controller-manager"
-DEPLOYMENTS = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
-
-_SLICES = f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices"
-_OF_SERVICE = {"labelSelector": "kubernetes.io/service-name=gatekeeper-webhook-service"}
+_SERVICE = "kubernetes.io/service-name"
 WEBHOOK = "check-ignore-label.gatekeeper.sh"
 _PATH = "/v1/admitlabel"
 _ANSWER_SECONDS = 5.0
@@ -53,18 +49,21 @@ def wait_until_serving(cluster: Cluster, deadline: Deadline) -> list[str]:
 
     All Deployments are rolled out and available; the webhook's EndpointSlices contain every replica; each replica,
     called from a node without the API server, denies a namespace that it must deny; and the API server reports that
-    denial for a dry run. Status alone is not enough: it is stale after a network fault.
+    denial for a dry run. Status alone is not enough: it is stale after a network fault. A cluster whose shape has no
+    Gatekeeper has nothing to wait for: the list is empty.
 
     Raises DeadlineExceeded with what was missing last.
     """
+    if cluster.shape.gatekeeper is None:
+        return []
+    slices = f"/apis/discovery.k8s.io/v1/namespaces/{cluster.shape.namespace}/endpointslices"
     last: str | None = None
     with cluster.client() as api:
         for _ in deadline.attempts():
             try:
-                deployments = wait_until(api, DEPLOYMENTS, _rolled_out, deadline)
-                replicas = wait_until(
-                    api, _SLICES, _all_replicas_listed(deployments[CONTROLLER]), deadline, _OF_SERVICE
-                )
+                wanted = wait_until(api, deployments_path(cluster), _rolled_out, deadline)
+                of_service = {"labelSelector": f"{_SERVICE}={service_called(api, cluster, WEBHOOK)}"}
+                replicas = wait_until(api, slices, _all_replicas_listed(wanted), deadline, of_service)
                 answers = {pod: _probe_replica(cluster, url, deadline) for pod, url in replicas.items()}
                 wrong = [f"{pod} {why}" for pod, why in answers.items() if why is not None]
                 last = "; ".join(wrong) if wrong else _probe_api_server(api)
@@ -78,18 +77,16 @@ def wait_until_serving(cluster: Cluster, deadline: Deadline) -> list[str]:
     raise deadline.error(last or "")
 
 
-def _rolled_out(objects: ObjectsByName) -> dict[str, int] | None:
-    """Return the replicas of each Deployment by name, or None unless all of them are up to date and available."""
-    replicas = {
-        deployment["metadata"]["name"]: deployment["spec"].get("replicas", 1) for deployment in objects.values()
-    }
+def _rolled_out(objects: ObjectsByName) -> int | None:
+    """Return how many pods serve admission, or None unless all Deployments are up to date and available."""
     for deployment in objects.values():
         status = deployment.get("status", {})
         wanted = deployment["spec"].get("replicas", 1)
         counts = [status.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas")]
         if status.get("observedGeneration", 0) < deployment["metadata"]["generation"] or counts != [wanted] * 3:
             return None
-    return replicas if CONTROLLER in replicas else None
+    serving = webhook_deployment_of(objects.values())
+    return serving["spec"].get("replicas", 1) if serving else None
 
 
 def _all_replicas_listed(wanted: int) -> Callable[[ObjectsByName], dict[str, str] | None]:

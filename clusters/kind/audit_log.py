@@ -7,7 +7,7 @@ https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/).
 
 import yaml
 
-__all__ = ["AUDIT_DIRECTORY", "AUDIT_FILES", "AUDIT_LOG", "AUDIT_PATCH", "CANARIES"]
+__all__ = ["AUDIT_DIRECTORY", "AUDIT_LOG", "AUDIT_PATCH", "CANARIES", "audit_files"]
 
 AUDIT_DIRECTORY = "/var/log/kubernetes"
 AUDIT_LOG = f"{AUDIT_DIRECTORY}/audit.log"
@@ -23,39 +23,33 @@ _ADMINISTRATOR = "kubernetes-admin"
 _MEBIBYTES, _OLDER = 16, 3
 """Size of a log file, and how many older ones are kept: several minutes of 50 requests a second each."""
 
-_NOT_WATCHED = ["gatekeeper-system", "kube-node-lease", "kube-public", "kube-system", "local-path-storage"]
+_NOT_WATCHED = ["kube-node-lease", "kube-public", "kube-system", "local-path-storage"]
 
-_RULES = [
-    {"level": "Metadata", "users": [_ADMINISTRATOR], "verbs": ["create"], "namespaces": ["", CANARIES]},
-    {"level": "None", "namespaces": _NOT_WATCHED},
-    {
-        "level": "RequestResponse",
-        "verbs": ["create"],
-        "resources": [{"group": "", "resources": ["pods"]}],
-    },
-    {"level": "Metadata", "users": [_ADMINISTRATOR], "verbs": ["create", "update", "patch", "delete"]},
-    {"level": "None"},
-]
-"""The first matching rule counts. A user who is impersonated counts as the one who impersonates.
 
-Our requests name their objects and are identified by their Audit-ID. An object that a controller creates gets its name
-from the server, which the level Metadata does not log (https://github.com/kubernetes/kubernetes/issues/100466); so pods
-are logged with the response. A policy cannot match namespaces by prefix, so it lists those that are not watched.
-"""
+def audit_files(gatekeeper: str) -> dict[str, str]:
+    """Return files for every node, path → content; `gatekeeper` is its namespace, which is not watched.
 
-AUDIT_FILES = {
-    _POLICY: yaml.safe_dump(
-        {
-            "apiVersion": "audit.k8s.io/v1",
-            "kind": "Policy",
-            "omitStages": ["RequestReceived"],
-            "omitManagedFields": True,
-            "rules": _RULES,
-        },
-        sort_keys=False,
-    )
-}
-"""Files for every node: path → content."""
+    The first matching rule counts; a user who is impersonated counts as the one who impersonates. Our requests name
+    their objects and are identified by their Audit-ID. An object that a controller creates gets its name from the
+    server, which the level Metadata does not log (https://github.com/kubernetes/kubernetes/issues/100466); so pods are
+    logged with the response. A policy cannot match namespaces by prefix, so it lists those that are not watched.
+    """
+    rules = [
+        {"level": "Metadata", "users": [_ADMINISTRATOR], "verbs": ["create"], "namespaces": ["", CANARIES]},
+        {"level": "None", "namespaces": [gatekeeper, *_NOT_WATCHED]},
+        {"level": "RequestResponse", "verbs": ["create"], "resources": [{"group": "", "resources": ["pods"]}]},
+        {"level": "Metadata", "users": [_ADMINISTRATOR], "verbs": ["create", "update", "patch", "delete"]},
+        {"level": "None"},
+    ]
+    policy = {
+        "apiVersion": "audit.k8s.io/v1",
+        "kind": "Policy",
+        "omitStages": ["RequestReceived"],
+        "omitManagedFields": True,
+        "rules": rules,
+    }
+    return {_POLICY: yaml.safe_dump(policy, sort_keys=False)}
+
 
 _ARGUMENTS = {
     "audit-policy-file": _POLICY,

@@ -1,8 +1,8 @@
 """Files mounted into every node: crictl's time-out, and routes that keep Pod and Service traffic in the cluster."""
 
-from chaos_harness.clusters.kind.audit_log import AUDIT_FILES
+from chaos_harness.clusters.kind.audit_log import audit_files
 
-__all__ = ["NODE_FILES", "POD_SUBNET", "SERVICE_SUBNET"]
+__all__ = ["POD_SUBNET", "SERVICE_SUBNET", "node_files"]
 
 POD_SUBNET, SERVICE_SUBNET = "10.244.0.0/16", "10.96.0.0/16"
 """Addresses of pods and of Services: kind's defaults."""
@@ -13,8 +13,7 @@ _RULES = "\n".join(
     for chain in ("OUTPUT", "FORWARD")
 )
 
-NODE_FILES = {
-    **AUDIT_FILES,
+_FILES = {
     "/etc/crictl.yaml": "runtime-endpoint: unix:///run/containerd/containerd.sock\ntimeout: 60\n",
     "/etc/systemd/system/kubelet.service.d/20-inside.conf": f"""[Service]
 ExecStartPre=ip route replace unreachable {POD_SUBNET}
@@ -30,3 +29,8 @@ packets to a Service at the moment when it gets its first endpoint again: kube-p
 not forward them yet. A machine outside could answer: once a proxy did, with its own certificate. So missing pods have
 no route, and Service addresses without a kube-proxy rule are rejected.
 """
+
+
+def node_files(gatekeeper: str) -> dict[str, str]:
+    """Return the files of every node, path → content; `gatekeeper` is its namespace."""
+    return {**audit_files(gatekeeper), **_FILES}

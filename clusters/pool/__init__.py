@@ -150,7 +150,7 @@ class Pool:
         directory = cluster.directory.parent
         try:
             differences = self._deviations(cluster, directory)
-            if differences and can_reset(differences):
+            if differences and can_reset(differences, cluster.shape.namespace):
                 with self._progress.step(f"reset Gatekeeper on {cluster.name}"):
                     reset(cluster, directory, Deadline.after(_RESET_SECONDS, "Gatekeeper to serve as it did"))
                 differences = self._deviations(cluster, directory)

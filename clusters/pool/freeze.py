@@ -96,8 +96,7 @@ def thaw(cluster: Cluster, deadline: Deadline) -> None:
         noticed = _damages(api, frozen, deadline)
     if noticed:
         raise ClusterUnavailable(f"cluster {cluster.name}: Kubernetes noticed the pause: {'; '.join(noticed)}")
-    if cluster.shape.gatekeeper:
-        wait_until_serving(cluster, deadline)
+    wait_until_serving(cluster, deadline)
 
 
 def _registry(cluster: Cluster) -> list[str]:

@@ -14,15 +14,14 @@ from chaos_harness.clusters.api.rest import read, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import ClusterUnavailable
-from chaos_harness.clusters.gatekeeper.readiness import DEPLOYMENTS, NAMESPACE, wait_until_serving
+from chaos_harness.clusters.gatekeeper.installed import deployments_path, pods_path
+from chaos_harness.clusters.gatekeeper.readiness import wait_until_serving
 from chaos_harness.clusters.pool.deviations import Deviation
 from chaos_harness.clusters.watching.watch import wait_until
 
 __all__ = ["can_reset", "reset", "save_deployments"]
 
 _FILE = "deployments.json"
-_PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
-_SETS = f"/apis/apps/v1/namespaces/{NAMESPACE}/replicasets"
 _COVERED = ("deployments", "replicasets", "pods")
 _MADE_BY_THE_SERVER = ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields")
 _REVISION = "deployment.kubernetes.io/revision"
@@ -30,10 +29,10 @@ _DELETE = {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 1,
 """With the shortest grace with which a pod exists until its containers have ended; with 0 they outlive it."""
 
 
-def can_reset(deviations: Iterable[Deviation]) -> bool:
-    """Return whether a reset can undo all of these deviations."""
+def can_reset(deviations: Iterable[Deviation], namespace: str) -> bool:
+    """Return whether a reset can undo all of these deviations; `namespace` is Gatekeeper's."""
     traits = [deviation.trait for deviation in deviations]
-    return all(trait.namespace == NAMESPACE and trait.kind in _COVERED for trait in traits)
+    return all(trait.namespace == namespace and trait.kind in _COVERED for trait in traits)
 
 
 def save_deployments(cluster: Cluster, directory: Path, deadline: Deadline) -> None:
@@ -42,7 +41,7 @@ def save_deployments(cluster: Cluster, directory: Path, deadline: Deadline) -> N
     Raises ApiRefused, ApiUnreachable, DeadlineExceeded.
     """
     with cluster.client() as api:
-        deployments = read(api, DEPLOYMENTS, deadline)["items"]
+        deployments = read(api, deployments_path(cluster), deadline)["items"]
     (directory / _FILE).write_text(
         json.dumps([_as_applied(deployment) for deployment in deployments]), encoding="utf-8"
     )
@@ -59,11 +58,13 @@ def reset(cluster: Cluster, directory: Path, deadline: Deadline) -> None:
         remembered = json.loads((directory / _FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ClusterUnavailable(f"{directory / _FILE}: expected Gatekeeper's Deployments: {error}") from error
+    deployments = deployments_path(cluster)
+    sets = f"{deployments.rpartition('/')[0]}/replicasets"
     with cluster.client() as api:
-        for path in (DEPLOYMENTS, _SETS, _PODS):
+        for path in (deployments, sets, pods_path(cluster)):
             _remove_all(api, path, deadline)
         for deployment in remembered:
-            request(api, "POST", DEPLOYMENTS, body=deployment)
+            request(api, "POST", deployments, body=deployment)
     wait_until_serving(cluster, deadline)
 
 

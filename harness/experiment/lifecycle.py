@@ -25,7 +25,7 @@ from chaos_harness.harness.causes import Cause
 from chaos_harness.harness.errors import HarnessError
 from chaos_harness.harness.experiment import attachments
 from chaos_harness.harness.experiment.healing import claim_healing, take_back
-from chaos_harness.harness.experiment.phases import Phases
+from chaos_harness.harness.experiment.phases import Phases, describe_serving
 from chaos_harness.harness.experiment.record import ClaimRecord, FaultRecord, Record
 from chaos_harness.harness.experiment.recording import Recording, convert_write_errors
 from chaos_harness.harness.faults import ONE_SHOT, Fault
@@ -38,7 +38,7 @@ from chaos_harness.harness.judging import judge_of
 from chaos_harness.harness.policies import Policy
 from chaos_harness.harness.preparation import Preparation
 from chaos_harness.harness.probes import Probe
-from chaos_harness.harness.probes.admission import FORBIDDEN, admission_canary
+from chaos_harness.harness.probes.admission import admission_canary, standing_questions
 from chaos_harness.harness.probes.fail_open import follow_fail_open
 from chaos_harness.harness.probes.objects import canary_pods, watch_objects
 from chaos_harness.harness.probes.replicas import ask_replicas
@@ -65,8 +65,8 @@ class Experiment:
 
     0. *Undo.* The journal's undos that an earlier experiment on this cluster left pending are done first,
        so that no experiment starts on a broken cluster.
-    1. *Steady state.* The control plane has leaders and all replicas of Gatekeeper are serving; else the
-       experiment does not begin.
+    1. *Steady state.* The control plane has leaders and all replicas of Gatekeeper, if the cluster has it, are
+       serving; else the experiment does not begin.
     2. *Probes.* They start to ask, each in its own thread, and each must have got a first answer.
        The experiment is open now: `with Experiment(…) as experiment:` gives it to the scenario, which may put
        policies in force by `experiment.apply(mutate_pods())`; the canary asks about them from then on.
@@ -113,7 +113,7 @@ class Experiment:
         self.history = Recording(directory / "history.jsonl", cluster.run)
         self._probes_of = probes
         self._probes = Probes(self.history)
-        self._questions = [FORBIDDEN]
+        self._questions = standing_questions(cluster)
         self._open = CleanupStack()
         self.fault_number = 0
         """The number of the last fault; a replay sets it, so that a fault's id follows the step."""
@@ -142,7 +142,7 @@ class Experiment:
                 pods = wait_until_serving(
                     self.cluster, Deadline.after(_SERVING_SECONDS, "Gatekeeper to serve at the start")
                 )
-                phase.detail = f"{', '.join(pods)} serve admission; {led}"
+                phase.detail = f"{describe_serving(pods)}; {led}"
             with self._phase("probes") as phase:
                 self.probe(*self._probes_of(self.cluster, self.history))
                 phase.detail = ", ".join(self._probes.names)
@@ -220,7 +220,7 @@ class Experiment:
             phase.detail, more = self._open.enter_context(exit_uninterrupted(block, "remove policies", _HEAL_SECONDS))
             cluster, history, asked = self.cluster, self.history, [*self._questions, *more]
             self._questions = asked
-            asking = [admission_canary(cluster, history, rate=rate, questions=asked)]
+            asking = [admission_canary(cluster, history, rate=rate, questions=asked)] if asked else []
             asking += [ask_replicas(cluster, history, questions=asked)] if REPLICAS in self._probes.names else []
             for probe in asking:
                 self._open.callback(partial(self._probes.remove, probe.name))
@@ -252,7 +252,7 @@ class Experiment:
             except DeadlineExceeded as error:
                 phase.detail, phase.status = str(error), "failed"
                 return False
-            phase.detail = f"{', '.join(pods)} serve admission again"
+            phase.detail = describe_serving(pods, " again")
             self._probes.settle()
             return True
 

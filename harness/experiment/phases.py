@@ -1,7 +1,7 @@
 """Phases: the steps of an experiment, written to the record, the history and the terminal."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from chaos_harness.clusters.terminal.progress import Progress
@@ -11,7 +11,7 @@ from chaos_harness.harness.experiment.record import Phase, Record
 from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import BEGIN, END, EXPERIMENT
 
-__all__ = ["Phases", "convert_bad_scenario"]
+__all__ = ["Phases", "convert_bad_scenario", "describe_serving"]
 
 
 @contextmanager
@@ -21,6 +21,11 @@ def convert_bad_scenario(what: str) -> Iterator[None]:
         yield
     except BadScenario as error:
         raise PreparationFailed(f"{what}: {error}") from error
+
+
+def describe_serving(pods: Sequence[str], again: str = "") -> str:
+    """Return which webhook pods serve; a cluster without Gatekeeper has none."""
+    return f"{', '.join(pods)} serve admission{again}" if pods else "no Gatekeeper"
 
 
 class Phases:

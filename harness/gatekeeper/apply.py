@@ -9,7 +9,7 @@ from chaos_harness.clusters.api.objects import Object, ObjectsByName
 from chaos_harness.clusters.api.rest import list_path, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
+from chaos_harness.clusters.gatekeeper.installed import WEBHOOK_PODS, pods_path
 from chaos_harness.clusters.watching.watch import wait_until
 from chaos_harness.harness.errors import ApiRefused, PolicyRejected, PreparationFailed
 from chaos_harness.harness.gatekeeper.in_force import Reporters, wait_for_workload
@@ -24,7 +24,6 @@ from chaos_harness.harness.undo.put_object import put
 
 __all__ = ["Enforced", "enforce_policies"]
 
-_PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 _BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
 _OURS = ".gatekeeper.sh"
 _SECONDS = 90.0
@@ -48,8 +47,10 @@ def enforce_policies(
     What updates and deletes are asked of is created before the first of Gatekeeper's objects. Every webhook pod must
     report that it enforces the current generation of each of those, workloads must be Ready, and every question must
     get the answer that its policy demands. Raises PolicyRejected with Gatekeeper's message for a policy that it refuses
-    or cannot enforce; PreparationFailed, DeadlineExceeded.
+    or cannot enforce, or whose objects are Gatekeeper's on a cluster without it; PreparationFailed, DeadlineExceeded.
     """
+    if not cluster.shape.gatekeeper and (lacking := [policy.name for policy in policies if _needs_gatekeeper(policy)]):
+        raise PolicyRejected(f"{', '.join(lacking)}: Gatekeeper enforces it, and the cluster has none")
     undos = Undos(cluster.engine, journal)
     parts = {part: name for policy in policies for part, name in policy.parts.items()}
     mutates = {name: by_path for policy in policies for name, by_path in policy.mutates.items()}
@@ -65,6 +66,10 @@ def enforce_policies(
         history.append("ok", POLICIES, REMOVED, value)
 
 
+def _needs_gatekeeper(policy: Policy) -> bool:
+    return bool(policy.generated) or any(map(_is_gatekeepers, policy.objects))
+
+
 def _put_in_force(cluster: Cluster, undos: Undos, policies: Sequence[Policy]) -> Enforced:
     deadline = Deadline.after(_SECONDS, f"{', '.join(policy.name for policy in policies)} to be in force")
     for item in GROUND:
@@ -74,8 +79,8 @@ def _put_in_force(cluster: Cluster, undos: Undos, policies: Sequence[Policy]) ->
     questions = [question for policy in policies for question in policy.questions]
     proofs: list[str] = []
     with cluster.client() as api:
-        replicas = _replicas(api)
-        reporters = Reporters(api, replicas)
+        replicas = _replicas(api, cluster)
+        reporters = Reporters(api, {name_of(pod) for pod in replicas})
         _put(cluster, undos, objects[:first], deadline)
         early = _located(api, questions, deadline)
         _put_bases(cluster, undos, [question for question in early if question.path], deadline)
@@ -91,13 +96,13 @@ def _put_in_force(cluster: Cluster, undos: Undos, policies: Sequence[Policy]) ->
         answering = Deadline.after(_SECONDS, f"{', '.join(policy.name for policy in policies)} to be in force")
         wait_for_answers(api, questions, answering)
         if any(item["kind"] in _DATA for item in objects):
-            proofs.append(wait_for_each_replica(api, questions, sorted(replicas), answering))
+            proofs.append(wait_for_each_replica(api, questions, pods_path(cluster), replicas, answering))
     return Enforced("; ".join(proofs), questions)
 
 
-def _replicas(api: Any) -> set[str]:
-    pods = request(api, "GET", _PODS, query={"labelSelector": "gatekeeper.sh/operation=webhook"})["items"]
-    return {name_of(pod) for pod in pods if not is_terminating(pod)}
+def _replicas(api: Any, cluster: Cluster) -> list[Object]:
+    pods = request(api, "GET", pods_path(cluster), query={"labelSelector": WEBHOOK_PODS})["items"]
+    return [pod for pod in pods if not is_terminating(pod)]
 
 
 def _is_gatekeepers(item: Object) -> bool:

@@ -11,7 +11,8 @@ from pydantic import Field
 from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE, wait_until_serving
+from chaos_harness.clusters.gatekeeper.installed import OPERATION, pods_path
+from chaos_harness.clusters.gatekeeper.readiness import wait_until_serving
 from chaos_harness.clusters.watching.watch import State, wait_until
 from chaos_harness.harness.errors import PreparationFailed
 from chaos_harness.harness.faults.workloads.reschedule import Cordon
@@ -25,14 +26,13 @@ __all__ = ["cordon_nodes", "place_gatekeeper"]
 WEBHOOK, AUDIT = "webhook", "audit"
 """Values of the label that says what a pod of Gatekeeper does."""
 
-_OPERATION = "gatekeeper.sh/operation"
-_PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 _SECONDS = 240.0
+_MOST = 10
 
 Places = dict[str, tuple[str, str, str]]
 
 
-def place_gatekeeper(on: str, *, webhooks: Annotated[int, Field(ge=0, le=3)], audit: bool) -> Preparation:
+def place_gatekeeper(on: str, *, webhooks: Annotated[int, Field(ge=0, le=_MOST)], audit: bool) -> Preparation:
     """Return the preparation that worker `on` runs so many webhook pods, and the audit pod or not; the rest elsewhere.
 
     The Deployments do not change: a pod that is replaced later goes where Gatekeeper as released allows.
@@ -65,22 +65,23 @@ def _place_pods(cluster: Cluster, journal: Journal, node: str, wanted: Mapping[s
             "see `workers` of the shape"
         )
     deadline = Deadline.after(_SECONDS, f"Gatekeeper's pods to be placed on {node} and on other nodes")
+    path = pods_path(cluster)
     with cluster.client() as api:
         for shut, choose in (([node], _find_surplus), (others, _find_missing)):
-            places = _locate_pods(request(api, "GET", _PODS)["items"])
+            places = _locate_pods(request(api, "GET", path)["items"])
             doomed = [uid for operation, count in wanted.items() for uid in choose(places, operation, node, count)]
             if not doomed:
                 continue
             with cordon_nodes(cluster, journal, shut, deadline):
                 for uid in doomed:
                     body = {"gracePeriodSeconds": 1, "preconditions": {"uid": uid}}
-                    request(api, "DELETE", f"{_PODS}/{places[uid][1]}", body=body)
+                    request(api, "DELETE", f"{path}/{places[uid][1]}", body=body)
                 total = {
                     operation: sum(1 for kind, _, _ in places.values() if kind == operation) for operation in wanted
                 }
-                wait_until(api, _PODS, partial(_have_moved, set(doomed), total), deadline)
+                wait_until(api, path, partial(_have_moved, set(doomed), total), deadline)
                 wait_until_serving(cluster, deadline)
-        state = _locate_pods(request(api, "GET", _PODS)["items"])
+        state = _locate_pods(request(api, "GET", path)["items"])
     seen = {
         operation: sum(1 for kind, _, where in state.values() if kind == operation and where == node)
         for operation in wanted
@@ -89,7 +90,8 @@ def _place_pods(cluster: Cluster, journal: Journal, node: str, wanted: Mapping[s
         there = Counter(operation for operation, _, _ in state.values())
         raise PreparationFailed(
             f"expected {dict(wanted)} of Gatekeeper's pods on {node}, last seen {seen}; Gatekeeper has "
-            f"{ {operation: there[operation] for operation in wanted} }, see `kubectl get pods -n {NAMESPACE} -o wide`"
+            f"{ {operation: there[operation] for operation in wanted} }, see "
+            f"`kubectl get pods -n {cluster.shape.namespace} -o wide`"
         )
     yield "; ".join(f"{name} ({kind}) on {where}" for kind, name, where in sorted(state.values()))
 
@@ -97,7 +99,7 @@ def _place_pods(cluster: Cluster, journal: Journal, node: str, wanted: Mapping[s
 def _locate_pods(pods: Sequence[Mapping[str, Any]]) -> Places:
     """Return operation, name and node, by uid, of each pod that is not terminating."""
     return {
-        uid_of(pod): (labels(pod).get(_OPERATION, ""), name_of(pod), node_of(pod))
+        uid_of(pod): (labels(pod).get(OPERATION, ""), name_of(pod), node_of(pod))
         for pod in pods
         if not is_terminating(pod)
     }
@@ -117,6 +119,6 @@ def _find_missing(places: Places, operation: str, node: str, wanted: int) -> lis
 
 def _have_moved(doomed: set[str], total: Mapping[str, int], state: State) -> bool:
     """Whether the deleted pods are gone and as many as before are Ready."""
-    ready = [labels(pod).get(_OPERATION) for pod in state.values() if is_ready(pod)]
+    ready = [labels(pod).get(OPERATION) for pod in state.values() if is_ready(pod)]
     gone = doomed.isdisjoint(map(uid_of, state.values()))
     return gone and all(ready.count(operation) == count for operation, count in total.items())

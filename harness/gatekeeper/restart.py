@@ -8,7 +8,8 @@ from chaos_harness.clusters.api.rest import merge_patch, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.gatekeeper.install import PullPolicy
-from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER, DEPLOYMENTS, NAMESPACE, wait_until_serving
+from chaos_harness.clusters.gatekeeper.installed import deployments_path, pods_path, webhook_deployment
+from chaos_harness.clusters.gatekeeper.readiness import wait_until_serving
 from chaos_harness.clusters.watching.watch import wait_until
 from chaos_harness.harness.errors import BadScenario
 
@@ -21,29 +22,31 @@ def restart_gatekeeper(cluster: Cluster, deadline: Deadline, *, pull_policy: Pul
     """Roll out all of Gatekeeper's Deployments, as `kubectl rollout restart` does, with `pull_policy` if given.
 
     Returns the names of the webhook pods, once they are serving and the old ones are gone. Raises BadScenario (no such
-    pull policy), DeadlineExceeded, ApiRefused, ApiUnreachable.
+    pull policy, or no Gatekeeper), DeadlineExceeded, ApiRefused, ApiUnreachable.
     """
     if pull_policy and pull_policy not in get_args(PullPolicy):
         raise BadScenario(f"pull policy {pull_policy!r}: expected one of {', '.join(get_args(PullPolicy))}")
+    if cluster.shape.gatekeeper is None:
+        raise BadScenario(f"cluster {cluster.name} has no Gatekeeper to restart")
     now = datetime.now(UTC).isoformat()
     with cluster.client() as api:
-        for deployment in request(api, "GET", DEPLOYMENTS)["items"]:
+        for deployment in request(api, "GET", deployments_path(cluster))["items"]:
             template: dict[str, Any] = {"metadata": {"annotations": {_RESTARTED: now}}}
             if pull_policy:
                 names = [container["name"] for container in deployment["spec"]["template"]["spec"]["containers"]]
                 containers = [{"name": name, "imagePullPolicy": pull_policy} for name in names]
                 template["spec"] = {"containers": containers}
-            path = f"{DEPLOYMENTS}/{deployment['metadata']['name']}"
+            path = f"{deployments_path(cluster)}/{deployment['metadata']['name']}"
             merge_patch(api, path, {"spec": {"template": template}}, strategic=True)
         pods = wait_until_serving(cluster, deadline)
-        wait_until(api, f"/api/v1/namespaces/{NAMESPACE}/pods", lambda state: _are_all_fresh(state, now), deadline)
+        wait_until(api, pods_path(cluster), lambda state: _are_all_fresh(state, now), deadline)
     return pods
 
 
 def pull_policy(cluster: Cluster) -> PullPolicy:
     """Return the current pull policy of Gatekeeper's webhook pods. Raises ApiRefused, ApiUnreachable."""
     with cluster.client() as api:
-        deployment = request(api, "GET", f"{DEPLOYMENTS}/{CONTROLLER}")
+        deployment = webhook_deployment(api, cluster)
     policy: PullPolicy = deployment["spec"]["template"]["spec"]["containers"][0]["imagePullPolicy"]
     return policy
 

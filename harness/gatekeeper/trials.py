@@ -5,9 +5,11 @@ from contextlib import suppress
 from itertools import product
 from typing import Any
 
+from chaos_harness.clusters.api.objects import Object
 from chaos_harness.clusters.api.rest import delete, request
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, PolicyRejected
+from chaos_harness.harness.history.objects import name_of
 from chaos_harness.harness.policies import Question
 from chaos_harness.harness.probes.answers import Answer, ask
 from chaos_harness.harness.probes.reviews import Review, reviews
@@ -44,15 +46,19 @@ def wait_for_answers(api: Any, questions: Sequence[Question], deadline: Deadline
     raise deadline.error(wrong)
 
 
-def wait_for_each_replica(api: Any, questions: Sequence[Question], replicas: Sequence[str], deadline: Deadline) -> str:
-    """Ask each replica directly until all of its answers of one round are right; return the proof.
+def wait_for_each_replica(
+    api: Any, questions: Sequence[Question], pods: str, replicas: Sequence[Object], deadline: Deadline
+) -> str:
+    """Ask each replica, of the list `pods`, directly until all of its answers of one round are right; return the proof.
 
     That shows that it has the data on which policies depend, of which it reports nothing. Raises DeadlineExceeded.
     """
     asked = reviews(questions)
     wrong = ""
     for _ in deadline.attempts():
-        said = ((pod, review, _say(api, pod, review)) for pod, review in product(replicas, asked))
+        said = (
+            (name_of(pod), review, _say(api, review.url(pods, pod), review)) for pod, review in product(replicas, asked)
+        )
         wrong = next(
             (f"{pod} answers {review.question}: {word}" for pod, review, word in said if word != review.wanted), ""
         )
@@ -70,9 +76,9 @@ def _try(api: Any, question: Question, name: str) -> Answer:
     return answer
 
 
-def _say(api: Any, pod: str, review: Review) -> str:
+def _say(api: Any, url: str, review: Review) -> str:
     try:
-        return review.said(request(api, "POST", review.url(pod), body=review.body)["response"])
+        return review.said(request(api, "POST", url, body=review.body)["response"])
     except (ApiRefused, ApiUnreachable) as error:
         return error.cause
     except (ValueError, LookupError, TypeError) as error:

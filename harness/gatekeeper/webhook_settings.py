@@ -11,6 +11,7 @@ from pydantic import Field
 from chaos_harness.clusters.api.rest import merge_patch, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.gatekeeper.installed import configuration_with
 from chaos_harness.harness.errors import BadScenario, PreparationFailed
 from chaos_harness.harness.preparation import Preparation
 from chaos_harness.harness.undo.actions import undo
@@ -28,19 +29,14 @@ _LONGEST = 30
 
 
 class _Webhook(NamedTuple):
-    """One of Gatekeeper's webhooks: kind and name of its configuration, and its own name."""
+    """One of Gatekeeper's webhooks: the kind of its configuration, and its own name."""
 
     kind: str
-    configuration: str
     name: str
 
 
-_MUTATION = _Webhook(
-    "mutatingwebhookconfiguration", "gatekeeper-mutating-webhook-configuration", "mutation.gatekeeper.sh"
-)
-_VALIDATION = _Webhook(
-    "validatingwebhookconfiguration", "gatekeeper-validating-webhook-configuration", "validation.gatekeeper.sh"
-)
+_MUTATION = _Webhook("mutatingwebhookconfiguration", "mutation.gatekeeper.sh")
+_VALIDATION = _Webhook("validatingwebhookconfiguration", "validation.gatekeeper.sh")
 
 
 def fail_mutation(policy: FailurePolicy) -> Preparation:
@@ -103,9 +99,11 @@ def _set(cluster: Cluster, journal: Journal, fields: Mapping[_Webhook, Mapping[s
     with cluster.client() as api, ExitStack() as last:
         last.callback(undos.run)
         for webhook, wanted in fields.items():
-            path = f"{_ROOT}/{webhook.kind}s/{webhook.configuration}"
-            now = _settings(request(api, "GET", path), webhook)
-            place = {"kind": webhook.kind, "configuration": webhook.configuration, "webhook": webhook.name}
+            name, now = _find(
+                request(api, "GET", f"{_ROOT}/{webhook.kind}s")["items"], webhook, cluster.shape.namespace
+            )
+            path = f"{_ROOT}/{webhook.kind}s/{name}"
+            place = {"kind": webhook.kind, "configuration": name, "webhook": webhook.name}
             unharmed = reduce(
                 merge_patches, (other.arguments["fields"] for other in undos.standing(set_back, **place)), now
             )
@@ -118,16 +116,20 @@ def _set(cluster: Cluster, journal: Journal, fields: Mapping[_Webhook, Mapping[s
         yield "; ".join(changes)
 
 
-def _settings(configuration: Mapping[str, Any], webhook: _Webhook) -> Mapping[str, Any]:
-    by_name: dict[str, Mapping[str, Any]] = {
-        settings["name"]: settings for settings in configuration.get("webhooks") or ()
-    }
-    if webhook.name not in by_name:
-        raise PreparationFailed(
-            f"expected a webhook {webhook.name} in {webhook.kind} {webhook.configuration}, it has "
-            f"{', '.join(by_name) or 'none'}; see `kubectl get {webhook.kind} {webhook.configuration} -o yaml`"
-        )
-    return by_name[webhook.name]
+def _find(
+    configurations: Sequence[Mapping[str, Any]], webhook: _Webhook, namespace: str
+) -> tuple[str, Mapping[str, Any]]:
+    """Return the name of the configuration that has the webhook, and the webhook's settings."""
+    name = configuration_with(configurations, webhook.name, namespace)
+    for configuration in configurations:
+        for settings in configuration.get("webhooks") or ():
+            if (configuration["metadata"]["name"], settings["name"]) == (name, webhook.name):
+                return str(name), settings
+    there = ", ".join(configuration["metadata"]["name"] for configuration in configurations)
+    raise PreparationFailed(
+        f"expected a webhook {webhook.name} of {namespace} in a {webhook.kind}, there is {there or 'none'} without it; "
+        f"see `kubectl get {webhook.kind} -o yaml`"
+    )
 
 
 def _patch(webhook: str, fields: Mapping[str, Any]) -> str:

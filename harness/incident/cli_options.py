@@ -17,6 +17,7 @@ from chaos_harness.harness.incident.load import LoadedIncident, load
 from chaos_harness.harness.run.context import RunContext
 
 __all__ = [
+    "NO_GATEKEEPER",
     "add_lock_options",
     "add_machine_options",
     "add_run_options",
@@ -37,14 +38,19 @@ OUT = checkout.OUT / "incidents"
 _LONGEST_NAME = 100
 
 _KEEP = ("never", "on-failure", "always")
+NO_GATEKEEPER = "none"
+"""What `--gatekeeper` takes for a cluster without it."""
+
 _SHAPE_OPTIONS = ("gatekeeper", "kubernetes", "install", "workers")
 
 
 def add_shape_options(parser: argparse.ArgumentParser) -> None:
     """Add the incident, and the options that say on which cluster it is replayed."""
     parser.add_argument("file", type=Path, metavar="FILE", help="the incident, such as scenarios/incidents/*.yaml")
-    for name in ("gatekeeper", "kubernetes"):
-        parser.add_argument(f"--{name}", metavar="V", help="another version, or minor, than the file's")
+    words = "another version, or minor, than the file's"
+    none = f"; {NO_GATEKEEPER}: a cluster without it, as a baseline"
+    for name, more in (("gatekeeper", none), ("kubernetes", "")):
+        parser.add_argument(f"--{name}", metavar="V", help=f"{words}{more}")
     parser.add_argument("--install", metavar="METHOD", help="manifest or chart")
     parser.add_argument("--workers", type=whole_number(0, 6), metavar="N", help="number of worker nodes")
 
@@ -90,6 +96,8 @@ def pull_rules(chosen: argparse.Namespace) -> PullRules:
 def load_with_shape(chosen: argparse.Namespace) -> LoadedIncident:
     """Return the chosen incident, on a cluster as the options say. Raises BadScenario."""
     fields = {name: getattr(chosen, name) for name in _SHAPE_OPTIONS if getattr(chosen, name) is not None}
+    if fields.get("gatekeeper") == NO_GATEKEEPER:
+        fields["gatekeeper"] = None
     return load(chosen.file, fields)
 
 

@@ -10,7 +10,8 @@ import yaml
 
 from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.api.readonly import ReadOnlyCluster
-from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER, DEPLOYMENTS, NAMESPACE
+from chaos_harness.clusters.gatekeeper.installed import OPERATION, WEBHOOK_PODS, webhook_deployment_of
+from chaos_harness.clusters.shape import NAMESPACE
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.clusters.watching.changes import ObjectDict
 from chaos_harness.harness.errors import BadScenario
@@ -54,18 +55,22 @@ def draft(cluster: ReadOnlyCluster, now: datetime | None = None) -> str:
 
 
 def _draft(cluster: ReadOnlyCluster, now: datetime) -> str:
-    deployments = cluster.items(DEPLOYMENTS)
-    names = {deployment["metadata"]["name"]: deployment for deployment in deployments}
-    if CONTROLLER not in names:
-        listed = escape_controls(", ".join(map(str, names)), most=_LONGEST_COMMENT)
+    deployments = _deployments(cluster)
+    serving = webhook_deployment_of(deployments)
+    if serving is None:
+        names = ", ".join(str(deployment["metadata"]["name"]) for deployment in deployments)
+        listed = escape_controls(names, most=_LONGEST_COMMENT)
         raise BadScenario(
-            f"expected the Deployment {NAMESPACE}/{CONTROLLER}, found {listed or 'none that this user may see'}"
+            f"expected a Deployment whose pods have the label {WEBHOOK_PODS}, found "
+            f"{listed or 'none that this user may see'}"
         )
+    serving = dict(serving)
+    namespace = serving["metadata"].get("namespace", NAMESPACE)
     kubernetes = str((cluster.get("/version") or {}).get("gitVersion", "unknown"))
-    gatekeeper = _tag(names[CONTROLLER])
+    gatekeeper = _tag(serving)
     nodes = cluster.items("/api/v1/nodes")
     workers = [node for node in nodes if _CONTROL_PLANE not in (node["metadata"].get("labels") or {})]
-    chart = _is_chart(names[CONTROLLER])
+    chart = _is_chart(serving)
     policies, left_out = _choose_policies(_policies(cluster))
     comments = [
         f"drafted {now.isoformat(timespec='minutes')} from a cluster that was only read",
@@ -77,7 +82,7 @@ def _draft(cluster: ReadOnlyCluster, now: datetime) -> str:
         f"{len(nodes)} nodes, {len(workers)} of them workers",
         *_deployed(deployments),
         *_webhooks(cluster),
-        *_failed(cluster, now),
+        *_failed(cluster, now, namespace),
         *(f"left out, because no incident can hold it: {name}" for name in left_out),
     ]
     shape: ObjectDict = {"workers": max(1, min(3, len(workers))), "install": "chart" if chart else "manifest"}
@@ -97,6 +102,12 @@ def _draft(cluster: ReadOnlyCluster, now: datetime) -> str:
     lines = [line for comment in comments[:_MOST_COMMENTS] for line in redact(comment).splitlines()]
     head = "".join(f"# {escape_controls(line, most=_LONGEST_COMMENT)}\n" for line in lines)
     return f"# yaml-language-server: $schema=schema.json\n{head}{_redact(body)}"
+
+
+def _deployments(cluster: ReadOnlyCluster) -> list[ObjectDict]:
+    """Return Gatekeeper's Deployments; a user who may not list all namespaces sees those of the release's."""
+    labelled = cluster.items("/apis/apps/v1/deployments", {"labelSelector": OPERATION})
+    return labelled or cluster.items(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments")
 
 
 def _choose_policies(policies: Iterable[ObjectDict]) -> tuple[list[ObjectDict], list[str]]:
@@ -194,14 +205,14 @@ def _webhooks(cluster: ReadOnlyCluster) -> Iterator[str]:
                     )
 
 
-def _failed(cluster: ReadOnlyCluster, now: datetime) -> Iterator[str]:
+def _failed(cluster: ReadOnlyCluster, now: datetime, namespace: str) -> Iterator[str]:
     """Yield the failures in the events of the last hour, newest first, each once."""
     failures: dict[str, None] = {}
     events = cluster.items("/api/v1/events", {"fieldSelector": "type=Warning", "limit": "500"})
     for event in sorted(events, key=_when, reverse=True):
         about = event.get("involvedObject") or {}
         message = " ".join(str(event.get("message", "")).split())
-        ours = about.get("namespace") == NAMESPACE or "gatekeeper" in message or "admission webhook" in message
+        ours = about.get("namespace") == namespace or "gatekeeper" in message or "admission webhook" in message
         if ours and _when(event) >= (now - _HOUR).isoformat():
             failures[f"event {event.get('reason')} {about.get('kind')}/{about.get('name')}: {message[:200]}"] = None
     yield from list(failures)[:_MOST_EVENTS]

@@ -26,6 +26,7 @@ from chaos_harness.harness.incident.references import SYNTAX
 from chaos_harness.harness.incident.step_problems import problems_of_steps
 from chaos_harness.harness.incident.timeline import problems_of_time
 from chaos_harness.harness.incident.watches import lists_of
+from chaos_harness.harness.incident.without_gatekeeper import problems_without_gatekeeper
 from chaos_harness.harness.incident.yaml_source import Location, Problem, YamlSource, limit_problems, read
 from chaos_harness.harness.policies import Question
 
@@ -99,6 +100,7 @@ def load(path: Path, asked: Mapping[str, Any] | None = None, *, context: str | N
         contents = Contents.of(first, files.loaded, right=not more)
         problems += problems_of_claims(first, contents, shape)
         problems += [problem for turn in (first, *others) for problem in problems_of_steps(turn, contents, shape)]
+        problems += problems_without_gatekeeper(data, {"policies": policies, "workload": workload}, shape)
     said = {place for place, _ in wrong}
     problems = [problem for problem in (*problems, *problems_of_time(data)) if problem[0] not in said]
     lines = _in_order(source, [*wrong, *problems])

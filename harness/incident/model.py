@@ -237,8 +237,8 @@ class ExpectationSpec(_Part):
     kubernetes: Range = ""
 
     def meant_for(self, shape: Shape) -> bool:
-        """Whether the versions of a shape match."""
-        fits = shape.gatekeeper is None or shape.gatekeeper in Versions(self.gatekeeper)
+        """Whether the versions of a shape match; without Gatekeeper, no range of its versions does."""
+        fits = shape.gatekeeper in Versions(self.gatekeeper) if shape.gatekeeper else not self.gatekeeper
         return fits and shape.kubernetes in Versions(self.kubernetes)
 
 

@@ -22,12 +22,12 @@ from chaos_harness.harness.history.vocabulary import (
     watch,
 )
 
-__all__ = ["ASKED", "NEEDS", "NOT_IN_FILES", "needs_of", "source_of"]
+__all__ = ["ASKED", "NEEDS", "NOT_IN_FILES", "REPLICAS_ANSWER", "needs_of", "source_of"]
 
 ASKED = "answers about policies"
 """The answers of the canary to the questions of policies, with the logs that say why a webhook was not called."""
 
-_REPLICAS = "answers of each webhook pod"
+REPLICAS_ANSWER = "answers of each webhook pod"
 _LEASES_WRITTEN = api_server(WRITE_LEASE)
 
 
@@ -45,7 +45,7 @@ class Needs:
 _ASKED = Needs((ASKED,))
 _CONTROL_PLANE = (WATCH_LEASES, WATCH_SYSTEM_PODS, WATCH_NODES)
 _GENERATED = (WATCH_TEMPLATES, WATCH_POLICIES, WATCH_BINDINGS, CONSTRAINTS)
-_RECOVERY = Needs((WATCH_PODS, WATCH_EVENTS, WATCH_SLICES, _REPLICAS))
+_RECOVERY = Needs((WATCH_PODS, WATCH_EVENTS, WATCH_SLICES, REPLICAS_ANSWER))
 _REGISTRY_LOG = Needs((REGISTRY, WATCH_EVENTS))
 
 NEEDS: Mapping[str, Needs] = {
@@ -73,7 +73,7 @@ NEEDS: Mapping[str, Needs] = {
     "refused_for_at_most": _ASKED,
     "replaced_within": Needs((WATCH_WORKLOAD,), nodes=True),
     "replacements_mutated": Needs((WATCH_WORKLOAD, WATCH_PODS, WATCH_SLICES), nodes=True),
-    "undisturbed": Needs((WATCH_PODS, _REPLICAS)),
+    "undisturbed": Needs((WATCH_PODS, REPLICAS_ANSWER)),
 }
 
 NOT_IN_FILES: Mapping[str, str] = {

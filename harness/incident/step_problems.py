@@ -16,7 +16,7 @@ __all__ = ["problems_of_steps"]
 _REGISTRY_FAULTS = ("cut_registry", "remove_image")
 _LOSING_FAULTS = ("kill_node", "stop_node", "pause_node", "reboot_node", "cut_off_node", "drain_node", "remove_node")
 _TEMPLATE = "ConstraintTemplate"
-_NAMESPACES = ("default", "gatekeeper-system", "kube-node-lease", "kube-public", "kube-system")
+_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 _CROWD = "crowd templates"
 _PLACED = "place_gatekeeper"
 _WITHOUT_REFERENCES = ("policies", "probes", "claims")
@@ -31,7 +31,7 @@ def problems_of_steps(data: Mapping[str, Any], contents: Contents, shape: Shape 
                 yield from (((name, index, *at), words) for at, words in _problems_of_shape(entry, values, shape))
     for index, step in enumerate(listed_parts(data, "faults")):
         if isinstance(step, dict) and contents.whole:
-            of_step = [*_problems_of_kinds(step, contents), *_problems_of_namespace(step, contents)]
+            of_step = [*_problems_of_kinds(step, contents), *_problems_of_namespace(step, contents, shape)]
             yield from ((("faults", index, *at), words) for at, words in of_step)
     yield from _problems_of_watches(contents)
     for name in _WITHOUT_REFERENCES:
@@ -107,11 +107,11 @@ def _problems_of_kinds(step: Mapping[str, Any], contents: Contents) -> Iterator[
             yield from (((*place, "name"), words) for words in _missing_name(kind, named.get("name"), contents))
 
 
-def _problems_of_namespace(step: Mapping[str, Any], contents: Contents) -> Iterator[Problem]:
+def _problems_of_namespace(step: Mapping[str, Any], contents: Contents, shape: Shape | None) -> Iterator[Problem]:
     """Yield a namespace that no cluster has, and that this file does not bring."""
     values = step.get("with")
     namespace = values.get("namespace") if isinstance(values, dict) else None
-    there = [*_NAMESPACES, *contents.named("Namespace")]
+    there = [*_NAMESPACES, *([shape.namespace] if shape else []), *contents.named("Namespace")]
     if isinstance(namespace, str) and namespace and namespace not in there:
         meant = f"{did_you_mean(namespace, there)}there is {', '.join(there)}"
         yield (

@@ -23,7 +23,7 @@ from chaos_harness.harness.policies import IGNORE_LABEL, PODS, Question
 from chaos_harness.harness.probes import Probe
 from chaos_harness.harness.probes.answers import TIMEOUT, Answer, ask
 
-__all__ = ["CANARY", "FORBIDDEN", "admission_canary"]
+__all__ = ["CANARY", "FORBIDDEN", "admission_canary", "standing_questions"]
 
 FORBIDDEN = Question(
     "create forbidden namespace",
@@ -57,6 +57,11 @@ def admission_canary(
     objects are deleted as soon as the answer is there; if that fails, later, one more object per question.
     """
     return _Canary(cluster, history, rate, questions)
+
+
+def standing_questions(cluster: Cluster) -> list[Question]:
+    """Return what can be asked before any policy is in force: FORBIDDEN, or nothing on a cluster without Gatekeeper."""
+    return [FORBIDDEN] if cluster.shape.gatekeeper else []
 
 
 class _Canary(Probe):

@@ -9,7 +9,7 @@ from kubernetes.client import ApiClient
 from chaos_harness.clusters.api.leader_election import LEASES
 from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
-from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
+from chaos_harness.clusters.gatekeeper.installed import METRICS_PORT, pods_path, port_of
 from chaos_harness.clusters.watching.streaming import StreamBroken, WatchStopped, read_lines
 from chaos_harness.harness.errors import ApiRefused, ApiUnreachable
 from chaos_harness.harness.history import HistoryWriter
@@ -29,7 +29,6 @@ COUNTED = (
 _READ = "/api/v1/namespaces/kube-system"
 _TIMEOUT = (2.0, 5.0)
 _METRICS_TIMEOUT = (2.0, 10.0)
-_METRICS_PORT = 8888
 _SHORT, _LONG = 160, 600
 _LEASE = {
     "apiVersion": "coordination.k8s.io/v1",
@@ -91,17 +90,18 @@ def _since(began: float) -> float:
 
 
 def _count(cluster: Cluster, history: HistoryWriter, every: float, probe: Probe) -> None:
-    pods = f"/api/v1/namespaces/{NAMESPACE}/pods"
+    pods = pods_path(cluster)
     with cluster.client() as api:
         for _ in probe.every(every):
             _read(api, "/metrics", API_SERVER, history, probe)
             try:
-                names = [pod["metadata"]["name"] for pod in request(api, "GET", pods, timeout=_TIMEOUT)["items"]]
+                listed = request(api, "GET", pods, timeout=_TIMEOUT)["items"]
             except (ApiRefused, ApiUnreachable) as error:
                 history.append("info", numbered(METRICS, "pods"), LIST, {"said": error.cause[:_SHORT]})
                 continue
-            for name in names:
-                _read(api, f"{pods}/{name}:{_METRICS_PORT}/proxy/metrics", name, history, probe)
+            for pod in listed:
+                name = pod["metadata"]["name"]
+                _read(api, f"{pods}/{name}:{port_of(pod, METRICS_PORT)}/proxy/metrics", name, history, probe)
 
 
 def _read(api: ApiClient, path: str, whose: str, history: HistoryWriter, probe: Probe) -> None:

@@ -10,7 +10,6 @@ from kubernetes.client import ApiClient
 
 from chaos_harness.clusters.api.rest import delete, request
 from chaos_harness.clusters.cluster import Cluster
-from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
 from chaos_harness.harness.errors import ApiRefused, ApiUnreachable
 from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import NUMBER, WATCH_NUMBER, WRITE
@@ -20,8 +19,7 @@ from chaos_harness.harness.probes.objects import ListWatch, watch_objects
 __all__ = ["NUMBERED", "write_numbers"]
 
 _NAME = "chaos-harness-number"
-_LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
-_PATH = f"{_LEASES}/{_NAME}"
+_LEASES = "/apis/coordination.k8s.io/v1/namespaces/{unwatched}/leases"
 _QUERY = {"fieldManager": "chaos-harness", "force": "true"}
 _TIMEOUT = (1.0, 3.0)
 _SHORT = 160
@@ -38,7 +36,8 @@ NUMBERED = ListWatch(WATCH_NUMBER.removeprefix("watch "), _LEASES, _number)
 """The object, watched like all others.
 
 It is a Lease in Gatekeeper's namespace, so that no check sees it: Gatekeeper's webhooks exempt that namespace, the
-audit log and the watch on leases leave it out, and the pool's fingerprint has no leases.
+audit log and the watch on leases leave it out, and the pool's fingerprint has no leases. Without Gatekeeper it is in
+kube-public, which those leave out, too.
 """
 
 
@@ -55,27 +54,28 @@ def write_numbers(cluster: Cluster, history: HistoryWriter, *, every: float = 1.
 
 def _ask(cluster: Cluster, history: HistoryWriter, every: float, probe: Probe) -> None:
     number = int(time.time())
+    path = f"{NUMBERED.path_on(cluster)}/{_NAME}"
     with cluster.client() as api:
         for due in probe.every(every):
             if time.monotonic() - due < every:  # rounds missed while the API server did not answer are skipped
                 number += 1
-                _write(api, history, number)
+                _write(api, history, path, number)
         with suppress(ApiRefused, ApiUnreachable):
-            delete(api, _PATH)
+            delete(api, path)
 
 
-def _write(api: ApiClient, history: HistoryWriter, number: int) -> None:
+def _write(api: ApiClient, history: HistoryWriter, path: str, number: int) -> None:
     body = {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
-        "metadata": {"name": _NAME, "namespace": NAMESPACE},
+        "metadata": {"name": _NAME},
         "spec": {"holderIdentity": "chaos-harness", "leaseTransitions": number},
     }
     value: dict[str, Any] = {"number": number}
     history.append("invoke", NUMBER, WRITE, value)
     try:
         content_type = "application/apply-patch+yaml"
-        request(api, "PATCH", _PATH, query=_QUERY, body=body, content_type=content_type, timeout=_TIMEOUT)
+        request(api, "PATCH", path, query=_QUERY, body=body, content_type=content_type, timeout=_TIMEOUT)
     except ApiRefused as error:
         refusal = {**value, "status": error.status, "said": str(error.body)[:_SHORT]}
         history.append("fail", NUMBER, WRITE, refusal)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
 from chaos_harness.clusters.watching.changes import ObjectDict
 from chaos_harness.clusters.watching.watch import Change, Proofs, Watch
 from chaos_harness.harness.history import HistoryWriter
@@ -36,6 +35,7 @@ _QUIET_SECONDS = 120.0
 _PROOF_SECONDS = 5.0
 _REPEATED = "kubectl.kubernetes.io/last-applied-configuration"
 _ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+_UNWATCHED = "kube-public"
 _LEASES = frozenset({"kube-system", "kube-node-lease"})
 
 
@@ -43,12 +43,24 @@ _LEASES = frozenset({"kube-system", "kube-node-lease"})
 class ListWatch:
     """A list URL to watch; in the history it is the process "watch <name>".
 
-    `written` returns what is recorded of an object, or None if nothing is.
+    In `path`, {gatekeeper} stands for Gatekeeper's namespace, {unwatched} for one that no webhook is asked about and no
+    other watch shows. `written` returns what is recorded of an object, or None if nothing is.
     """
 
     name: str
     path: str
     written: Callable[[ObjectDict], ObjectDict | None] = lambda watched_object: watched_object
+
+    def path_on(self, cluster: Cluster) -> str:
+        """Return the list's URL on a cluster."""
+        if "{" not in self.path:
+            return self.path
+        namespace = cluster.shape.namespace
+        return self.path.format(gatekeeper=namespace, unwatched=namespace if cluster.shape.gatekeeper else _UNWATCHED)
+
+    def is_on(self, cluster: Cluster) -> bool:
+        """Whether a cluster can have such objects: those of Gatekeeper's namespace only if it has Gatekeeper."""
+        return "{gatekeeper}" not in self.path or bool(cluster.shape.gatekeeper)
 
 
 @dataclass(frozen=True)
@@ -94,10 +106,10 @@ def _renewal(lease: ObjectDict) -> ObjectDict | None:
 
 
 USUAL = (
-    ListWatch("pods", f"/api/v1/namespaces/{NAMESPACE}/pods"),
-    ListWatch("events", f"/api/v1/namespaces/{NAMESPACE}/events"),
-    ListWatch("deployments", f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"),
-    ListWatch("endpointslices", f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices"),
+    ListWatch("pods", "/api/v1/namespaces/{gatekeeper}/pods"),
+    ListWatch("events", "/api/v1/namespaces/{gatekeeper}/events"),
+    ListWatch("deployments", "/apis/apps/v1/namespaces/{gatekeeper}/deployments"),
+    ListWatch("endpointslices", "/apis/discovery.k8s.io/v1/namespaces/{gatekeeper}/endpointslices"),
     ListWatch("nodes", "/api/v1/nodes", _without_images),
 )
 """What every experiment watches: Gatekeeper and the nodes."""
@@ -162,14 +174,14 @@ CONSTRAINTS_OF_A_KIND = WatchGroup("constraints", of_kind=constraints)
 
 
 def watch_objects(cluster: Cluster, history: HistoryWriter, watched: Iterable[ListWatch] = USUAL) -> list[Probe]:
-    """Return one probe for each of `watched`.
+    """Return one probe for each of `watched` that the cluster can have.
 
     An entry has kind `change`, and in `f` what the watch saw (see clusters.watching.watch.Change). The object is in
     `object` of its value, without managedFields, without kubectl's copy, and without its secrets, which are never on
     disk (see harness.redaction.redact_object). A gap is an entry GAP, and changes that became visible after it have
     `in_gap`. Signs of life, BOOKMARK, are at most 10 s apart; one also comes when the probe settles.
     """
-    return [_WatchProbe(cluster, history, list_) for list_ in watched]
+    return [_WatchProbe(cluster, history, list_) for list_ in watched if list_.is_on(cluster)]
 
 
 class _WatchProbe(Probe):
@@ -190,9 +202,10 @@ class _WatchProbe(Probe):
         self.require_healthy()
 
     def _follow(self, _: Probe) -> None:
-        deadline = Deadline.after(_LIFETIME_SECONDS, f"changes of {self._watched.path}")
+        path = self._watched.path_on(self._cluster)
+        deadline = Deadline.after(_LIFETIME_SECONDS, f"changes of {path}")
         with self._cluster.client() as api:
-            changes = Watch(api, self._watched.path).changes(deadline, self.stopping, self._asking, self._proofs)
+            changes = Watch(api, path).changes(deadline, self.stopping, self._asking, self._proofs)
             for change in changes:
                 self._heard = True
                 self.beat()

@@ -12,7 +12,7 @@ from kubernetes.client import ApiClient
 
 from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
-from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
+from chaos_harness.clusters.gatekeeper.installed import WEBHOOK_PODS, pods_path
 from chaos_harness.harness.errors import ApiRefused, ApiUnreachable
 from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import LIST, REPLICA, REPLICAS, numbered
@@ -41,8 +41,8 @@ def ask_replicas(
 
 
 def _ask(cluster: Cluster, history: HistoryWriter, interval: float, asked: Sequence[Review], probe: Probe) -> None:
-    pods = f"/api/v1/namespaces/{NAMESPACE}/pods"
-    selector = {"labelSelector": "gatekeeper.sh/operation=webhook"}
+    pods = pods_path(cluster)
+    selector = {"labelSelector": WEBHOOK_PODS}
     clients = _Clients(cluster)
     turns = cycle(asked)
     with ExitStack() as last, cluster.client() as api:
@@ -55,7 +55,7 @@ def _ask(cluster: Cluster, history: HistoryWriter, interval: float, asked: Seque
             except (ApiRefused, ApiUnreachable) as error:
                 history.append("info", REPLICAS, LIST, {"said": error.cause[:_SHORT]})
                 continue
-            list(pool.map(partial(_review, clients, history, now), webhook_pods))
+            list(pool.map(partial(_review, clients, history, now, pods), webhook_pods))
 
 
 class _Clients:
@@ -78,14 +78,15 @@ class _Clients:
         self._open.close()
 
 
-def _review(clients: _Clients, history: HistoryWriter, asked: Sequence[Review], pod: dict[str, Any]) -> None:
+def _review(clients: _Clients, history: HistoryWriter, asked: Sequence[Review], pods: str, pod: dict[str, Any]) -> None:
     name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
     process = numbered(REPLICA, name)
     for review in asked:
         value = {"pod": name, "uid": uid, **review.value}
+        path = review.url(pods, pod)
         history.append("invoke", process, review.f, value)
         try:
-            answer = request(clients.mine(), "POST", review.url(name), body=review.body, timeout=_TIMEOUT)
+            answer = request(clients.mine(), "POST", path, body=review.body, timeout=_TIMEOUT)
             said = review.said(answer["response"])
             history.append("ok" if said == review.wanted else "fail", process, review.f, {**value, "said": said})
         except ApiRefused as error:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
+from chaos_harness.clusters.api.objects import Object
+from chaos_harness.clusters.gatekeeper.installed import WEBHOOK_PORT, port_of
 from chaos_harness.clusters.gatekeeper.readiness import REVIEW as LABEL_REVIEW
 from chaos_harness.harness.history.vocabulary import REVIEW, review_of
 from chaos_harness.harness.policies import IGNORE_LABEL, Question, WantedOutcome, WantedParts
@@ -23,7 +24,6 @@ _WANTED: Mapping[WantedOutcome, tuple[str, Said]] = {
     "denied by webhook": ("/v1/admit", "denied"),
     "admitted": ("/v1/admit", "allowed"),
 }
-_PORT = 8443
 _USER, _GROUPS = "chaos-harness", ("system:authenticated",)
 
 
@@ -51,9 +51,9 @@ class Review:
         """Its value in a history."""
         return {"question": self.question} if self.question else {}
 
-    def url(self, pod: str) -> str:
-        """Return where to send it: to the port of a webhook pod, by way of the API server's proxy."""
-        return f"/api/v1/namespaces/{NAMESPACE}/pods/https:{pod}:{_PORT}/proxy{self.path}"
+    def url(self, pods: str, pod: Object) -> str:
+        """Return where to send it: to a webhook pod in the list `pods`, by way of the API server's proxy."""
+        return f"{pods}/https:{pod['metadata']['name']}:{port_of(pod, WEBHOOK_PORT)}/proxy{self.path}"
 
     def said(self, response: Mapping[str, Any]) -> Said:
         """Return what a response says; raises LookupError, ValueError or TypeError if it is no response."""

@@ -18,15 +18,16 @@ __all__ = ["usual_probes"]
 def usual_probes(cluster: Cluster, history: HistoryWriter) -> list[Probe]:
     """Return probes of clocks, objects, watch lag, admission, replicas, this machine, starvation and registry log.
 
-    The registry's log is followed if the cluster has a registry.
+    The registry's log is followed if the cluster has a registry; admission and replicas are asked, and Gatekeeper's
+    objects watched, if it has Gatekeeper.
     """
+    asked = [admission_canary(cluster, history), ask_replicas(cluster, history)] if cluster.shape.gatekeeper else []
     registry = [follow_registry(cluster.registry, history)] if cluster.registry else []
     return [
         read_clocks(cluster, history),
         *watch_objects(cluster, history),
         *write_numbers(cluster, history),
-        admission_canary(cluster, history),
-        ask_replicas(cluster, history),
+        *asked,
         keep_time(history),
         watch_starving(cluster, history),
         *registry,

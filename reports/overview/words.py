@@ -47,7 +47,8 @@ _WHAT: dict[LossKind, tuple[str, str]] = {
     "bypassed": ("policy was bypassed", "no policy was bypassed"),
     "refused": ("compliant requests were refused", "no compliant request was refused"),
 }
-_SHAPE = (("gatekeeper", "Gatekeeper {}"), ("install", "installed by {}"), ("kubernetes", "Kubernetes {}"))
+_SHAPE = {"gatekeeper": "Gatekeeper {}", "install": "installed by {}", "kubernetes": "Kubernetes {}"}
+_BASELINE = {"gatekeeper": "no Gatekeeper", "kubernetes": "Kubernetes {}"}
 
 
 def headline(run: RunOverview) -> str:
@@ -182,7 +183,8 @@ def describe_shapes(run: RunOverview) -> list[str]:
     """Return on which versions the experiments ran, and how many on each, the most frequent first."""
     shapes: Counter[str] = Counter()
     for experiment in run.experiments:
-        parts = [words.format(experiment.shape[name]) for name, words in _SHAPE if name in experiment.shape]
+        known = _SHAPE if experiment.shape.get("gatekeeper", True) else _BASELINE
+        parts = [words.format(experiment.shape[name]) for name, words in known.items() if name in experiment.shape]
         shapes[", ".join(parts) or "unknown versions: no verdict names them"] += 1
     many = len(shapes) > 1
     return [f"{words} ({count})" if many else words for words, count in shapes.most_common()]

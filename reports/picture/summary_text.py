@@ -62,7 +62,7 @@ def shorten_message(message: str, claims: Iterable[ClaimRecord]) -> str:
 
 def reproduction_command(nodeids: Iterable[str], seed: int, shape: Mapping[str, Any]) -> str:
     """Return the command that runs these tests again: on the same versions, with the same seed."""
-    versions = [part for name in _VERSIONS if name in shape for part in (f"{OPTION}{name}", str(shape[name]))]
+    versions = [part for name in _VERSIONS if shape.get(name) for part in (f"{OPTION}{name}", str(shape[name]))]
     return f"{command_line('chaos --')} {shlex.join([*nodeids, f'{OPTION}seed', str(seed), *versions])}"
 
 
@@ -75,8 +75,7 @@ def _describe_actions(record: Record, story: Story | None) -> str:
     known = {name: shape[name] for name in ("gatekeeper", "kubernetes", "install", "workers") if name in shape}
     on = "".join(
         (
-            f"Gatekeeper {known['gatekeeper']}" if "gatekeeper" in known else "Gatekeeper",
-            f" ({known['install']})" if "install" in known else "",
+            _describe_gatekeeper(known),
             f" on Kubernetes {known['kubernetes']}" if "kubernetes" in known else "",
             f" with {known['workers']} workers" if "workers" in known else "",
         )
@@ -89,6 +88,14 @@ def _describe_actions(record: Record, story: Story | None) -> str:
     counted = ", ".join(f"{number} {how}" for how, number in harmed.items())
     done = "; ".join([*faults, *([f"harmed: {counted}"] if counted else [])])
     return f"{on}: {done or 'no fault was injected'}, in {story.end:.0f} s."
+
+
+def _describe_gatekeeper(known: Mapping[str, Any]) -> str:
+    if known.get("gatekeeper", True) is None:
+        return "No Gatekeeper"
+    installed = f" ({known['install']})" if "install" in known else ""
+    version = f" {known['gatekeeper']}" if "gatekeeper" in known else ""
+    return f"Gatekeeper{version}{installed}"
 
 
 def _fault(name: str, begun: float, proved: float | None, ended: float | None, *, one_shot: bool) -> str:

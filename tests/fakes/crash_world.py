@@ -198,11 +198,11 @@ class CrashWorld(FakeNodes):
                 "metadata": {"resourceVersion": "1"},
                 "items": items,
             }
+        if path == DEPLOYMENT.rpartition("/")[0] or path.endswith("webhookconfigurations"):
+            return 200, {"items": list(self.listed(path))}
         if path.startswith(_PODS):
             return 200, next(pod for pod in self.pods if path.endswith(f"/{pod['metadata']['name']}"))
-        if "/leases/" in path:
-            return 200, {"spec": {"renewTime": "1"}}
-        object_ = self.objects.get(path)
+        object_ = {"spec": {"renewTime": "1"}} if "/leases/" in path else self.objects.get(path)
         return (200, object_) if object_ else (404, {"message": "not found"})
 
     def _pod(self, name: str) -> dict[str, Any]:

@@ -196,10 +196,13 @@ class _Api(Api):
         name = url.path.rpartition("/")[2]
         if url.path in _KINDS:
             self.answer(200, {"resources": [{"kind": kind, "name": f"{kind.lower()}s"} for kind in _KINDS[url.path]]})
-        elif url.path.endswith("webhook-configuration"):
-            which = "mutation" if "mutating" in name else "validation"
-            named = [webhook for webhook in world.webhooks if webhook.startswith(which)]
-            self.answer(200, {"webhooks": [{"name": webhook, **world.webhooks[webhook]} for webhook in named]})
+        elif url.path.endswith("webhookconfigurations") and "watch" not in url.query:
+            which = "mutating" if "mutating" in name else "validating"
+            kinds = {"mutating": "mutation", "validating": "validation"}
+            named = [webhook for webhook in world.webhooks if webhook.startswith(kinds[which])]
+            webhooks = [{"name": webhook, **world.webhooks[webhook]} for webhook in named]
+            metadata = {"name": f"gatekeeper-{which}-webhook-configuration"}
+            self.answer(200, {"items": [{"metadata": metadata, "webhooks": webhooks}]})
         elif url.path.startswith("/api/v1/namespaces/chaos-") and "watch" not in url.query:
             listed = {"kind": "PodList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}}
             self.answer(200, {**listed, "items": list(world.workload())})

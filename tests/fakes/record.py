@@ -14,12 +14,11 @@ from chaos_harness.clusters.creation.create import create, delete
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine, claims, connect
 from chaos_harness.clusters.engine.inventory import RUN
-from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
 from chaos_harness.clusters.images import ensure
 from chaos_harness.clusters.machine import process
 from chaos_harness.clusters.machine.owner import Owner
 from chaos_harness.clusters.machine.process import CommandResult
-from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.shape import NAMESPACE, Shape
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.faults.nodes.drain import _manifest
 from chaos_harness.harness.faults.registry.remove_image import images_of

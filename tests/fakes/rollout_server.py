@@ -10,6 +10,7 @@ from chaos_harness.clusters.cluster import Cluster
 from tests.fakes.credentials import kubeconfig
 from tests.fakes.served import served
 from tests.fakes.world import World, WorldEngine
+from tests.gatekeeper_names import CONTROLLER
 
 __all__ = ["RolloutServer"]
 
@@ -47,7 +48,10 @@ class RolloutServer:
         elif path.startswith(_NAMESPACE):
             metadata = {"name": path.rpartition("/")[2], "namespace": "gatekeeper-system"}
             spec = {"replicas": self.replicas}
-            return 200, {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
+            deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
+            if path == f"{_NAMESPACE}/deployments":
+                return 200, {"items": [{**deployment, "metadata": {**metadata, "name": CONTROLLER}}]}
+            return 200, deployment
         else:
             metadata = {"resourceVersion": "1"}
             return 200, {"apiVersion": "v1", "kind": "PodList", "metadata": metadata, "items": self.pods}

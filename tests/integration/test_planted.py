@@ -12,8 +12,7 @@ import pytest
 
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
-from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.shape import NAMESPACE, Shape
 from chaos_harness.harness.checks.fail_open import fail_open_window
 from chaos_harness.harness.checks.outage import comes_back, outlasts
 from chaos_harness.harness.checks.parity import enforcement_parity

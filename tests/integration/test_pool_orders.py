@@ -18,10 +18,9 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.gatekeeper.install import REPOSITORY
-from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
 from chaos_harness.clusters.images import ensure
 from chaos_harness.clusters.pool import Pool
-from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.shape import NAMESPACE, Shape
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.clusters.watching.watch import wait_until
 from chaos_harness.harness.checks import Check

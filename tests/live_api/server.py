@@ -18,7 +18,7 @@ from kubernetes.client import ApiClient, Configuration
 
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import ClusterUnavailable, HarnessError
-from chaos_harness.clusters.kind.audit_log import AUDIT_FILES
+from chaos_harness.clusters.kind.audit_log import audit_files
 from chaos_harness.clusters.machine.process import run, start_command
 from tests.live_api.binaries import Binaries
 
@@ -205,7 +205,7 @@ class ApiServer:
         folder = self._folder
         (folder / "kube-apiserver").symlink_to(self._binaries.apiserver)
         (folder / "kube-controller-manager").symlink_to(self._binaries.controllers)
-        (policy,) = AUDIT_FILES.values()
+        (policy,) = audit_files("gatekeeper-system").values()
         (folder / "audit.yaml").write_text(policy, encoding="utf-8")
         groups = {ADMINISTRATOR: "system:masters", NOBODY: ""}
         lines = [f'{self._tokens[name]},{name},{name},"{group}"\n' for name, group in groups.items()]

@@ -2,8 +2,10 @@
 
 from typing import Literal
 
+from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.gatekeeper.installed import WEBHOOK_PODS, WEBHOOK_PORT, pods_path, port_of
 from chaos_harness.harness.errors import BadScenario, FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
@@ -18,12 +20,11 @@ CUT_WEBHOOK = "cut webhook"
 LinkFailure = Literal["drop", "reject"]
 
 _SECONDS = 30.0
-_PORT = "8443"
 _TARGETS = {"drop": ["DROP"], "reject": ["REJECT", "--reject-with", "tcp-reset"]}
 
 
 def cut_webhook(how: LinkFailure = "drop") -> Fault:
-    """Return the fault that drops ("drop") or rejects ("reject") what control planes send to Gatekeeper's port 8443.
+    """Return the fault that drops ("drop") or rejects ("reject") what control planes send to the webhook's port.
 
     The pods keep running, are Ready, and stay in their Service; only the API server does not reach them. Raises
     BadScenario.
@@ -39,9 +40,13 @@ class _LinkCut:
     def __init__(self, how: LinkFailure) -> None:
         self._how = how
         self._comment = new_comment()
+        self._ports: list[int] = []
 
     def inject(self, injection: Injection) -> None:
-        deadline = Deadline.after(_SECONDS, "rules on the control planes")
+        cluster, deadline = injection.cluster, Deadline.after(_SECONDS, "rules on the control planes")
+        with cluster.client() as api:
+            pods = request(api, "GET", pods_path(cluster), query={"labelSelector": WEBHOOK_PODS})["items"]
+        self._ports = sorted({port_of(pod, WEBHOOK_PORT) for pod in pods} or {WEBHOOK_PORT[1]})
         for rule in self._rules(injection.cluster):
             rule.register(injection.undos)
             rule.insert(injection.cluster, deadline)
@@ -65,5 +70,8 @@ class _LinkCut:
         return f"the rules are gone from {', '.join(cluster.control_planes)}; the API server says: {said}"
 
     def _rules(self, cluster: Cluster) -> list[Rule]:
-        match, target = ["-p", "tcp", "--dport", _PORT], _TARGETS[self._how]
-        return [Rule(node, "OUTPUT", match, self._comment, target) for node in cluster.control_planes]
+        return [
+            Rule(node, "OUTPUT", ["-p", "tcp", "--dport", str(port)], self._comment, _TARGETS[self._how])
+            for node in cluster.control_planes
+            for port in self._ports
+        ]

@@ -7,7 +7,6 @@ from typing import Any
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import DeadlineExceeded
-from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
 from chaos_harness.clusters.watching.watch import wait_until
 from chaos_harness.harness.errors import BadScenario, FaultNotApplied
 from chaos_harness.harness.faults import ONE_SHOT, Fault
@@ -23,9 +22,10 @@ _SECONDS = 30.0
 _RUNNING = "CONTAINER_RUNNING"
 
 
-def kill_containers(*pods: str, selector: str = "", namespace: str = NAMESPACE) -> Fault:
+def kill_containers(*pods: str, selector: str = "", namespace: str = "") -> Fault:
     """Return the fault that kills (SIGKILL) all running containers of pods, chosen by name or label selector.
 
+    They are in `namespace`, by default Gatekeeper's.
     There is nothing to heal: the kubelet restarts them, and checks measure how long it takes. Raises BadScenario.
     """
     if bool(pods) == bool(selector):
@@ -47,6 +47,7 @@ class _ContainerKill:
     def inject(self, injection: Injection) -> None:
         """Kill the processes; nothing is journaled, because the kubelet restarts them."""
         cluster, deadline = injection.cluster, Deadline.after(_SECONDS, "the containers to be killed")
+        self._namespace = self._namespace or cluster.shape.namespace
         with cluster.client() as api:
             self._targets = find_pods(api, self._namespace, self._pods, self._selector)
         running = [(target, find_processes(cluster, target, deadline)) for target in self._targets]

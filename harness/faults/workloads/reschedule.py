@@ -8,7 +8,6 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.errors import DeadlineExceeded
-from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
 from chaos_harness.clusters.watching.watch import wait_until
 from chaos_harness.harness.errors import FaultNotApplied
 from chaos_harness.harness.faults import Fault
@@ -26,8 +25,11 @@ RESCHEDULED = "rescheduled"
 _SECONDS = 30.0
 
 
-def reschedule_pod(pod: str, *, namespace: str = NAMESPACE) -> Fault:
-    """Return the fault that cordons the node of `pod` and deletes the pod; healing uncordons the node."""
+def reschedule_pod(pod: str, *, namespace: str = "") -> Fault:
+    """Return the fault that cordons the node of `pod` and deletes the pod; healing uncordons the node.
+
+    The pod is in `namespace`, by default Gatekeeper's.
+    """
     return _Reschedule(pod, namespace)
 
 
@@ -79,7 +81,7 @@ class _Reschedule:
 
     def __init__(self, pod: str, namespace: str) -> None:
         self._pod = pod
-        self._path = f"/api/v1/namespaces/{namespace}/pods"
+        self._path = ""
         self._namespace = namespace
         self._target: Target | None = None
         self._before: set[str] = set()
@@ -87,8 +89,10 @@ class _Reschedule:
 
     def inject(self, injection: Injection) -> None:
         cluster, deadline = injection.cluster, Deadline.after(_SECONDS, f"{self._pod} to be deleted")
+        namespace = self._namespace or cluster.shape.namespace
+        self._path = f"/api/v1/namespaces/{namespace}/pods"
         with cluster.client() as api:
-            target = self._target = find_pods(api, self._namespace, [self._pod])[0]
+            target = self._target = find_pods(api, namespace, [self._pod])[0]
             self._before = {pod["metadata"]["uid"] for pod in request(api, "GET", self._path)["items"]}
             self._closed = Cordon(target.node)
             self._closed.close(cluster, injection.undos, deadline)

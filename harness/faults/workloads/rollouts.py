@@ -12,7 +12,8 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.errors import DeadlineExceeded
-from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER, DEPLOYMENTS, NAMESPACE
+from chaos_harness.clusters.gatekeeper.installed import WEBHOOK_PODS, deployments_path, pods_path, webhook_deployment
+from chaos_harness.clusters.shape import NAMESPACE
 from chaos_harness.clusters.watching.watch import wait_until
 from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, FaultNotApplied
 from chaos_harness.harness.faults import ONE_SHOT, Fault
@@ -37,9 +38,6 @@ __all__ = [
 DELETED, EVICTED, ROLLED = "deleted", "evicted", "rolled out"
 """`Entry.f` of harm entries for webhook pods."""
 
-_DEPLOYMENT = f"{DEPLOYMENTS}/{CONTROLLER}"
-_PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
-_WEBHOOKS = "gatekeeper.sh/operation=webhook"
 _RESTARTED = "kubectl.kubernetes.io/restartedAt"
 _EVICT_SECONDS = 150.0
 _TOO_MANY, _NOT_FOUND = 429, 404
@@ -72,7 +70,7 @@ def scale(engine: Engine, *, control_plane: str, replicas: int) -> None:
         engine,
         control_plane=control_plane,
         resource="deployments.v1.apps",
-        name=CONTROLLER,
+        name="gatekeeper-controller-manager",
         namespace=NAMESPACE,
         patch={"spec": {"replicas": replicas}},
     )
@@ -83,7 +81,7 @@ class _Replacement:
 
     healed = ONE_SHOT
 
-    def __init__(self, name: str, how: str, harm: Callable[[ApiClient, Sequence[Target]], str]) -> None:
+    def __init__(self, name: str, how: str, harm: Callable[[ApiClient, Cluster, Sequence[Target]], str]) -> None:
         self.name = name
         self.harms_pods = how
         self._harm = harm
@@ -92,15 +90,16 @@ class _Replacement:
 
     def inject(self, injection: Injection) -> None:
         with injection.cluster.client() as api:
-            self._targets = find_pods(api, NAMESPACE, (), _WEBHOOKS)
+            self._targets = find_pods(api, injection.cluster.shape.namespace, (), WEBHOOK_PODS)
             for target in self._targets:
                 injection.note_harm(self.harms_pods, target)
-            self._said = self._harm(api, self._targets)
+            self._said = self._harm(api, injection.cluster, self._targets)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         try:
             with cluster.client() as api:
-                seen = wait_until(api, _PODS, self._describe_replacement, deadline, {"labelSelector": _WEBHOOKS})
+                selector = {"labelSelector": WEBHOOK_PODS}
+                seen = wait_until(api, pods_path(cluster), self._describe_replacement, deadline, selector)
         except DeadlineExceeded as error:
             raise FaultNotApplied(f"expected webhook pods to be {self.harms_pods}: {error}") from error
         return f"{self._said}{seen}"
@@ -125,26 +124,28 @@ class _ScaleDown:
 
     def __init__(self) -> None:
         self._undo: RegisteredUndo | None = None
+        self._deployment = ""
 
     def inject(self, injection: Injection) -> None:
         with injection.cluster.client() as api:
-            targets = find_pods(api, NAMESPACE, (), _WEBHOOKS)
+            targets = find_pods(api, injection.cluster.shape.namespace, (), WEBHOOK_PODS)
             for target in targets:
                 injection.note_harm(self.harms_pods, target)
             patch = {"spec": {"replicas": 0}}
-            self._undo = edit(injection.cluster, injection.undos, api, _DEPLOYMENT, patch).undo
+            self._deployment = _deployment(api, injection.cluster)
+            self._undo = edit(injection.cluster, injection.undos, api, self._deployment, patch).undo
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         try:
             with cluster.client() as api:
-                return wait_until(api, _PODS, _describe_empty, deadline, {"labelSelector": _WEBHOOKS})
+                return wait_until(api, pods_path(cluster), _describe_empty, deadline, {"labelSelector": WEBHOOK_PODS})
         except DeadlineExceeded as error:
             raise FaultNotApplied(f"expected no webhook pod that is not on its way out: {error}") from error
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         deadline.check("the Deployment was not looked at")
         with cluster.client() as api:
-            wanted = request(api, "GET", _DEPLOYMENT)["spec"]["replicas"]
+            wanted = request(api, "GET", self._deployment)["spec"]["replicas"]
         before = self._undo.given["patch"]["spec"]["replicas"] if self._undo else 1
         if wanted < before:
             raise FaultNotApplied(f"expected {before} replicas to be wanted again, found {wanted}")
@@ -159,36 +160,41 @@ def _describe_empty(state: ObjectsByName) -> str:
     return "" if left else f"no webhook pod is left but {len(state)} on their way out"
 
 
-def _restart(api: ApiClient, _targets: Sequence[Target]) -> str:
+def _deployment(api: ApiClient, cluster: Cluster) -> str:
+    """Return the URL of the Deployment whose pods serve admission."""
+    return f"{deployments_path(cluster)}/{webhook_deployment(api, cluster)['metadata']['name']}"
+
+
+def _restart(api: ApiClient, cluster: Cluster, _targets: Sequence[Target]) -> str:
     annotations = {_RESTARTED: datetime.now(UTC).isoformat()}
     patch = {"spec": {"template": {"metadata": {"annotations": annotations}}}}
-    merge_patch(api, _DEPLOYMENT, patch)
+    merge_patch(api, _deployment(api, cluster), patch)
     return ""
 
 
-def _delete(api: ApiClient, targets: Sequence[Target]) -> str:
+def _delete(api: ApiClient, cluster: Cluster, targets: Sequence[Target]) -> str:
     for target in targets:
-        request(api, "DELETE", f"{_PODS}/{target.pod}", body={"preconditions": {"uid": target.uid}})
+        request(api, "DELETE", f"{pods_path(cluster)}/{target.pod}", body={"preconditions": {"uid": target.uid}})
     return ""
 
 
-def _evict(api: ApiClient, targets: Sequence[Target]) -> str:
-    refused = sum(_evict_pod(api, target) for target in targets)
+def _evict(api: ApiClient, cluster: Cluster, targets: Sequence[Target]) -> str:
+    refused = sum(_evict_pod(api, cluster, target) for target in targets)
     return f"the disruption budget refused {refused} times; "
 
 
-def _evict_pod(api: ApiClient, target: Target) -> int:
+def _evict_pod(api: ApiClient, cluster: Cluster, target: Target) -> int:
     """Evict one pod and return how often the budget refused; a request that was not answered is sent again."""
     body = {
         "apiVersion": "policy/v1",
         "kind": "Eviction",
-        "metadata": {"name": target.pod, "namespace": NAMESPACE},
+        "metadata": {"name": target.pod, "namespace": cluster.shape.namespace},
         "deleteOptions": {"preconditions": {"uid": target.uid}},
     }
     said, refused, deadline = "", 0, Deadline.after(_EVICT_SECONDS, f"{target.pod} to be evicted")
     for _ in deadline.attempts():
         try:
-            request(api, "POST", f"{_PODS}/{target.pod}/eviction", body=body)
+            request(api, "POST", f"{pods_path(cluster)}/{target.pod}/eviction", body=body)
         except ApiRefused as error:
             if error.status == _NOT_FOUND:
                 return refused
@@ -199,4 +205,4 @@ def _evict_pod(api: ApiClient, target: Target) -> int:
             said = str(error)
         else:
             return refused
-    raise FaultNotApplied(f"{deadline.error(said)}; see `kubectl --namespace {NAMESPACE} get pdb`")
+    raise FaultNotApplied(f"{deadline.error(said)}; see `kubectl --namespace {cluster.shape.namespace} get pdb`")

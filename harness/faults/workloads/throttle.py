@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
-from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
 from chaos_harness.harness.errors import BadScenario, CommandFailed, FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
@@ -46,11 +45,11 @@ echo $(( $(count nr_throttled) - held )) $(( $(count nr_periods) - periods ))
 _WRITE = 'if [ -f "$1" ]; then echo "$2" > "$1"; fi'
 
 
-def throttle(selector: str, cpu: float, *, namespace: str = NAMESPACE) -> Fault:
+def throttle(selector: str, cpu: float, *, namespace: str = "") -> Fault:
     """Return the fault that limits each running container of the pods that `selector` selects to `cpu` CPUs.
 
-    The limit is written to the container's cgroup, so that nothing restarts. Healing restores the old limit. Raises
-    BadScenario.
+    They are in `namespace`, by default Gatekeeper's. The limit is written to the container's cgroup, so that nothing
+    restarts. Healing restores the old limit. Raises BadScenario.
     """
     if not 0.01 <= cpu <= 1:  # noqa: PLR2004 - the kernel takes no less than 1 ms of a period of 100 ms
         raise BadScenario(f"throttle: expected 0.01 to 1 CPUs, found {cpu:g}")
@@ -77,7 +76,7 @@ class _Throttle:
     def inject(self, injection: Injection) -> None:
         cluster, deadline = injection.cluster, Deadline.after(_SECONDS, f"pods {self._selector} to be throttled")
         with cluster.client() as api:
-            targets = find_pods(api, self._namespace, (), self._selector)
+            targets = find_pods(api, self._namespace or cluster.shape.namespace, (), self._selector)
         for target in targets:
             for pid in find_processes(cluster, target, deadline):
                 limited = cluster.exec(target.node, ["bash", "-c", _LIMIT_OF, "limit", pid], deadline)

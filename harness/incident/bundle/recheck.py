@@ -87,7 +87,7 @@ def _lines(path: Path, manifest: Manifest, loaded: LoadedIncident, compared: Seq
     yield f"{path}: {loaded.incident.title}"
     yield (
         f"replayed {manifest.created[:_STAMP]} by chaos-harness {manifest.harness[:_STAMP]}, seed {manifest.seed}, on "
-        f"Gatekeeper {loaded.shape.gatekeeper} ({loaded.shape.install}), Kubernetes {loaded.shape.kubernetes}"
+        f"{loaded.shape.gatekeeper_words}, Kubernetes {loaded.shape.kubernetes}"
     )
     for claim in compared:
         judged = claim.now or claim.then

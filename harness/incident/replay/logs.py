@@ -6,7 +6,6 @@ from pathlib import Path
 
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
 from chaos_harness.harness import private
 from chaos_harness.harness.errors import HarnessError
 from chaos_harness.harness.redaction import redact
@@ -17,12 +16,9 @@ _SECONDS = 90.0
 _MOST_BYTES = 256 * 1024
 _KUBELET_LINES = 400
 _PODS = "/var/log/pods"
-_WANTED = (
-    f"{_PODS}/{NAMESPACE}_*/*/*.log",
-    *(
-        f"{_PODS}/kube-system_{name}-*/*/*.log"
-        for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd")
-    ),
+_WANTED = tuple(
+    f"{_PODS}/kube-system_{name}-*/*/*.log"
+    for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd")
 )
 
 
@@ -43,7 +39,8 @@ def collect(cluster: Cluster, target: Path) -> list[str]:
 
 
 def _commands(cluster: Cluster, node: str, deadline: Deadline) -> Iterator[tuple[str, str]]:
-    listed = cluster.exec(node, ["sh", "-c", f"ls -1d {' '.join(_WANTED)} 2>/dev/null"], deadline, check=False).stdout
+    wanted = [f"{_PODS}/{cluster.shape.namespace}_*/*/*.log", *_WANTED]
+    listed = cluster.exec(node, ["sh", "-c", f"ls -1d {' '.join(wanted)} 2>/dev/null"], deadline, check=False).stdout
     for path in listed.splitlines():
         pod, container, file = path.removeprefix(f"{_PODS}/").split("/")
         namespace, name, _uid = pod.split("_")

@@ -7,6 +7,7 @@ from typing import Any
 from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.terminal.escape import escape_controls, first_line
 from chaos_harness.harness.incident.bundle.write import Replay
+from chaos_harness.harness.incident.cli_options import NO_GATEKEEPER
 from chaos_harness.harness.incident.judge import JudgedClaim
 from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.run.exit_status import ExitStatus, worst
@@ -85,7 +86,7 @@ def report(loaded: LoadedIncident, runs: Sequence[Replay], seed: int, bundle: Pa
     shape = loaded.shape
     yield f"{loaded.name}: {loaded.incident.title}"
     yield (
-        f"Gatekeeper {shape.gatekeeper} by its {shape.install}, Kubernetes {shape.kubernetes}, "
+        f"{shape.gatekeeper_words}, Kubernetes {shape.kubernetes}, "
         f"{shape.control_planes} control plane, {shape.workers} workers, seed {seed}"
     )
     yield ""
@@ -108,13 +109,14 @@ def replay_command(loaded: LoadedIncident, seed: int) -> str:
     """Return the command that repeats the run on another machine."""
     shape = loaded.shape
     given: Mapping[str, Any] = {
-        "gatekeeper": shape.gatekeeper,
+        "gatekeeper": shape.gatekeeper or NO_GATEKEEPER,
         "kubernetes": shape.kubernetes,
         "install": shape.install,
         "workers": shape.workers,
         "seed": seed,
     }
-    options = [f"--{name} {value}" for name, value in given.items() if loaded.given.get(name) != value]
+    written = {name: NO_GATEKEEPER if value is None else value for name, value in loaded.given.items()}
+    options = [f"--{name} {value}" for name, value in given.items() if written.get(name) != value]
     return " ".join([command_line("repro --"), str(loaded.path), *options])
 
 

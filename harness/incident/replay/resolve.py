@@ -8,7 +8,7 @@ from typing import Any
 from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.gatekeeper.install import REPOSITORY
-from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
+from chaos_harness.clusters.gatekeeper.installed import pods_path
 from chaos_harness.harness.errors import PreparationFailed
 from chaos_harness.harness.incident.references import REFERENCE
 
@@ -37,7 +37,7 @@ def _look_up(reference: re.Match[str], cluster: Cluster, chance: random.Random) 
         nodes = cluster.workers if reference["role"] == "worker" else cluster.control_planes
         return _nth(nodes, reference["number"] or "1", reference[0], chance)
     with cluster.client() as api:
-        path, query = f"/api/v1/namespaces/{NAMESPACE}/pods", {"labelSelector": reference["labels"]}
+        path, query = pods_path(cluster), {"labelSelector": reference["labels"]}
         pods = [pod for pod in request(api, "GET", path, query=query)["items"] if pod["spec"].get("nodeName")]
     names = sorted((pod["spec"]["nodeName"], pod["metadata"]["name"]) for pod in pods)
     column = ("node", "pod").index(reference["of"])

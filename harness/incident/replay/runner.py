@@ -129,7 +129,7 @@ class Runner:
         """Return a cluster of the shape on which no earlier run left anything."""
         if self._cluster is not None and (self._fresh or self._cluster.shape != shape):
             self._drop()
-        if self._cluster is not None and self._used:
+        if self._cluster is not None and self._used and shape.gatekeeper:
             try:
                 with self._session.progress.step("restart Gatekeeper, for pods without a past"):
                     restart_gatekeeper(self._cluster, Deadline.after(_FRESH_SECONDS, "fresh pods of Gatekeeper"))

@@ -12,9 +12,8 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import ApiRefused
 from chaos_harness.clusters.gatekeeper.certificate import SECRET, prepare_certificate
-from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
 from chaos_harness.clusters.machine.process import run
-from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.shape import NAMESPACE, Shape
 from tests.live_api.binaries import Binaries
 from tests.live_api.cluster import KubectlEngine, live_cluster
 from tests.live_api.gatekeeper import released

@@ -10,9 +10,9 @@ from chaos_harness.clusters.api.rest import apply, list_objects, merge_patch, re
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import ClusterUnavailable, DeadlineExceeded
-from chaos_harness.clusters.gatekeeper.readiness import DEPLOYMENTS, NAMESPACE
 from chaos_harness.clusters.pool import reset_gatekeeper
 from chaos_harness.clusters.pool.reset_gatekeeper import reset, save_deployments
+from tests.gatekeeper_names import DEPLOYMENTS, NAMESPACE
 from tests.live_api.gatekeeper import released
 from tests.live_api.kubelet import kubelet
 from tests.live_api.server import ApiServer

@@ -10,8 +10,8 @@ from chaos_harness.clusters.api.readonly import open_readonly
 from chaos_harness.clusters.api.rest import apply, list_objects, request
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import BadScenario, ClusterUnavailable
-from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
 from chaos_harness.clusters.known_versions import DEFAULT_GATEKEEPER, DEFAULT_KUBERNETES
+from chaos_harness.clusters.shape import NAMESPACE
 from chaos_harness.harness.incident.draft import draft
 from chaos_harness.harness.incident.load import load
 from chaos_harness.harness.policies import mutate_pods

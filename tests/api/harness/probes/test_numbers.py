@@ -8,7 +8,7 @@ from kubernetes.client import ApiClient
 
 from chaos_harness.clusters.api.rest import list_objects, request
 from chaos_harness.clusters.cluster import Cluster
-from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
+from chaos_harness.clusters.shape import NAMESPACE
 from chaos_harness.harness.history import Entry, HistoryWriter, read
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.following import follow

@@ -8,7 +8,6 @@ from kubernetes.client import ApiClient
 from chaos_harness.clusters.api.rest import apply, delete, list_objects, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER, NAMESPACE
 from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.harness.errors import CommandFailed
 from chaos_harness.harness.faults.nodes.drain import _manifest, register
@@ -17,6 +16,7 @@ from chaos_harness.harness.faults.webhook.empty_certificate import refill
 from chaos_harness.harness.faults.webhook.template_load import delete_templates, filler
 from chaos_harness.harness.faults.workloads.reschedule import uncordon
 from chaos_harness.harness.gatekeeper.webhook_settings import set_back
+from tests.gatekeeper_names import CONTROLLER, NAMESPACE
 from tests.live_api.cluster import KubectlEngine
 from tests.live_api.gatekeeper import install_kinds, install_webhooks, released
 from tests.live_api.server import ApiServer

@@ -1,6 +1,7 @@
 """Tests of clusters.gatekeeper.install and clusters.gatekeeper.readiness: what counts as installed, and as serving."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +11,24 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import ApiRefused, BadScenario
 from chaos_harness.clusters.gatekeeper.install import _apply, _established, install
-from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER, _all_replicas_listed, _probe_replica, _rolled_out
+from chaos_harness.clusters.gatekeeper.readiness import (
+    _all_replicas_listed,
+    _probe_replica,
+    _rolled_out,
+    wait_until_serving,
+)
 from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.clusters.shape import Shape
 from tests.fakes.engine import FakeEngine
 from tests.fakes.rest_server import cluster_on, rest_server
+from tests.gatekeeper_names import CONTROLLER
 
 _URL = "https://10.244.1.2:8443/v1/admitlabel"
 
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Cluster:
-    return Cluster("c", Shape(gatekeeper=None), FakeEngine(), tmp_path / "k", "c", None, "r", tmp_path)
+    return Cluster("c", Shape(), FakeEngine(), tmp_path / "k", "c", None, "r", tmp_path)
 
 
 def deployment(name: str = CONTROLLER, wanted: int = 3, status: dict[str, int] | None = None) -> dict[str, Any]:
@@ -44,7 +51,7 @@ def slice_of(*pods: str, ready: bool = True) -> dict[str, Any]:
 def test_deployments_that_are_up_to_date_and_available_are_rolled_out() -> None:
     """Every replica is there, of the newest generation, and available."""
     state = {"a": deployment("gatekeeper-audit", 1), "b": deployment()}
-    assert _rolled_out(state) == {"gatekeeper-audit": 1, CONTROLLER: 3}
+    assert _rolled_out(state) == 3
 
 
 @pytest.mark.parametrize(
@@ -126,9 +133,11 @@ def test_definitions_are_established_when_all_of_them_are() -> None:
 
 
 def test_a_shape_without_gatekeeper_has_none_to_install(cluster: Cluster) -> None:
-    """Installing what the shape does not have is a mistake in the scenario."""
+    """Installing what the shape does not have is a mistake in the scenario; nobody waits for it to serve."""
+    bare = replace(cluster, shape=Shape(gatekeeper=None))
     with pytest.raises(BadScenario, match="has no Gatekeeper"):
-        install(cluster, "manifest", Deadline.after(60, "x"))
+        install(bare, "manifest", Deadline.after(60, "x"))
+    assert wait_until_serving(bare, Deadline.after(0, "x")) == []
 
 
 def test_what_a_starting_api_server_cannot_take_yet_is_applied_again(tmp_path: Path) -> None:

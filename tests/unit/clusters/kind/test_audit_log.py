@@ -6,14 +6,14 @@ import pytest
 import yaml
 
 from chaos_harness.clusters.kind import audit_log
-from chaos_harness.clusters.kind.audit_log import AUDIT_DIRECTORY, AUDIT_FILES, AUDIT_LOG, AUDIT_PATCH
+from chaos_harness.clusters.kind.audit_log import AUDIT_DIRECTORY, AUDIT_LOG, AUDIT_PATCH, audit_files
 from chaos_harness.clusters.kind.cli import configuration
-from chaos_harness.clusters.kind.node_files import NODE_FILES
+from chaos_harness.clusters.kind.node_files import node_files
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.harness.policies import CANARIES
 
-(_PATH,) = AUDIT_FILES
-_POLICY = yaml.safe_load(AUDIT_FILES[_PATH])
+((_PATH, _TEXT),) = audit_files("gatekeeper-system").items()
+_POLICY = yaml.safe_load(_TEXT)
 _ADMIN, _CONTROLLER = "kubernetes-admin", "system:serviceaccount:kube-system:replicaset-controller"
 
 
@@ -82,7 +82,7 @@ def test_every_node_has_the_policy_that_the_api_server_is_told_of() -> None:
     patch = yaml.safe_load(AUDIT_PATCH)
     assert patch.keys() == {"kind", "apiServer"}
     arguments = patch["apiServer"]["extraArgs"]
-    assert arguments["audit-policy-file"] in NODE_FILES
+    assert arguments["audit-policy-file"] in node_files("gatekeeper-system")
     assert arguments["audit-log-path"] == AUDIT_LOG
     assert all(isinstance(value, str) for value in arguments.values())
     mounted = {volume["mountPath"]: volume for volume in patch["apiServer"]["extraVolumes"]}

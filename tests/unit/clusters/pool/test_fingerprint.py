@@ -184,7 +184,7 @@ def test_a_blow_that_no_status_tells_of_yet_is_named(cluster: Cluster, engine: N
     (restarted,) = deviating(cluster, lambda: run(2, 2))
     (ended,) = deviating(cluster, lambda: run(2))
     assert restarted.trait == ended.trait == Trait("pods", "as nodes run them", "gatekeeper-system")
-    assert can_reset([restarted, ended])
+    assert can_reset([restarted, ended], "gatekeeper-system")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.checks import Check
-from chaos_harness.harness.errors import HarnessError
+from chaos_harness.harness.errors import HarnessError, PolicyRejected, PreparationFailed
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.faults.registry.cut import cut_registry
 from chaos_harness.harness.history import Entry, History, HistoryWriter, read
@@ -109,6 +110,22 @@ def test_all_that_asks_gives_a_sign(make: Callable[..., Experiment]) -> None:
     assert signs == {"watch", "canary", "replica", "number", "registry"}
     watches = {entry.process for entry in entries[judged:] if entry.f in ("LISTED", "BOOKMARK")}
     assert watches == {f"watch {watch.name}" for watch in (*USUAL, NUMBERED)}
+
+
+def test_without_gatekeeper_nobody_asks_it(cluster: Cluster, tmp_path: Path) -> None:
+    """A baseline begins and recovers without it; its pods are neither watched nor asked, and its policies refused."""
+    bare = replace(cluster, shape=cluster.shape.model_copy(update={"gatekeeper": None}))
+    with Experiment(bare, tmp_path / "try", name="a try", seed=7, probes=usual_probes) as experiment:
+        asking = set(experiment._probes.names)
+        assert experiment.recovered()
+        with pytest.raises(PolicyRejected, match=r"^mutate pods: Gatekeeper enforces it, and the cluster has none$"):
+            experiment.apply(mutate_pods())
+        with pytest.raises(PreparationFailed, match="has no Gatekeeper to restart"):
+            experiment.restart_gatekeeper()
+    assert asking == {"clocks", "watch nodes", "watch number", "number", "metronome", "starving", "registry log"}
+    told = {phase.name: phase.detail for phase in experiment.record.phases}
+    assert told["steady state"].startswith("no Gatekeeper; ")
+    assert told["recovered"] == "no Gatekeeper"
 
 
 def test_policies_bring_their_questions(

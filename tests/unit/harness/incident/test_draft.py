@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from chaos_harness.clusters import known_versions
-from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.draft import draft
 from chaos_harness.harness.incident.judge import judge
 from chaos_harness.harness.incident.load import load
 from tests.fakes.replica_histories import ReplicaHistory, killed_and_back, killed_for_good
+from tests.gatekeeper_names import CONTROLLER
 
 _NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 

@@ -56,6 +56,22 @@ def test_a_plan(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert list(place.iterdir()) == []
 
 
+def test_a_plan_without_gatekeeper(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--gatekeeper none` takes it away: no image of it is planned, and what asks for it is refused."""
+    bare = place / "bare.yaml"
+    claims = "claims: [{check: leases_renewed, with: {seconds: 60}}]"
+    watched = "watch: [control plane]"
+    step = "faults: [{fault: stop_node, at: 1, lasts: 20, with: {node: $worker}}]"
+    bare.write_text(f"schema: 1\ntitle: A node is lost\n{watched}\n{step}\n{claims}", encoding="utf-8")
+
+    assert tool.main(["plan", str(bare), "--gatekeeper", "none"]) == 0
+    text = capsys.readouterr().out
+    assert "no Gatekeeper" in text
+    assert "gatekeeper/v" not in text
+    assert tool.main(["plan", str(_CUT), "--gatekeeper", "none"]) == 2
+    assert "recovers_within judges Gatekeeper" in capsys.readouterr().err
+
+
 def test_a_plan_of_a_race(capsys: pytest.CaptureFixture[str]) -> None:
     """Steps that wait for a trigger, turns and watches are in it; at worst it takes longer."""
     assert tool.main(["plan", str(_RACE), "--json"]) == 0

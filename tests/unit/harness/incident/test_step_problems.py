@@ -76,7 +76,7 @@ def test_what_a_cluster_has(tmp_path: Path, changes: dict[str, Any]) -> None:
         (_step("restart_api_server", node="$worker"), "no API server runs on $worker; say $control-plane"),
         (_placed(on="$worker") | {"shape": {"workers": 1}}, "preparations.0.preparation: place_gatekeeper needs two"),
         (_placed(on="$control-plane"), "preparations.0.with.on: place_gatekeeper places pods on a worker, found"),
-        (_placed(on="$worker", webhooks=99), "preparations.0.with.webhooks: expected at most 3, found 99"),
+        (_placed(on="$worker", webhooks=99), "preparations.0.with.webhooks: expected at most 10, found 99"),
         (
             _step("cut_registry") | {"shape": {"registry": False, "install": "chart"}},
             "faults.1: cut_registry needs a registry, and the shape has none: `registry: false`",

@@ -11,6 +11,7 @@ from kubernetes.client import ApiClient, Configuration
 
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.shape import Shape
 from chaos_harness.harness.history import Entry, HistoryWriter, read
 from chaos_harness.harness.probes import Probe
 from chaos_harness.harness.probes.control_plane import ask_api_server, read_metrics, watch_control_plane
@@ -32,6 +33,7 @@ class Server(ThreadingHTTPServer):
 
     denies = False
     control_planes: Sequence[str] = ("w",)
+    shape = Shape()
 
     def client(self) -> ApiClient:
         configuration = Configuration()

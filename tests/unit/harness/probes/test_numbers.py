@@ -3,9 +3,9 @@
 from typing import Any
 
 from chaos_harness.clusters.cluster import Cluster
-from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
 from chaos_harness.clusters.kind import audit_log
 from chaos_harness.clusters.pool.fingerprint import _PASSING
+from chaos_harness.clusters.shape import NAMESPACE
 from chaos_harness.harness.history import HistoryWriter, read
 from chaos_harness.harness.probes.numbers import NUMBERED, write_numbers
 from chaos_harness.harness.probes.objects import CONTROL_PLANE
@@ -41,5 +41,6 @@ def test_it_is_in_no_judgement() -> None:
     """Not in the watch on leases, in the audit log, or in the fingerprint of a cluster."""
     leases, _ = CONTROL_PLANE
     assert leases.written(LEASE) is None
-    assert NAMESPACE in audit_log._NOT_WATCHED
+    assert f"- {NAMESPACE}\n" in audit_log.audit_files(NAMESPACE)[audit_log._POLICY]
+    assert "- kube-public\n" in audit_log.audit_files(NAMESPACE)[audit_log._POLICY]
     assert "leases" in _PASSING

@@ -97,6 +97,14 @@ def test_command_runs_the_same_test_again() -> None:
     assert reproduction_command([_NODE], _RECORD.seed, _RECORD.cluster["shape"]) == command
 
 
+def test_a_baseline_has_no_gatekeeper() -> None:
+    """The sentence says that there is none, and the command names no version of it."""
+    bare = replace(_RECORD, cluster={"name": "c", "shape": {**_SHAPE, "gatekeeper": None}})
+
+    assert summarise(bare, None).startswith("No Gatekeeper on Kubernetes v1.36.4 with 2 workers: ")
+    assert "gatekeeper" not in reproduction_command(["a"], 7, bare.cluster["shape"])
+
+
 def test_page_holds_no_secret() -> None:
     """Whatever an error message carried, a page does not."""
     claim = replace(_CLAIM, summary="Authorization: Bearer planted-0123456789abcdef", evidence=["token: planted"])

@@ -7,7 +7,6 @@ from kubernetes.client import ApiClient
 
 from chaos_harness.clusters.api.rest import apply, list_objects, merge_patch, request
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER, DEPLOYMENTS, NAMESPACE
 from chaos_harness.harness.errors import FaultNotApplied
 from chaos_harness.harness.faults import ONE_SHOT, Fault
 from chaos_harness.harness.faults.workloads import rollouts
@@ -21,6 +20,7 @@ from chaos_harness.harness.history import read
 from chaos_harness.harness.undo import journal
 from chaos_harness.harness.undo.journal import Undo
 from tests.fakes.bench import Bench
+from tests.gatekeeper_names import CONTROLLER, DEPLOYMENTS, NAMESPACE
 from tests.live_api.gatekeeper import released
 from tests.live_api.kubelet import kubelet
 from tests.live_api.server import ApiServer

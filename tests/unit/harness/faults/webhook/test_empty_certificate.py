@@ -50,6 +50,8 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> Secrets:
     secrets = Secrets()
     monkeypatch.setattr(empty_certificate, "request", secrets.request)
     monkeypatch.setattr(empty_certificate, "merge_patch", secrets.merge)
+    named = {"metadata": {"name": "gatekeeper-controller-manager"}, "spec": {}}
+    monkeypatch.setattr(empty_certificate, "webhook_deployment", lambda *_: named)
     monkeypatch.setattr(Kubectl, "run", lambda _, call, __: secrets.kubectl(call))
     monkeypatch.setattr("chaos_harness.harness.faults.webhook.call._ask", lambda _: secrets.said)
     return secrets

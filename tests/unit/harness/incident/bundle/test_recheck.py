@@ -32,7 +32,7 @@ def test_lines(tmp_path: Path) -> None:
     folder = bundled(tmp_path)
     text = "\n".join(report(folder, *recheck(folder)))
 
-    assert f", seed 7, on Gatekeeper v3.23.1 (manifest), Kubernetes {known_versions.DEFAULT_KUBERNETES}" in text
+    assert f", seed 7, on Gatekeeper v3.23.1 by its manifest, Kubernetes {known_versions.DEFAULT_KUBERNETES}" in text
     assert " ✓ runs/1: the registry answers nothing during cut registry: violated (expected violated)" in text
     assert "1 claims judged again, none changed" in text
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos_harness.clusters.machine.process import CommandResult
+from chaos_harness.clusters.shape import Shape
 from chaos_harness.harness.errors import CommandFailed
 from chaos_harness.harness.incident.machine import host
 from chaos_harness.harness.incident.replay.image_digests import image_digests
@@ -19,6 +20,7 @@ class _Nodes:
 
     name = "w"
     workers = ("w-worker", "w-worker2")
+    shape = Shape()
 
     def __init__(self) -> None:
         self.asked: list[str] = []

@@ -67,6 +67,9 @@ def test_again_in_full(tmp_path: Path) -> None:
     version = known_versions.resolve_version("1.35", known_versions.KUBERNETES)
 
     assert f" --gatekeeper v3.20.1 --kubernetes {version} " in replay_command(loaded, 7)
+    bare = replace(loaded, shape=loaded.shape.model_copy(update={"gatekeeper": None}))
+    assert " --gatekeeper none " in replay_command(bare, 7)
+    assert " --gatekeeper " not in replay_command(replace(bare, given={"gatekeeper": None}), 7)
 
 
 def test_again(tmp_path: Path) -> None:
