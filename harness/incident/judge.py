@@ -12,6 +12,7 @@ from chaos_harness.harness.errors import HarnessError, InvariantViolated
 from chaos_harness.harness.history import History
 from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.incident.model import ClaimSpec, Incident
+from chaos_harness.harness.incident.upgrades import shape_of_claim
 from chaos_harness.harness.judging import faults_of
 from chaos_harness.harness.verdict import Claim, Outcome, Verdict
 
@@ -56,7 +57,7 @@ def check_of(claimed: ClaimSpec) -> Check:
 
 def judge(incident: Incident, shape: Shape, recorded: History) -> list[JudgedClaim]:
     """Return the judged claims of an incident, then those that its faults imply and the file does not make."""
-    own = [_judge_claim(claimed, shape, recorded) for claimed in incident.claims]
+    own = [_judge_claim(claimed, shape_of_claim(incident, claimed, shape), recorded) for claimed in incident.claims]
     named = faults_of(heals.__name__, (judged.id for judged in own))
     return [*own, *(_judged(Claim(check), verdict, implied=True) for check, verdict in implied(recorded, named))]
 
@@ -79,7 +80,7 @@ def claim_all(loaded: LoadedIncident, experiment: "Experiment") -> None:
     """Make all claims of an incident for its version in an experiment; raise the first error after all were made."""
     first: HarnessError | InvariantViolated | None = None
     for claimed in loaded.incident.claims:
-        expected = claimed.expected(experiment.cluster.shape)
+        expected = claimed.expected(shape_of_claim(loaded.incident, claimed, experiment.cluster.shape))
         if expected is None:
             continue
         try:

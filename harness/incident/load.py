@@ -23,6 +23,7 @@ from chaos_harness.harness.incident.object_files import Objects, objects_of
 from chaos_harness.harness.incident.references import SYNTAX
 from chaos_harness.harness.incident.step_problems import problems_of_steps
 from chaos_harness.harness.incident.timeline import problems_of_time
+from chaos_harness.harness.incident.upgrades import problems_of_upgrades, with_releases
 from chaos_harness.harness.incident.watches import lists_of
 from chaos_harness.harness.incident.yaml_source import Location, Problem, YamlSource, limit_problems, read
 
@@ -93,11 +94,13 @@ def load(path: Path, asked: Mapping[str, Any] | None = None, *, context: str | N
         contents = Contents.of(source.data, own, right=not more)
         problems += problems_of_claims(source.data, contents, shape)
         problems += problems_of_steps(source.data, contents, shape)
+        problems += problems_of_upgrades(source.data, shape) if shape else ()
     lines = _in_order(source, [*problems, *problems_of_time(source.data)])
     lines = lines or options
     if lines or more or shape is None:
         raise BadScenario(limit_problems([*lines, *more]))
     incident = Incident.model_validate_json(json.dumps(source.data), context=context)
+    shape = with_releases(source.data, shape) if context != RECORDED else shape
     return LoadedIncident(path, incident, shape, given, tuple(policies), tuple(workload), tuple(files))
 
 
