@@ -12,7 +12,7 @@ from typing import NamedTuple
 from chaos_harness.clusters.api.objects import Object
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.following import Reader, Take
-from chaos_harness.harness.history.lists import ALWAYS, KnownSpans, Lists, ObjectList, Turn
+from chaos_harness.harness.history.lists import ALWAYS, KnownSpans, Lists, ObjectList, Turn, any_of
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import HARM, ROLLED_BACK, UPGRADED, WATCH_DEPLOYMENTS
@@ -98,6 +98,12 @@ class DeployedRules(Reader):
         unseen = self._coverage.unknown([WATCH_DEPLOYMENTS], -inf, inf) & Spans.of([(self._changed, inf)])
         return _by_time(states, there, unseen)
 
+    def generating(self) -> KnownSpans:
+        """Return when one of the Deployments had pods that generate, and when none had."""
+        listed = self._lists[WATCH_DEPLOYMENTS]
+        some = any_of(listed.known(name, _generates) for name in listed.turns)
+        return KnownSpans(some.yes, some.no - listed.unknown)
+
     def _take(self, entry: Entry) -> None:
         if deployment := (entry.value or {}).get("object"):
             self._told[deployment["metadata"]["name"]] = deployment
@@ -171,6 +177,10 @@ def _rules(deployments: Mapping[str, Object]) -> Rules | None:
     generating = generators(deployments.values())
     others = (deployment for deployment in deployments.values() if deployment not in generating)
     return Rules.of_deployments([*others, *generating])
+
+
+def _generates(deployment: Object) -> bool:
+    return bool(deployment["spec"].get("replicas", 1)) and bool(generators([deployment]))
 
 
 def _rolled_out(deployment: Object) -> bool:

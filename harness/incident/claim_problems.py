@@ -16,7 +16,7 @@ from chaos_harness.harness.incident.yaml_source import Problem
 
 __all__ = ["FAULT_PARAMETERS", "NUMBERS", "POLICY_PARAMETERS", "problems_of_claims"]
 
-FAULT_PARAMETERS = ("fault", "during", "before")
+FAULT_PARAMETERS = ("fault", "during", "before", "than")
 """Parameters of checks that are faults of the same history, by name or id ("fault 2")."""
 
 NUMBERS = ("seconds", "late", "steady", "within", "at_most", "enough", "least")

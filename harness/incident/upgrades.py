@@ -13,7 +13,7 @@ from chaos_harness.harness.incident.yaml_source import Problem
 __all__ = ["problems_of_upgrades", "shape_of_claim", "with_releases"]
 
 _UPGRADE, _ROLLBACK = "upgrade_gatekeeper", "rollback_gatekeeper"
-_NAMING = ("fault", "during", "before")
+_NAMING = ("fault", "during", "before", "than")
 _FAULT = "fault "
 
 

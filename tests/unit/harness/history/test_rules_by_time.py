@@ -1,8 +1,6 @@
 """Rules by time: which rules of generation are in force when Gatekeeper is upgraded, and what is not known of them."""
 
-from collections.abc import Sequence
 from math import inf
-from typing import Any, Self
 
 import pytest
 
@@ -13,54 +11,12 @@ from chaos_harness.harness.history.following import follow
 from chaos_harness.harness.history.lists import ALWAYS, KnownSpans
 from chaos_harness.harness.history.rules_by_time import DeployedRules, RulesByTime
 from chaos_harness.harness.history.spans import Spans
-from chaos_harness.harness.history.vocabulary import HARM, UPGRADED, WATCH_DEPLOYMENTS
+from chaos_harness.harness.history.vocabulary import WATCH_DEPLOYMENTS
 from chaos_harness.harness.policies.generation_rules import Rules
-from tests.fakes.generated import Change, Generating, new
+from tests.fakes.generated import new
+from tests.fakes.upgrading import Upgrading
 
 _OLD, _NEW = Rules.of("v3.20.1"), Rules.of("v3.23.1")
-_ALL = (("gatekeeper-audit", 1), ("gatekeeper-controller-manager", 3))
-
-
-class Upgrading(Generating):
-    """A history of a Gatekeeper of two Deployments."""
-
-    def run(self, at: float, version: str, f: Change = "MODIFIED", *, done: bool = True, gap: bool = False) -> Self:
-        """Tell that both Deployments are of a version, rolled out if they are `done`."""
-        for name, replicas in _ALL:
-            self.deployment(at, name, replicas, version, f, done=done, gap=gap)
-        return self
-
-    def deployment(
-        self,
-        at: float,
-        name: str,
-        replicas: int,
-        version: str,
-        f: Change,
-        *,
-        done: bool = True,
-        gap: bool = False,
-        args: Sequence[str] = (),
-    ) -> Self:
-        """Tell of one Deployment."""
-        self._generations[(WATCH_DEPLOYMENTS, name)] += 1
-        generation = self._generations[(WATCH_DEPLOYMENTS, name)]
-        containers = [{"image": f"docker.io/openpolicyagent/gatekeeper:{version}", "args": list(args)}]
-        counts = dict.fromkeys(("replicas", "updatedReplicas", "availableReplicas"), replicas)
-        status = {**counts, "observedGeneration": generation if done else generation - 1}
-        value: dict[str, Any] = {
-            "metadata": {"name": name, "uid": name, "generation": generation},
-            "spec": {"replicas": replicas, "template": {"spec": {"containers": containers}}},
-            "status": status,
-        }
-        more = {"in_gap": True} if gap else {}
-        return self.add(at, "change", WATCH_DEPLOYMENTS, f, {"resource_version": "2", "object": value, **more})
-
-    def begun(self, at: float) -> Self:
-        """Tell that a pod is about to be replaced by one of another version."""
-        return self.add(
-            at, "info", HARM, UPGRADED, {"pod": "a", "uid": "a", "node": "n", "containers": [], "owner": "o"}
-        )
 
 
 def started() -> Upgrading:
