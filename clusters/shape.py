@@ -19,7 +19,7 @@ from chaos_harness.clusters.problem_words import describe_problem
 from chaos_harness.clusters.suggest import did_you_mean
 from chaos_harness.clusters.terminal.escape import escape_controls
 
-__all__ = ["NAMESPACE", "RECORDED", "Install", "Shape"]
+__all__ = ["NAMESPACE", "RECORDED", "Install", "Release", "Shape"]
 
 Install = Literal["manifest", "chart"]
 Certificate = Literal["prepared", "native"]
@@ -52,6 +52,11 @@ def _number(value: object) -> object:
     return value
 
 
+def _fixed(value: object) -> object:
+    """Return a list, as files have it, as a tuple."""
+    return tuple(value) if isinstance(value, list) else value
+
+
 def _kubernetes(version: str, info: ValidationInfo) -> str:
     full = known_versions.resolve_version(version, known_versions.KUBERNETES)
     return _known("Kubernetes", version, full, known_versions.KUBERNETES, info)
@@ -72,7 +77,13 @@ def _known(product: str, version: str, full: str | None, there: tuple[str, ...],
 
 
 _Kubernetes = Annotated[str, BeforeValidator(_text), AfterValidator(_kubernetes)]
-_Gatekeeper = Annotated[str, BeforeValidator(_text), AfterValidator(_gatekeeper)]
+Release = Annotated[
+    str,
+    BeforeValidator(_text),
+    AfterValidator(_gatekeeper),
+    Field(examples=[known_versions.DEFAULT_GATEKEEPER]),
+]
+"""A version of Gatekeeper that can be run; a minor stands for the newest that was tried."""
 
 
 class Shape(BaseModel):
@@ -84,7 +95,8 @@ class Shape(BaseModel):
     images are loaded into them. `certificate` is how the webhook gets its certificate: "prepared" puts it into its
     Secret before Gatekeeper first starts, as at each later start; with "native" Gatekeeper creates it at its first
     start, while the other replicas wait, for minutes at worst, until the kubelet mounts the Secret. Only a scenario
-    about that first start needs "native".
+    about that first start needs "native". `releases` are further versions of Gatekeeper whose images nodes can pull,
+    because steps upgrade to them; an incident file need not name them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -92,10 +104,11 @@ class Shape(BaseModel):
     control_planes: Annotated[Literal[1, 3], BeforeValidator(_number)] = 1
     workers: Annotated[int, Field(ge=0, le=6)] = 2
     kubernetes: _Kubernetes = known_versions.DEFAULT_KUBERNETES
-    gatekeeper: _Gatekeeper | None = known_versions.DEFAULT_GATEKEEPER
+    gatekeeper: Release | None = known_versions.DEFAULT_GATEKEEPER
     install: Install = "manifest"
     registry: bool = True
     certificate: Certificate = "prepared"
+    releases: Annotated[tuple[Release, ...], BeforeValidator(_fixed), Field(max_length=5)] = ()
 
     @model_validator(mode="after")
     def _can_start(self, info: ValidationInfo) -> Self:
@@ -144,7 +157,8 @@ class Shape(BaseModel):
         gatekeeper = f"-g{self.gatekeeper[1:]}-{self.install}" if self.gatekeeper else ""
         native = "-native" if self.gatekeeper and self.certificate == "native" else ""
         registry = "" if self.registry else "-noregistry"
-        return f"{self.control_planes}cp{self.workers}w-k{self.kubernetes[1:]}{gatekeeper}{native}{registry}"
+        more = "".join(f"-to{release[1:]}" for release in self.releases)
+        return f"{self.control_planes}cp{self.workers}w-k{self.kubernetes[1:]}{gatekeeper}{more}{native}{registry}"
 
 
 def _problem(where: str, problem: Any) -> str:

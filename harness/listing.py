@@ -84,7 +84,7 @@ def _made(entry: CatalogueEntry) -> Any:
     values: dict[str, Any] = {}
     for name, schema in entry.parameters.model_json_schema().get("properties", {}).items():
         if name in entry.parameters.model_json_schema().get("required", ()):
-            values[name] = _EXAMPLES.get(schema.get("type", ""))
+            values[name] = next(iter(schema.get("examples") or ()), _EXAMPLES.get(schema.get("type", "")))
     for more in ({}, {"selector": "KIND"}):
         try:
             return entry.make({**values, **more})

@@ -178,7 +178,8 @@ class ClusterBuilder:
             install.REPOSITORY: self._images.gatekeeper,
             install.CRDS_REPOSITORY: self._images.gatekeeper_crds,
         }
-        return {f"{repository}:{self._shape.gatekeeper}": image for repository, image in tagged.items() if image}
+        own = {f"{repository}:{self._shape.gatekeeper}": image for repository, image in tagged.items() if image}
+        return own | self._images.releases
 
     def _push(self) -> None:
         if self._registry:

@@ -14,19 +14,35 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import BadScenario
 from chaos_harness.clusters.gatekeeper.readiness import wait_until_serving
+from chaos_harness.clusters.images import catalogue
 from chaos_harness.clusters.images.sources import gatekeeper_source, tool
 from chaos_harness.clusters.machine.process import run
 from chaos_harness.clusters.retrying import retry
-from chaos_harness.clusters.shape import Install
+from chaos_harness.clusters.shape import NAMESPACE, Install
 from chaos_harness.clusters.watching.watch import wait_until
 
-__all__ = ["CRDS_REPOSITORY", "REPOSITORY", "PullPolicy", "apply_definitions", "install", "wait_until_serving"]
+__all__ = [
+    "CRDS_REPOSITORY",
+    "RELEASE",
+    "REPOSITORY",
+    "PullPolicy",
+    "apply_definitions",
+    "apply_manifest",
+    "chart",
+    "helm",
+    "install",
+    "manifest",
+    "wait_until_serving",
+]
 
-REPOSITORY = "openpolicyagent/gatekeeper"
+REPOSITORY = catalogue.GATEKEEPER
 """Repository of Gatekeeper's image below docker.io, as in manifest and chart."""
 
-CRDS_REPOSITORY = "openpolicyagent/gatekeeper-crds"
+CRDS_REPOSITORY = catalogue.CRDS
 """Repository of the image of the chart's hook jobs."""
+
+RELEASE = "gatekeeper"
+"""Name of the chart's release."""
 
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
 
@@ -46,7 +62,7 @@ def apply_definitions(cluster: Cluster, deadline: Deadline) -> None:
     Raises ApiRefused, ApiUnreachable, DeadlineExceeded.
     """
     with cluster.client() as api:
-        _apply_definitions(api, _manifest(cluster), deadline)
+        _apply_definitions(api, _objects(str(cluster.shape.gatekeeper)), deadline)
 
 
 def install(cluster: Cluster, method: Install, deadline: Deadline) -> None:
@@ -57,23 +73,42 @@ def install(cluster: Cluster, method: Install, deadline: Deadline) -> None:
     """
     if cluster.shape.gatekeeper is None:
         raise BadScenario(f"cluster {cluster.name}: its shape has no Gatekeeper to install")
-    source = gatekeeper_source(cluster.shape.gatekeeper)
     if method == "manifest":
-        objects = _manifest(cluster)
-        with cluster.client() as api:
-            _apply_definitions(api, objects, deadline)
-            _apply(api, [manifest for manifest in objects if manifest["kind"] != _CRD], deadline)
+        apply_manifest(cluster, cluster.shape.gatekeeper, deadline)
     else:
-        _install_chart(cluster, source / "charts" / "gatekeeper", deadline)
+        values = [word for name, value in _CHART_VALUES.items() for word in ("--set", f"{name}={value}")]
+        words: list[str | Path] = ["install", RELEASE, chart(cluster.shape.gatekeeper), "--create-namespace", *values]
+        helm(cluster.kubeconfig, words, deadline)
 
 
-def _manifest(cluster: Cluster) -> list[dict[str, Any]]:
-    path = gatekeeper_source(str(cluster.shape.gatekeeper)) / "deploy" / "gatekeeper.yaml"
-    return [manifest for manifest in yaml.load_all(path.read_text(encoding="utf-8"), yaml.CSafeLoader) if manifest]
+def apply_manifest(cluster: Cluster, version: str, deadline: Deadline) -> None:
+    """Apply the manifest of a release, its definitions first; of an older one, too.
+
+    Raises ApiRefused, ApiUnreachable, DeadlineExceeded.
+    """
+    objects = _objects(version)
+    with cluster.client() as api:
+        _apply_definitions(api, objects, deadline)
+        _apply(api, [applied for applied in objects if applied["kind"] != _CRD], deadline)
+
+
+def manifest(version: str) -> Path:
+    """Return the file with the manifest of a release. Raises ImageUnavailable."""
+    return gatekeeper_source(version) / "deploy" / "gatekeeper.yaml"
+
+
+def chart(version: str) -> Path:
+    """Return the folder of the chart of a release. Raises ImageUnavailable."""
+    return gatekeeper_source(version) / "charts" / "gatekeeper"
+
+
+def _objects(version: str) -> list[dict[str, Any]]:
+    text = manifest(version).read_text(encoding="utf-8")
+    return [applied for applied in yaml.load_all(text, yaml.CSafeLoader) if applied]
 
 
 def _apply_definitions(api: ApiClient, objects: Sequence[Mapping[str, Any]], deadline: Deadline) -> None:
-    definitions = [manifest for manifest in objects if manifest["kind"] == _CRD]
+    definitions = [applied for applied in objects if applied["kind"] == _CRD]
     names = {definition["metadata"]["name"] for definition in definitions}
     _apply(api, definitions, deadline)
     wait_until(api, _CRDS, lambda state: _established(state, names), deadline)
@@ -89,11 +124,14 @@ def _established(state: Mapping[str, Mapping[str, Any]], names: set[str]) -> boo
     return True if names <= established else None
 
 
-def _install_chart(cluster: Cluster, chart: Path, deadline: Deadline) -> None:
-    values = [word for name, value in _CHART_VALUES.items() for word in ("--set", f"{name}={value}")]
-    seconds = f"{max(deadline.remaining, 1):.0f}s"
-    where = ["--namespace", cluster.shape.namespace, "--create-namespace", "--timeout", seconds]
-    homes = {f"HELM_{name}_HOME": str(cluster.directory / "helm") for name in ("CACHE", "CONFIG", "DATA")}
+def helm(kubeconfig: Path, words: Sequence[str | Path], deadline: Deadline) -> str:
+    """Run helm on the cluster of a kubeconfig, in Gatekeeper's namespace, and return what it prints.
+
+    Its hook jobs end before it does. Raises CommandFailed, DeadlineExceeded, ImageUnavailable (no helm).
+    """
+    where = ["--namespace", NAMESPACE, "--timeout", f"{max(deadline.remaining, 1):.0f}s"]
+    where = where if words[0] != "history" else where[:2]
+    homes = {f"HELM_{name}_HOME": str(kubeconfig.parent / "helm") for name in ("CACHE", "CONFIG", "DATA")}
     unset = dict.fromkeys((name for name in os.environ if name.startswith("HELM_KUBE")), "")
-    env = {**unset, **homes, "KUBECONFIG": str(cluster.kubeconfig)}
-    run([tool("helm"), "install", "gatekeeper", chart, *where, *values], deadline, env=env)
+    env = {**unset, **homes, "KUBECONFIG": str(kubeconfig)}
+    return run([tool("helm"), *words, *where], deadline, env=env).stdout

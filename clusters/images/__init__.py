@@ -25,7 +25,10 @@ _ENDING_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Images:
-    """The images of a shape by their names in the engine; `origin` and `ids` say where each came from, and its ID."""
+    """The images of a shape by their names in the engine; `origin` and `ids` say where each came from, and its ID.
+
+    `releases` are those of further versions of Gatekeeper, which steps upgrade to, by the names that nodes know.
+    """
 
     node: str
     gatekeeper: str | None
@@ -34,6 +37,7 @@ class Images:
     balancer: str | None = None
     origin: dict[str, Origin] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
+    releases: dict[str, str] = field(default_factory=dict)
 
 
 def entries(shape: Shape) -> dict[str, ImageEntry]:
@@ -43,10 +47,20 @@ def entries(shape: Shape) -> dict[str, ImageEntry]:
         needed["gatekeeper"] = catalogue.gatekeeper(shape.gatekeeper)
         if shape.install == "chart":
             needed["gatekeeper_crds"] = catalogue.gatekeeper_crds(shape.gatekeeper)
+        needed |= _of_releases(shape)
     if shape.registry:
         needed["registry"] = catalogue.registry()
     if shape.control_planes > 1:
         needed["balancer"] = catalogue.balancer()
+    return needed
+
+
+def _of_releases(shape: Shape) -> dict[str, ImageEntry]:
+    """Return the images of the versions that steps upgrade to, by the names that nodes know."""
+    needed = {f"{catalogue.GATEKEEPER}:{version}": catalogue.gatekeeper(version) for version in shape.releases}
+    if shape.install == "chart":
+        crds = {f"{catalogue.CRDS}:{version}": catalogue.gatekeeper_crds(version) for version in shape.releases}
+        needed |= crds
     return needed
 
 
@@ -97,6 +111,7 @@ def _ensure(engine: Engine, wanted: Sequence[Shape], progress: Progress, rules: 
         balancer=roles.get("balancer"),
         origin={image.name: image.origin for image in held.values()},
         ids={image.name: image.id for image in held.values()},
+        releases={role: roles[role] for role in _of_releases(wanted[0])},
     )
 
 

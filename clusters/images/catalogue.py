@@ -15,6 +15,8 @@ from chaos_harness.clusters.terminal.progress import Progress
 
 __all__ = [
     "BALANCER",
+    "CRDS",
+    "GATEKEEPER",
     "NAME",
     "NODE",
     "ImageEntry",
@@ -31,6 +33,12 @@ NAME = "chaos-harness"
 
 BALANCER = "docker.io/envoyproxy/envoy:v1.36.2"
 """Image that kind v0.33.0 runs in front of several API servers."""
+
+GATEKEEPER = "openpolicyagent/gatekeeper"
+"""Repository of Gatekeeper's image below docker.io, as in manifest and chart."""
+
+CRDS = "openpolicyagent/gatekeeper-crds"
+"""Repository of the image of the chart's hook jobs."""
 
 NODE = "node/"
 """Prefix of node images in lock.yaml."""

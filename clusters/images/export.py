@@ -37,7 +37,7 @@ def save(
     """
     _require_place(path)
     names = sorted(ensure(engine, shapes, progress, rules).origin)
-    releases = {shape.gatekeeper for shape in shapes if shape.gatekeeper}
+    releases = {version for shape in shapes for version in (shape.gatekeeper, *shape.releases) if version}
     folders = _folders(sorted(releases), sources.needed_tools(shapes), progress)
     store.require_disk(2.0 * len(shapes), f"the ready set {path}")
     deadline = Deadline.after(_SECONDS, f"the ready set {path}")

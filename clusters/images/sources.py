@@ -38,7 +38,8 @@ def prepare_downloads(shapes: Sequence[Shape], rules: PullRules, progress: Progr
 
     Raises ImageUnavailable with all that are not available, or not what they must be by `rules`.
     """
-    versions = dict.fromkeys(shape.gatekeeper for shape in shapes if shape.gatekeeper)
+    named = (version for shape in shapes for version in (shape.gatekeeper, *shape.releases))
+    versions = list(dict.fromkeys(filter(None, named)))
     released = [name for name in needed_tools(shapes) if tool_sources.is_downloaded(tool_sources.TOOLS[name])]
     steps: list[Callable[[], object]] = [partial(tool, name, progress) for name in released]
     steps += [partial(_prepare_release, version, rules, progress) for version in versions]

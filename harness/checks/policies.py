@@ -26,8 +26,8 @@ def policies_match(late: float = _LATE_SECONDS, *, gatekeeper: str = "") -> Chec
     """Return the check that policies and bindings are those that templates and constraints ask for.
 
     They are compared by name and by what Gatekeeper takes over word for word: expressions, actions, parameters. What
-    is asked for depends on Gatekeeper's version and flags: those of its Deployments in the history, or the defaults of
-    the version `gatekeeper`.
+    is asked for depends on Gatekeeper's version and flags: those of its Deployments at each moment of the history, or
+    the defaults of the version `gatekeeper`. While those that generate are upgraded, either version may be right.
     They may be `late` seconds late: from v3.18 on a binding waits 30 s for the definition of its constraint. Violated:
     an orphan, something missing or something altered was there for longer; in a part of a history that is limited by
     `within`, also what is there at its end. Inconclusive: it may have been, while a list was not seen; the history

@@ -313,7 +313,7 @@ class Experiment:
 
         def prove() -> None:
             with self._phase(f"observed: {fault.name}") as phase:
-                deadline = Deadline.after(_PROVE_SECONDS, f"the proof of {fault.name}")
+                deadline = Deadline.after(getattr(fault, "proved_within", _PROVE_SECONDS), f"the proof of {fault.name}")
                 phase.detail = proof = observe_fault(fault, self.cluster, deadline)
                 fault_record.proof = f"{fault_record.proof}; at the end: {proof}" if fault_record.proof else proof
                 self.history.append("ok", process, OBSERVED, {"name": fault.name, "proof": proof})

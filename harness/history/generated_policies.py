@@ -1,20 +1,21 @@
 """Generated policies: when the existing policies and bindings differed from those that were asked for."""
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import product
 from math import inf
 from typing import Any
 
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.differences import Difference, DifferenceKind, GeneratedKind
-from chaos_harness.harness.history.following import Reader, Take, follow
+from chaos_harness.harness.history.following import Reader, follow
 from chaos_harness.harness.history.lists import ALWAYS, KnownSpans, Lists, ObjectList, any_of
-from chaos_harness.harness.history.recorded import Entry, History
+from chaos_harness.harness.history.recorded import History
+from chaos_harness.harness.history.rules_by_time import DeployedRules, RulesByTime
 from chaos_harness.harness.history.spans import Span, Spans
 from chaos_harness.harness.history.vocabulary import (
     CONSTRAINTS,
     WATCH_BINDINGS,
-    WATCH_DEPLOYMENTS,
     WATCH_POLICIES,
     WATCH_TEMPLATES,
     watch,
@@ -46,7 +47,7 @@ class GeneratedPolicies:
     `window` is the judged time in seconds: from the first list of any watch; infinite if the history lacks its end.
     """
 
-    def __init__(self, coverage: Coverage, lists: Lists, rules: Rules) -> None:
+    def __init__(self, coverage: Coverage, lists: Lists, rules: RulesByTime) -> None:
         self.coverage, self._lists, self._rules = coverage, lists, rules
         begun = (listed.begun for listed in lists.all.values() if listed.begun is not None)
         self.window: Span = (min(begun, default=0.0), coverage.until if coverage.ended else inf)
@@ -105,23 +106,20 @@ class GeneratedPolicies:
         templates = self._lists[WATCH_TEMPLATES]
         for name in templates.turns:
             if any(generates(template) for template in templates.objects(name)):
-                yield policy_name(name), templates.known(name, self._refuses)
-
-    def _refuses(self, template: Object) -> bool:
-        return generates(template) and not self._rules.template_asks(template) and seen_by_all(template)
+                yield policy_name(name), self._rules.known(partial(_refused, templates, name))
 
     @cached_property
     def _needed(self) -> dict[str, Spans]:
         """Return when each list had to be seen."""
-        templates = self._lists[WATCH_TEMPLATES]
         needed = dict.fromkeys(_BASE, ALWAYS)
-        for name in templates.turns:
+        for name in self._lists[WATCH_TEMPLATES].turns:
             if self._ever_asks(name):
-                needed[f"{CONSTRAINTS}{name}"] = templates.known(name, self._rules.template_asks).possible
+                needed[f"{CONSTRAINTS}{name}"] = self._policy_asked(policy_name(name)).possible
         return needed
 
     def _ever_asks(self, template: str) -> bool:
-        return any(self._rules.template_asks(version) for version in self._lists[WATCH_TEMPLATES].objects(template))
+        versions = self._lists[WATCH_TEMPLATES].objects(template)
+        return any(rules.template_asks(version) for rules in self._rules.all for version in versions)
 
     def _policy_names(self) -> list[str]:
         asked = (policy_name(name) for name in self._lists[WATCH_TEMPLATES].turns if self._ever_asks(name))
@@ -139,27 +137,35 @@ class GeneratedPolicies:
         return list(dict.fromkeys((*self._askers, *there)))
 
     @cached_property
-    def _askers(self) -> dict[Binding, list[str]]:
-        """The constraints that ask for each binding."""
-        askers: dict[Binding, list[str]] = {}
+    def _askers(self) -> dict[Binding, dict[Rules, list[str]]]:
+        """The constraints that ask for each binding, by the rules that name it so."""
+        askers: dict[Binding, dict[Rules, list[str]]] = {}
         for process, listed in self._lists.all.items():
             if process.startswith(CONSTRAINTS):
-                for name in listed.turns:
-                    askers.setdefault(self._rules.named(process.removeprefix(CONSTRAINTS), name), []).append(name)
+                for name, rules in product(listed.turns, self._rules.all):
+                    binding = rules.named(process.removeprefix(CONSTRAINTS), name)
+                    askers.setdefault(binding, {}).setdefault(rules, []).append(name)
         return askers
 
     def _policy_asked(self, policy: str) -> KnownSpans:
-        return self._lists[WATCH_TEMPLATES].known(policy.removeprefix(PREFIX), self._rules.template_asks)
+        name, templates = policy.removeprefix(PREFIX), self._lists[WATCH_TEMPLATES]
+        return self._rules.known(lambda rules: templates.known(name, rules.template_asks))
 
     def _constraints(self, binding: Binding) -> ObjectList:
         return self._lists[f"{CONSTRAINTS}{binding.policy.removeprefix(PREFIX)}"]
 
     def _binding_asked(self, binding: Binding) -> KnownSpans:
-        constraints, names = self._constraints(binding), self._askers.get(binding, [])
-        asking = any_of(constraints.known(name, self._rules.constraint_asks) for name in names)
-        if not names:
-            asking = KnownSpans(no=ALWAYS - constraints.unknown)
-        return asking & self._policy_asked(binding.policy)
+        template, templates = binding.policy.removeprefix(PREFIX), self._lists[WATCH_TEMPLATES]
+        constraints, askers = self._constraints(binding), self._askers.get(binding, {})
+
+        def asked(rules: Rules) -> KnownSpans:
+            names = askers.get(rules, [])
+            asking = any_of(constraints.known(name, rules.constraint_asks) for name in names)
+            if not names:
+                asking = KnownSpans(no=ALWAYS - constraints.unknown)
+            return asking & templates.known(template, rules.template_asks)
+
+        return self._rules.known(asked)
 
     def _compared(self) -> Iterator[tuple[DifferenceKind, KnownSpans]]:
         templates, policies = self._lists[WATCH_TEMPLATES], self._lists[WATCH_POLICIES]
@@ -171,49 +177,38 @@ class GeneratedPolicies:
         bindings = self._lists[WATCH_BINDINGS]
         for binding in self._binding_names():
             asked, there = self._binding_asked(binding), bindings.known(binding.name, _binds(binding.policy))
-            source = [(self._constraints(binding), constraint) for constraint in self._askers.get(binding, [])]
+            askers = {name for names in self._askers.get(binding, {}).values() for name in names}
+            source = [(self._constraints(binding), constraint) for constraint in sorted(askers)]
             fits = _fitting(source, asked_of_binding, bindings, binding.name, binding_content)
             yield from _kinds("binding", str(binding), binding.policy, asked, there, fits)
-
-
-class _Deployment(Reader):
-    """The last reported state of the watched Gatekeeper; a reader (see `following`)."""
-
-    def __init__(self) -> None:
-        self._deployments: dict[str, Object] = {}
-
-    @property
-    def rules(self) -> Rules | None:
-        """Its rules of generation; None if no Gatekeeper was seen, or its version does not generate by these rules."""
-        return Rules.of_deployments(self._deployments.values())
-
-    def takes(self, process: str) -> Take | None:
-        """Return the function that takes the entries of a process, or None."""
-        return self._take if process == WATCH_DEPLOYMENTS else None
-
-    def _take(self, entry: Entry) -> None:
-        deployment = (entry.value or {}).get("object")
-        if deployment:
-            name = deployment["metadata"]["name"]
-            self._deployments.pop(name, None)
-            self._deployments[name] = deployment
 
 
 def read_generated(recorded: History, rules: Rules | None, *more: Reader) -> GeneratedPolicies | None:
     """Read a history once, and return the policies asked for and those that existed.
 
-    Without `rules`, those of the watched Gatekeeper are used; returns None if that does not generate by such rules.
+    Without `rules`, those of the watched Gatekeeper at each moment are used; returns None if it never generates by such
+    rules.
     `more` readers read in the same pass.
     """
-    coverage, deployed = Coverage(recorded), _Deployment()
+    coverage = Coverage(recorded)
+    deployed = DeployedRules(coverage)
     lists = Lists(coverage, lambda process: process in _BASE or process.startswith(CONSTRAINTS), _settled)
     follow(recorded, coverage, deployed, lists, *more)
-    rules = rules or deployed.rules
-    return GeneratedPolicies(coverage, lists, rules) if rules else None
+    by_time = RulesByTime.always(rules) if rules else deployed.by_time()
+    return GeneratedPolicies(coverage, lists, by_time) if by_time else None
 
 
 def _settled(watched_object: Object) -> Hashable:
     return seen_by_all(watched_object)
+
+
+def _refused(templates: ObjectList, name: str, rules: Rules) -> KnownSpans:
+    """Return when a template refused to have a policy generated, by some rules, and all pods had observed that."""
+
+    def refuses(template: Object) -> bool:
+        return generates(template) and not rules.template_asks(template) and seen_by_all(template)
+
+    return templates.known(name, refuses)
 
 
 def _kinds(

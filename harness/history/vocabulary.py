@@ -50,9 +50,11 @@ __all__ = [
     "RESCHEDULED",
     "RESUMED",
     "REVIEW",
+    "ROLLED_BACK",
     "SEEN",
     "TRIGGER",
     "UNDONE",
+    "UPGRADED",
     "WATCH_BINDINGS",
     "WATCH_CANARIES",
     "WATCH_DEPLOYMENTS",
@@ -132,6 +134,9 @@ HARM = "harm"
 
 KILLED, RESCHEDULED = "killed", "rescheduled"
 """The pod's containers were killed; the pod was deleted so that its replacement runs on another node."""
+
+UPGRADED, ROLLED_BACK = "upgraded", "rolled back"
+"""The pod is about to be replaced by one of another version: what Gatekeeper generates may change from here on."""
 
 POLICIES = "policies"
 """Invoke APPLY, ok IN_FORCE (with `proof`), invoke REMOVE, ok REMOVED.

@@ -13,6 +13,7 @@ from chaos_harness.harness.errors import HarnessError, Inconclusive, InvariantVi
 from chaos_harness.harness.history import History
 from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.incident.model import ClaimSpec, Incident
+from chaos_harness.harness.incident.upgrades import shape_of_claim
 from chaos_harness.harness.judging import faults_of, up_to
 from chaos_harness.harness.verdict import Claim, Expected, Outcome, Verdict
 
@@ -67,7 +68,11 @@ def judge(
     `moments` are those up to which claims were judged when they were made, by their ids; the others, and those that
     faults imply, are judged on all that is recorded.
     """
-    own = [_judge_claim(claimed, shape, recorded, moments or {}) for claimed in incident.claims]
+    shapes = (shape_of_claim(incident, claimed, shape) for claimed in incident.claims)
+    own = [
+        _judge_claim(claimed, its, recorded, moments or {})
+        for claimed, its in zip(incident.claims, shapes, strict=True)
+    ]
     return [*own, *_implied(own, recorded)]
 
 
@@ -77,8 +82,11 @@ def judge_open(loaded: LoadedIncident, experiment: "Experiment") -> list[JudgedC
     Claims of which nothing is expected on this version are judged, too. Raises ProbeBroken, and HarnessError if a line
     of the history was lost; an unexpected verdict is none.
     """
-    shape = experiment.cluster.shape
-    return [_judge_open(claimed, claimed.expected(shape), experiment) for claimed in loaded.incident.claims]
+    incident, shape = loaded.incident, experiment.cluster.shape
+    return [
+        _judge_open(claimed, claimed.expected(shape_of_claim(incident, claimed, shape)), experiment)
+        for claimed in incident.claims
+    ]
 
 
 def with_implied(judged: list[JudgedClaim], recorded: History) -> list[JudgedClaim]:
@@ -104,7 +112,7 @@ def claim_all(loaded: LoadedIncident, experiment: "Experiment") -> None:
     """Make all claims of an incident for its version in an experiment; raise the first error after all were made."""
     first: HarnessError | InvariantViolated | None = None
     for claimed in loaded.incident.claims:
-        expected = claimed.expected(experiment.cluster.shape)
+        expected = claimed.expected(shape_of_claim(loaded.incident, claimed, experiment.cluster.shape))
         if expected is None:
             continue
         try:

@@ -25,6 +25,7 @@ from chaos_harness.harness.incident.object_files import Objects, OwnFiles, objec
 from chaos_harness.harness.incident.references import SYNTAX
 from chaos_harness.harness.incident.step_problems import problems_of_steps
 from chaos_harness.harness.incident.timeline import problems_of_time
+from chaos_harness.harness.incident.upgrades import problems_of_upgrades, with_releases
 from chaos_harness.harness.incident.watches import lists_of
 from chaos_harness.harness.incident.without_gatekeeper import problems_without_gatekeeper
 from chaos_harness.harness.incident.yaml_source import Location, Problem, YamlSource, limit_problems, read
@@ -101,6 +102,7 @@ def load(path: Path, asked: Mapping[str, Any] | None = None, *, context: str | N
         problems += problems_of_claims(first, contents, shape)
         problems += [problem for turn in (first, *others) for problem in problems_of_steps(turn, contents, shape)]
         problems += problems_without_gatekeeper(data, {"policies": policies, "workload": workload}, shape)
+        problems += problems_of_upgrades(data, shape) if shape else ()
     said = {place for place, _ in wrong}
     problems = [problem for problem in (*problems, *problems_of_time(data)) if problem[0] not in said]
     lines = _in_order(source, [*wrong, *problems])
@@ -108,6 +110,7 @@ def load(path: Path, asked: Mapping[str, Any] | None = None, *, context: str | N
     if lines or more or shape is None:
         raise BadScenario(limit_problems([*lines, *more]))
     incident = Incident.model_validate_json(json.dumps(data), context=context)
+    shape = with_releases(data, shape) if context != RECORDED else shape
     parts = (tuple(policies), tuple(workload), tuple(files.read), tuple(asks))
     return LoadedIncident(path, incident, shape, given, *parts)
 

@@ -15,7 +15,7 @@ from chaos_harness.harness.policies import ADMIT
 
 __all__ = ["EACH", "FAULT_PARAMETERS", "POLICY_PARAMETERS", "counted_names", "translate", "with_each"]
 
-FAULT_PARAMETERS = ("fault", "during", "before")
+FAULT_PARAMETERS = ("fault", "during", "before", "than")
 """Parameters of checks that are steps of the same file."""
 
 POLICY_PARAMETERS = ("policy", "policies", "webhook")

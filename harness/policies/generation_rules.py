@@ -25,6 +25,7 @@ __all__ = [
     "asked_of_policy",
     "binding_content",
     "generates",
+    "generators",
     "policy_content",
     "policy_name",
 ]
@@ -34,10 +35,12 @@ PREFIX = "gatekeeper-"
 
 
 _FIELD_SINCE = Versions(">=3.17")
+_OPERATION_SINCE = Versions(">=3.18")
 _ON_BY_DEFAULT = Versions(">=3.20")
 _NAMED_BY_KIND = Versions(">=3.22.1")
 _FLAGS = ("default-create-vap-for-templates", "default-create-vap-binding-for-constraints")
 _IMAGE = re.compile(r"/gatekeeper:(?P<version>v\d+\.\d+\.\d+)")
+_OPERATION, _GENERATE = "--operation=", "--operation=generate"
 _ENGINE = "K8sNativeValidation"
 _POINTS = frozenset({"vap.k8s.io", "*"})
 _ACTIONS = {"deny": "Deny", "warn": "Warn", "dryrun": "Audit"}
@@ -101,7 +104,7 @@ class Rules:
         """
         version, flags = "", dict[str, list[str]]()
         for deployment in deployments:
-            for container in deployment["spec"]["template"]["spec"]["containers"]:
+            for container in _containers(deployment):
                 if image := _IMAGE.search(container["image"]):
                     version = image["version"]
                     flags[deployment["metadata"]["name"]] = container.get("args") or []
@@ -138,6 +141,14 @@ class Rules:
         if _being_deleted(constraint):
             return False
         return bool(_scoped_actions(constraint)) if _is_scoped(constraint) else self.constraints
+
+
+def generators(deployments: Iterable[Object]) -> list[Object]:
+    """Return those of Gatekeeper's Deployments whose pods generate.
+
+    From v3.18 on that is an operation, which a pod has that is told of none; before, every pod generates.
+    """
+    return [deployment for deployment in deployments if any(map(_container_generates, _containers(deployment)))]
 
 
 def generates(template: Object) -> bool:
@@ -182,6 +193,20 @@ def binding_content(binding: Object) -> PolicyContent:
     return PolicyContent(
         tuple(sorted(set(actions))) if actions else None, frozenset({("param", param)}) if param else None
     )
+
+
+def _containers(deployment: Object) -> list[Object]:
+    containers: list[Object] = deployment["spec"]["template"]["spec"]["containers"]
+    return containers
+
+
+def _container_generates(container: Object) -> bool:
+    image = _IMAGE.search(container["image"])
+    if image is None:
+        return False
+    args = container.get("args") or []
+    told = any(arg.startswith(_OPERATION) for arg in args)
+    return _GENERATE in args or not told or image["version"] not in _OPERATION_SINCE
 
 
 def _expressions(cel: Object) -> tuple[str, ...]:

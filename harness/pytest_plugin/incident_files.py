@@ -41,6 +41,8 @@ class _IncidentFile(pytest.Module):
             raise self.CollectError(str(error)) from error
         module = ModuleType(re.sub(r"\W", "_", loaded.name), loaded.incident.title)
         fields = {name: getattr(loaded.incident.shape, name) for name in loaded.incident.shape.model_fields_set}
+        if loaded.shape.releases:
+            fields["releases"] = loaded.shape.releases
         test = _test(loaded, f"test_{module.__name__}")
         marks = [pytest.mark.shape(**fields), pytest.mark.takes(_seconds_of(loaded.incident))]
         if loaded.incident.extended and not self._named():

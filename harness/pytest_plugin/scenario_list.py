@@ -14,6 +14,7 @@ import pytest
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.harness.incident.judge import check_of
 from chaos_harness.harness.incident.load import load
+from chaos_harness.harness.incident.upgrades import shape_of_claim
 from chaos_harness.harness.pytest_plugin.estimates import Countdown, PlannedExperiment, in_minutes, planned
 from chaos_harness.harness.verdict import Claim
 
@@ -74,8 +75,9 @@ def _claims(experiment: PlannedExperiment, shape: Shape | None) -> list[str]:
         docs = [inspect.getdoc(getattr(test, "obj", None)) or test.name for test in experiment.tests]
         return list(dict.fromkeys(doc.partition("\n\n")[0].replace("\n", " ") for doc in docs))
     claims = []
-    for claimed in load(first.path).incident.claims:
-        expected = claimed.expected(shape)
+    incident = load(first.path).incident
+    for claimed in incident.claims:
+        expected = claimed.expected(shape_of_claim(incident, claimed, shape))
         if expected is not None:
             issue = f" ({claimed.issue})" if claimed.issue and expected == "violated" else ""
             claims.append(f"{Claim(check_of(claimed)).name}: {expected}{issue}")

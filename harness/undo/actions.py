@@ -27,6 +27,7 @@ ACTIONS = {
     "registry.start": "chaos_harness.harness.faults.registry.cut:start",
     "rollouts.scale": "chaos_harness.harness.faults.workloads.rollouts:scale",
     "throttle.unthrottle": "chaos_harness.harness.faults.workloads.throttle:unthrottle",
+    "upgrades.go_back": "chaos_harness.harness.faults.workloads.upgrades:go_back",
     "webhooks.set_back": "chaos_harness.harness.gatekeeper.webhook_settings:set_back",
 }
 """The id of each undo in a journal, and where its function is now ("module:function").

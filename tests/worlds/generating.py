@@ -16,7 +16,7 @@ from tests.worlds.dice import Dice, Stretch, clipped, joined, longest, without
 from tests.worlds.hiding import SIGN_SECONDS
 from tests.worlds.templates import Made, World, drawn_world
 
-__all__ = ["generated_within", "never_orphaned", "no_orphan_stays", "policies_match"]
+__all__ = ["generated_within", "has_generator", "never_orphaned", "no_orphan_stays", "policies_match"]
 
 _SLACK = 1.0
 _VERSION = "v3.23.1"
@@ -84,6 +84,34 @@ def policies_match(dice: Dice) -> Drawn:
     return Drawn(
         stage, parameters, truth, _needs(world, parameters), (0.0, stage.judge), unsure, away=world.away, places=places
     )
+
+
+def has_generator(dice: Dice) -> Drawn:
+    """Draw a claim that somebody generates while a template asks."""
+    late = dice.pick(10.0, 30.0, 60.0)
+    stage = staged(dice, late + dice.between(60, 130))
+    stage.judged()
+    world = drawn_world(dice, stage)
+    if dice.chance(0.8):
+        begin = dice.between(2, max(3, stage.judge - late - 10))
+        length = dice.pick(dice.between(1, late * 0.8), dice.between(late + 2, late + 45))
+        world.idle.append((begin, begin + length if dice.chance(0.8) else stage.end))
+        stage.say(f"nobody generates from {begin:.1f} to {world.idle[0][1]:.1f} s")
+    world.write()
+    asked = joined(span for made in world.made if not made.binding for span in made.asked)
+    idle = [part for span in asked for part in clipped(world.idle, *span)]
+    lacking = clipped(idle, 0.7, stage.judge)
+    truth: Truth = "borderline"
+    if longest(lacking) > late + _SLACK:
+        truth = "violated"
+    elif longest(lacking) < late - _SLACK and not any(end > stage.judge - 1 for _, end in lacking):
+        truth = "holds"
+    if not clipped(asked, 1.5, stage.judge - 1.5):
+        truth = "borderline"
+    needs = {WATCH_TEMPLATES, WATCH_DEPLOYMENTS}
+    places = dict.fromkeys(needs, lacking)
+    window = (0.0, stage.judge)
+    return Drawn(stage, {"late": late}, truth, needs, window, away=world.away, places=places)
 
 
 def generated_within(dice: Dice) -> Drawn:

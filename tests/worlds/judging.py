@@ -22,7 +22,16 @@ from tests.worlds.hiding import Hiding
 __all__ = ["Judged", "catalogue", "digest", "judge", "verdict"]
 
 _LONGEST_SECONDS = 30
-_TELLING = {"__main__.py", "scoring.py", "telling.py", "mutants.py", "mutated.py", "taken_back.py", "elsewhere.py"}
+_TELLING = {
+    "__main__.py",
+    "scoring.py",
+    "telling.py",
+    "mutants.py",
+    "mutated.py",
+    "compared.py",
+    "taken_back.py",
+    "elsewhere.py",
+}
 
 
 class Judged(NamedTuple):

@@ -9,11 +9,19 @@ from tests.worlds.claimed import Drawn, Truth, proof
 from tests.worlds.dice import Dice, Stretch, clipped, joined, longest, total, without
 from tests.worlds.faulty import TrueFault, harm_of_others, time_of
 
-__all__ = ["comes_back", "enforcement_parity", "fail_open_window", "outlasts", "refused_for_at_most"]
+__all__ = [
+    "comes_back",
+    "enforcement_parity",
+    "fail_open_window",
+    "loses_no_longer_than",
+    "outlasts",
+    "refused_for_at_most",
+]
 
 _SLOW_SECONDS = 1.3
 _SHORT_SLOW_SECONDS = 4.0
 _LAST = 10
+_PAUSE_SECONDS = 8.0
 
 
 @dataclass(frozen=True)
@@ -277,3 +285,79 @@ def enforcement_parity(dice: Dice) -> Drawn:
     return Drawn(
         scene.stage, parameters, truth, needs, window, "some of many" if partial else "", places=_places(scene)
     )
+
+
+def loses_no_longer_than(dice: Dice) -> Drawn:
+    """Draw a claim that one fault costs no more enforcement than another one."""
+    scene, policies, excused = _scene(dice, cruel=dice.chance(0.7), losing=1.0)
+    for policy in policies:
+        lose(dice, scene, policy, cruel=dice.chance(0.5))
+    one = dice.choice(scene.faults)
+    rest = [fault for fault in scene.faults if fault.name != one.name]
+    other = dice.choice(rest) if rest else one
+    sides = [[fault for fault in scene.faults if fault.name == name] for name in (one.name, other.name)]
+    worst = [_worst_of(scene, policies, chosen, excused) for chosen in sides]
+    seconds = dice.pick(1.0, 5.0, round(abs(worst[0][0] - worst[1][0]) + 4))
+    truths: list[Truth] = []
+    for policy in policies:
+        mine, theirs = (_lost_after(scene, policy, chosen, excused) for chosen in sides)
+        truths.append(_longer(mine, theirs, seconds))
+    windows = [_window(scene, fault) for chosen in sides for fault in chosen]
+    short = any(end - begin < 2 + 4 * scene.interval for begin, end in windows)
+    truth = proof(_worst(truths), [fault for chosen in sides for fault in chosen])
+    if truth == "violated" and not all(fault.proved for chosen in sides for fault in chosen):
+        truth = "borderline"
+    if (short or one is other or _near(scene)) and truth != "inconclusive":
+        truth = "borderline"
+    partial = any(losing.share < 1 for losing in scene.losing)
+    shared = any(harm_of_others([fault], scene.faults, _window(scene, fault)) for chosen in sides for fault in chosen)
+    unsure = "some of many are lost" if partial else "the window is short" if short else ""
+    unsure = unsure or ("another fault may have caused it" if shared else "")
+    parameters = {
+        "than": other.name,
+        "fault": one.name,
+        "seconds": seconds,
+        "policies": policies,
+        "excused": excused,
+    }
+    needs = _needs(policies, excused, scene.stage.audits)
+    reach = (min(begin for begin, _ in windows), max(end for _, end in windows))
+    return Drawn(
+        scene.stage, parameters, truth, needs, reach, unsure, helps=set(scene.stage.audits), places=_places(scene)
+    )
+
+
+def _near(scene: Scene) -> bool:
+    """Whether something is lost again so soon that the pause may count as lost, too."""
+    pairs = itertools.permutations(scene.losing, 2)
+    return any(one.policy == other.policy and 0 <= other.begin - one.end < _PAUSE_SECONDS for one, other in pairs)
+
+
+def _lost_after(scene: Scene, policy: str, chosen: list[TrueFault], excused: list[str]) -> _Lost:
+    """Return the longest loss after one of some faults: each alone, since others of its name may share its time."""
+    losses = []
+    for fault in chosen:
+        window = _window(scene, fault)
+        losses.append(_lost(scene, policy, window, harm_of_others([fault], scene.faults, window), excused))
+    return _Lost(
+        max(loss.least for loss in losses),
+        max(loss.most for loss in losses),
+        max(loss.least_alone for loss in losses),
+        max(loss.most_alone for loss in losses),
+        max(loss.slack for loss in losses),
+    )
+
+
+def _worst_of(scene: Scene, policies: list[str], chosen: list[TrueFault], excused: list[str]) -> Stretch:
+    losses = [_lost_after(scene, policy, chosen, excused) for policy in policies]
+    return max(loss.least for loss in losses), max(loss.most for loss in losses)
+
+
+def _longer(one: _Lost, other: _Lost, seconds: float) -> Truth:
+    """Return whether one loss is longer than another one, by more than some seconds."""
+    slack = one.slack + other.slack
+    if one.least_alone > other.most + seconds + slack:
+        return "violated"
+    if one.most < other.least_alone + seconds - slack:
+        return "holds"
+    return "borderline"

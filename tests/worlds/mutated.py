@@ -7,6 +7,8 @@ must be found by worlds, or says why none finds it.
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from tests.worlds.compared import COMPARED
+
 __all__ = ["LIVES", "MUTANTS", "Mutant"]
 
 
@@ -56,6 +58,7 @@ _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
         (_FOR_AT_MOST[1:], 'seconds, "refused", "what complies', 'seconds, "lost", "what complies'),
         (_ADMISSION[:-1], "if problem := unproved(read.faults, wanted):", 'if problem := "":'),
     ],
+    "harness/checks/comparison.py": COMPARED,
     "harness/checks/outage.py": [
         (("comes_back",), "        if certain and not unseen:", "        if bad:"),
         (("comes_back",), "        if not bad and not unseen and not sooner:", "        if not bad:"),
@@ -118,11 +121,7 @@ _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
         (_RECOVERS, "spans |= self.history.replicas.wrong(by.uid, begin, end)", "pass"),
     ],
     "harness/history/replicas.py": [
-        (
-            (*_RECOVERS, "undisturbed"),
-            "    return None if spoken else WRONG",
-            "    return RIGHT",
-        ),
+        ((*_RECOVERS, "undisturbed"), "    return None if spoken else WRONG", "    return RIGHT"),
         ((*_RECOVERS, "undisturbed"), "else None\n    if entry.kind ==", "else RIGHT\n    if entry.kind =="),
     ],
     "harness/checks/undisturbed.py": [

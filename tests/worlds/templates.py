@@ -58,6 +58,8 @@ class World:
     templates: dict[str, list[tuple[float, bool | None]]] = field(default_factory=dict)
     constraints: dict[tuple[str, str], list[Stretch]] = field(default_factory=dict)
     away: list[Hiding] = field(default_factory=list)
+    idle: list[Stretch] = field(default_factory=list)
+    """When the pods have the operations of a Deployment that does not generate."""
 
     def template(self, name: str, states: list[tuple[float, bool | None]]) -> Made:
         """Let a template ask for its policy from moments on, or not (None: it is deleted); return the policy."""
@@ -87,7 +89,8 @@ class World:
         stage = self.stage
         for watch in (WATCH_TEMPLATES, WATCH_POLICIES, WATCH_BINDINGS):
             stage.watch(watch)
-        stage.put(WATCH_DEPLOYMENTS, -900.0, "gatekeeper-controller-manager", _deployment())
+        for at, *more in self._operations():
+            stage.put(WATCH_DEPLOYMENTS, at, "gatekeeper-controller-manager", _deployment(*more))
         for name, states in self.templates.items():
             stage.watch(f"{CONSTRAINTS}{name}")
             for number, (at, asks) in enumerate(states):
@@ -117,6 +120,13 @@ class World:
 
     seen_after = 0.4
     """How soon all pods tell that they have seen a template, in seconds."""
+
+    def _operations(self) -> Iterator[tuple[Any, ...]]:
+        """Yield from when on the Deployment has which operations; without any, its pods have all."""
+        yield (-900.0,)
+        for begin, end in self.idle:
+            yield begin, "--operation=audit"
+            yield (end,)
 
     def _put(self, process: str, name: str, begin: float, end: float, body: Object) -> None:
         self.stage.put(process, begin, name, body)
@@ -158,11 +168,11 @@ def _constraint(template: str, name: str, born: str) -> Object:
     return {"kind": template.title(), "metadata": metadata, "spec": {"enforcementAction": "deny"}}
 
 
-def _deployment() -> Object:
+def _deployment(*more: str) -> Object:
     container = {
         "name": "manager",
         "image": f"docker.io/openpolicyagent/gatekeeper:{_VERSION}",
-        "args": ["--port=8443"],
+        "args": ["--port=8443", *more],
     }
     metadata = {"name": "gatekeeper-controller-manager", "namespace": "gatekeeper-system", "uid": "uid-deployment"}
     return {"metadata": metadata, "spec": {"template": {"spec": {"containers": [container]}}}}

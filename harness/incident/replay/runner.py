@@ -126,8 +126,8 @@ class Runner:
         return replay.model_copy(update={"seen": conclude(verdicts), "verdicts": verdicts, "missing": tuple(missing)})
 
     def _ready(self, shape: Shape) -> Cluster:
-        """Return a cluster of the shape on which no earlier run left anything."""
-        if self._cluster is not None and (self._fresh or self._cluster.shape != shape):
+        """Return a cluster of the shape on which no earlier run left anything; an upgrade leaves what it brought."""
+        if self._cluster is not None and (self._fresh or shape.releases or self._cluster.shape != shape):
             self._drop()
         if self._cluster is not None and self._used and shape.gatekeeper:
             try:
