@@ -19,12 +19,12 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import BadScenario, HarnessError
 from chaos_harness.clusters.gatekeeper.install import RELEASE, apply_manifest, chart, helm
-from chaos_harness.clusters.gatekeeper.readiness import DEPLOYMENTS, NAMESPACE
-from chaos_harness.clusters.shape import Install
+from chaos_harness.clusters.shape import NAMESPACE, Install
 
 __all__ = ["deployed_versions", "roll_back_chart", "upgrade", "why_not_ready"]
 
 _IMAGE = re.compile(r"/gatekeeper:(?P<version>v\d+\.\d+\.\d+)")
+_DEPLOYMENTS = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
 _PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 _KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "--namespace", NAMESPACE)
 _LOG_LINES = 5
@@ -38,7 +38,7 @@ def deployed_versions(api: ApiClient) -> dict[str, str]:
     Raises ApiRefused, ApiUnreachable.
     """
     versions = {}
-    for deployment in request(api, "GET", DEPLOYMENTS)["items"]:
+    for deployment in request(api, "GET", _DEPLOYMENTS)["items"]:
         for container in deployment["spec"]["template"]["spec"]["containers"]:
             if image := _IMAGE.search(container["image"]):
                 versions[deployment["metadata"]["name"]] = image["version"]

@@ -15,9 +15,9 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.gatekeeper.install import manifest
-from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE, wait_until_serving
+from chaos_harness.clusters.gatekeeper.readiness import wait_until_serving
 from chaos_harness.clusters.gatekeeper.upgrade import deployed_versions, roll_back_chart, upgrade, why_not_ready
-from chaos_harness.clusters.shape import Install, Release
+from chaos_harness.clusters.shape import NAMESPACE, Install, Release
 from chaos_harness.clusters.terminal.escape import first_line
 from chaos_harness.harness.errors import ApiRefused, BadScenario, CommandFailed, DeadlineExceeded, FaultNotApplied
 from chaos_harness.harness.faults import ONE_SHOT, Fault

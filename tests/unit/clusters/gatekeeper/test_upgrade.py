@@ -11,11 +11,11 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import BadScenario
 from chaos_harness.clusters.gatekeeper import upgrade as module
-from chaos_harness.clusters.gatekeeper.readiness import DEPLOYMENTS, NAMESPACE
 from chaos_harness.clusters.gatekeeper.upgrade import deployed_versions, roll_back_chart, upgrade, why_not_ready
 from chaos_harness.clusters.machine.process import CommandResult
 from tests.fakes.engine import FakeEngine
 from tests.fakes.rest_server import RestServer, cluster_on, rest_server
+from tests.gatekeeper_names import DEPLOYMENTS, NAMESPACE
 
 _PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 _NEVER = Deadline.after(60, "x")

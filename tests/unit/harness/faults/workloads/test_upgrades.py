@@ -8,7 +8,6 @@ import pytest
 
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER, DEPLOYMENTS, NAMESPACE
 from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.harness.errors import BadScenario, CommandFailed, DeadlineExceeded, FaultNotApplied
@@ -19,6 +18,7 @@ from chaos_harness.harness.history.vocabulary import HARM, UPGRADED
 from tests.fakes.bench import Bench
 from tests.fakes.engine import FakeEngine
 from tests.fakes.rest_server import RestServer, cluster_on, rest_server
+from tests.gatekeeper_names import CONTROLLER, DEPLOYMENTS, NAMESPACE
 
 _PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 
