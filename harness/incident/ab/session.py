@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from chaos_harness.clusters.machine.removal import try_remove_folder
+from chaos_harness.clusters.terminal.escape import first_line
 from chaos_harness.harness import private
 from chaos_harness.harness.errors import HarnessError
 from chaos_harness.harness.incident.ab.arms import Label
@@ -48,12 +49,11 @@ def make_runs(
         replay, directory = runner.run(loaded, slot.seed)
         _keep(slot, loaded, (replay, directory), runner, folder)
         ledger.note(slot, replay)
-        say(f"{where}: {replay.seen}, {replay.seconds:.0f} s{f': {replay.error}' if replay.error else ''}")
+        say(f"{where}: {replay.seen}, {replay.seconds:.0f} s{f': {first_line(replay.error)}' if replay.error else ''}")
         broken = broken + 1 if replay.reason == "broken" else 0
         if broken == _MOST_BROKEN:
-            raise HarnessError(
-                f"{_MOST_BROKEN} runs in a row broke, which says nothing of Gatekeeper; the last one: {replay.error}"
-            )
+            why = first_line(replay.error)
+            raise HarnessError(f"{_MOST_BROKEN} runs in a row broke, which says nothing of Gatekeeper; the last: {why}")
 
 
 def _keep(slot: Slot, loaded: LoadedIncident, run: tuple[write.Replay, Path], runner: Replayer, folder: Path) -> None:
