@@ -5,14 +5,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from kubernetes.client import ApiClient
 
 from chaos_harness.clusters.api.objects import condition
-from chaos_harness.clusters.api.rest import apply, is_not_yet
+from chaos_harness.clusters.api.rest import apply, is_not_yet, merge_patch, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import BadScenario
+from chaos_harness.clusters.gatekeeper.customise import add_flags, customised
+from chaos_harness.clusters.gatekeeper.installed import deployments_path
 from chaos_harness.clusters.gatekeeper.readiness import wait_until_serving
 from chaos_harness.clusters.images.sources import gatekeeper_source, tool
 from chaos_harness.clusters.machine.process import run
@@ -57,19 +58,25 @@ def install(cluster: Cluster, method: Install, deadline: Deadline) -> None:
     """
     if cluster.shape.gatekeeper is None:
         raise BadScenario(f"cluster {cluster.name}: its shape has no Gatekeeper to install")
-    source = gatekeeper_source(cluster.shape.gatekeeper)
+    own = cluster.shape.own
     if method == "manifest":
         objects = _manifest(cluster)
         with cluster.client() as api:
             _apply_definitions(api, objects, deadline)
             _apply(api, [manifest for manifest in objects if manifest["kind"] != _CRD], deadline)
-    else:
-        _install_chart(cluster, source / "charts" / "gatekeeper", deadline)
+        return
+    _install_chart(cluster, gatekeeper_source(cluster.shape.gatekeeper) / "charts" / "gatekeeper", deadline)
+    if own and own.flags:
+        with cluster.client() as api:
+            for deployment in request(api, "GET", deployments_path(cluster))["items"]:
+                path = f"{deployments_path(cluster)}/{deployment['metadata']['name']}"
+                merge_patch(api, path, add_flags(deployment, own.flags), strategic=True)
 
 
 def _manifest(cluster: Cluster) -> list[dict[str, Any]]:
-    path = gatekeeper_source(str(cluster.shape.gatekeeper)) / "deploy" / "gatekeeper.yaml"
-    return [manifest for manifest in yaml.load_all(path.read_text(encoding="utf-8"), yaml.CSafeLoader) if manifest]
+    version, own = str(cluster.shape.gatekeeper), cluster.shape.own
+    release = gatekeeper_source(version) / "deploy" / "gatekeeper.yaml"
+    return customised(release, own, f"{REPOSITORY}:{version}")
 
 
 def _apply_definitions(api: ApiClient, objects: Sequence[Mapping[str, Any]], deadline: Deadline) -> None:
@@ -90,9 +97,17 @@ def _established(state: Mapping[str, Mapping[str, Any]], names: set[str]) -> boo
 
 
 def _install_chart(cluster: Cluster, chart: Path, deadline: Deadline) -> None:
-    values = [word for name, value in _CHART_VALUES.items() for word in ("--set", f"{name}={value}")]
-    seconds = f"{max(deadline.remaining, 1):.0f}s"
-    where = ["--namespace", cluster.shape.namespace, "--create-namespace", "--timeout", seconds]
+    own = cluster.shape.own
+    values = ["--values", own.values.path] if own and own.values else []
+    settings = {**_CHART_VALUES, **({"replicas": str(own.replicas)} if own and own.replicas else {})}
+    values += [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+    where = [
+        "--namespace",
+        cluster.shape.namespace,
+        "--create-namespace",
+        "--timeout",
+        f"{max(deadline.remaining, 1):.0f}s",
+    ]
     homes = {f"HELM_{name}_HOME": str(cluster.directory / "helm") for name in ("CACHE", "CONFIG", "DATA")}
     unset = dict.fromkeys((name for name in os.environ if name.startswith("HELM_KUBE")), "")
     env = {**unset, **homes, "KUBECONFIG": str(cluster.kubeconfig)}
