@@ -1,6 +1,8 @@
 """Shape: a cluster's nodes, versions and installation, validated before anything is touched."""
 
-from typing import Annotated, Any, Final, Literal, Self
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -15,25 +17,21 @@ from pydantic import (
 
 from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.errors import BadScenario
+from chaos_harness.clusters.own_gatekeeper import FIELDS, NAMESPACE, RECORDED, OwnGatekeeper, flatten
 from chaos_harness.clusters.problem_words import describe_problem
 from chaos_harness.clusters.suggest import did_you_mean
 from chaos_harness.clusters.terminal.escape import escape_controls
 
-__all__ = ["NAMESPACE", "RECORDED", "Install", "Release", "Shape"]
+__all__ = ["NAMESPACE", "RECORDED", "Install", "Release", "Shape", "as_written", "fields_of"]
 
 Install = Literal["manifest", "chart"]
 Certificate = Literal["prepared", "native"]
-
-NAMESPACE: Final = "gatekeeper-system"
-"""Gatekeeper's namespace, as its manifest and its chart's documentation have it."""
-
-RECORDED: Final = "recorded"
-"""pydantic context for shapes of earlier runs: their versions need no recipe any more."""
 
 _SHORT = 80
 _LONGEST_PROBLEM = 500
 _NODE_MIB = 700
 _GATEKEEPER_MIB = 600
+_OWN = "own"
 
 
 def _text(version: object) -> object:
@@ -86,11 +84,23 @@ Release = Annotated[
 """A version of Gatekeeper that can be run; a minor stands for the newest that was tried."""
 
 
+def _show_long_form(schema: dict[str, Any]) -> None:
+    """Let the schema of a file show what is different from a release where the file has it: at `gatekeeper`."""
+    properties = schema["properties"]
+    properties.pop(_OWN)
+    own = OwnGatekeeper.model_json_schema()
+    fields = {name: own["properties"].get(name, {"type": "string"}) for name in FIELDS}
+    long_form = {"type": "object", "properties": fields, "additionalProperties": False}
+    properties["gatekeeper"]["anyOf"].append(long_form)
+
+
 class Shape(BaseModel):
     """A cluster's nodes, versions, and how Gatekeeper is installed.
 
     A version may be a minor ("1.36"): it stands for the newest known patch, and the shape holds the full version. Of
     Gatekeeper, any full version from v3.16.0 on can be named.
+    `gatekeeper` may be in a long form, with what is different from that release: `{version, install, values, image,
+    namespace, replicas, flags}`, where `install` may be a manifest's file.
     `gatekeeper=None` is a cluster without Gatekeeper, a baseline. With `registry=False` nodes cannot pull anything;
     images are loaded into them. `certificate` is how the webhook gets its certificate: "prepared" puts it into its
     Secret before Gatekeeper first starts, as at each later start; with "native" Gatekeeper creates it at its first
@@ -99,7 +109,7 @@ class Shape(BaseModel):
     because steps upgrade to them; an incident file need not name them.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, json_schema_extra=_show_long_form)
 
     control_planes: Annotated[Literal[1, 3], BeforeValidator(_number)] = 1
     workers: Annotated[int, Field(ge=0, le=6)] = 2
@@ -109,10 +119,20 @@ class Shape(BaseModel):
     registry: bool = True
     certificate: Certificate = "prepared"
     releases: Annotated[tuple[Release, ...], BeforeValidator(_fixed), Field(max_length=5)] = ()
+    own: OwnGatekeeper | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_long_form(cls, fields: Any) -> Any:
+        return flatten(fields) if isinstance(fields, dict) else fields
 
     @model_validator(mode="after")
     def _can_start(self, info: ValidationInfo) -> Self:
-        """Refuse a cluster on which Gatekeeper could never start."""
+        """Refuse a cluster on which Gatekeeper could never start, and one whose Gatekeeper would not be as written."""
+        if info.context != RECORDED and self.own and not self.gatekeeper:
+            raise ValueError("gatekeeper: without a version there is nothing to be different")
+        if info.context != RECORDED and self.own and self.own.values and self.install != "chart":
+            raise ValueError("gatekeeper.values: they are a chart's; say install: chart, or leave them out")
         if info.context != RECORDED and self.gatekeeper and self.install == "manifest" and not self.registry:
             raise ValueError(
                 "the manifest's imagePullPolicy is Always, so Gatekeeper never starts without a registry; "
@@ -131,15 +151,21 @@ class Shape(BaseModel):
         except ValidationError as error:
             raise BadScenario([_problem(where, problem) for problem in error.errors()]) from error
 
+    def fields(self, folder: Path) -> dict[str, Any]:
+        """Return the fields as a file in `folder` has them: what is different from a release at `gatekeeper`."""
+        fields = self.model_dump(mode="json", exclude={_OWN})
+        return {**fields, **self.own.as_written(self.gatekeeper, self.install, folder)} if self.own else fields
+
     @property
     def namespace(self) -> str:
         """Gatekeeper's namespace."""
-        return NAMESPACE
+        return self.own.namespace if self.own else NAMESPACE
 
     @property
     def gatekeeper_words(self) -> str:
         """Which Gatekeeper it has, in words."""
-        return f"Gatekeeper {self.gatekeeper} by its {self.install}" if self.gatekeeper else "no Gatekeeper"
+        own = f" ({self.own.words})" if self.own else ""
+        return f"Gatekeeper {self.gatekeeper} by its {self.install}{own}" if self.gatekeeper else "no Gatekeeper"
 
     @property
     def nodes(self) -> int:
@@ -155,17 +181,33 @@ class Shape(BaseModel):
     def slug(self) -> str:
         """A short name, the same for equal shapes, fit for file names and terminals."""
         gatekeeper = f"-g{self.gatekeeper[1:]}-{self.install}" if self.gatekeeper else ""
+        own = f"-{self.own.digest}" if self.own else ""
         native = "-native" if self.gatekeeper and self.certificate == "native" else ""
         registry = "" if self.registry else "-noregistry"
         more = "".join(f"-to{release[1:]}" for release in self.releases)
-        return f"{self.control_planes}cp{self.workers}w-k{self.kubernetes[1:]}{gatekeeper}{more}{native}{registry}"
+        return f"{self.control_planes}cp{self.workers}w-k{self.kubernetes[1:]}{gatekeeper}{own}{more}{native}{registry}"
+
+
+def fields_of(place: Sequence[str | int]) -> list[str]:
+    """Return the fields that a shape has, or that it has at a `place` of it."""
+    if list(place[:1]) in (["gatekeeper"], [_OWN]):
+        return list(FIELDS)
+    return [name for name in Shape.model_fields if name != _OWN]
+
+
+def as_written(place: Sequence[str | int]) -> tuple[str | int, ...]:
+    """Return where in a file's shape the value at a place of the model stands."""
+    if place[:1] != (_OWN,):
+        return tuple(place)
+    return "gatekeeper", *("install" if name == "manifest" else name for name in place[1:])
 
 
 def _problem(where: str, problem: Any) -> str:
-    field = escape_controls(".".join(str(part) for part in problem["loc"]), most=_SHORT)
+    field = escape_controls(".".join(str(part) for part in as_written(problem["loc"])), most=_SHORT)
     if problem["type"] == "extra_forbidden":
-        meant = did_you_mean(field, Shape.model_fields)
-        return f"{where}: no such field {field!r}; {meant}there are {', '.join(Shape.model_fields)}"
+        there = fields_of(problem["loc"][:-1])
+        meant = did_you_mean(str(problem["loc"][-1]), there)
+        return f"{where}: no such field {field!r}; {meant}there are {', '.join(there)}"
     words = escape_controls(describe_problem(problem), most=_LONGEST_PROBLEM)
     if problem["type"] == "value_error" and field:
         words += f" (was {escape_controls(repr(problem['input']), most=_SHORT)})"

@@ -1,6 +1,7 @@
 """Cluster builder: the actions that bring up one cluster, in order."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -14,10 +15,19 @@ from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.engine.inventory import RUN, inventory, remove_all
 from chaos_harness.clusters.engine.network import create_network, fixed_address
 from chaos_harness.clusters.engine.ports import reserved_port
-from chaos_harness.clusters.errors import ApiRefused, ApiUnreachable, BadScenario, DeadlineExceeded, HarnessError
+from chaos_harness.clusters.errors import (
+    ApiRefused,
+    ApiUnreachable,
+    BadScenario,
+    ClusterUnavailable,
+    CommandFailed,
+    DeadlineExceeded,
+    HarnessError,
+)
 from chaos_harness.clusters.garbage import Owner
 from chaos_harness.clusters.gatekeeper import install
 from chaos_harness.clusters.gatekeeper.certificate import prepare_certificate
+from chaos_harness.clusters.gatekeeper.unready import reasons
 from chaos_harness.clusters.images import Images
 from chaos_harness.clusters.kind.archive import import_image
 from chaos_harness.clusters.kind.cli import CERTS_DIRECTORY, KindCli, configuration
@@ -263,10 +273,21 @@ class ClusterBuilder:
         install.apply_definitions(self.cluster, self._deadline)
 
     def _install(self) -> None:
-        install.install(self.cluster, self._shape.install, self._deadline)
+        with self._telling_why():
+            install.install(self.cluster, self._shape.install, self._deadline)
 
     def _wait_serving(self) -> None:
-        install.wait_until_serving(self.cluster, self._deadline.within(_SERVING_SECONDS, "Gatekeeper to serve"))
+        with self._telling_why():
+            install.wait_until_serving(self.cluster, self._deadline.within(_SERVING_SECONDS, "Gatekeeper to serve"))
+
+    @contextmanager
+    def _telling_why(self) -> Iterator[None]:
+        """Add what Gatekeeper's own pods say to the error of a block in which it did not get ready."""
+        try:
+            yield
+        except (CommandFailed, DeadlineExceeded) as error:
+            why = "".join(f"\n  {words}" for words in reasons(self.cluster))
+            raise ClusterUnavailable(f"{error}{why}") from error
 
 
 def _ready_nodes(nodes: Mapping[str, Mapping[str, Any]]) -> set[str]:

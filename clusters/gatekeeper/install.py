@@ -5,14 +5,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from kubernetes.client import ApiClient
 
 from chaos_harness.clusters.api.objects import condition
-from chaos_harness.clusters.api.rest import apply, is_not_yet
+from chaos_harness.clusters.api.rest import apply, is_not_yet, merge_patch, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import BadScenario
+from chaos_harness.clusters.gatekeeper.customise import add_flags, customised
+from chaos_harness.clusters.gatekeeper.installed import deployments_path
 from chaos_harness.clusters.gatekeeper.readiness import wait_until_serving
 from chaos_harness.clusters.images import catalogue
 from chaos_harness.clusters.images.sources import gatekeeper_source, tool
@@ -62,7 +63,7 @@ def apply_definitions(cluster: Cluster, deadline: Deadline) -> None:
     Raises ApiRefused, ApiUnreachable, DeadlineExceeded.
     """
     with cluster.client() as api:
-        _apply_definitions(api, _objects(str(cluster.shape.gatekeeper)), deadline)
+        _apply_definitions(api, _manifest(cluster), deadline)
 
 
 def install(cluster: Cluster, method: Install, deadline: Deadline) -> None:
@@ -73,12 +74,20 @@ def install(cluster: Cluster, method: Install, deadline: Deadline) -> None:
     """
     if cluster.shape.gatekeeper is None:
         raise BadScenario(f"cluster {cluster.name}: its shape has no Gatekeeper to install")
+    own = cluster.shape.own
     if method == "manifest":
-        apply_manifest(cluster, cluster.shape.gatekeeper, deadline)
-    else:
-        values = [word for name, value in _CHART_VALUES.items() for word in ("--set", f"{name}={value}")]
-        words: list[str | Path] = ["install", RELEASE, chart(cluster.shape.gatekeeper), "--create-namespace", *values]
-        helm(cluster.kubeconfig, words, deadline)
+        _apply_manifest(cluster, _manifest(cluster), deadline)
+        return
+    values: list[str | Path] = ["--values", own.values.path] if own and own.values else []
+    settings = {**_CHART_VALUES, **({"replicas": str(own.replicas)} if own and own.replicas else {})}
+    values += [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+    words: list[str | Path] = ["install", RELEASE, chart(cluster.shape.gatekeeper), "--create-namespace", *values]
+    helm(cluster.kubeconfig, words, deadline, namespace=cluster.shape.namespace)
+    if own and own.flags:
+        with cluster.client() as api:
+            for deployment in request(api, "GET", deployments_path(cluster))["items"]:
+                path = f"{deployments_path(cluster)}/{deployment['metadata']['name']}"
+                merge_patch(api, path, add_flags(deployment, own.flags), strategic=True)
 
 
 def apply_manifest(cluster: Cluster, version: str, deadline: Deadline) -> None:
@@ -86,7 +95,10 @@ def apply_manifest(cluster: Cluster, version: str, deadline: Deadline) -> None:
 
     Raises ApiRefused, ApiUnreachable, DeadlineExceeded.
     """
-    objects = _objects(version)
+    _apply_manifest(cluster, customised(manifest(version), None, f"{REPOSITORY}:{version}"), deadline)
+
+
+def _apply_manifest(cluster: Cluster, objects: list[dict[str, Any]], deadline: Deadline) -> None:
     with cluster.client() as api:
         _apply_definitions(api, objects, deadline)
         _apply(api, [applied for applied in objects if applied["kind"] != _CRD], deadline)
@@ -102,9 +114,9 @@ def chart(version: str) -> Path:
     return gatekeeper_source(version) / "charts" / "gatekeeper"
 
 
-def _objects(version: str) -> list[dict[str, Any]]:
-    text = manifest(version).read_text(encoding="utf-8")
-    return [applied for applied in yaml.load_all(text, yaml.CSafeLoader) if applied]
+def _manifest(cluster: Cluster) -> list[dict[str, Any]]:
+    version = str(cluster.shape.gatekeeper)
+    return customised(manifest(version), cluster.shape.own, f"{REPOSITORY}:{version}")
 
 
 def _apply_definitions(api: ApiClient, objects: Sequence[Mapping[str, Any]], deadline: Deadline) -> None:
@@ -124,12 +136,12 @@ def _established(state: Mapping[str, Mapping[str, Any]], names: set[str]) -> boo
     return True if names <= established else None
 
 
-def helm(kubeconfig: Path, words: Sequence[str | Path], deadline: Deadline) -> str:
+def helm(kubeconfig: Path, words: Sequence[str | Path], deadline: Deadline, *, namespace: str = NAMESPACE) -> str:
     """Run helm on the cluster of a kubeconfig, in Gatekeeper's namespace, and return what it prints.
 
     Its hook jobs end before it does. Raises CommandFailed, DeadlineExceeded, ImageUnavailable (no helm).
     """
-    where = ["--namespace", NAMESPACE, "--timeout", f"{max(deadline.remaining, 1):.0f}s"]
+    where = ["--namespace", namespace, "--timeout", f"{max(deadline.remaining, 1):.0f}s"]
     where = where if words[0] != "history" else where[:2]
     homes = {f"HELM_{name}_HOME": str(kubeconfig.parent / "helm") for name in ("CACHE", "CONFIG", "DATA")}
     unset = dict.fromkeys((name for name in os.environ if name.startswith("HELM_KUBE")), "")

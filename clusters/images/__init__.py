@@ -9,6 +9,7 @@ from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.errors import ImageUnavailable
 from chaos_harness.clusters.images import catalogue, plan, sources
 from chaos_harness.clusters.images.catalogue import ImageEntry
+from chaos_harness.clusters.images.own_image import require_image
 from chaos_harness.clusters.images.pull_rules import PullRules
 from chaos_harness.clusters.images.pulling import PullProblem, host
 from chaos_harness.clusters.images.resolve import LocalImage, Origin, find, make, pull
@@ -41,10 +42,11 @@ class Images:
 
 
 def entries(shape: Shape) -> dict[str, ImageEntry]:
-    """Return the images that `shape` needs, by their role."""
+    """Return the images that `shape` needs, by their role; one of the user's own is in the engine, or nowhere."""
     needed = {"node": catalogue.node_image(shape.kubernetes)}
     if shape.gatekeeper:
-        needed["gatekeeper"] = catalogue.gatekeeper(shape.gatekeeper)
+        if not (shape.own and shape.own.image):
+            needed["gatekeeper"] = catalogue.gatekeeper(shape.gatekeeper)
         if shape.install == "chart":
             needed["gatekeeper_crds"] = catalogue.gatekeeper_crds(shape.gatekeeper)
         needed |= _of_releases(shape)
@@ -81,6 +83,7 @@ def ensure(
 
 
 def _ensure(engine: Engine, wanted: Sequence[Shape], progress: Progress, rules: PullRules) -> Images:
+    own = [require_image(engine, shape.own.image) for shape in wanted if shape.own and shape.own.image]
     needed = {entry.name: entry for shape in wanted for entry in entries(shape).values()}
     held = {name: here for name, entry in needed.items() if (here := find(engine, entry, rules))}
     _show_plan([entry for name, entry in needed.items() if name not in held], wanted, rules, progress)
@@ -103,14 +106,17 @@ def _ensure(engine: Engine, wanted: Sequence[Shape], progress: Progress, rules: 
     held |= {name: make(engine, entry, rules, progress) for name, entry in missing.items()}
     sources.prepare_tools(wanted, progress)
     roles = {role: held[entry.name].name for role, entry in entries(wanted[0]).items()}
+    all_images = [*own, *held.values()]
+    if wanted[0].own and wanted[0].own.image:
+        roles["gatekeeper"] = wanted[0].own.image
     return Images(
         node=roles["node"],
         gatekeeper=roles.get("gatekeeper"),
         gatekeeper_crds=roles.get("gatekeeper_crds"),
         registry=roles.get("registry"),
         balancer=roles.get("balancer"),
-        origin={image.name: image.origin for image in held.values()},
-        ids={image.name: image.id for image in held.values()},
+        origin={image.name: image.origin for image in all_images},
+        ids={image.name: image.id for image in all_images},
         releases={role: roles[role] for role in _of_releases(wanted[0])},
     )
 

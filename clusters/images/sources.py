@@ -6,11 +6,19 @@ from pathlib import Path
 
 from chaos_harness.clusters.errors import ImageUnavailable
 from chaos_harness.clusters.images import binaries, gatekeeper_release, tool_sources
+from chaos_harness.clusters.images.chart_values import require_known_values
 from chaos_harness.clusters.images.pull_rules import PullRules
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 
-__all__ = ["gatekeeper_source", "needed_tools", "prepare_downloads", "prepare_tools", "tool"]
+__all__ = [
+    "gatekeeper_source",
+    "needed_tools",
+    "prepare_downloads",
+    "prepare_tools",
+    "require_right_values",
+    "tool",
+]
 
 
 def tool(name: str, progress: Progress | None = None) -> Path:
@@ -36,7 +44,8 @@ def prepare_tools(shapes: Sequence[Shape], progress: Progress) -> None:
 def prepare_downloads(shapes: Sequence[Shape], rules: PullRules, progress: Progress) -> None:
     """Fetch what `shapes` need from releases: tools that have no better source, and Gatekeeper's manifests and charts.
 
-    Raises ImageUnavailable with all that are not available, or not what they must be by `rules`.
+    Raises ImageUnavailable with all that are not available, or not what they must be by `rules`; BadScenario with the
+    values that a chart does not know.
     """
     named = (version for shape in shapes for version in (shape.gatekeeper, *shape.releases))
     versions = list(dict.fromkeys(filter(None, named)))
@@ -51,6 +60,19 @@ def prepare_downloads(shapes: Sequence[Shape], rules: PullRules, progress: Progr
             problems.append(str(error))
     if problems:
         raise ImageUnavailable("\n".join(problems))
+    for shape in shapes:
+        require_right_values(shape)
+
+
+def require_right_values(shape: Shape) -> None:
+    """Raise BadScenario with the values of the shape's own file that the chart does not know.
+
+    A chart that was not fetched yet says nothing: it is asked again when it is there.
+    """
+    if shape.gatekeeper and shape.own and shape.own.values:
+        source = binaries.gatekeeper_source(shape.gatekeeper)
+        if source.folder.is_dir():
+            require_known_values(shape.own.values, source.folder / "charts" / "gatekeeper")
 
 
 def _prepare_release(version: str, rules: PullRules, progress: Progress) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from chaos_harness.clusters import checkout
 from chaos_harness.clusters.engine import CHOICES
 from chaos_harness.clusters.images.pull_rules import PullRules
+from chaos_harness.clusters.images.sources import require_right_values
 from chaos_harness.clusters.machine import consent
 from chaos_harness.clusters.terminal.command_options import one_of, whole_number
 from chaos_harness.clusters.terminal.progress import Progress
@@ -98,7 +99,9 @@ def load_with_shape(chosen: argparse.Namespace) -> LoadedIncident:
     fields = {name: getattr(chosen, name) for name in _SHAPE_OPTIONS if getattr(chosen, name) is not None}
     if fields.get("gatekeeper") == NO_GATEKEEPER:
         fields["gatekeeper"] = None
-    return load(chosen.file, fields)
+    loaded = load(chosen.file, fields)
+    require_right_values(loaded.shape)
+    return loaded
 
 
 def load_chosen(chosen: argparse.Namespace) -> tuple[LoadedIncident, int]:

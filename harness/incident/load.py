@@ -9,8 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from chaos_harness.clusters.own_gatekeeper import flatten
 from chaos_harness.clusters.problem_words import describe_problem, shorten
-from chaos_harness.clusters.shape import RECORDED, Shape
+from chaos_harness.clusters.shape import RECORDED, Shape, as_written
 from chaos_harness.clusters.suggest import did_you_mean
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.catalogue import KINDS, PartKind, entries
@@ -86,9 +87,10 @@ def load(path: Path, asked: Mapping[str, Any] | None = None, *, context: str | N
         raise BadScenario(source.problem((), "expected an incident: fields such as title, shape, faults, claims"))
     given = source.data.get("shape")
     given = given if isinstance(given, dict) else {}
+    flat = flatten(given, path.parent)
     kinds: Sequence[PartKind] = ("check",) if context == RECORDED else KINDS
-    shape, options = _effective_shape({**given, **(asked or {})}, context)
-    data, wrong = translate(source.data)
+    shape, options = _effective_shape(_override(flat, asked or {}), context)
+    data, wrong = translate({**source.data, "shape": flat} if given else source.data)
     first, *others = _each(data)
     problems = [*_problems_of_model(data, context), *_problems_of_names(first, kinds)]
     problems += [problem for turn in others for problem in _problems_of_names(turn, ("fault",))]
@@ -111,7 +113,7 @@ def load(path: Path, asked: Mapping[str, Any] | None = None, *, context: str | N
         raise BadScenario(limit_problems([*lines, *more]))
     incident = Incident.model_validate_json(json.dumps(data), context=context)
     shape = with_releases(data, shape) if context != RECORDED else shape
-    parts = (tuple(policies), tuple(workload), tuple(files.read), tuple(asks))
+    parts = (tuple(policies), tuple(workload), (*files.read, *_files_of(shape, path.parent)), tuple(asks))
     return LoadedIncident(path, incident, shape, given, *parts)
 
 
@@ -121,6 +123,18 @@ def _each(data: dict[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(values, list) or not values:
         return [data]
     return [{**data, "faults": with_each(data.get("faults"), value)} for value in values[:_MOST_VALUES]]
+
+
+def _override(flat: dict[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a shape with those that were asked for; a baseline has nothing that differs, either."""
+    bare = "gatekeeper" in asked and asked["gatekeeper"] is None
+    return {name: value for name, value in flat.items() if not (bare and name == "own")} | dict(asked)
+
+
+def _files_of(shape: Shape, folder: Path) -> list[Path]:
+    """Return the files of the shape's own Gatekeeper that lie with the incident."""
+    given = [file for file in (shape.own.manifest, shape.own.values) if file] if shape.own else []
+    return [path for file in given if (path := Path(file.path)).is_relative_to(folder.absolute())]
 
 
 def _in_order(source: YamlSource, problems: Iterable[Problem]) -> list[str]:
@@ -145,7 +159,8 @@ def _problems_of_model(data: Any, context: str | None) -> Iterator[Problem]:
         Incident.model_validate_json(json.dumps(data), context=context)
     except ValidationError as error:
         for detail in error.errors():
-            yield tuple(part for part in detail["loc"] if part not in (DURATION_TAG, CONDITION_TAG)), _words(detail)
+            loc = tuple(part for part in detail["loc"] if part not in (DURATION_TAG, CONDITION_TAG))
+            yield (loc[0], *as_written(loc[1:])) if loc[:1] == ("shape",) else loc, _words(detail)
 
 
 def _words(problem: ErrorDetails) -> str:

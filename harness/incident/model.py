@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.shape import Shape, fields_of
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness import jsonpath
 from chaos_harness.harness.causes import Cause
@@ -413,5 +413,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
 def fields_at(place: Sequence[str | int]) -> list[str]:
     """Return the fields that the part of a file at `place` may have: ("faults", 0) is a step."""
     names = [name for name in place if isinstance(name, str)]
+    if names[:1] == ["shape"]:
+        return fields_of(names[1:])
     model = SECTIONS.get(names[-1], Incident) if names else Incident
     return [field.alias or name for name, field in model.model_fields.items()]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from chaos_harness.clusters import images
 from chaos_harness.clusters.images.pull_rules import PullRules
@@ -51,7 +52,8 @@ class Plan:
     """A plan; times are seconds, `images` the images by where they would come from."""
 
     title: str
-    shape: Mapping[str, str | int | bool | None]
+    shape: Mapping[str, Any]
+    gatekeeper: str
     memory_mib: int
     images: Mapping[str, str]
     before: tuple[str, ...]
@@ -76,6 +78,7 @@ def plan_of(loaded: LoadedIncident, rules: PullRules) -> Plan:
     return Plan(
         title=incident.title,
         shape=shape.model_dump(),
+        gatekeeper=shape.gatekeeper_words,
         memory_mib=shape.memory_mib,
         images={entry.lock: _source(entry.lock, entry.published, rules) for entry in images.entries(shape).values()},
         before=tuple(before),

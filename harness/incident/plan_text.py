@@ -37,11 +37,8 @@ def format_plan(plan: Plan) -> Iterator[str]:
 
 def _cost(plan: Plan) -> Iterator[str]:
     shape = plan.shape
-    gatekeeper = (
-        f"Gatekeeper {shape['gatekeeper']} by its {shape['install']}" if shape["gatekeeper"] else "no Gatekeeper"
-    )
     nodes = f"{shape['control_planes']} control plane(s), {shape['workers']} workers"
-    yield from _wrapped(f"cluster   {nodes}, Kubernetes {shape['kubernetes']}, {gatekeeper}", rest=10)
+    yield from _wrapped(f"cluster   {nodes}, Kubernetes {shape['kubernetes']}, {plan.gatekeeper}", rest=10)
     yield from _wrapped(f"memory    {plan.memory_mib / 1024:.1f} GiB at most", rest=10)
     most = f"; at most {plan.most:g} s with all triggers" if plan.most > plan.least else ""
     timeline = f"the timeline {plan.least:g} s{most}, its budget {plan.budget:g} s"

@@ -41,6 +41,10 @@ def problems_of_upgrades(data: Mapping[str, Any], shape: Shape) -> Iterator[Prob
         if shape.gatekeeper is None:
             yield (*place, "fault"), f"{change.fault} needs Gatekeeper, and the shape has none"
             continue
+        if shape.own:
+            words = "brings a release as it is; leave out what is different from one in the shape's `gatekeeper`"
+            yield (*place, "fault"), f"{change.fault} {words}"
+            continue
         if change.to == version:
             yield (*place, "with", "to"), f"Gatekeeper is {change.to} already when this step begins"
         elif change.fault == _ROLLBACK and change.to not in ran:

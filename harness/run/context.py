@@ -19,6 +19,7 @@ from chaos_harness.clusters.garbage import Owner, collect_garbage
 from chaos_harness.clusters.images.pull_rules import PullRules
 from chaos_harness.clusters.kind.logs import LogKeeper
 from chaos_harness.clusters.machine.removal import try_remove_folder
+from chaos_harness.clusters.own_gatekeeper import flatten
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.errors import BadScenario, HarnessError
@@ -144,7 +145,8 @@ def shapes_of(
         if not markers:
             continue
         where = os.path.relpath(item.path, item.config.rootpath)
-        fields = {name: value for marker in reversed(markers) for name, value in marker.kwargs.items()}
+        given = {name: value for marker in reversed(markers) for name, value in marker.kwargs.items()}
+        fields = flatten(given, item.path.parent)
         if any(marker.args for marker in markers):
             problems[f"{where}: shape takes keyword arguments only, the fields of a shape"] = None
         try:

@@ -92,7 +92,8 @@ def _mark_flaky(results: Path, flaky: Mapping[str, str]) -> None:
 
 def _key(nodeid: str, record: Record) -> str:
     shape = record.cluster.get("shape", {})
-    return redact(f"{nodeid} | {shape.get('gatekeeper', '')} {shape.get('kubernetes', '')}")
+    own = f" {shape['own']['digest']}" if shape.get("own") else ""
+    return redact(f"{nodeid} | {shape.get('gatekeeper', '')} {shape.get('kubernetes', '')}{own}")
 
 
 def _why(judged: gate.FigureVerdict) -> str:

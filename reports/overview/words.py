@@ -185,6 +185,8 @@ def describe_shapes(run: RunOverview) -> list[str]:
     for experiment in run.experiments:
         known = _SHAPE if experiment.shape.get("gatekeeper", True) else _BASELINE
         parts = [words.format(experiment.shape[name]) for name, words in known.items() if name in experiment.shape]
+        own = experiment.shape.get("own")
+        parts += [f"with changes of your own ({own['digest']})"] if own else []
         shapes[", ".join(parts) or "unknown versions: no verdict names them"] += 1
     many = len(shapes) > 1
     return [f"{words} ({count})" if many else words for words, count in shapes.most_common()]

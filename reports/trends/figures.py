@@ -62,7 +62,8 @@ def collect_samples(records: Mapping[str, Record]) -> list[FigureSample]:
     measured = []
     for nodeid, record in records.items():
         shape = record.cluster.get("shape", {})
-        on = redact(" ".join(str(shape[name]) for name in _SHAPE if name in shape))
+        known = [shape[name] for name in _SHAPE if name in shape]
+        on = redact(" ".join(map(str, [*known, *filter(None, [(shape.get("own") or {}).get("digest")])])))
         start = min((phase.start for phase in record.phases), default=0.0)
         stop = max((phase.stop or phase.start for phase in record.phases), default=start)
         for claim in record.claims:

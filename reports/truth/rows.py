@@ -284,6 +284,8 @@ def _is_below(run: Path, history: str) -> bool:
 
 def _row(line: VerdictLine, outcome: str, surprise: bool, judge: str, *, again: bool) -> TruthRow:
     on = {name: str(line.shape.get(name) or "none") for name in ("kubernetes", "gatekeeper", "install")}
+    own = line.shape.get("own") or {}
+    on["install"] += f" {own['digest']}" if own else ""
     of = {name: getattr(line, name) for name in ("test", "id", "claim", "expected", "issue", "known")}
     given = GivenVerdict(
         line.run, line.history, outcome, judge, line.commit, line.until, line.seconds, surprise=surprise, again=again

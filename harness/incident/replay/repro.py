@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos_harness.clusters.checkout import command_line
+from chaos_harness.clusters.own_gatekeeper import flatten
 from chaos_harness.clusters.terminal.escape import escape_controls, first_line
 from chaos_harness.harness.incident.bundle.write import Replay
 from chaos_harness.harness.incident.cli_options import NO_GATEKEEPER
@@ -115,7 +116,8 @@ def replay_command(loaded: LoadedIncident, seed: int) -> str:
         "workers": shape.workers,
         "seed": seed,
     }
-    written = {name: NO_GATEKEEPER if value is None else value for name, value in loaded.given.items()}
+    flat = flatten(loaded.given, loaded.path.parent)
+    written = {name: NO_GATEKEEPER if value is None else value for name, value in flat.items()}
     options = [f"--{name} {value}" for name, value in given.items() if written.get(name) != value]
     return " ".join([command_line("repro --"), str(loaded.path), *options])
 

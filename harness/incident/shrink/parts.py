@@ -181,7 +181,7 @@ def _dump(loaded: LoadedIncident) -> dict[str, Any]:
     data: dict[str, Any] = loaded.incident.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     if loaded.incident.for_each:
         del data["repeat"]
-    return {**data, "shape": loaded.shape.model_dump(mode="json")}
+    return {**data, "shape": loaded.shape.fields(loaded.path.parent)}
 
 
 def _step(index: int, step: Step) -> Part:

@@ -72,6 +72,37 @@ def test_a_version_without_quotes(tmp_path: Path) -> None:
     assert "a.yaml:12:3: shape.gatekeeper: expected a version in quotes" in problem
 
 
+_VALUES = {"gatekeeper": {"version": "v3.20.1", "values": "values.yaml"}}
+
+
+def test_a_gatekeeper_of_ones_own(tmp_path: Path) -> None:
+    """Its files lie beside the incident, go into the bundle, and stay with another version; a baseline has none."""
+    (tmp_path / "values.yaml").write_text("replicas: 2\n", encoding="utf-8")
+    loaded = _load(tmp_path, shape=_VALUES)
+    newer = _load(tmp_path, {"gatekeeper": "v3.23.1"}, shape=_VALUES)
+
+    assert (loaded.shape.gatekeeper, loaded.shape.install) == ("v3.20.1", "chart")
+    assert loaded.files == (tmp_path / "values.yaml",)
+    assert (newer.shape.gatekeeper, newer.shape.own) == ("v3.23.1", loaded.shape.own)
+    assert _load(tmp_path, {"gatekeeper": None}, shape=_VALUES).shape.own is None
+
+
+@pytest.mark.parametrize(
+    ("gatekeeper", "problem"),
+    [
+        ({"values": "none.yaml"}, "shape.gatekeeper.values: no file "),
+        ({"vaules": "none.yaml"}, "shape.gatekeeper.vaules: no such field; did you mean values? there are version,"),
+        ({"replicas": 99}, "shape.gatekeeper.replicas: expected at most 10, found 99"),
+    ],
+)
+def test_a_wrong_gatekeeper_of_ones_own(tmp_path: Path, gatekeeper: dict[str, Any], problem: str) -> None:
+    """Each is one problem, at its place in the file."""
+    (told,) = _problems(tmp_path, shape={"gatekeeper": gatekeeper})
+
+    assert problem in told
+    assert "a.yaml:13:" in told or "a.yaml:12:" in told
+
+
 def test_what_was_lived_before_needs_no_recipe(tmp_path: Path) -> None:
     """A version that was replaced since can still be read; what is none cannot."""
     old = {"kubernetes": "v1.30.1", "gatekeeper": "v3.1.0"}

@@ -10,7 +10,7 @@ import pytest
 from chaos_harness.reports.overview.page import render_page
 from chaos_harness.reports.overview.run import read_run
 from chaos_harness.reports.overview.terminal import render_lines
-from chaos_harness.reports.overview.words import headline
+from chaos_harness.reports.overview.words import describe_shapes, headline
 from chaos_harness.reports.overview.write import MARKDOWN, PAGE, write_overview
 from tests.fakes.canary_histories import CanaryHistory
 from tests.fakes.runs import RunFolder, verdict
@@ -55,6 +55,25 @@ class _Text(HTMLParser):
 
     def __str__(self) -> str:
         return " ".join(" ".join(self.words).split())
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ({"gatekeeper": "v3.23.1", "install": "chart"}, "Gatekeeper v3.23.1, installed by chart"),
+        ({"gatekeeper": None, "install": "manifest", "kubernetes": "v1.36.4"}, "no Gatekeeper, Kubernetes v1.36.4"),
+        (
+            {"gatekeeper": "v3.23.1", "own": {"digest": "1a2b3c4d"}},
+            "Gatekeeper v3.23.1, with changes of your own (1a2b3c4d)",
+        ),
+    ],
+)
+def test_on_what_it_ran(tmp_path: Path, shape: dict[str, Any], words: str) -> None:
+    """A baseline and a Gatekeeper of one's own are told from a release."""
+    made = RunFolder(tmp_path / "run-1")
+    made.experiment("a", _history().written(), verdict(shape=shape))
+    made.tests("scenarios/test_s.py::test_a[x]")
+    assert describe_shapes(read_run(made.place)) == [words]
 
 
 def _page(folder: RunFolder) -> str:

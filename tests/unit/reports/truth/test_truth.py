@@ -63,6 +63,15 @@ def test_a_row_is_a_claim_on_a_version() -> None:
     assert truth.rows[0].claim == "reworded"
 
 
+def test_a_gatekeeper_of_ones_own_is_another_row(tmp_path: Path) -> None:
+    """A verdict on a user's values never counts for the release: its digest is part of how it was installed."""
+    own = {"own": {"digest": "1a2b3c4d"}}
+    write(tmp_path, [line(), line(shape=_SHAPE | own, run="run 2"), line(shape=_SHAPE | {"own": None}, run="run 3")])
+    assert main([str(tmp_path), "--write", str(tmp_path / "truth.json")]) == 0
+    rows = {table_row.install: len(table_row.verdicts) for table_row in read_table(tmp_path / "truth.json").rows}
+    assert rows == {"manifest": 2, "manifest 1a2b3c4d": 1}
+
+
 def test_a_verdict_counts_once() -> None:
     """A run that is read twice, or read beside the table it is in, adds nothing."""
     once = merge_rows([row(given(), given("violated", 2))])

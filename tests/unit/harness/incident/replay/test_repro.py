@@ -1,5 +1,6 @@
 """Repro: what is said at the end: how often, why, and what to type next."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -70,6 +71,8 @@ def test_again_in_full(tmp_path: Path) -> None:
     bare = replace(loaded, shape=loaded.shape.model_copy(update={"gatekeeper": None}))
     assert " --gatekeeper none " in replay_command(bare, 7)
     assert " --gatekeeper " not in replay_command(replace(bare, given={"gatekeeper": None}), 7)
+    long = {"gatekeeper": {"version": "v3.20.1", "install": "manifest"}}
+    assert not re.search(" --(gatekeeper|install) ", replay_command(replace(loaded, given=long), 7))
 
 
 def test_again(tmp_path: Path) -> None:
