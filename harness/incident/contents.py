@@ -11,7 +11,7 @@ from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.incident.asks import AskNames, asks_of
 from chaos_harness.harness.policies import IGNORE_LABEL, Policy
 
-__all__ = ["Contents", "listed_parts"]
+__all__ = ["Contents", "kinds_of_templates", "listed_parts"]
 
 _MOST = 200
 _TEMPLATE = "ConstraintTemplate"
@@ -99,8 +99,7 @@ class Contents:
     @property
     def constraint_kinds(self) -> list[str]:
         """The kinds of constraints, by the templates that define them."""
-        templates = [manifest for manifest in self.objects if manifest["kind"] == _TEMPLATE]
-        return [kind for template in templates if (kind := _kind_at(template, "spec", "crd", "spec", "names", "kind"))]
+        return kinds_of_templates(self.objects)
 
     @property
     def defined_kinds(self) -> list[str]:
@@ -111,6 +110,12 @@ class Contents:
     def named(self, kind: str) -> list[str]:
         """Return the names of its objects of a kind."""
         return [_name(manifest) for manifest in self.objects if manifest["kind"] == kind]
+
+
+def kinds_of_templates(objects: Iterable[Object]) -> list[str]:
+    """Return the kinds of constraints that the templates among these objects define."""
+    templates = [manifest for manifest in objects if manifest["kind"] == _TEMPLATE]
+    return [kind for template in templates if (kind := _kind_at(template, "spec", "crd", "spec", "names", "kind"))]
 
 
 def listed_parts(data: Mapping[str, Any], name: str) -> list[Any]:
