@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -26,6 +27,7 @@ __all__ = ["Enforced", "enforce_policies"]
 
 _BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
 _OURS = ".gatekeeper.sh"
+_MUTATORS = "mutations.gatekeeper.sh/"
 _SECONDS = 90.0
 _DATA = ("Config", "SyncSet", "Provider")
 """Kinds of Gatekeeper's objects that bring data, of which no status says that a replica has it."""
@@ -89,7 +91,7 @@ def _put_in_force(cluster: Cluster, undos: Undos, policies: Sequence[Policy]) ->
             proofs += [reporters.wait(item, deadline)] if reporters.are_asked_about(item) else []
         generated = [constraint for policy in policies for constraint in policy.generated]
         proofs += [wait_until(api, _BINDINGS, partial(_find_binding, constraint), deadline) for constraint in generated]
-        questions = _located(api, early, deadline)
+        questions = [_sharing(question, objects) for question in _located(api, early, deadline)]
         late = [one for one, before in zip(questions, early, strict=True) if not before.path]
         _put_bases(cluster, undos, late, deadline)
         proofs += wait_for_workload(api, objects)
@@ -115,6 +117,19 @@ def _put(cluster: Cluster, undos: Undos, objects: Sequence[Object], deadline: De
             put(cluster, undos, item, deadline)
         except PreparationFailed as error:
             raise PolicyRejected(str(error)) from error
+
+
+def _sharing(question: Question, objects: Sequence[Object]) -> Question:
+    """Return a question that knows whether several of these mutators change objects of its kind."""
+    mutators = [item for item in objects if str(item["apiVersion"]).startswith(_MUTATORS)]
+    applied = [item for item in mutators if question.kind in _applied_to(item, question.kind)]
+    return replace(question, shared=len(applied) > 1)
+
+
+def _applied_to(mutator: Object, any_kind: str) -> list[str]:
+    """Return the kinds that a mutator changes; one of metadata says none, and may change `any_kind`."""
+    applied = mutator["spec"].get("applyTo") or [{"kinds": [any_kind]}]
+    return [kind for part in applied for kind in part.get("kinds") or ()]
 
 
 def _located(api: Any, questions: Sequence[Question], deadline: Deadline) -> list[Question]:

@@ -41,7 +41,7 @@ class Admission(NamedTuple):
     `kind` is "ok" (as the policy demands), "fail" (it was not enforced), or "info" (no conclusion is possible);
     `outcome` is one of harness.probes.answers, or NO_ANSWER. `audit_id` is its id in the API server's audit log,
     `wants` what the policy demands, both "" in old histories. `by` names the source that decided it where no answer
-    did; `answered` is then the latest moment of that decision.
+    did; `answered` is then the latest moment of that decision. `shared` is as in harness.policies.Question.
     """
 
     seq: int
@@ -57,6 +57,7 @@ class Admission(NamedTuple):
     audit_id: str = ""
     wants: str = ""
     by: str = ""
+    shared: bool = False
 
     @property
     def wanted(self) -> str:
@@ -137,6 +138,7 @@ class Answers:
             value.get("said", ""),
             before.get("audit_id", ""),
             before.get("wanted", ""),
+            shared=before.get("shared", False),
         )
         self._go_on()
         if len(self._answered) > _MANY:
@@ -183,6 +185,7 @@ class Answers:
                     "",
                     value.get("audit_id", ""),
                     value.get("wanted", ""),
+                    shared=value.get("shared", False),
                 )
 
 

@@ -73,7 +73,8 @@ def _outcome(decision: Decision, asked: Admission) -> str | None:
     if decision.admitted:
         if asked.wanted != "mutated":
             return "admitted"
-        return "mutated" if decision.called.get(asked.webhook) else "unmutated"
+        changed = decision.called.get(asked.webhook)
+        return "unmutated" if not changed else None if asked.shared else "mutated"
     if decision.denied_by:
         return _denied(decision, asked)
     if decision.code >= _REFUSED_CODE and _FAILED_CALL in decision.said:

@@ -12,7 +12,7 @@ from chaos_harness.harness.incident.asks import AskNames, asks_of
 from chaos_harness.harness.incident.model import WAIT
 from chaos_harness.harness.policies import IGNORE_LABEL, Policy
 
-__all__ = ["LISTS", "Contents", "listed_parts", "make_part"]
+__all__ = ["LISTS", "Contents", "kinds_of_templates", "listed_parts", "make_part"]
 
 LISTS: Mapping[PartKind, str] = {
     "fault": "faults",
@@ -111,8 +111,7 @@ class Contents:
     @property
     def constraint_kinds(self) -> list[str]:
         """The kinds of constraints, by the templates that define them."""
-        templates = [manifest for manifest in self.objects if manifest["kind"] == _TEMPLATE]
-        return [kind for template in templates if (kind := _kind_at(template, "spec", "crd", "spec", "names", "kind"))]
+        return kinds_of_templates(self.objects)
 
     @property
     def defined_kinds(self) -> list[str]:
@@ -123,6 +122,12 @@ class Contents:
     def named(self, kind: str) -> list[str]:
         """Return the names of its objects of a kind."""
         return [_name(manifest) for manifest in self.objects if manifest["kind"] == kind]
+
+
+def kinds_of_templates(objects: Iterable[Object]) -> list[str]:
+    """Return the kinds of constraints that the templates among these objects define."""
+    templates = [manifest for manifest in objects if manifest["kind"] == _TEMPLATE]
+    return [kind for template in templates if (kind := _kind_at(template, "spec", "crd", "spec", "names", "kind"))]
 
 
 def listed_parts(data: Mapping[str, Any], name: str) -> list[Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.suggest import did_you_mean
-from chaos_harness.harness.incident.contents import Contents, listed_parts
+from chaos_harness.harness.incident.contents import Contents, kinds_of_templates, listed_parts
 from chaos_harness.harness.incident.kinds import KINDS
 from chaos_harness.harness.incident.references import NOTHING_ELSEWHERE, find_references
 from chaos_harness.harness.incident.yaml_source import Location, Problem
@@ -16,6 +16,7 @@ __all__ = ["problems_of_steps"]
 _REGISTRY_FAULTS = ("cut_registry", "remove_image")
 _LOSING_FAULTS = ("kill_node", "stop_node", "pause_node", "reboot_node", "cut_off_node", "drain_node", "remove_node")
 _TEMPLATE = "ConstraintTemplate"
+_CONSTRAINTS = "constraints.gatekeeper.sh/"
 _NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 _CROWD = "crowd templates"
 _PLACED = "place_gatekeeper"
@@ -34,6 +35,7 @@ def problems_of_steps(data: Mapping[str, Any], contents: Contents, shape: Shape 
             of_step = [*_problems_of_kinds(step, contents), *_problems_of_namespace(step, contents, shape)]
             yield from ((("faults", index, *at), words) for at, words in of_step)
     yield from _problems_of_watches(contents)
+    yield from _problems_of_objects(contents)
     for name in _WITHOUT_REFERENCES:
         for index, values in _values(data, name):
             for at, reference in find_references(values, (name, index, "with")):
@@ -45,6 +47,21 @@ def _values(data: Mapping[str, Any], name: str) -> Iterator[tuple[int, Mapping[s
     for index, part in enumerate(listed_parts(data, name)):
         if isinstance(part, dict) and isinstance(values := part.get("with", {}), dict):
             yield index, values
+
+
+def _problems_of_objects(contents: Contents) -> Iterator[Problem]:
+    """Yield objects of kinds that no cluster has, and constraints that come before their template."""
+    defined = [*KINDS, *contents.constraint_kinds, *contents.defined_kinds]
+    later: set[str] = set()
+    for manifest in reversed(contents.own):
+        kind, named = str(manifest["kind"]), f"{manifest['kind']} {manifest['metadata']['name']}"
+        if kind == _TEMPLATE:
+            later.update(kinds_of_templates([manifest]))
+        elif kind in later:
+            yield ("policies",), f"{named} comes before the ConstraintTemplate of its kind: put it behind"
+        if contents.whole and kind not in defined and not str(manifest["apiVersion"]).startswith(_CONSTRAINTS):
+            meant = did_you_mean(kind, defined) or "see `kubectl api-resources`"
+            yield ("policies",), f"{named}: no cluster has the kind, and no object here defines it; {meant}".strip()
 
 
 def _problems_of_watches(contents: Contents) -> Iterator[Problem]:

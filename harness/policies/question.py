@@ -40,8 +40,9 @@ class Question:
     write into an object that is like `before`. Its metadata may have the `name`, or a `generateName`, to which a number
     is added; without both the name is generated, too.
 
-    `names` is what a denial must mention, and `pattern` (of `re`) what it must match, so that another
-    policy's denial does not count. `parts` is what a mutated object has. `asker` is who asks (None: the harness).
+    `names` is what a denial must mention, and `pattern` (of `re`) what it must match, so that another policy's denial
+    does not count. `parts` is what a mutated object has; `shared` says that several mutators in force change such
+    objects, so that a change alone does not show whose it is. `asker` is who asks (None: the harness).
 
     A dry run of an update or a delete is about one object, by its name, that is there all the time; a real one has an
     object of its own each time, which is created before. Raises BadScenario for an answer that cannot be checked.
@@ -59,6 +60,7 @@ class Question:
     verb: Verb = "create"
     before: Object | None = field(default=None, hash=False)
     asker: AsUser | None = None
+    shared: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be checked."""

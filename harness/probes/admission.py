@@ -51,10 +51,11 @@ def admission_canary(
 
     The loop is open: a slow answer does not delay the next question. A question is an entry `invoke`, with `seq`,
     `policy`, `dry_run`, `round`, `wanted` (the answer that the policy demands), `late` (seconds after its due time),
-    and `audit_id` (its id in the API server's audit log); a real one has the `name` of its object, if that is not made
-    of its number alone, or `unwatched`, if no watch reports what it creates. Its answer is `ok` (the policy did what it
-    must), `fail` (something else was answered) or `info` (unknown), with `seq`, `policy`, `outcome` and `said`. Created
-    objects are deleted as soon as the answer is there; if that fails, later, one more object per question.
+    and `audit_id` (its id in the API server's audit log); `shared` is that of the question. A real one has the `name`
+    of its object, if that is not made of its number alone, or `unwatched`, if no watch reports what it creates. Its
+    answer is `ok` (the policy did what it must), `fail` (something else was answered) or `info` (unknown), with `seq`,
+    `policy`, `outcome` and `said`. Created objects are deleted as soon as the answer is there; if that fails, later,
+    one more object per question.
     """
     return _Canary(cluster, history, rate, questions)
 
@@ -117,6 +118,7 @@ class _Canary(Probe):
         late = round(time.monotonic() - due, 3)
         audit_id = str(uuid4())
         more = {"wanted": question.wanted, "late": late, "audit_id": audit_id}
+        more |= {"shared": True} if question.shared else {}
         generated = f"{CANARY}-{seq}"
         common |= _unlike_canaries(question, generated)
         self._history.append("invoke", process, question.f, {**common, **more})

@@ -46,12 +46,16 @@ _POLICY = "ValidatingAdmissionPolicy 'gatekeeper-x' with binding 'gatekeeper-cha
 _FORBIDDEN = 'admission webhook "check-ignore-label.gatekeeper.sh" denied the request'
 
 
+def _served(kind: str, plural: str) -> Object:
+    return {"kind": kind, "name": plural, "namespaced": kind == "ServiceAccount"}
+
+
 class PolicyServer:
     """What was applied, by its URL; `replicas` are the webhook pods that say they enforce it.
 
-    `refused` are names of objects that are refused, with what is said of them, `broken` of those that
-    replicas tell errors of. `answers` may answer creations in the place of the policies. `workload` is in the namespace
-    n, with a pod that waits for its image.
+    `refused` are names of objects that are refused, with what is said of them, `broken` of those that replicas tell
+    errors of. `answers` may answer creations in the place of the policies; every dry run of a delete is denied.
+    `workload` is in the namespace n, with a pod that waits for its image.
     """
 
     def __init__(self) -> None:
@@ -80,13 +84,13 @@ class PolicyServer:
             return self.apply(path, body)
         if "/proxy/v1/" in path:
             return 200, {"response": self.review(path, body["request"])}
-        if verb == "POST" and "dryRun" in query:
-            return self.create(path, body)
+        if verb in ("POST", "DELETE") and "dryRun" in query:
+            return self.create(path, body) if verb == "POST" else (403, {"message": f"{_WEBHOOK}: no"})
         discovers, last = path.count("/") in (2, 3), path.rpartition("/")[2]
         if verb != "GET" or not (discovers or last in _LISTS):
             return 404, {"message": f"{verb} {path}: unknown to the fake"}
         if discovers:
-            return 200, {"resources": [{"kind": kind, "name": name} for kind, name in _KINDS.items()]}
+            return 200, {"resources": [_served(*served) for served in _KINDS.items()]}
         metadata = {"resourceVersion": "1"}
         return 200, {"apiVersion": "v1", "kind": "List", "metadata": metadata, "items": self.listed(path)}
 

@@ -164,6 +164,20 @@ def test_questions_without_an_answer_are_decided(kind: Any, value: dict[str, Any
     assert decided == (outcome != "inconclusive")
 
 
+@pytest.mark.parametrize(
+    ("shared", "called", "outcome"),
+    [(False, True, "holds"), (True, True, "inconclusive"), (False, False, "violated"), (True, False, "violated")],
+)
+def test_what_several_mutators_change(shared: bool, called: bool, outcome: str) -> None:
+    """That an object was changed does not show by which of them; that it was not changed shows that none did."""
+    history = answered(hole=(40, 42))
+    for number in range(20):
+        at = 40 + number / 10
+        more = {"shared": True} if shared else {}
+        history.put(at, "info", took=5.0, outcome="timed out", **more).log(at, called={MUTATION: called})
+    assert fail_open_window(1, fault=NAME, policies=["mutate pods"])(history.written()).outcome == outcome
+
+
 def test_what_came_to_nothing_was_not_created() -> None:
     """Where no API server answers, nothing is created; how long enforcement was lost nobody knows."""
     history = answered(hole=(40, 42))

@@ -1,6 +1,7 @@
 """Enforcement: policies are in force when each replica says so and the answers are right, and they leave nothing."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -9,7 +10,15 @@ from chaos_harness.clusters.errors import DeadlineExceeded
 from chaos_harness.harness.errors import PolicyRejected, PreparationFailed
 from chaos_harness.harness.gatekeeper.apply import enforce_policies
 from chaos_harness.harness.history import HistoryWriter, read
-from chaos_harness.harness.policies import Policy, deny_pods, deny_pods_by_cel, mutate_pods, mutate_templates
+from chaos_harness.harness.policies import (
+    CANARIES,
+    Policy,
+    Question,
+    deny_pods,
+    deny_pods_by_cel,
+    mutate_pods,
+    mutate_templates,
+)
 from chaos_harness.harness.undo import journal
 from chaos_harness.harness.undo.journal import Journal
 from tests.fakes.policy_server import PolicyServer
@@ -122,3 +131,49 @@ def test_wrong_answers_are_not_enforcement(
     """Statuses may say what they like: a pod that is admitted as it was is told."""
     policy_server.answers = lambda _, item: (201, item)
     given_up(mutate_pods(), "mutate pods: create mutable pod: unmutated")
+
+
+def test_what_another_policy_denies(
+    cluster: Cluster,
+    policy_server: PolicyServer,
+    undo: Journal,
+    history: HistoryWriter,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A constraint that denies what must be admitted is told as that, with its words, and all is taken away again."""
+    monkeypatch.setattr("chaos_harness.harness.gatekeeper.trials._DENIED_SECONDS", 0.5)
+    denial = {"message": 'admission webhook "validation.gatekeeper.sh" denied the request: [all-pods] no pods at all'}
+    policy_server.answers = lambda path, _: (403, denial) if path.endswith("/pods") else None
+    with (
+        pytest.raises(PolicyRejected, match="create mutable pod in chaos-canary must be admitted") as error,
+        enforce_policies(cluster, undo, history, [mutate_pods()]),
+    ):
+        pytest.fail("they came into force")
+    assert "[all-pods] no pods at all; leave it out of the match" in str(error.value)
+    assert policy_server.objects == {}
+
+
+_MAP = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "asked"}}
+
+
+def test_what_a_delete_is_asked_of(
+    cluster: Cluster, policy_server: PolicyServer, undo: Journal, history: HistoryWriter
+) -> None:
+    """Its object is there before the first of Gatekeeper's objects, in the namespace that discovery says, and goes."""
+    question = Question("delete ServiceAccount", "kept", "denied", "", _MAP, verb="delete")
+    policy = Policy("own", ({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "team"}}, *ALL[0].objects))
+    with enforce_policies(cluster, undo, history, [replace(policy, questions=(question,))]) as enforced:
+        order = [path.rpartition("/")[2] for path in policy_server.objects]
+        assert order.index("team") < order.index("asked") < order.index("chaos-pods")
+        assert [one.path for one in enforced.questions] == [f"/api/v1/namespaces/{CANARIES}/serviceaccounts"]
+    assert policy_server.objects == {}
+
+
+def test_a_kind_that_there_is_not(cluster: Cluster, undo: Journal, history: HistoryWriter) -> None:
+    """What is asked about must be a kind of the cluster."""
+    question = Question("create Widget", "widgets", "denied", "", {**_MAP, "kind": "Widget"})
+    with (
+        pytest.raises(PolicyRejected, match="widgets: the cluster has no kind Widget of v1; see"),
+        enforce_policies(cluster, undo, history, [Policy("own", (), (question,))]),
+    ):
+        pytest.fail("it was asked")

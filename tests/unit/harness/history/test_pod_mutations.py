@@ -2,10 +2,14 @@
 
 from typing import Any
 
+from chaos_harness.harness.history.following import follow
+from chaos_harness.harness.history.in_force import CreatedPods
 from chaos_harness.harness.history.pod_mutations import PodMutations
 from chaos_harness.harness.history.recorded import Entry
-from chaos_harness.harness.history.vocabulary import APPLY, POLICIES
+from chaos_harness.harness.history.vocabulary import APPLY, POLICIES, WATCH_WORKLOAD
+from chaos_harness.harness.history.workload import Workload
 from chaos_harness.harness.policies import LEVEL
+from tests.fakes.histories import HistoryBuilder
 
 LEVELLED = {"spec": {"securityContext": {"seLinuxOptions": {"level": LEVEL}}}}
 OWNED = {"metadata": {"labels": {"owner": "me"}}}
@@ -41,6 +45,20 @@ def test_nothing_that_mutates() -> None:
     mutations = told({})
     assert not mutations.all_in(LEVELLED)
     assert mutations.lacking({}) == frozenset()
+
+
+def test_pods_of_the_workload() -> None:
+    """What was created is held to the policy that is judged, and a pod is mutated if it has what all of them write."""
+    history = HistoryBuilder()
+    mutates = {"owned": {"metadata.labels.owner": "me"}, "hosted": {"spec.hostNetwork": True}}
+    history.add(1, "invoke", POLICIES, APPLY, {"policies": ["p"], "mutates": mutates})
+    for at, name, spec in ((2, "one", {}), (3, "two", {"hostNetwork": True})):
+        metadata = {"name": name, "uid": name, "namespace": "chaos-x", "labels": {"owner": "me"}}
+        history.add(at, "change", WATCH_WORKLOAD, "ADDED", {"object": {"metadata": metadata, "spec": spec}})
+    created, workload = CreatedPods(), Workload()
+    follow(history.recorded(), created, workload)
+    assert [(pod.lacks("owned"), pod.lacks("hosted")) for pod in created.created] == [(False, True), (False, False)]
+    assert [pod.mutated for pod in workload.pods.values()] == [False, True]
 
 
 def test_policies_that_come_later() -> None:

@@ -23,6 +23,15 @@ class Creates(HistoryBuilder):
             self.add(at + 5, kind, "canary 1", "create mutable pod", {**value, "outcome": "timed out"})  # type: ignore[arg-type]
         return self
 
+    def other(self, at: float, seq: int, **told: object) -> Self:
+        value = {"seq": seq, "policy": "owned", "dry_run": False, **told}
+        self.add(at, "invoke", "canary 1", "create Pod", value)
+        return self.add(at + 5, "info", "canary 1", "create Pod", {**value, "outcome": "timed out"})
+
+    def made(self, at: float, name: str, *mutated_for: str) -> Self:
+        value = {"object": {"metadata": {"name": name, "uid": "u"}, "mutated_for": list(mutated_for)}}
+        return self.add(at, "change", WATCH_CANARIES, "ADDED", value)
+
     def seen(self, at: float, f: str, name: str = "", *, mutated: bool = True, why: str = "") -> Self:
         value: dict[str, object] = {"resource_version": "1", "why": why}
         if name:
@@ -56,6 +65,19 @@ def test_an_odd_object_is_not_known() -> None:
     history = Creates().watched(0, 100).create(10, 3)
     history.add(11, "change", WATCH_CANARIES, "ADDED", {"object": {"metadata": {"name": "canary-3"}}})
     assert read(history) == [(3, "unknown")]
+
+
+@pytest.mark.parametrize(("mutated_for", "became"), [(["owned"], "mutated"), (["another"], "unmutated")])
+def test_it_is_judged_by_its_own_policy(mutated_for: list[str], became: Became) -> None:
+    """What it has for the policy that it was asked about decides, by the name that the question gave it."""
+    history = Creates().watched(0, 100).other(10, 3, name="team-canary-3").made(11, "team-canary-3", *mutated_for)
+    assert read(history) == [(3, became)]
+
+
+def test_what_no_watch_reports_is_not_known() -> None:
+    """A request for another kind, or elsewhere, did not come to nothing because the watch on pods saw nothing."""
+    assert read(Creates().watched(0, 100).other(10, 3, unwatched=True)) == [(3, "unknown")]
+    assert read(Creates().watched(0, 100).other(10, 3)) == [(3, "nothing")]
 
 
 def test_nothing_came_into_being() -> None:

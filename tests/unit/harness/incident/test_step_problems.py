@@ -138,3 +138,47 @@ def test_a_shape_that_cannot_start() -> None:
         Shape.parse({"registry": False}, "options")
     assert Shape.parse({"registry": False}, context=RECORDED).registry is False
     assert Shape.parse({"registry": False, "gatekeeper": None}).gatekeeper is None
+
+
+_TEMPLATE = {
+    "apiVersion": "templates.gatekeeper.sh/v1",
+    "kind": "ConstraintTemplate",
+    "metadata": {"name": "teamowners"},
+    "spec": {"crd": {"spec": {"names": {"kind": "TeamOwners"}}}, "targets": []},
+}
+_CONSTRAINT = {"apiVersion": "constraints.gatekeeper.sh/v1beta1", "kind": "TeamOwners", "metadata": {"name": "a"}}
+
+
+def _objects(*objects: dict[str, Any]) -> dict[str, Any]:
+    return {"policies": [{"object": manifest} for manifest in objects]}
+
+
+@pytest.mark.parametrize(
+    ("objects", "problem"),
+    [
+        (
+            ({**_POD, "kind": "Pdo"},),
+            "Pdo a: no cluster has the kind, and no object here defines it; did you mean Pod?",
+        ),
+        (({**_POD, "kind": "Widget"},), "policies: Widget a: no cluster has the kind, and no object here defines it"),
+        ((_CONSTRAINT, _TEMPLATE), "policies: TeamOwners a comes before the ConstraintTemplate of its kind"),
+    ],
+)
+def test_objects_that_no_cluster_takes(tmp_path: Path, objects: tuple[dict[str, Any], ...], problem: str) -> None:
+    """A kind that nobody serves, and a constraint before its template, are told before there is a cluster."""
+    with pytest.raises(BadScenario) as error:
+        _load(tmp_path, **_objects(*objects))
+    assert any(problem in words for words in error.value.problems), error.value.problems
+
+
+def test_kinds_that_the_file_defines(tmp_path: Path) -> None:
+    """A constraint behind its template, one whose template is elsewhere, and what a definition of the file defines."""
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "widgets.example.com"},
+        "spec": {"names": {"kind": "Widget"}},
+    }
+    elsewhere = {**_CONSTRAINT, "kind": "Elsewhere", "metadata": {"name": "b"}}
+    widget = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "a"}}
+    _load(tmp_path, **_objects(_TEMPLATE, _CONSTRAINT, definition, widget, elsewhere))
