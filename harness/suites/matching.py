@@ -8,7 +8,7 @@ from typing import Any
 
 from chaos_harness.clusters.api.objects import Object, metadata
 
-__all__ = ["group_of", "may_match"]
+__all__ = ["may_match"]
 
 
 def may_match(constraint: Object, thing: Object) -> bool:
@@ -25,7 +25,7 @@ def may_match(constraint: Object, thing: Object) -> bool:
     )
 
 
-def group_of(thing: Object) -> str:
+def _group_of(thing: Object) -> str:
     """Return the group of an object's kind; "" is the core group."""
     return str(thing.get("apiVersion", "")).rpartition("/")[0]
 
@@ -34,14 +34,14 @@ def _has_kind(kinds: Sequence[Mapping[str, Any]], thing: Object) -> bool:
     def fits(given: Sequence[str], value: str) -> bool:
         return not given or "*" in given or value in given
 
-    group, kind = group_of(thing), thing.get("kind", "")
+    group, kind = _group_of(thing), thing.get("kind", "")
     return not kinds or any(
         fits(each.get("kinds") or (), kind) and fits(each.get("apiGroups") or (), group) for each in kinds
     )
 
 
 def _has_namespace(match: Mapping[str, Any], thing: Object) -> bool:
-    is_namespace = thing.get("kind") == "Namespace" and not group_of(thing)
+    is_namespace = thing.get("kind") == "Namespace" and not _group_of(thing)
     namespace = metadata(thing).get("name" if is_namespace else "namespace")
     if not namespace:  # it may have none, or gets one when it is created
         return True

@@ -9,7 +9,7 @@ from chaos_harness.harness.policies import CANARIES, AsUser, Policy, Question, V
 from chaos_harness.harness.policies.generation_rules import Rules
 from chaos_harness.harness.suites.model import Case, SuiteTest
 
-__all__ = ["case_name", "namespaces_of", "policy_of", "question_of", "rights_of", "why_not"]
+__all__ = ["namespaces_of", "policy_of", "question_of", "rights_of", "why_not"]
 
 _VERBS: Mapping[str, Verb] = {"CREATE": "create", "UPDATE": "update", "DELETE": "delete"}
 _POINTS = ("*", "validation.gatekeeper.sh", "vap.k8s.io")
@@ -21,7 +21,7 @@ _THERE = ("default", "kube-node-lease", "kube-public", "kube-system", CANARIES)
 """Namespaces that are in every cluster, or that the harness makes."""
 
 
-def case_name(test: SuiteTest, case: Case) -> str:
+def _case_name(test: SuiteTest, case: Case) -> str:
     """Return the name under which answers about a case are counted: the suite's file, the test and the case."""
     return f"{test.suite}: {test.name}: {case.name}"
 
@@ -38,7 +38,7 @@ def question_of(test: SuiteTest, case: Case) -> Question | None:
     user = ((case.review or {}).get("userInfo") or {}).get("username")
     return Question(
         f"{verb} {(new or old)['kind']}",
-        case_name(test, case),
+        _case_name(test, case),
         "denied" if case.wants_denial else "admitted",
         "",
         body,

@@ -1,5 +1,6 @@
 """Suites are read as gator reads them, and all their problems are told at once."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,10 @@ from chaos_harness.harness.suites.model import Assertion
 from chaos_harness.harness.suites.read import find_suites, read_suite, read_suites
 
 _SUITES = Path(__file__).parents[3] / "suites"
+_GATOR = _SUITES / "gator-v3.23.1.txt"
+"""What `gator verify -v tests/suites/...` printed, without the times; gator is cmd/gator of Gatekeeper's module."""
+
+_RUN = re.compile(r"( *)=== (RUN|SKIP) +(.+)")
 _HEAD = "apiVersion: test.gatekeeper.sh/v1alpha1\nkind: Suite\n"
 _FILES = {
     "template.yaml": "apiVersion: templates.gatekeeper.sh/v1\nkind: ConstraintTemplate\nmetadata: {name: a}\n"
@@ -50,6 +55,20 @@ def test_every_shape_is_read() -> None:
     assert [thing["metadata"]["labels"]["team"] for thing in moved.reviewed] == ["pay", "shop"]
     assert (cases["skipped", "now", "not-yet"].skip, cases["skipped", "later", "anything"].skip) == (True, True)
     assert cases["counted", "each-port-is-named", "three-without"].assertions == (Assertion(3),)
+
+
+def test_gator_read_the_same() -> None:
+    """Gator ran, or skipped, the tests and cases that are read here, in this order, and they passed."""
+    told = _GATOR.read_text(encoding="utf-8").strip().splitlines()
+    ran = [found.groups() for line in told if (found := _RUN.fullmatch(line))]
+    expected = []
+    for suite in read_suites([_SUITES / "..."]):
+        for test in suite.tests:
+            expected.append(("", "SKIP" if test.skip else "RUN", test.name))
+            cases = () if test.skip else test.cases
+            expected += [("    ", "SKIP" if case.skip else "RUN", case.name) for case in cases]
+    assert ran == expected
+    assert told[-1] == "PASS"
 
 
 def test_yes_is_a_word(tmp_path: Path) -> None:
