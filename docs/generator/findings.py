@@ -16,8 +16,9 @@ _OUTCOMES = ("holds", "violated", "inconclusive")
 
 
 def incidents() -> dict[str, LoadedIncident]:
-    """Return the shipped incidents by their names, in the order of their issues' numbers."""
-    loaded = [load(path, {}) for path in (_ROOT / _FOLDER).glob("*.yaml")]
+    """Return the shipped incidents that are named after an issue, by their names, in the order of its number."""
+    named = (path for path in (_ROOT / _FOLDER).glob("*.yaml") if path.stem.rpartition("-")[2].isdigit())
+    loaded = [load(path, {}) for path in named]
     return {incident.name: incident for incident in sorted(loaded, key=lambda one: int(one.name.rpartition("-")[2]))}
 
 
