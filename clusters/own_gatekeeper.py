@@ -164,7 +164,7 @@ def read_objects(file: SourceFile) -> list[dict[str, Any]]:
     """Return the objects of a manifest. Raises BadScenario."""
     try:
         documents = [part for part in yaml.load_all(file.text, yaml.CSafeLoader) if part]
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # such as a number of 5,000 digits
         raise BadScenario(f"{file.path}: no YAML: {' '.join(str(error).split())}") from error
     wrong = [part for part in documents if not isinstance(part, dict) or not isinstance(part.get("metadata"), dict)]
     if wrong or not all(isinstance(part.get("kind"), str) for part in documents):

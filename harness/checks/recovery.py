@@ -188,8 +188,9 @@ def _soon(history: PodHistory, back: Recovery, seconds: float, steady: float) ->
     if surely is not None and history.coverage.until >= min(limit, surely + steady):
         words = f"{back.pod} serves again {surely - harm.at:.1f} s after it was {harm.how}"
         return Verdict("holds", words, lines, figures)
-    if history.coverage.until < limit:
-        words = f"{back.pod} was watched for only {history.coverage.until - harm.at:.1f} of {seconds:g} s"
+    recorded = history.coverage.until
+    if recorded < limit:
+        words = f"{back.pod} was watched for only {recorded - harm.at:.1f} of {seconds:g} s"
         return Verdict("inconclusive", words, lines, figures)
     if why := _undecided(history, back, (harm.at, limit), stop, steady, perhaps=perhaps, chosen=every):
         return Verdict("inconclusive", why, lines, figures)

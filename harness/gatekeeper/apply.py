@@ -23,7 +23,7 @@ from chaos_harness.harness.undo.journal import Journal
 from chaos_harness.harness.undo.promises import Undos
 from chaos_harness.harness.undo.put_object import put
 
-__all__ = ["Enforced", "enforce_policies"]
+__all__ = ["enforce_policies"]
 
 _BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
 _OURS = ".gatekeeper.sh"

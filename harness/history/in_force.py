@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import inf
 
 from chaos_harness.harness.history.following import Reader, Take
-from chaos_harness.harness.history.pod_mutations import PodMutations
+from chaos_harness.harness.history.pod_mutations import PodMutations, is_among
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import (
@@ -119,7 +119,7 @@ class Creation:
 
     def lacks(self, policy: str) -> bool:
         """Whether it lacks the mutation of a policy."""
-        return PodMutations.is_among(policy, self.lacking)
+        return is_among(policy, self.lacking)
 
 
 class CreatedPods(Reader):

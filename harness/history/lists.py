@@ -18,7 +18,7 @@ from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import DELETED, GAP, LISTED, RESUMED
 
-__all__ = ["ALWAYS", "KnownSpans", "Lists", "ObjectList", "any_of"]
+__all__ = ["ALWAYS", "KnownSpans", "Lists", "ObjectList", "Turn", "any_of"]
 
 Object = Mapping[str, Any]
 

@@ -5,7 +5,7 @@ from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.vocabulary import POLICIES
 from chaos_harness.harness.policies import POD_LEVEL, WantedParts
 
-__all__ = ["PodMutations"]
+__all__ = ["PodMutations", "is_among"]
 
 _ANY = ""
 """The name of the mutation in old histories, which do not record what policies write: it is meant by each of them."""
@@ -32,7 +32,7 @@ class PodMutations:
         """Whether a pod has all of them; not if there are none."""
         return bool(self._parts) and not self.lacking(pod)
 
-    @staticmethod
-    def is_among(policy: str, lacking: frozenset[str]) -> bool:
-        """Whether the mutation of a policy is one of these."""
-        return policy in lacking or _ANY in lacking
+
+def is_among(policy: str, lacking: frozenset[str]) -> bool:
+    """Whether the mutation of a policy is one of these."""
+    return policy in lacking or _ANY in lacking

@@ -52,10 +52,10 @@ class RulesByTime:
         While several rules are possible, it is known where all of them say the same.
         """
         yes = no = self._known
-        for rules, when in self._when.items():
+        for rules, in_force in self._when.items():
             by_these = so(rules)
-            yes &= by_these.yes | when.no
-            no &= by_these.no | when.no
+            yes &= by_these.yes | in_force.no
+            no &= by_these.no | in_force.no
         return KnownSpans(yes, no)
 
 
@@ -126,8 +126,8 @@ def _by_time(states: list[_State], there: list[Rules], unseen: Spans) -> RulesBy
     since, before = -inf, states[0].possible
     for state in states[1:]:
         early = max(state.earliest, since)
-        both = None if before is None or state.possible is None else before | state.possible
-        spans += [(since, early, before), (early, state.latest, both)]
+        during = None if before is None or state.possible is None else before | state.possible
+        spans += [(since, early, before), (early, state.latest, during)]
         since, before = max(state.latest, since), state.possible
     spans.append((since, inf, before))
     known = Spans.of((begin, end) for begin, end, one in spans if one and None not in one) - unseen

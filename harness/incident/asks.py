@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from chaos_harness.clusters.api.objects import Object
 from chaos_harness.harness.catalogue import entries
 from chaos_harness.harness.errors import BadScenario
-from chaos_harness.harness.incident.model import AskSpec
+from chaos_harness.harness.incident.ask_model import AskSpec
 from chaos_harness.harness.incident.object_files import OwnFiles, problems_of_manifest
 from chaos_harness.harness.incident.yaml_source import Location, Problem, YamlSource
 from chaos_harness.harness.policies import (

@@ -8,7 +8,6 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
     Tag,
@@ -17,10 +16,11 @@ from pydantic import (
 )
 
 from chaos_harness.clusters.shape import Shape, fields_of
-from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness import jsonpath
 from chaos_harness.harness.causes import Cause
 from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.incident.ask_model import AnswerSpec, AskSpec, AsSpec, DeniedSpec
+from chaos_harness.harness.incident.parts import STRICT, Words, visible
 from chaos_harness.harness.verdict import Expected
 from chaos_harness.harness.versions import Versions
 
@@ -32,7 +32,6 @@ __all__ = [
     "SCHEMA",
     "SECTIONS",
     "WAIT",
-    "AskSpec",
     "ClaimSpec",
     "ExpectationSpec",
     "Incident",
@@ -90,17 +89,10 @@ def _whole(value: object) -> object:
     return value
 
 
-def _visible(value: str) -> str:
-    """Refuse invisible characters and those that move the cursor: texts are shown on terminals."""
-    if escape_controls(value) != value:
-        raise ValueError(f"expected visible characters, found {escape_controls(value, most=80)!r}")
-    return value
-
-
 def _address(value: str) -> str:
     if not re.fullmatch(r"https?://[^\s<>\"]+", value):
         raise ValueError(f"expected an address that begins with https://, found {value[:80]!r}")
-    return _visible(value)
+    return visible(value)
 
 
 _Duration = WithJsonSchema(dict(DURATION_SCHEMA))
@@ -122,14 +114,7 @@ FORMS = {
 Name = Annotated[str, Field(pattern=_NAME)]
 Identity = Annotated[str, Field(pattern=_IDENTITY)]
 Range = Annotated[str, AfterValidator(_range), Field(max_length=100)]
-Words = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_visible)]
 WatchName = Annotated[str, Field(pattern=_WATCH, max_length=100)]
-
-
-class _Part(BaseModel):
-    """A part of the file: unknown fields are refused, nothing is converted."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
 
 
 def _path(value: str) -> str:
@@ -137,8 +122,14 @@ def _path(value: str) -> str:
     return value
 
 
-JsonPath = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_visible), AfterValidator(_path)]
-Scalar = Annotated[str, Field(max_length=200), AfterValidator(_visible)] | bool | int | float
+JsonPath = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(visible), AfterValidator(_path)]
+Scalar = Annotated[str, Field(max_length=200), AfterValidator(visible)] | bool | int | float
+
+
+class _Part(BaseModel):
+    """A part of the file."""
+
+    model_config = STRICT
 
 
 class TriggerSpec(_Part):
@@ -291,64 +282,6 @@ class Item(_Part):
 
     object: dict[str, Any] | None = None
     file: Words | None = None
-
-
-class DeniedSpec(_Part):
-    """How a request is denied: by which enforcement, by which constraint, and with a message that matches a pattern."""
-
-    by: Literal["webhook", "generated policy"] | None = None
-    constraint: Words | None = None
-    message: Words | None = None
-
-
-class AnswerSpec(_Part):
-    """The right answer: `admitted`, `denied` (in whatever way, or as told), or `mutated`.
-
-    What is mutated has a value at each path, which is one as in the `location` of a mutator, such as
-    `spec.containers[name: *].imagePullPolicy`. A value that is a map is a part of what is there.
-    """
-
-    admitted: Literal[True] | None = None
-    denied: DeniedSpec | None = None
-    mutated: Annotated[dict[str, Any], Field(min_length=1, max_length=50)] | None = None
-
-
-def _answer(value: object) -> object:
-    """Turn a bare word into the answer that it is short for."""
-    return (
-        {"admitted": {"admitted": True}, "denied": {"denied": {}}}.get(value, value)
-        if isinstance(value, str)
-        else value
-    )
-
-
-class AsSpec(_Part):
-    """Who asks: a user, and the user's groups. The user needs the rights to do what is asked (RBAC)."""
-
-    user: Words
-    groups: Annotated[list[Words], Field(max_length=20)] = []
-
-
-class AskSpec(_Part):
-    """What is asked all the time: a request about an object, and the right answer to it; `ask` is its name in claims.
-
-    The object is in this file (`object`) or in one beside it (`file`). Without a name of its own it gets another one
-    each time; `generateName` is the begin of such a name. Without a namespace it is in `namespace`, by default the
-    probe's own. An `update` writes the object's fields into an object that is as `before`. A `dry_run` changes nothing;
-    without it, what is created is deleted again.
-    """
-
-    ask: Words
-    object: dict[str, Any] | None = None
-    file: Words | None = None
-    verb: Literal["create", "update", "delete"] = "create"
-    before: dict[str, Any] | None = None
-    namespace: Words | None = None
-    as_: Annotated[AsSpec | None, Field(alias="as")] = None
-    dry_run: bool = True
-    answer: Annotated[
-        AnswerSpec, BeforeValidator(_answer, json_schema_input_type=Literal["admitted", "denied"] | AnswerSpec)
-    ]
 
 
 class PolicySpec(Item):

@@ -13,7 +13,7 @@ from chaos_harness.harness.incident.step_names import StepNames
 from chaos_harness.harness.incident.yaml_source import Location, Problem
 from chaos_harness.harness.policies import ADMIT
 
-__all__ = ["EACH", "FAULT_PARAMETERS", "POLICY_PARAMETERS", "counted_names", "translate", "with_each"]
+__all__ = ["FAULT_PARAMETERS", "POLICY_PARAMETERS", "counted_names", "translate", "with_each"]
 
 FAULT_PARAMETERS = ("fault", "during", "before", "than")
 """Parameters of checks that are steps of the same file."""

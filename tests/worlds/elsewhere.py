@@ -261,8 +261,8 @@ _ELSEWHERE = [
     (
         "3.12",
         "harness/probes/answers.py",
-        "elif question.names not in said:",
-        "elif question.names not in words:",
+        "elif question.names not in said or",
+        "elif question.names not in words or",
         "harness/probes/test_answers.py::test_refusals",
     ),
     (

@@ -14,7 +14,6 @@ from chaos_harness.harness.statistics import Interval
 
 __all__ = [
     "ALPHA",
-    "LEANING",
     "ClaimDifference",
     "Comparison",
     "Counted",

@@ -14,7 +14,7 @@ from chaos_harness.harness.incident.ab.order import Slot, slots
 from chaos_harness.harness.incident.bundle import write
 from chaos_harness.harness.incident.load import LoadedIncident
 
-__all__ = ["Replayer", "make_runs"]
+__all__ = ["make_runs"]
 
 _MOST_BROKEN = 3
 """After so many runs in a row that broke there is no other: the machine, or the engine, has a problem."""

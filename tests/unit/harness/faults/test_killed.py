@@ -56,13 +56,19 @@ _EARLIER = {"registry.no_longer_down", "registry.start", "rollouts.scale"}
 """Actions that only journals of earlier versions name."""
 
 
+_RELEASES = {"upgrade_gatekeeper", "rollback_gatekeeper"}
+"""Faults whose undo does not make the cluster as it was: what another release brought stays. See test_upgrades."""
+
+_BACK = "upgrades.go_back"
+
+
 def _die(_self: object, _number: int) -> None:
     raise KilledError
 
 
 def test_each_fault_has_a_row() -> None:
     """A fault that is new in the catalogue says here what becomes of it when the harness is killed."""
-    assert {row.fault for row in ROWS.values()} >= set(entries("fault"))
+    assert {row.fault for row in ROWS.values()} >= set(entries("fault")) - _RELEASES
 
 
 def test_each_undo_is_in_the_table(live: Callable[[], Run]) -> None:
@@ -72,7 +78,7 @@ def test_each_undo_is_in_the_table(live: Callable[[], Run]) -> None:
         run = live()
         run.inject(name)
         seen |= {undo.action for undo in journal.pending(run.journal.path)}
-    assert seen == set(ACTIONS) - _EARLIER
+    assert seen == set(ACTIONS) - _EARLIER - {_BACK}
 
 
 @pytest.mark.parametrize("name", ROWS)

@@ -4,7 +4,7 @@ from typing import Any
 
 from chaos_harness.harness.history.following import follow
 from chaos_harness.harness.history.in_force import CreatedPods
-from chaos_harness.harness.history.pod_mutations import PodMutations
+from chaos_harness.harness.history.pod_mutations import PodMutations, is_among
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.vocabulary import APPLY, POLICIES, WATCH_WORKLOAD
 from chaos_harness.harness.history.workload import Workload
@@ -27,15 +27,15 @@ def test_an_old_history() -> None:
     mutations = told(None)
     assert mutations.all_in(LEVELLED)
     assert not mutations.all_in(OWNED)
-    assert mutations.is_among("whatever", mutations.lacking(OWNED))
-    assert not mutations.is_among("whatever", mutations.lacking(LEVELLED))
+    assert is_among("whatever", mutations.lacking(OWNED))
+    assert not is_among("whatever", mutations.lacking(LEVELLED))
 
 
 def test_what_policies_write() -> None:
     """Each is judged by its own path and value, and the level means nothing."""
     mutations = told({"owned": {"metadata.labels.owner": "me"}, "hosted": {"spec.hostNetwork": True}})
     lacking = mutations.lacking(OWNED)
-    assert (mutations.is_among("owned", lacking), mutations.is_among("hosted", lacking)) == (False, True)
+    assert (is_among("owned", lacking), is_among("hosted", lacking)) == (False, True)
     assert not mutations.all_in({**OWNED, **LEVELLED})
     assert mutations.all_in({**OWNED, "spec": {"hostNetwork": True}})
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chaos_harness.clusters.machine.process import CommandResult
+from chaos_harness.clusters.shape import Shape
 from chaos_harness.harness.incident.bundle import write
 from chaos_harness.harness.incident.replay import logs
 from chaos_harness.harness.redaction import redact
@@ -22,6 +23,7 @@ class _Node:
     """A cluster of one node, whose logs say what a test wants."""
 
     name = "w"
+    shape = Shape()
 
     def __init__(self, said: str) -> None:
         self._said = said
