@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from chaos_harness.clusters import checkout
+from chaos_harness.clusters.adoption.record import Adoption, require_live
 from chaos_harness.clusters.engine import CHOICES
 from chaos_harness.clusters.images.pull_rules import PullRules
 from chaos_harness.clusters.machine import consent
@@ -84,7 +85,7 @@ def pull_rules(chosen: argparse.Namespace) -> PullRules:
 def load_with_shape(chosen: argparse.Namespace) -> LoadedIncident:
     """Return the chosen incident, on a cluster as the options say. Raises BadScenario."""
     fields = {name: getattr(chosen, name) for name in _SHAPE_OPTIONS if getattr(chosen, name) is not None}
-    return load(chosen.file, fields)
+    return load(chosen.file, fields, on=_adopted(chosen))
 
 
 def load_chosen(chosen: argparse.Namespace) -> tuple[LoadedIncident, int]:
@@ -93,10 +94,32 @@ def load_chosen(chosen: argparse.Namespace) -> tuple[LoadedIncident, int]:
         raise BadScenario(
             f"--pool --keep {chosen.keep}: clusters of the pool are given back, never kept; leave one out"
         )
+    adopted = _adopted(chosen)
+    if adopted and (unfit := _unfit_for_adopted(chosen)):
+        raise BadScenario(f"--on {adopted.name} and {unfit}: the cluster is yours, and is used as it is; leave one out")
     loaded = load_with_shape(chosen)
+    if adopted:
+        require_live(adopted.name, loaded.incident.budget)
     given = chosen.seed if chosen.seed is not None else loaded.incident.seed
     seed = given if given is not None else secrets.randbelow(2**32)
     return replace(loaded, incident=loaded.incident.model_copy(update={"seed": seed})), seed
+
+
+def _adopted(chosen: argparse.Namespace) -> Adoption | None:
+    """Return the adopted cluster that was chosen, of verbs that take one. Raises BadScenario if it is none, or over."""
+    name = getattr(chosen, "on", None)
+    return require_live(name) if name else None
+
+
+def _unfit_for_adopted(chosen: argparse.Namespace) -> str:
+    """Return what else was typed that needs clusters of the harness's own, or ""."""
+    unfit = {
+        "--pool": chosen.pool,
+        "--fresh": chosen.fresh,
+        f"--keep {chosen.keep}": chosen.keep != "never",
+        "--times, which restarts Gatekeeper between two replays": chosen.times > 1,
+    }
+    return next((option for option, given in unfit.items() if given), "")
 
 
 def session_of(chosen: argparse.Namespace, seed: int, progress: Progress, histories: Path) -> RunContext:
@@ -110,6 +133,7 @@ def session_of(chosen: argparse.Namespace, seed: int, progress: Progress, histor
         progress,
         pool=chosen.pool,
         rules=pull_rules(chosen),
+        on=_adopted(chosen),
     )
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -16,6 +16,7 @@ from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.catalogue import KINDS, PartKind, entries
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident import references
+from chaos_harness.harness.incident.adopted import differences, problems_on_adopted
 from chaos_harness.harness.incident.claim_problems import problems_of_claims
 from chaos_harness.harness.incident.contents import Contents
 from chaos_harness.harness.incident.model import FORMS, SCHEMA, Incident, fields_at
@@ -25,6 +26,9 @@ from chaos_harness.harness.incident.step_problems import problems_of_steps
 from chaos_harness.harness.incident.timeline import problems_of_time
 from chaos_harness.harness.incident.watches import lists_of
 from chaos_harness.harness.incident.yaml_source import Location, Problem, YamlSource, limit_problems, read
+
+if TYPE_CHECKING:
+    from chaos_harness.clusters.adoption.record import Adoption
 
 __all__ = ["LoadedIncident", "load"]
 
@@ -68,8 +72,17 @@ class LoadedIncident:
         return self.path.stem
 
 
-def load(path: Path, asked: Mapping[str, Any] | None = None, *, context: str | None = None) -> LoadedIncident:
+def load(
+    path: Path,
+    asked: Mapping[str, Any] | None = None,
+    *,
+    context: str | None = None,
+    on: "Adoption | None" = None,
+) -> LoadedIncident:
     """Return the incident in a file; `asked` are fields of Shape that override the file's.
+
+    It is for a cluster of that shape, or for the adopted one that it is to run `on`: what that is not, or does not
+    have, is a problem, and its shape is the effective one.
 
     With the `context` RECORDED (of clusters.shape) the incident was run before and is only judged again: its versions
     need no recipe, and only the names and parameters of its checks are validated. Raises BadScenario with every problem
@@ -86,15 +99,21 @@ def load(path: Path, asked: Mapping[str, Any] | None = None, *, context: str | N
     kinds: Sequence[PartKind] = ("check",) if context == RECORDED else KINDS
     shape, options = _effective_shape({**given, **(asked or {})}, context)
     problems = [*_problems_of_model(source.data, context), *_problems_of_names(source.data, kinds)]
+    if on and shape:
+        options += [f"options: {words}" for _, words in differences(asked or {}, shape, on)]
+        unlike = differences({name: None for name in given if name not in (asked or {})}, shape, on)
+        problems += [*((("shape", name), words) for name, words in unlike), *problems_on_adopted(source.data, on)]
+        shape = on.shape
     problems += _problems_of_watches(source.data) if context != RECORDED else ()
     policies, workload, files, more = objects_of(source)
     if context != RECORDED:
         own = [manifest for objects in (*policies, *workload) for manifest in objects]
         contents = Contents.of(source.data, own, right=not more)
         problems += problems_of_claims(source.data, contents, shape)
-        problems += problems_of_steps(source.data, contents, shape)
+        mirrored = shape.model_copy(update={"registry": True}) if on and shape else shape  # told above, with the reason
+        problems += problems_of_steps(source.data, contents, mirrored)
     lines = _in_order(source, [*problems, *problems_of_time(source.data)])
-    lines = lines or options
+    lines = [*lines, *options] if on else lines or options
     if lines or more or shape is None:
         raise BadScenario(limit_problems([*lines, *more]))
     incident = Incident.model_validate_json(json.dumps(source.data), context=context)

@@ -17,7 +17,7 @@ from chaos_harness.harness.history.vocabulary import NUMBER, WATCH_NUMBER, WRITE
 from chaos_harness.harness.probes import Probe
 from chaos_harness.harness.probes.objects import ListWatch, watch_objects
 
-__all__ = ["NUMBERED", "write_numbers"]
+__all__ = ["NUMBERED", "delete_number", "write_numbers"]
 
 _NAME = "chaos-harness-number"
 _LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
@@ -61,7 +61,12 @@ def _ask(cluster: Cluster, history: HistoryWriter, every: float, probe: Probe) -
                 number += 1
                 _write(api, history, number)
         with suppress(ApiRefused, ApiUnreachable):
-            delete(api, _PATH)
+            delete_number(api)
+
+
+def delete_number(api: ApiClient) -> None:
+    """Delete the object, which a killed run leaves behind. Raises ApiRefused, ApiUnreachable."""
+    delete(api, _PATH)
 
 
 def _write(api: ApiClient, history: HistoryWriter, number: int) -> None:
