@@ -2,13 +2,12 @@
 
 scenarios     chaos, report, truth, bench
 incidents     repro, ab, recheck, shrink, record
+your cluster  adopt, release
 their files   new, new-incident, check, plan, list, schema
 this machine  doctor, images, gc, uninstall
 versions      add-kubernetes
 the harness   lint, tests, lowest, explore, worlds, dist, engines, mutation
-besides       docs, lock
-
-`nox --usage VERB` says what may follow after --.
+besides       docs, lock; `nox --usage VERB` says what may follow after --
 """
 
 import argparse
@@ -53,8 +52,7 @@ Of what is drawn, or taken away part by part, a quarter is tried, and of many ro
 _WITHOUT_ENGINE = ("tests/unit", "tests/processes")
 _BESIDE = ("-n", "2", *_PARALLEL[2:], "-m", "beside")
 _ALONE = ("-m", "not beside")
-"""Of tests/integration, whose modules say which they are: while one cluster is tested, two cores are busy for a third
-of the time (for half of it while it is made)."""
+"""Of tests/integration, whose modules say which they are: one cluster keeps two cores busy for a third of the time."""
 _MOST_CI_SECONDS = 75 * 60
 _SLOWEST_MODULES = 5
 _SOURCES = Path("src").resolve()
@@ -129,6 +127,8 @@ _VERBS = {
     "recheck": "Judge the bundle of a replay again, without a cluster.\n\n-- BUNDLE",
     "shrink": "Reduce an incident to the parts that reproduce it.\n\n-- FILE --budget 2h --resume DIR",
     "record": "Draft an incident from a cluster of yours, which is only read.\n\n-- --kubeconfig FILE",
+    "adopt": "Let faults be done to a kind cluster of yours, for a time.\n\n-- kind NAME --for 2h",
+    "release": "Give an adopted cluster back: heal it, and compare it with what it was.\n\n-- NAME",
     "new": "Write a scenario, or an incident, to start with.\n\n-- incident FILE",
     "new-incident": "Write a new incident file: the same as `new -- incident`.\n\n-- FILE",
     "check": "Report all problems of incident files, without a cluster.\n\n-- FILE… [--json]",

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -58,7 +58,8 @@ class Cluster:
     """A cluster: its nodes, its credentials and its owner.
 
     `directory` (mode 0700) holds the kubeconfig, the registry's password and kind's configuration; `network` is the
-    name of its Docker network.
+    name of its Docker network. An `adopted` one is the user's (see `clusters.adoption`): it has no registry, no audit
+    log, and none of the harness's settings.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Cluster:
     registry: Registry | None
     run: str
     directory: Path
+    adopted: bool = field(default=False, kw_only=True)
 
     @classmethod
     def open(cls, engine: Engine, name: str) -> Self:

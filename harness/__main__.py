@@ -12,6 +12,8 @@ from pathlib import Path
 
 from chaos_harness.clusters import engine as engines
 from chaos_harness.clusters import garbage, images, known_versions
+from chaos_harness.clusters.adoption.record import records
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine, claims, host_changes
 from chaos_harness.clusters.engine.inventory import RUN, EngineObject, inventory
@@ -22,11 +24,12 @@ from chaos_harness.clusters.machine.removal import try_remove_folder
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.command_options import CommandParser
 from chaos_harness.clusters.terminal.progress import Progress
-from chaos_harness.harness import add_kubernetes, doctor, uninstall
+from chaos_harness.harness import add_kubernetes, adopt, doctor, uninstall
 from chaos_harness.harness.errors import BadScenario, EngineUnavailable, HarnessError
 from chaos_harness.harness.incident import cli
 from chaos_harness.harness.incident.cli_options import add_lock_options, add_yes_option, pull_rules
 from chaos_harness.harness.incident.replay.repro import CANNOT_TELL
+from chaos_harness.harness.run.adopted import heal_adopted
 from chaos_harness.harness.run.exit_status import ExitStatus, run_command
 from chaos_harness.harness.undo import journal
 
@@ -75,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     add_lock_options(ready)
     add_yes_option(ready)
     ready.set_defaults(verb=_images)
+    adopt.add_verbs(verbs)
     uninstall.add_verb(verbs)
     add_kubernetes.add_verb(verbs)
     cli.add_verbs(verbs)
@@ -91,6 +95,15 @@ def _gc(chosen: argparse.Namespace, progress: Progress) -> int:
         except HarnessError as error:
             problem, removed = error, []
         sys.stdout.writelines(f"removed {thing}\n" for thing in removed)
+        try:
+            sys.stdout.writelines(f"undone: {words}\n" for words in heal_adopted(engine))
+        except HarnessError as error:
+            problem = _both(problem, error)
+        sys.stdout.writelines(
+            f"left {adoption}; `{command_line('release --')} {adoption.name}` gives it back\n"
+            for adoption in records()
+            if adoption.engine == engine.id
+        )
         left = inventory(engine, Deadline.after(_SECONDS, "the engine to list what is left"))
         sys.stdout.writelines(
             f"left {words}: kept, in the pool, or its run lives; --all takes it too\n" for words in _runs(left)
@@ -105,10 +118,14 @@ def _gc(chosen: argparse.Namespace, progress: Progress) -> int:
     try:
         sys.stdout.writelines(f"put back {change}\n" for change in host_changes.heal())
     except HarnessError as error:
-        problem = HarnessError(f"{problem}\n{error}") if problem else error
+        problem = _both(problem, error)
     if problem:
         raise problem
     return 0
+
+
+def _both(first: HarnessError | None, second: HarnessError) -> HarnessError:
+    return HarnessError(f"{first}\n{second}") if first else second
 
 
 def _engine(chosen: argparse.Namespace) -> Engine | None:
@@ -133,11 +150,12 @@ def _collect(engine: Engine, chosen: argparse.Namespace, progress: Progress) -> 
 def _is_used(engine: Engine) -> bool:
     """Whether anything needs the private engine: things of ours in it, a claim, or a run that is about to connect.
 
-    Prints the run of each claim.
+    So does a cluster in it that is adopted. Prints the run of each claim, and these clusters.
     """
     claimed = garbage.list_claimed_runs(engine, Deadline.after(_SECONDS, "the engine to list its claims"))
     coming = [owner.run for path, owner in garbage.run_directories() if owner.alive() and not engines_of(path)]
-    using = sorted({*claimed, *coming})
+    adopted = [f"kind cluster {adoption.name}" for adoption in records() if adoption.engine == engine.id]
+    using = sorted({*claimed, *coming, *adopted})
     if using:
         sys.stdout.write(f"left the private engine: {', '.join(using)} {'uses' if len(using) == 1 else 'use'} it\n")
     return bool(using or inventory(engine, Deadline.after(_SECONDS, "the engine to list what is left")))

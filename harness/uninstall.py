@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from chaos_harness.clusters.adoption.record import records
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.engine import Engine, Layout
 from chaos_harness.clusters.machine import consent
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.clusters.terminal.width import columns_of, wrap
 from chaos_harness.clusters.uninstall import Uninstallation
-from chaos_harness.harness.errors import ConsentMissing, HarnessError
+from chaos_harness.harness.errors import BadScenario, ConsentMissing, HarnessError
 from chaos_harness.harness.undo import journal
 
 __all__ = ["add_verb", "uninstall"]
@@ -32,6 +34,9 @@ def uninstall(progress: Progress, *, keep_caches: bool = False, layout: Layout |
     """
     planned = Uninstallation(layout or Layout.default(), progress, undo=_undo)
     planned.require_unused()
+    if adopted := [str(adoption) for adoption in records()]:
+        words = f"; give back what is adopted: `{command_line('release --')} NAME`; then type this again"
+        raise BadScenario(f"nothing is removed, because {'; '.join(adopted)}{words}")
     _require_yes(planned.notice())
     report = planned.run(keep_caches=keep_caches or not consent.ask("Remove the caches, too?"))
     for word, lines in (("removed", report.removed), ("left", report.left)):

@@ -62,6 +62,8 @@ class Engine:
     id: str = ""
     """The engine's own ID, the same at every address; "" if it does not report one."""
     traits: EngineTraits = field(default_factory=EngineTraits)
+    adopted: frozenset[str] = frozenset()
+    """IDs of containers of the user's in which commands may run, and faults be done (see `clusters.adoption`)."""
 
     def client(self, timeout: float = 60) -> Any:
         """Return a new docker.DockerClient whose requests time out after `timeout` seconds; the caller closes it.
@@ -88,9 +90,9 @@ class Engine:
     ) -> CommandResult:
         """Run `docker ARGV` on this engine to its end; options and errors are those of `clusters.machine.process.run`.
 
-        Raises NotOurs, before anything is done, if the command would change something without our label.
+        Raises NotOurs, before anything is done, if the command would change something that is neither ours nor adopted.
         """
-        refused = guard.require_ours([str(word) for word in argv], self._ask(deadline))
+        refused = guard.require_ours([str(word) for word in argv], self._ask(deadline), self.adopted)
         if refused and check:
             raise CommandFailed(f"`docker {' '.join(map(str, argv))}` was not run: {refused.stderr.strip()}")
         return refused or process.run(
@@ -110,7 +112,7 @@ class Engine:
         `deadline` limits the ownership check. Raises NotOurs, CommandFailed and DeadlineExceeded before anything is
         started, as `run` does, and the errors of `clusters.engine.dialogue`.
         """
-        refused = guard.require_ours(argv, self._ask(deadline))
+        refused = guard.require_ours(argv, self._ask(deadline), self.adopted)
         if refused:
             raise CommandFailed(f"`docker {' '.join(argv)}` was not run: {refused.stderr.strip()}")
         return start_dialogue([self.cli, *argv], env=self.environment())

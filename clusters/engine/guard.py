@@ -64,12 +64,17 @@ _VERBS: Mapping[str, _Verb] = {
 }
 
 
-def require_ours(words: Sequence[str], ask: Ask) -> CommandResult | None:
+_ON_ADOPTED = ("exec", "start", "stop", "restart", "pause", "unpause", "kill")
+"""What may be done to a container that was adopted; nothing here removes one, or changes what it is made of."""
+
+
+def require_ours(words: Sequence[str], ask: Ask, adopted: frozenset[str] = frozenset()) -> CommandResult | None:
     """Raise NotOurs unless everything that `docker WORDS` changes carries our label, and what it creates gets one.
 
-    Missing objects are no reason to refuse: the command itself reports them. If the engine does not answer the
-    question, its answer is returned, and the command must not be run. Raises HarnessError for an unknown command or
-    option.
+    Faults and probes may also be done to the containers whose IDs are `adopted`, by whatever name they are called; none
+    of them may be removed. Missing objects are no reason to refuse: the command itself reports them. If the engine does
+    not answer the question, its answer is returned, and the command must not be run. Raises HarnessError for an unknown
+    command or option.
     """
     name = verb_of(words)
     verb, rest = _VERBS[name], list(words[len(name.split()) :])
@@ -83,16 +88,25 @@ def require_ours(words: Sequence[str], ask: Ask) -> CommandResult | None:
     if name == "cp":
         named = [word.partition(":")[0] for word in named if re.match(r"[^./-][^/]*:", word)]
     untags = name == "rmi" and "--force" not in rest
+    lent = adopted if name in _ON_ADOPTED else frozenset[str]()
     for index, kind in enumerate(verb.kinds):
         last = index == len(verb.kinds) - 1
-        refused = require_ours_of(kind, named[index:] if last else named[index : index + 1], ask, untags=untags)
+        asked = named[index:] if last else named[index : index + 1]
+        refused = require_ours_of(kind, asked, ask, untags=untags, adopted=lent)
         if refused:
             return refused
     return None
 
 
-def require_ours_of(kind: ObjectKind, names: Sequence[str], ask: Ask, *, untags: bool = False) -> CommandResult | None:
-    """Raise NotOurs unless all existing objects of a kind with these names or IDs carry our label.
+def require_ours_of(
+    kind: ObjectKind,
+    names: Sequence[str],
+    ask: Ask,
+    *,
+    untags: bool = False,
+    adopted: frozenset[str] = frozenset(),
+) -> CommandResult | None:
+    """Raise NotOurs unless all existing objects of a kind with these names or IDs carry our label, or are `adopted`.
 
     If the engine does not answer the question, its answer is returned. With `untags`, image names that were created for
     a push to a registry of ours pass, too: the image itself may be anybody's.
@@ -104,7 +118,9 @@ def require_ours_of(kind: ObjectKind, names: Sequence[str], ask: Ask, *, untags:
     if done.returncode and (complaints or not _MISSING.search(done.stderr)):
         return done
     labels = (_RUN, IMAGE) if kind == "image" else (_RUN,)
-    things: list[Mapping[str, Any]] = json.loads(done.stdout or "[]")
+    things: list[Mapping[str, Any]] = [
+        thing for thing in json.loads(done.stdout or "[]") if kind != "container" or thing.get("Id") not in adopted
+    ]
     foreign = [thing for thing in things if not any(_labels(thing).get(label) for label in labels)]
     foreign += (
         [thing for thing in things if thing not in foreign and _inherits_label(thing, ask)]

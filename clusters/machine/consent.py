@@ -16,7 +16,7 @@ from pathlib import Path
 from chaos_harness.clusters.errors import ConsentMissing
 from chaos_harness.clusters.machine import traces
 
-__all__ = ["YES", "agree", "agreed", "ask", "line_that_agrees", "require", "typed_command"]
+__all__ = ["YES", "agree", "agreed", "ask", "ask_for_text", "line_that_agrees", "require", "typed_command"]
 
 YES = "CHAOS_YES"
 """Environment variable: if it is 1, everything is agreed to that this command asks."""
@@ -66,6 +66,15 @@ def ask(question: str) -> bool | None:
             return None
         os.write(terminal, f"{question} [y/N] ".encode())
         return os.read(terminal, _MOST_BYTES).decode(errors="replace").strip().lower() in ("y", "yes")
+
+
+def ask_for_text(question: str) -> str | None:
+    """Return what the user types on the terminal; None if there is none. Nothing agrees in advance, not even CI."""
+    with _open_terminal() as terminal:
+        if terminal is None:
+            return None
+        os.write(terminal, f"{question} ".encode())
+        return os.read(terminal, _MOST_BYTES).decode(errors="replace").strip()
 
 
 def typed_command() -> str:

@@ -22,8 +22,14 @@ def restart_gatekeeper(cluster: Cluster, deadline: Deadline, *, pull_policy: Pul
     """Roll out all of Gatekeeper's Deployments, as `kubectl rollout restart` does, with `pull_policy` if given.
 
     Returns the names of the webhook pods, once they are serving and the old ones are gone. Raises BadScenario (no such
-    pull policy, or no Gatekeeper), DeadlineExceeded, ApiRefused, ApiUnreachable.
+    pull policy, no Gatekeeper, or an adopted cluster, whose Deployments nothing would put back), DeadlineExceeded,
+    ApiRefused, ApiUnreachable.
     """
+    if cluster.adopted:
+        raise BadScenario(
+            f"kind cluster {cluster.name} is yours: to restart Gatekeeper changes its Deployments for good; "
+            "delete_replicas makes new pods, too"
+        )
     if pull_policy and pull_policy not in get_args(PullPolicy):
         raise BadScenario(f"pull policy {pull_policy!r}: expected one of {', '.join(get_args(PullPolicy))}")
     if cluster.shape.gatekeeper is None:

@@ -44,6 +44,7 @@ def add_verbs(verbs: Any) -> None:
     verb.add_argument(
         "--times", type=whole_number(1, write.MOST_RUNS), default=1, metavar="N", help="how often (default: 1)"
     )
+    verb.add_argument("--on", metavar="NAME", help="a kind cluster of yours that was adopted; none is made")
     help_text = (
         "for `git bisect run`: 0 if it is not reproduced, 1 if it is, at once, 125 if that cannot be told "
         "(without: 0 reproduced or as expected, 1 not, 2 refused, 3 inconclusive, 4 broken)"

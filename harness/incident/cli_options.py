@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from chaos_harness.clusters import checkout
+from chaos_harness.clusters.adoption.record import Adoption, require_live
 from chaos_harness.clusters.engine import CHOICES
 from chaos_harness.clusters.images.pull_rules import PullRules
 from chaos_harness.clusters.images.sources import require_right_values
@@ -99,7 +100,7 @@ def load_with_shape(chosen: argparse.Namespace) -> LoadedIncident:
     fields = {name: getattr(chosen, name) for name in _SHAPE_OPTIONS if getattr(chosen, name) is not None}
     if fields.get("gatekeeper") == NO_GATEKEEPER:
         fields["gatekeeper"] = None
-    loaded = load(chosen.file, fields)
+    loaded = load(chosen.file, fields, on=_adopted(chosen))
     require_right_values(loaded.shape)
     return loaded
 
@@ -107,7 +108,12 @@ def load_with_shape(chosen: argparse.Namespace) -> LoadedIncident:
 def load_chosen(chosen: argparse.Namespace) -> tuple[LoadedIncident, int]:
     """Return the chosen incident, and the seed in effect. Raises BadScenario."""
     refuse_kept_pool(chosen)
+    adopted = _adopted(chosen)
+    if adopted and (unfit := _unfit_for_adopted(chosen)):
+        raise BadScenario(f"--on {adopted.name} and {unfit}: the cluster is yours, and is used as it is; leave one out")
     loaded = load_with_shape(chosen)
+    if adopted:
+        require_live(adopted.name, loaded.incident.budget)
     given = chosen.seed if chosen.seed is not None else loaded.incident.seed
     seed = given if given is not None else secrets.randbelow(2**32)
     return loaded.seeded(seed), seed
@@ -121,6 +127,23 @@ def refuse_kept_pool(chosen: argparse.Namespace) -> None:
         )
 
 
+def _adopted(chosen: argparse.Namespace) -> Adoption | None:
+    """Return the adopted cluster that was chosen, of verbs that take one. Raises BadScenario if it is none, or over."""
+    name = getattr(chosen, "on", None)
+    return require_live(name) if name else None
+
+
+def _unfit_for_adopted(chosen: argparse.Namespace) -> str:
+    """Return what else was typed that needs clusters of the harness's own, or ""."""
+    unfit = {
+        "--pool": chosen.pool,
+        "--fresh": chosen.fresh,
+        f"--keep {chosen.keep}": chosen.keep != "never",
+        "--times, which restarts Gatekeeper between two replays": chosen.times > 1,
+    }
+    return next((option for option, given in unfit.items() if given), "")
+
+
 def session_of(chosen: argparse.Namespace, seed: int, progress: Progress, histories: Path) -> RunContext:
     """Return the context in which clusters are made."""
     return RunContext(
@@ -132,6 +155,7 @@ def session_of(chosen: argparse.Namespace, seed: int, progress: Progress, histor
         progress,
         pool=chosen.pool,
         rules=pull_rules(chosen),
+        on=_adopted(chosen),
     )
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -17,6 +17,7 @@ from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.catalogue import KINDS, PartKind, entries
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident import references
+from chaos_harness.harness.incident.adopted import differences, problems_on_adopted
 from chaos_harness.harness.incident.asks import questions_of
 from chaos_harness.harness.incident.claim_problems import problems_of_claims
 from chaos_harness.harness.incident.contents import LISTS, Contents
@@ -31,6 +32,9 @@ from chaos_harness.harness.incident.watches import lists_of
 from chaos_harness.harness.incident.without_gatekeeper import problems_without_gatekeeper
 from chaos_harness.harness.incident.yaml_source import Location, Problem, YamlSource, limit_problems, read
 from chaos_harness.harness.policies import Question
+
+if TYPE_CHECKING:
+    from chaos_harness.clusters.adoption.record import Adoption
 
 __all__ = ["LoadedIncident", "load"]
 
@@ -72,8 +76,17 @@ class LoadedIncident:
         return replace(self, incident=self.incident.model_copy(update={"seed": seed}))
 
 
-def load(path: Path, asked: Mapping[str, Any] | None = None, *, context: str | None = None) -> LoadedIncident:
+def load(
+    path: Path,
+    asked: Mapping[str, Any] | None = None,
+    *,
+    context: str | None = None,
+    on: "Adoption | None" = None,
+) -> LoadedIncident:
     """Return the incident in a file; `asked` are fields of Shape that override the file's.
+
+    It is for a cluster of that shape, or for the adopted one that it is to run `on`: what that is not, or does not
+    have, is a problem, and its shape is the effective one.
 
     With the `context` RECORDED (of clusters.shape) the incident was run before and is only judged again: its versions
     need no recipe, and only the names and parameters of its checks are validated. Raises BadScenario with every problem
@@ -94,6 +107,11 @@ def load(path: Path, asked: Mapping[str, Any] | None = None, *, context: str | N
     first, *others = _each(data)
     problems = [*_problems_of_model(data, context), *_problems_of_names(first, kinds)]
     problems += [problem for turn in others for problem in _problems_of_names(turn, ("fault",))]
+    if on and shape:
+        options += [f"options: {words}" for _, words in differences(asked or {}, shape, on)]
+        unlike = differences({name: None for name in flat if name not in (asked or {})}, shape, on)
+        problems += [*((("shape", name), words) for name, words in unlike), *problems_on_adopted(first, on)]
+        shape = on.shape
     problems += _problems_of_watches(data) if context != RECORDED else ()
     files = OwnFiles()
     policies, workload, more = objects_of(source, files)
@@ -102,13 +120,14 @@ def load(path: Path, asked: Mapping[str, Any] | None = None, *, context: str | N
     if context != RECORDED:
         contents = Contents.of(first, files.loaded, right=not more)
         problems += problems_of_claims(first, contents, shape)
-        problems += [problem for turn in (first, *others) for problem in problems_of_steps(turn, contents, shape)]
+        mirrored = shape.model_copy(update={"registry": True}) if on and shape else shape  # told above, with the reason
+        problems += [problem for turn in (first, *others) for problem in problems_of_steps(turn, contents, mirrored)]
         problems += problems_without_gatekeeper(data, {"policies": policies, "workload": workload}, shape)
         problems += problems_of_upgrades(data, shape) if shape else ()
     said = {place for place, _ in wrong}
     problems = [problem for problem in (*problems, *problems_of_time(data)) if problem[0] not in said]
     lines = _in_order(source, [*wrong, *problems])
-    lines = lines or options
+    lines = [*lines, *options] if on else lines or options
     if lines or more or shape is None:
         raise BadScenario(limit_problems([*lines, *more]))
     incident = Incident.model_validate_json(json.dumps(data), context=context)

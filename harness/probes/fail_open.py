@@ -38,7 +38,8 @@ def follow_fail_open(cluster: Cluster, history: HistoryWriter, *, every: Every =
     Each failed call is an entry `info call` with `time` (unix seconds by the node's clock, when the call was given up),
     `webhook`, `said` and `node`. A round ends with `ok read`: everything from `since` to `until` is copied; or with
     `info read`: it is not (`said`), and if it is lost for good, the next `since` comes after it. The audit log is read
-    at the same time (see `harness.probes.audit`), because each command on a node is expensive.
+    at the same time (see `harness.probes.audit`), because each command on a node is expensive; an adopted cluster keeps
+    none of ours, and causes then come from the API server's own log, by time.
     """
     return Probe(FAIL_OPEN_LOG, partial(_follow, cluster, history, every), late_after=45.0, settles="last")
 
@@ -78,8 +79,8 @@ class _Node:
     """The logs of one API server: everything before `until` (unix seconds) is copied, unless some of it is `lost`."""
 
     def __init__(self, cluster: Cluster, node: str, history: HistoryWriter) -> None:
-        self._logs = NodeLogs(cluster, node, [_LOGS, AUDIT_LOGS])
-        self._audit = NodeAudit(history, node)
+        self._logs = NodeLogs(cluster, node, [_LOGS] if cluster.adopted else [_LOGS, AUDIT_LOGS])
+        self._audit = None if cluster.adopted else NodeAudit(history, node)
         self._node = node
         self._history = history
         self.until = 0.0
@@ -92,13 +93,15 @@ class _Node:
         try:
             lines = self._logs.lines(deadline)
         except HarnessError as error:
-            self._audit.note_unread(str(error))
+            if self._audit:
+                self._audit.note_unread(str(error))
             return str(error)
         for path, line in lines:
             if not is_audit(path) and (logged := _LINE.match(line)):
                 value = {"time": _moment(logged), "webhook": logged["webhook"], "said": logged["said"][:_SHORT]}
                 self._history.append("info", FAIL_OPEN, CALL, {**value, "node": self._node})
-        self._audit.read((line for path, line in lines if is_audit(path)), self._logs, began)
+        if self._audit:
+            self._audit.read((line for path, line in lines if is_audit(path)), self._logs, began)
         self.lost = bool(written & self._logs.lost)
         if self.lost or not self.until or not _find_current(self._logs.paths) & self._logs.cut:
             self.until = began

@@ -16,7 +16,7 @@ from chaos_harness.harness.history.vocabulary import NUMBER, WATCH_NUMBER, WRITE
 from chaos_harness.harness.probes import Probe
 from chaos_harness.harness.probes.objects import ListWatch, watch_objects
 
-__all__ = ["NUMBERED", "write_numbers"]
+__all__ = ["NUMBERED", "delete_number", "write_numbers"]
 
 _NAME = "chaos-harness-number"
 _LEASES = "/apis/coordination.k8s.io/v1/namespaces/{unwatched}/leases"
@@ -54,14 +54,23 @@ def write_numbers(cluster: Cluster, history: HistoryWriter, *, every: float = 1.
 
 def _ask(cluster: Cluster, history: HistoryWriter, every: float, probe: Probe) -> None:
     number = int(time.time())
-    path = f"{NUMBERED.path_on(cluster)}/{_NAME}"
+    path = _path(cluster)
     with cluster.client() as api:
         for due in probe.every(every):
             if time.monotonic() - due < every:  # rounds missed while the API server did not answer are skipped
                 number += 1
                 _write(api, history, path, number)
         with suppress(ApiRefused, ApiUnreachable):
-            delete(api, path)
+            delete_number(api, cluster)
+
+
+def delete_number(api: ApiClient, cluster: Cluster) -> None:
+    """Delete the object, which a killed run leaves behind. Raises ApiRefused, ApiUnreachable."""
+    delete(api, _path(cluster))
+
+
+def _path(cluster: Cluster) -> str:
+    return f"{NUMBERED.path_on(cluster)}/{_NAME}"
 
 
 def _write(api: ApiClient, history: HistoryWriter, path: str, number: int) -> None:

@@ -14,6 +14,7 @@ from chaos_harness.harness.incident.load import LoadedIncident, load
 from chaos_harness.harness.incident.model import Incident
 from chaos_harness.harness.incident.replay.driver import replay_incident
 from chaos_harness.harness.incident.timeline import length
+from chaos_harness.harness.pytest_plugin.options import adopted_of, options_of
 
 __all__ = ["collect_incident"]
 
@@ -36,7 +37,7 @@ class _IncidentFile(pytest.Module):
 
     def _getobj(self) -> Any:
         try:
-            loaded = load(self.path)
+            loaded = load(self.path, on=adopted_of(options_of(self.config)))
         except BadScenario as error:
             raise self.CollectError(str(error)) from error
         module = ModuleType(re.sub(r"\W", "_", loaded.name), loaded.incident.title)

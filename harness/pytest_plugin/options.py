@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chaos_harness.clusters.adoption.record import Adoption, require_live
 from chaos_harness.clusters.checkout import OPTION, OUT
 from chaos_harness.clusters.engine import CHOICES
 from chaos_harness.clusters.images.pull_rules import PullRules
@@ -13,7 +14,7 @@ from chaos_harness.clusters.machine import consent
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.harness.errors import BadScenario
 
-__all__ = ["add_options", "options_of", "parse_options", "shape_asked"]
+__all__ = ["add_options", "adopted_of", "options_of", "parse_options", "shape_asked"]
 
 _OWN = "chaos_"
 """Prefix of our options' names inside pytest: another plugin may have a --seed, too."""
@@ -40,6 +41,7 @@ def add_options(parser: pytest.Parser) -> None:
         default=1,
         help="make each experiment N times, the first with the seed, the next with seed+1, …",
     )
+    add("on", metavar="NAME", help="run on a kind cluster of yours that was adopted; none is made")
     add("keep", choices=("never", "on-failure", "always"), default="never", help="keep clusters (default: never)")
     help_text = "take clusters from the pool, and give them back to it, unless some are to be kept (default: no)"
     add("pool", action=argparse.BooleanOptionalAction, default=False, help=help_text)
@@ -64,6 +66,11 @@ def shape_asked(option: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(option, name) for name in _SHAPE_OPTIONS if getattr(option, name) is not None}
 
 
+def adopted_of(option: argparse.Namespace) -> Adoption | None:
+    """Return the adopted cluster on which a run is to run, or None. Raises BadScenario if it is none, or over."""
+    return require_live(option.on) if option.on else None
+
+
 def parse_options(option: argparse.Namespace) -> tuple[dict[str, Any], PullRules | None, list[str]]:
     """Return the shape that options ask for, the rules of images (None if they cannot be read), and all problems."""
     asked = shape_asked(option)
@@ -73,6 +80,14 @@ def parse_options(option: argparse.Namespace) -> tuple[dict[str, Any], PullRules
     try:
         shape = Shape.parse(asked, "options")
         asked = {name: getattr(shape, name) for name in asked}
+    except BadScenario as error:
+        problems += error.problems
+    if option.on and (option.pool or option.keep != "never" or option.times > 1):
+        problems.append(
+            f"options: on {option.on}: the cluster is yours, and is used as it is; leave out pool, keep and times"
+        )
+    try:
+        adopted_of(option)
     except BadScenario as error:
         problems += error.problems
     try:

@@ -29,7 +29,7 @@ from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.experiment.record import PROPERTY, Record
 from chaos_harness.harness.pytest_plugin.estimates import DURATIONS, Countdown, Estimates
 from chaos_harness.harness.pytest_plugin.incident_files import collect_incident
-from chaos_harness.harness.pytest_plugin.options import add_options, options_of, parse_options, shape_asked
+from chaos_harness.harness.pytest_plugin.options import add_options, adopted_of, options_of, parse_options, shape_asked
 from chaos_harness.harness.pytest_plugin.scenario_list import ScenarioList
 from chaos_harness.harness.pytest_plugin.selection import select, summarize_selection
 from chaos_harness.harness.run.cluster_provider import ClusterProvider
@@ -96,6 +96,7 @@ def pytest_configure(config: pytest.Config) -> None:
         progress=Progress(stream),
         pool=option.pool,
         rules=rules,
+        on=adopted_of(option),
     )
     config.add_cleanup(signals.install_handlers(stream.fileno()))
     context, estimates = config.stash[_CONTEXT], Estimates(config.rootpath / OUT / DURATIONS)
@@ -140,7 +141,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """
     context = config.stash[_CONTEXT]
     select(config, items)
-    context.shapes, contradicted, context.problems = shapes_of(items, context.asked)
+    context.shapes, contradicted, context.problems = shapes_of(items, context.asked, context.on)
     if context.problems and not hasattr(config, "workerinput"):
         raise _usage_error(context.problems)
     if context.problems:
@@ -165,7 +166,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     wanted = dict.fromkeys(context.shapes[item.path] for item in session.items if item.path in context.shapes)
     try:
         engine = config.stash[_ENGINE] = context.connect()
-        if "chaos_images" in needed and wanted:
+        if "chaos_images" in needed and wanted and not context.on:
             images.ensure(engine, list(wanted), context.progress, context.rules)
     except HarnessError as error:
         if hides_interrupt(error):

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.creation import create
@@ -17,8 +16,8 @@ from chaos_harness.clusters.pool import Pool, capacity
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.escape import first_line
 from chaos_harness.clusters.terminal.progress import Progress
+from chaos_harness.harness.run.adopted import borrow, describe_pending
 from chaos_harness.harness.run.context import RunContext
-from chaos_harness.harness.undo import journal
 
 __all__ = ["ClusterProvider"]
 
@@ -54,9 +53,11 @@ class ClusterProvider:
         `failures` returns how many tests have failed so far; a new failure decides whether the cluster is kept. If the
         run uses the pool and the machine is idle enough, a cluster of `upcoming` is prepared meanwhile. A run without
         the pool, and that keeps no clusters, uses this one again if `upcoming` is of the same shape, unless
-        `is_stopping`.
+        `is_stopping`. A run on an adopted cluster gets that one, whatever the shape.
         """
-        if self._session.uses_pool:
+        if self._session.on:
+            provided = borrow(self._engine, self._session.on, self._session.owner.run, self._session.remarks)
+        elif self._session.uses_pool:
             provided = self._lease_from_pool(shape, upcoming)
         elif self._session.keep == "never" and (self._held or upcoming == shape):
             provided = self._use_again(shape, upcoming, is_stopping)
@@ -112,7 +113,7 @@ class ClusterProvider:
 
     def _changes(self, cluster: Cluster) -> list[str]:
         """Put a cluster back as it was made; return why it cannot be used again, and say so."""
-        why = self._pool.restore(cluster, broken=_describe_pending(cluster.directory / JOURNAL))
+        why = self._pool.restore(cluster, broken=describe_pending(cluster.directory / JOURNAL))
         if why:
             more = f", and {len(why) - 1} more" if len(why) > 1 else ""
             self._session.progress.say(f" ! {cluster.name} is not used again: {first_line(why[0])}{more}")
@@ -140,7 +141,7 @@ class ClusterProvider:
                 yield cluster
             finally:
                 with defer_interrupts(what, _GIVE_BACK_SECONDS):
-                    why = self._pool.give_back(cluster, broken=_describe_pending(cluster.directory / JOURNAL))
+                    why = self._pool.give_back(cluster, broken=describe_pending(cluster.directory / JOURNAL))
             if why:
                 self._session.remarks += [
                     f"cluster {cluster.name} did not go back to the pool:",
@@ -155,15 +156,3 @@ class ClusterProvider:
                 ahead.finish(Deadline.after(_AHEAD_SECONDS, "the cluster that is made ahead"))
         except HarnessError as error:
             self._session.remarks.append(f"no cluster could be made ahead: {error}")
-
-
-def _describe_pending(path: Path) -> str | None:
-    """Return a text about pending undos of an experiment, or None; a journal without any is removed."""
-    try:
-        undone = journal.pending(path) if path.exists() else []
-        if not undone:
-            path.unlink(missing_ok=True)
-            return None
-    except (HarnessError, OSError) as error:
-        return str(error)
-    return f"not undone: {', '.join(map(str, undone))}"

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import pytest
 
 from chaos_harness.clusters import engine as engines
+from chaos_harness.clusters.adoption.record import Adoption
 from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.engine import Engine, claims
@@ -23,6 +24,8 @@ from chaos_harness.clusters.own_gatekeeper import flatten
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.errors import BadScenario, HarnessError
+from chaos_harness.harness.incident.adopted import differences
+from chaos_harness.harness.run.adopted import heal_adopted
 from chaos_harness.harness.run.kept_logs import keep_logs
 from chaos_harness.harness.undo import journal
 
@@ -44,7 +47,7 @@ class RunContext:
     `asked` are the fields of Shape that options set; `shapes` are those of the collected files, `problems` what is
     wrong with them; `rules` say what images are and where they are pulled. `kept` are lines about how to use and remove
     kept clusters, `remarks` other lines about clusters. A run that keeps clusters takes none from the pool, because
-    those are never kept.
+    those are never kept. A run `on` an adopted cluster makes none.
     """
 
     seed: int
@@ -60,6 +63,7 @@ class RunContext:
     remarks: list[str] = field(default_factory=list)
     pool: bool = False
     rules: PullRules = field(default_factory=PullRules.read)
+    on: Adoption | None = None
     _claimed: dict[str, Engine] = field(default_factory=dict)
 
     @property
@@ -82,10 +86,14 @@ class RunContext:
         engine = engines.connect(self.engine, self.progress, owner=self.owner)
         self.owner.claim(engine.id)
         self._claimed[engine.host] = engine
-        try:
-            collect_garbage(engine, progress=self.progress, undo=partial(journal.replay, engine=engine))
-        except HarnessError as error:
-            self.remarks += str(error).splitlines()
+        for clean in (
+            partial(collect_garbage, engine, progress=self.progress, undo=partial(journal.replay, engine=engine)),
+            partial(heal_adopted, engine),
+        ):
+            try:
+                clean()
+            except HarnessError as error:
+                self.remarks += str(error).splitlines()
         return engine
 
     @property
@@ -130,12 +138,13 @@ class RunContext:
 
 
 def shapes_of(
-    items: Iterable[pytest.Item], asked: Mapping[str, Any]
+    items: Iterable[pytest.Item], asked: Mapping[str, Any], on: Adoption | None = None
 ) -> tuple[dict[Path, Shape], list[pytest.Item], list[str]]:
     """Return the shape of each file, the items that contradict `asked`, and all problems of all files.
 
     `asked` fills what a marker leaves open. An item whose marker contradicts it cannot run as asked and is to be
-    deselected. All items of one file must have the same shape.
+    deselected. All items of one file must have the same shape. On an adopted cluster that is its own shape, and what a
+    marker or `asked` says otherwise is a problem.
     """
     shapes: dict[Path, Shape] = {}
     contradicted: list[pytest.Item] = []
@@ -158,6 +167,10 @@ def shapes_of(
             contradicted.append(item)
             continue
         shape = Shape.parse({**asked, **fields}, where)
+        if on:
+            unlike = [words for _, words in differences({**asked, **fields}, shape, on)]
+            problems |= dict.fromkeys(f"{where}: {words}" for words in unlike)
+            shape = on.shape
         if shapes.setdefault(item.path, shape) != shape:
             problems[f"{where}: two shapes ({shapes[item.path].slug}, {shape.slug}); one file has one shape"] = None
     return shapes, contradicted, list(problems)

@@ -49,14 +49,10 @@ def put(cluster: Cluster, undos: Undos, manifest: Mapping[str, Any], deadline: D
     version, kind, name = manifest["apiVersion"], manifest["kind"], metadata["name"]
     group, _, number = version.rpartition("/")
     place = {"namespace": metadata["namespace"]} if "namespace" in metadata else {}
-    undos.register(
-        delete,
-        harm={},
-        resource=f"{kind}.{number}.{group}" if group else kind,
-        name=name,
-        **place,
-        **control_plane_arguments(cluster),
-    )
+    target = {"resource": f"{kind}.{number}.{group}" if group else kind, "name": name, **place}
+    if cluster.adopted and not undos.standing(delete, **target):
+        _require_absent(cluster, target)
+    undos.register(delete, harm={}, **target, **control_plane_arguments(cluster))
     part = deadline.within(_REFUSED_SECONDS, f"{kind} {name} to be applied")
     with cluster.client() as api:
         try:
@@ -68,6 +64,23 @@ def put(cluster: Cluster, undos: Undos, manifest: Mapping[str, Any], deadline: D
                 f"{kind} {name}: expected it to be accepted, refused for {part.seconds:.0f} s: "
                 f"{error.__cause__.brief}; see `kubectl explain {kind}`"
             ) from error
+
+
+def _require_absent(cluster: Cluster, target: Mapping[str, str]) -> None:
+    """Raise PreparationFailed if an adopted cluster has the object: applied, and deleted by its undo, it would be lost.
+
+    One that is going already, such as that of the experiment before, is waited for.
+    """
+    where = ("--namespace", target["namespace"]) if "namespace" in target else ()
+    words = ("get", target["resource"], target["name"], *where, "--ignore-not-found", "--output=name")
+    for _ in Deadline.after(_REFUSED_SECONDS, f"{target['name']} to be absent").attempts():
+        seen = undo_by_kubectl(cluster.engine, cluster.control_planes[0], cluster.control_planes[1:], *words)
+        if seen is None or seen.returncode or not seen.stdout.strip():
+            return
+    raise PreparationFailed(
+        f"{target['resource']} {target['name']} is on kind cluster {cluster.name} already, and is yours: it would be "
+        "overwritten, and deleted at the end; give the one in the file another name"
+    )
 
 
 def _may_pass(error: Exception) -> bool:

@@ -237,7 +237,7 @@ class GuardedEngine(Engine):
     def run(self, argv: Sequence[Any], deadline: Deadline, *, check: bool = True, **options: Any) -> CommandResult:
         """Answer as docker would, if the guard lets it be asked."""
         words = [str(word) for word in argv]
-        done = guard.require_ours(words, self._ask(deadline)) or self.answer(words, options.get("stdin"))
+        done = guard.require_ours(words, self._ask(deadline), self.adopted) or self.answer(words, options.get("stdin"))
         if check and done.returncode:
             said = done.stderr or done.stdout
             raise CommandFailed(f"`docker {' '.join(words)}`: {said}", said=said)

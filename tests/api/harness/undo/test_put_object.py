@@ -1,5 +1,6 @@
 """Objects: what is put into a cluster is promised to be taken away before, and what is gone already is gone."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -161,3 +162,27 @@ def test_another_control_plane_is_asked_when_one_is_silent(
             namespace="default",
         )
     assert len(engine.ran) == 2
+
+
+def test_an_object_of_the_user_is_left_alone(
+    api: ApiClient, cluster: Cluster, undo: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On an adopted cluster what is there already is neither overwritten, nor promised to be deleted; on ours it is."""
+    monkeypatch.setattr(put_object, "_REFUSED_SECONDS", 0.5)
+    theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "default"}}
+    request(api, "POST", "/api/v1/namespaces/default/configmaps", body={**theirs, "data": {"whose": "the user's"}})
+    yours = replace(cluster, adopted=True)
+    with pytest.raises(PreparationFailed, match=r"ConfigMap\.v1 a is on kind cluster live already, and is yours"):
+        put(yours, Undos(cluster.engine, undo), {**theirs, "data": {"whose": "ours"}}, soon())
+    assert request(api, "GET", "/api/v1/namespaces/default/configmaps/a")["data"] == {"whose": "the user's"}
+    assert journal.pending(undo.path) == []
+
+    undos = Undos(cluster.engine, undo)
+    for whose in ("ours", "ours, changed"):
+        other = {**theirs, "metadata": {"name": "b", "namespace": "default"}, "data": {"whose": whose}}
+        put(yours, undos, other, soon())
+    undos.run()
+    assert "b" not in names(api, "/api/v1/namespaces/default/configmaps")
+
+    put(cluster, Undos(cluster.engine, undo), {**theirs, "data": {"whose": "ours"}}, soon())
+    assert len(journal.pending(undo.path)) == 1
