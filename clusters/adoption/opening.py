@@ -154,8 +154,8 @@ def _read_gatekeeper(api: ApiClient, cluster: Cluster, deadline: Deadline) -> di
     tags = [*filter(None, map(_TAG.search, images)), *filter(None, [_CHART.match(labels.get(_HELM, ""))])]
     if not tags or not GIVEN.fullmatch(f"v{tags[0][1]}"):
         raise BadScenario(
-            f"kind cluster {cluster.name}: the version of Gatekeeper in {cluster.shape.namespace} is not known: expected "
-            f"an image with a tag such as :v3.20.1, found {', '.join(images)}"
+            f"kind cluster {cluster.name}: the version of Gatekeeper in {cluster.shape.namespace} is not known: "
+            f"expected an image with a tag such as :v3.20.1, found {', '.join(images)}"
         )
     return {"gatekeeper": f"v{tags[0][1]}", "install": "chart" if _HELM in labels else "manifest"}
 

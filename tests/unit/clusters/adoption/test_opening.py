@@ -18,7 +18,7 @@ from tests.fakes.rest_server import RestServer, cluster_on, rest_server
 from tests.fakes.users import adopted, kind_cluster
 
 _NODES = ("dev-control-plane", "dev-worker")
-_CONTROLLER = "/apis/apps/v1/namespaces/gatekeeper-system/deployments/gatekeeper-controller-manager"
+_DEPLOYMENTS = "/apis/apps/v1/namespaces/gatekeeper-system/deployments"
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def api(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[RestServer]
         server.answers = {
             "/api/v1/nodes": {"items": [_node(name) for name in _NODES]},
             "/version": {"gitVersion": "v1.36.4"},
-            _CONTROLLER: _controller("openpolicyagent/gatekeeper:v3.23.1", **{"helm.sh/chart": "gatekeeper-3.23.1"}),
+            _DEPLOYMENTS: _controller("openpolicyagent/gatekeeper:v3.23.1", **{"helm.sh/chart": "gatekeeper-3.23.1"}),
         }
         cluster_on(server, FakeEngine(), record.folder_of("dev"))  # writes its kubeconfig
         yield server
@@ -47,7 +47,8 @@ def _node(name: str, ready: str = "True") -> dict[str, Any]:
 
 
 def _controller(image: str, **labels: str) -> dict[str, Any]:
-    return {"metadata": {"labels": labels}, "spec": {"template": {"spec": {"containers": [{"image": image}]}}}}
+    metadata = {"name": "gatekeeper-controller-manager", "labels": labels}
+    return {"items": [{"metadata": metadata, "spec": {"template": {"spec": {"containers": [{"image": image}]}}}}]}
 
 
 def _soon() -> Deadline:
@@ -103,7 +104,7 @@ def test_another_engine_is_refused(engine: FakeEngine, api: RestServer) -> None:
 
 def test_a_cluster_of_another_shape_now_is_refused(engine: FakeEngine, api: RestServer) -> None:
     """Gatekeeper was upgraded meanwhile: the fingerprint from before is of another cluster."""
-    api.answers[_CONTROLLER] = _controller("openpolicyagent/gatekeeper:v3.20.1", **{"helm.sh/chart": "x"})
+    api.answers[_DEPLOYMENTS] = _controller("openpolicyagent/gatekeeper:v3.20.1", **{"helm.sh/chart": "x"})
     with pytest.raises(BadScenario, match=r"it was .*-g3\.23\.1-chart.*, and is .*-g3\.20\.1-chart.* now"):
         _open(engine)
 
@@ -121,7 +122,7 @@ def test_the_shape_is_read(
     engine: FakeEngine, api: RestServer, deployment: Any, version: str | None, install: str
 ) -> None:
     """Versions come from the API server and from Gatekeeper's image, or its chart; nothing is assumed."""
-    api.answers[_CONTROLLER] = deployment
+    api.answers[_DEPLOYMENTS] = deployment
     shape = examine(_cluster(engine), _soon())
     assert (shape.gatekeeper, shape.install, shape.kubernetes) == (version, install, "v1.36.4")
     assert (shape.nodes, shape.registry) == (2, False)
@@ -133,7 +134,7 @@ def _cluster(engine: FakeEngine) -> Any:
 
 def test_a_version_that_nobody_tells_is_a_problem(engine: FakeEngine, api: RestServer) -> None:
     """An image named by its digest alone could be any version, and expectations depend on it."""
-    api.answers[_CONTROLLER] = _controller("gatekeeper@sha256:ab")
+    api.answers[_DEPLOYMENTS] = _controller("gatekeeper@sha256:ab")
     with pytest.raises(BadScenario, match=r"the version of Gatekeeper .* is not known.*found gatekeeper@sha256:ab"):
         examine(_cluster(engine), _soon())
 
