@@ -28,8 +28,9 @@ class Fault(Protocol):
     A fault has no method to heal: the experiment does the undos that `inject` has registered, newest first, also if
     `inject` or `observed` raised. A fault that takes longer than others to heal has `healed_within`: how many seconds
     after its undo the proof may take before the claim `heals` is violated, and one whose effect takes long to show has
-    `proved_within`. One that harms pods of Gatekeeper has
-    `harms_pods`, one that harms a node `harms_nodes`: how, in the word of the history and of claims ("stopped node").
+    `proved_within`. One that brings a state about which is to be judged, such as another version, has `stays`: an
+    incident takes it back after its claims. One that harms pods of Gatekeeper has `harms_pods`, one that harms a node
+    `harms_nodes`: how, in the word of the history and of claims ("stopped node").
     """
 
     @property

@@ -73,6 +73,7 @@ class _Change:
 
     healed = ONE_SHOT
     proved_within = _SERVE_SECONDS
+    stays = True
 
     def __init__(self, name: str, how: str, to: str, by: Install | None) -> None:
         self.name = name

@@ -35,8 +35,9 @@ def replay_incident(loaded: LoadedIncident, experiment: Experiment) -> None:
     """Run the incident's timeline, heal, and wait until Gatekeeper is serving again.
 
     The timeline starts when policies and workload are applied and the probes are asking. What one-shot steps leave is
-    healed after the last turn, before the claims are judged. Raises Inconclusive if a trigger does not come in time or
-    the budget is used up, and the errors of faults.
+    healed after the last turn, before the claims are judged; what `stays`, such as another version, is taken back when
+    the experiment ends. Raises Inconclusive if a trigger does not come in time or the budget is used up, and the errors
+    of faults.
     """
     incident = loaded.incident
     if incident.seed is not None:
@@ -214,7 +215,8 @@ class _TimelineRun:
         if self._before is not None:
             experiment.fault_number = self._before + index
         if step.lasts is None:
-            experiment.act(fault, heals_within=step.heals_within, until=self._one_shots)
+            until = None if getattr(fault, "stays", False) else self._one_shots
+            experiment.act(fault, heals_within=step.heals_within, until=until)
         else:
             self._open[index] = self._healing.enter_context(ExitStack())
             self._open[index].enter_context(experiment.fault(fault, heals_within=step.heals_within))

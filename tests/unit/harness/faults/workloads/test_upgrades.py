@@ -206,3 +206,9 @@ def test_it_may_take_longer_than_other_faults_to_show(bench: Bench) -> None:
     """A rollout of all replicas takes minutes on a busy machine."""
     assert upgrade_gatekeeper("v3.20.1").proved_within == Deadline.after(300, "x").seconds  # type: ignore[attr-defined]
     assert bench.pending() == []
+
+
+def test_claims_are_about_the_version_that_it_brings() -> None:
+    """An incident goes back to the first version only after its claims are judged."""
+    assert upgrade_gatekeeper("v3.20.1").stays  # type: ignore[attr-defined]
+    assert rollback_gatekeeper("v3.18.3").stays  # type: ignore[attr-defined]

@@ -52,6 +52,7 @@ __all__ = ["hold_breath"]
 class _Held:
     def __init__(self, name):
         self.name = name
+        self.stays = name == "stays"
 
     def inject(self, *_):
         for _ in Deadline.after(0.1 if self.name == "slow" else 0, "the harm").attempts():
@@ -172,6 +173,18 @@ def test_claims_are_judged_at_the_same_moment(cluster: Cluster, tmp_path: Path) 
         (one.id, one.outcome, one.until, one.summary) for one in judged
     ]
     assert [name for name, f in faults(experiment) if f == "heal"] == ["b", "a", "b", "a", "a"]
+
+
+def test_what_stays_is_judged(cluster: Cluster, tmp_path: Path) -> None:
+    """What a step brings about to be judged is there while claims are, and is taken back when all is over."""
+    loaded = incident(tmp_path, faults=[hold("a", at=0), hold("stays", at=0)], recovery=0)
+    experiment = Experiment(cluster, tmp_path / "try", name="a try", seed=7, probes=no_probes, claims_healing=False)
+    with experiment:
+        replay_incident(loaded, experiment)
+        before = faults(experiment)
+
+    assert [name for name, f in before if f == "heal"] == ["a"]
+    assert [name for name, f in faults(experiment) if f == "heal"] == ["a", "stays"]
 
 
 def test_steps_overlap(live: Callable[..., Experiment]) -> None:
