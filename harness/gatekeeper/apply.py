@@ -22,7 +22,7 @@ from chaos_harness.harness.undo.journal import Journal
 from chaos_harness.harness.undo.promises import Undos
 from chaos_harness.harness.undo.put_object import put
 
-__all__ = ["Enforced", "enforce_policies"]
+__all__ = ["Enforced", "enforce_policies", "put_in_force"]
 
 _PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 _BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
@@ -68,20 +68,11 @@ def _put_in_force(cluster: Cluster, undos: Undos, policies: Sequence[Policy]) ->
     deadline = Deadline.after(_SECONDS, f"{', '.join(policy.name for policy in policies)} to be in force")
     for item in GROUND:
         put(cluster, undos, item, deadline)
-    proofs = []
     with cluster.client() as api:
-        selector = {"labelSelector": "gatekeeper.sh/operation=webhook"}
         questions = _located(api, [question for policy in policies for question in policy.questions], deadline)
         _put_bases(cluster, undos, [question for question in questions if question.path], deadline)
-        pods = request(api, "GET", _PODS, query=selector)["items"]
-        replicas = {name_of(pod) for pod in pods if not is_terminating(pod)}
-        for item in (item for policy in policies for item in policy.objects):
-            try:
-                put(cluster, undos, item, deadline)
-            except PreparationFailed as error:
-                raise PolicyRejected(str(error)) from error
-            if item["apiVersion"].partition("/")[0].endswith(_OURS):
-                proofs.append(_wait_for_replicas(api, item, replicas, deadline))
+        objects = [item for policy in policies for item in policy.objects]
+        proofs = put_in_force(cluster, undos, api, objects, deadline)
         generated = [constraint for policy in policies for constraint in policy.generated]
         proofs += [wait_until(api, _BINDINGS, partial(_find_binding, constraint), deadline) for constraint in generated]
         late = [index for index, question in enumerate(questions) if not question.path]
@@ -89,6 +80,26 @@ def _put_in_force(cluster: Cluster, undos: Undos, policies: Sequence[Policy]) ->
         _put_bases(cluster, undos, [questions[index] for index in late], deadline)
         _wait_for_answers(api, questions, deadline)
     return Enforced("; ".join(proofs), questions)
+
+
+def put_in_force(
+    cluster: Cluster, undos: Undos, api: Any, objects: Iterable[Mapping[str, Any]], deadline: Deadline
+) -> list[str]:
+    """Apply objects in their order, each when every webhook pod enforces the one before; return the proofs.
+
+    Raises PolicyRejected with Gatekeeper's message for one that it refuses or cannot enforce; DeadlineExceeded.
+    """
+    pods = request(api, "GET", _PODS, query={"labelSelector": "gatekeeper.sh/operation=webhook"})["items"]
+    replicas = {name_of(pod) for pod in pods if not is_terminating(pod)}
+    proofs = []
+    for item in objects:
+        try:
+            put(cluster, undos, item, deadline)
+        except PreparationFailed as error:
+            raise PolicyRejected(str(error)) from error
+        if item["apiVersion"].partition("/")[0].endswith(_OURS):
+            proofs.append(_wait_for_replicas(api, item, replicas, deadline))
+    return proofs
 
 
 def _located(api: Any, questions: Sequence[Question], deadline: Deadline) -> list[Question]:

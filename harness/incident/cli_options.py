@@ -5,6 +5,7 @@ import secrets
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from chaos_harness.clusters import checkout
 from chaos_harness.clusters.engine import CHOICES
@@ -18,8 +19,10 @@ from chaos_harness.harness.incident.load import LoadedIncident, load
 from chaos_harness.harness.run.context import RunContext
 
 __all__ = [
+    "add_cluster_options",
     "add_lock_options",
     "add_run_options",
+    "add_session_options",
     "add_shape_options",
     "add_yes_option",
     "load_chosen",
@@ -28,6 +31,7 @@ __all__ = [
     "new_output_folder",
     "pull_rules",
     "session_of",
+    "shape_fields",
 ]
 
 OUT = checkout.OUT / "incidents"
@@ -42,6 +46,11 @@ _SHAPE_OPTIONS = ("gatekeeper", "kubernetes", "install", "workers")
 def add_shape_options(parser: argparse.ArgumentParser) -> None:
     """Add the incident, and the options that say on which cluster it is replayed."""
     parser.add_argument("file", type=Path, metavar="FILE", help="the incident, such as scenarios/incidents/*.yaml")
+    add_cluster_options(parser)
+
+
+def add_cluster_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `shape_fields`: what clusters are like."""
     for name in ("gatekeeper", "kubernetes"):
         parser.add_argument(f"--{name}", metavar="V", help="another version, or minor, than the file's")
     parser.add_argument("--install", metavar="METHOD", help="manifest or chart")
@@ -51,8 +60,13 @@ def add_shape_options(parser: argparse.ArgumentParser) -> None:
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that all verbs that replay incidents have."""
     add_shape_options(parser)
-    parser.add_argument("--seed", type=whole_number(0, 2**32 - 1), metavar="N", help="seed of every random choice")
+    add_session_options(parser)
     parser.add_argument("--fresh", action="store_true", help="a new cluster for each run, not fresh pods on one")
+
+
+def add_session_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `session_of`: how clusters are made, and what becomes of them."""
+    parser.add_argument("--seed", type=whole_number(0, 2**32 - 1), metavar="N", help="seed of every random choice")
     parser.add_argument("--pool", action="store_true", help="each run on a cluster from the pool of frozen ones")
     keep = "keep clusters: never, on-failure or always (default: never)"
     parser.add_argument("--keep", type=one_of(*_KEEP), default="never", metavar="WHEN", help=keep)
@@ -83,8 +97,12 @@ def pull_rules(chosen: argparse.Namespace) -> PullRules:
 
 def load_with_shape(chosen: argparse.Namespace) -> LoadedIncident:
     """Return the chosen incident, on a cluster as the options say. Raises BadScenario."""
-    fields = {name: getattr(chosen, name) for name in _SHAPE_OPTIONS if getattr(chosen, name) is not None}
-    return load(chosen.file, fields)
+    return load(chosen.file, shape_fields(chosen))
+
+
+def shape_fields(chosen: argparse.Namespace) -> dict[str, Any]:
+    """Return the fields of a shape that the options set."""
+    return {name: getattr(chosen, name) for name in _SHAPE_OPTIONS if getattr(chosen, name) is not None}
 
 
 def load_chosen(chosen: argparse.Namespace) -> tuple[LoadedIncident, int]:

@@ -34,14 +34,17 @@ class Contents:
     own: tuple[Object, ...] = field(default=(), hash=False)
 
     @classmethod
-    def of(cls, data: Mapping[str, Any], own: Iterable[Object], *, right: bool) -> Self:
-        """Return them, of a file that may be wrong; `right`: nothing is wrong with the author's own objects."""
+    def of(cls, data: Mapping[str, Any], own: Iterable[Object], suites: Iterable[Policy] = (), *, right: bool) -> Self:
+        """Return them, of a file that may be wrong; `right`: nothing is wrong with the author's own objects.
+
+        `suites` are the policies of the suites that it names.
+        """
         faults, all_faults = _made(data, "faults", "fault")
         policies, all_policies = _made(data, "policies", "policy")
         repeat = data.get("repeat", 1)
         return cls(
             tuple(faults),
-            tuple(policies),
+            (*policies, *suites),
             whole=right and all_faults and all_policies and bool(faults),
             turns=repeat if repeat in range(1, 21) else 1,
             watches=tuple(word for word in listed_parts(data, "watch") if isinstance(word, str)),

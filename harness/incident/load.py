@@ -22,6 +22,7 @@ from chaos_harness.harness.incident.model import FORMS, SCHEMA, Incident, fields
 from chaos_harness.harness.incident.object_files import Objects, objects_of
 from chaos_harness.harness.incident.references import SYNTAX
 from chaos_harness.harness.incident.step_problems import problems_of_steps
+from chaos_harness.harness.incident.suite_items import suites_of
 from chaos_harness.harness.incident.timeline import problems_of_time
 from chaos_harness.harness.incident.watches import lists_of
 from chaos_harness.harness.incident.yaml_source import Location, Problem, YamlSource, limit_problems, read
@@ -88,9 +89,11 @@ def load(path: Path, asked: Mapping[str, Any] | None = None, *, context: str | N
     problems = [*_problems_of_model(source.data, context), *_problems_of_names(source.data, kinds)]
     problems += _problems_of_watches(source.data) if context != RECORDED else ()
     policies, workload, files, more = objects_of(source)
+    suites, suite_files, wrong = suites_of(source, shape.gatekeeper if shape else None)
+    files, more = [*dict.fromkeys([*files, *suite_files])], [*more, *wrong]
     if context != RECORDED:
         own = [manifest for objects in (*policies, *workload) for manifest in objects]
-        contents = Contents.of(source.data, own, right=not more)
+        contents = Contents.of(source.data, own, suites, right=not more)
         problems += problems_of_claims(source.data, contents, shape)
         problems += problems_of_steps(source.data, contents, shape)
     lines = _in_order(source, [*problems, *problems_of_time(source.data)])

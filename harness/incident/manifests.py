@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from chaos_harness.harness.catalogue import entries
 from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.incident.object_files import Objects
+from chaos_harness.harness.incident.suite_items import suite_policies
 from chaos_harness.harness.policies import Policy
 from chaos_harness.harness.policies.generation_rules import Rules
 
@@ -20,6 +21,8 @@ def _policies(loaded: LoadedIncident) -> Iterator[Policy]:
     for item, objects in zip(loaded.incident.policies, loaded.policies, strict=True):
         if item.policy:
             yield entries("policy")[item.policy].make(item.with_)
+        elif item.suite:
+            yield from suite_policies(loaded.path, item.suite, item.tests, loaded.shape.gatekeeper)
         else:
             yield Policy(
                 item.file or _name(objects),

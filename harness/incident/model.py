@@ -223,10 +223,16 @@ class Item(_Part):
 
 
 class PolicySpec(Item):
-    """A policy to put in force: objects, or one of the harness's own, about which the canary asks."""
+    """A policy to put in force: objects, or one of the harness's own, or tests of a suite of gator's.
+
+    The canary asks about the harness's own, and each case of a suite that can be asked; `tests` are the names of the
+    suite's tests, by default all that are not skipped.
+    """
 
     policy: Name | None = None
     with_: Annotated[dict[str, Any], Field(alias="with", max_length=20)] = {}
+    suite: Words | None = None
+    tests: Annotated[list[Words], Field(max_length=200)] = []
 
 
 class Incident(_Part):

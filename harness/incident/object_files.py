@@ -10,7 +10,7 @@ from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.references import NOTHING_ELSEWHERE, find_references
 from chaos_harness.harness.incident.yaml_source import Location, YamlSource, read
 
-__all__ = ["Objects", "objects_of", "problems_of_manifest"]
+__all__ = ["Objects", "find_file", "is_secret", "objects_of", "problems_of_manifest"]
 
 Objects = tuple[Object, ...]
 """The objects of one item, in order."""
@@ -43,12 +43,12 @@ def objects_of(source: YamlSource) -> tuple[list[Objects], list[Objects], list[P
 
 
 def _objects(source: YamlSource, place: Location, item: Object, files: dict[Path, list[YamlSource]]) -> Objects:
-    allowed = ("object", "file", "policy") if place[0] == "policies" else ("object", "file")
+    allowed = ("object", "file", "policy", "suite") if place[0] == "policies" else ("object", "file")
     given = [name for name in allowed if item.get(name) is not None]
     if len(given) != 1:
         raise BadScenario(source.problem(place, f"expected one of {', '.join(allowed)}"))
-    if given == ["policy"]:
-        return ()  # its objects are the harness's own
+    if given in (["policy"], ["suite"]):
+        return ()  # its objects are the harness's own, or see `suite_items`
     value = item[given[0]]
     if given == ["object"]:
         documents, problems = (
@@ -56,7 +56,7 @@ def _objects(source: YamlSource, place: Location, item: Object, files: dict[Path
             [source.problem((*place, "object", *at), said) for at, said in problems_of_manifest(value)],
         )
     else:
-        path = _find_file(source, (*place, "file"), value)
+        path = find_file(source, (*place, "file"), value)
         if path not in files and sum(map(_size, files)) + _size(path) > _MOST_BYTES:
             words = f"with this file all files have more than {_MOST_BYTES // 2**20} MiB, the limit"
             raise BadScenario(source.problem((*place, "file"), words))
@@ -70,8 +70,11 @@ def _objects(source: YamlSource, place: Location, item: Object, files: dict[Path
     return tuple(documents)
 
 
-def _find_file(source: YamlSource, place: Location, name: Any) -> Path:
-    """Return the named file if it is in the incident's own directory or below, also after following links."""
+def find_file(source: YamlSource, place: Location, name: Any) -> Path:
+    """Return the named file if it is in the incident's own directory or below, also after following links.
+
+    Raises BadScenario.
+    """
     if not isinstance(name, str):
         raise BadScenario(source.problem(place, "expected the name of a file"))
     parts = PurePosixPath(name)
@@ -101,7 +104,7 @@ def problems_of_manifest(manifest: Any) -> Iterator[tuple[Location, str]]:
     if not isinstance(manifest, dict):
         yield (), "expected an object of Kubernetes"
         return
-    if any(_is_secret(part) for part in _parts(manifest)) or str(manifest.get("kind")).lower() == _REFUSED:
+    if is_secret(manifest):
         yield (), "a Secret does not belong into a file that is passed on"
         return
     metadata = manifest.get("metadata")
@@ -121,6 +124,11 @@ def problems_of_manifest(manifest: Any) -> Iterator[tuple[Location, str]]:
         yield place, f"{reference[0]} {NOTHING_ELSEWHERE}"
     if str(manifest.get("kind")).endswith("List") and isinstance(manifest.get("items"), list):
         yield ("items",), "the objects of a List are applied one by one: write each as a document, behind a line of ---"
+
+
+def is_secret(manifest: Mapping[str, Any]) -> bool:
+    """Whether an object is a Secret, or has the data of one in it."""
+    return any(_is_secret(part) for part in _parts(manifest)) or str(manifest.get("kind")).lower() == _REFUSED
 
 
 def _parts(part: Any) -> Iterator[Mapping[str, Any]]:

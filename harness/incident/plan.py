@@ -95,7 +95,9 @@ def _before(loaded: LoadedIncident) -> Iterator[str]:
     for prepared in incident.preparations:
         yield f"prepare {prepared.preparation}{_parameters(prepared.with_)}"
     for policy, objects in zip(incident.policies, loaded.policies, strict=True):
-        yield f"apply policy {policy.policy}" if policy.policy else f"apply {_objects(policy.file, len(objects))}"
+        what = f"policy {policy.policy}" if policy.policy else _objects(policy.file, len(objects))
+        tests = ", ".join(policy.tests) or "all tests"
+        yield f"apply {tests} of {policy.suite}" if policy.suite else f"apply {what}"
     for work, objects in zip(incident.workload, loaded.workload, strict=True):
         yield f"apply workload: {_objects(work.file, len(objects))}"
     yield from (f"watch {words}" for words in incident.watch)
