@@ -1,7 +1,7 @@
 """The verbs of the project.
 
 scenarios     chaos, report, truth, bench
-incidents     repro, ab, recheck, shrink, record
+incidents     repro, ab, recheck, shrink, record, suite
 their files   new, new-incident, check, plan, list, schema
 this machine  doctor, images, gc, uninstall
 versions      add-kubernetes
@@ -129,6 +129,7 @@ _VERBS = {
     "recheck": "Judge the bundle of a replay again, without a cluster.\n\n-- BUNDLE",
     "shrink": "Reduce an incident to the parts that reproduce it.\n\n-- FILE --budget 2h --resume DIR",
     "record": "Draft an incident from a cluster of yours, which is only read.\n\n-- --kubeconfig FILE",
+    "suite": "Ask the cases of gator's test suites of a cluster, also under a fault.\n\n-- PATH… [--during FAULT]",
     "new": "Write a scenario, or an incident, to start with.\n\n-- incident FILE",
     "new-incident": "Write a new incident file: the same as `new -- incident`.\n\n-- FILE",
     "check": "Report all problems of incident files, without a cluster.\n\n-- FILE… [--json]",
