@@ -23,7 +23,7 @@ from chaos_harness.harness.undo.journal import Journal
 from chaos_harness.harness.undo.promises import Undos
 from chaos_harness.harness.undo.put_object import put
 
-__all__ = ["Enforced", "enforce_policies", "put_in_force"]
+__all__ = ["Enforced", "enforce_policies", "put_in_force", "wait_for_bindings"]
 
 _BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
 _OURS = ".gatekeeper.sh"
@@ -87,7 +87,7 @@ def _put_in_force(cluster: Cluster, undos: Undos, policies: Sequence[Policy]) ->
         _put_bases(cluster, undos, [question for question in early if question.path], deadline)
         proofs += put_in_force(cluster, undos, api, objects[first:], deadline)
         generated = [constraint for policy in policies for constraint in policy.generated]
-        proofs += [wait_until(api, _BINDINGS, partial(_find_binding, constraint), deadline) for constraint in generated]
+        proofs += wait_for_bindings(api, generated, deadline)
         questions = [_sharing(question, objects) for question in _located(api, early, deadline)]
         late = [one for one, before in zip(questions, early, strict=True) if not before.path]
         _put_bases(cluster, undos, late, deadline)
@@ -110,6 +110,11 @@ def put_in_force(cluster: Cluster, undos: Undos, api: Any, objects: Iterable[Obj
         _put(cluster, undos, [item], deadline)
         proofs += [reporters.wait(item, deadline)] if reporters.are_asked_about(item) else []
     return proofs
+
+
+def wait_for_bindings(api: Any, constraints: Iterable[str], deadline: Deadline) -> list[str]:
+    """Wait until a binding is generated for each of these constraints; return the proofs. Raises DeadlineExceeded."""
+    return [wait_until(api, _BINDINGS, partial(_find_binding, constraint), deadline) for constraint in constraints]
 
 
 def _replicas(api: Any, cluster: Cluster) -> list[Object]:

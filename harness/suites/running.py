@@ -11,14 +11,14 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, DeadlineExceeded, PolicyRejected, PreparationFailed
 from chaos_harness.harness.experiment.lifecycle import Experiment
-from chaos_harness.harness.gatekeeper.apply import put_in_force
+from chaos_harness.harness.gatekeeper.apply import put_in_force, wait_for_bindings
 from chaos_harness.harness.policies import CANARIES, GROUND, Question
 from chaos_harness.harness.preparation import Preparation
 from chaos_harness.harness.probes.answers import send
 from chaos_harness.harness.suites.answered import ADMITTED, CaseResult, Told, judged, sorted_refusal, validations_of
 from chaos_harness.harness.suites.groups import grouped
 from chaos_harness.harness.suites.model import Case, Suite, SuiteTest
-from chaos_harness.harness.suites.questions import namespaces_of, question_of, rights_of, why_not
+from chaos_harness.harness.suites.questions import namespaces_of, policy_of, question_of, rights_of, why_not
 from chaos_harness.harness.undo.journal import Journal
 from chaos_harness.harness.undo.promises import Undos
 from chaos_harness.harness.undo.put_object import put
@@ -148,19 +148,17 @@ class _Group:
     def _put_policies(self, api: Any, undos: Undos) -> str:
         deadline = Deadline.after(_FORCE_SECONDS, "the policies to be in force")
         proofs = []
-        for kind in ("template", "expansion", "constraint"):
+        for part in (_templates, _expansions, _constraints):
             for test in self._tests:
-                objects = {
-                    "template": (test.template,),
-                    "expansion": test.expansion,
-                    "constraint": () if test.invalid else (test.constraint,),
-                }[kind]
                 if test.place not in self._refused:
                     try:
-                        proofs += put_in_force(self._cluster, undos, api, objects, deadline)
+                        proofs += put_in_force(self._cluster, undos, api, part(test), deadline)
                     except (PolicyRejected, DeadlineExceeded) as error:
                         self._refused[test.place] = str(error)
-        return "; ".join(proofs) or "nothing could be put in force"
+        version = self._cluster.shape.gatekeeper
+        kept = [test for test in self._tests if test.place not in self._refused and not test.invalid]
+        generated = [name for test in kept for name in policy_of(test, version).generated]
+        return "; ".join([*proofs, *wait_for_bindings(api, generated, deadline)]) or "nothing could be put in force"
 
     def results(self) -> Iterator[CaseResult]:
         """Ask all cases, and yield their results."""
@@ -204,6 +202,18 @@ class _Group:
         except ApiRefused as error:
             return CaseResult.of(test, case, "as expected", f"the constraint is refused: {error.brief}")
         return CaseResult.of(test, case, "otherwise", "Gatekeeper refuses the template", refused)
+
+
+def _templates(test: SuiteTest) -> tuple[Object, ...]:
+    return (test.template,)
+
+
+def _expansions(test: SuiteTest) -> tuple[Object, ...]:
+    return test.expansion
+
+
+def _constraints(test: SuiteTest) -> tuple[Object, ...]:
+    return () if test.invalid else (test.constraint,)
 
 
 def _ask(api: Any, test: SuiteTest, question: Question) -> Told:
