@@ -1,7 +1,7 @@
 """The verbs of the project.
 
 scenarios     chaos, report, truth, bench
-incidents     repro, ab, recheck, shrink, record
+incidents     repro, ab, recheck, shrink, record, suite
 your cluster  adopt, release
 their files   new, new-incident, check, plan, list, schema
 this machine  doctor, images, gc, uninstall
@@ -129,6 +129,7 @@ _VERBS = {
     "record": "Draft an incident from a cluster of yours, which is only read.\n\n-- --kubeconfig FILE",
     "adopt": "Let faults be done to a kind cluster of yours, for a time.\n\n-- kind NAME --for 2h",
     "release": "Give an adopted cluster back: heal it, and compare it with what it was.\n\n-- NAME",
+    "suite": "Ask the cases of gator's test suites of a cluster, also under a fault.\n\n-- PATH… [--during FAULT]",
     "new": "Write a scenario, or an incident, to start with.\n\n-- incident FILE",
     "new-incident": "Write a new incident file: the same as `new -- incident`.\n\n-- FILE",
     "check": "Report all problems of incident files, without a cluster.\n\n-- FILE… [--json]",

@@ -31,6 +31,7 @@ from chaos_harness.harness.incident.cli_options import add_lock_options, add_yes
 from chaos_harness.harness.incident.replay.repro import CANNOT_TELL
 from chaos_harness.harness.run.adopted import heal_adopted
 from chaos_harness.harness.run.exit_status import ExitStatus, run_command
+from chaos_harness.harness.suites import cli as suites_cli
 from chaos_harness.harness.undo import journal
 
 __all__ = ["main"]
@@ -82,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     uninstall.add_verb(verbs)
     add_kubernetes.add_verb(verbs)
     cli.add_verbs(verbs)
+    suites_cli.add_verb(verbs)
     return parser
 
 

@@ -1,6 +1,6 @@
 """Apply: puts policies into a cluster and waits until every replica of Gatekeeper enforces them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -23,7 +23,7 @@ from chaos_harness.harness.undo.journal import Journal
 from chaos_harness.harness.undo.promises import Undos
 from chaos_harness.harness.undo.put_object import put
 
-__all__ = ["enforce_policies"]
+__all__ = ["enforce_policies", "put_in_force", "wait_for_bindings"]
 
 _BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
 _OURS = ".gatekeeper.sh"
@@ -82,15 +82,12 @@ def _put_in_force(cluster: Cluster, undos: Undos, policies: Sequence[Policy]) ->
     proofs: list[str] = []
     with cluster.client() as api:
         replicas = _replicas(api, cluster)
-        reporters = Reporters(api, {name_of(pod) for pod in replicas})
         _put(cluster, undos, objects[:first], deadline)
         early = _located(api, questions, deadline)
         _put_bases(cluster, undos, [question for question in early if question.path], deadline)
-        for item in objects[first:]:
-            _put(cluster, undos, [item], deadline)
-            proofs += [reporters.wait(item, deadline)] if reporters.are_asked_about(item) else []
+        proofs += put_in_force(cluster, undos, api, objects[first:], deadline)
         generated = [constraint for policy in policies for constraint in policy.generated]
-        proofs += [wait_until(api, _BINDINGS, partial(_find_binding, constraint), deadline) for constraint in generated]
+        proofs += wait_for_bindings(api, generated, deadline)
         questions = [_sharing(question, objects) for question in _located(api, early, deadline)]
         late = [one for one, before in zip(questions, early, strict=True) if not before.path]
         _put_bases(cluster, undos, late, deadline)
@@ -100,6 +97,24 @@ def _put_in_force(cluster: Cluster, undos: Undos, policies: Sequence[Policy]) ->
         if any(item["kind"] in _DATA for item in objects):
             proofs.append(wait_for_each_replica(api, questions, pods_path(cluster), replicas, answering))
     return Enforced("; ".join(proofs), questions)
+
+
+def put_in_force(cluster: Cluster, undos: Undos, api: Any, objects: Iterable[Object], deadline: Deadline) -> list[str]:
+    """Apply objects in their order, each when every webhook pod enforces the one before; return the proofs.
+
+    Raises PolicyRejected with Gatekeeper's message for one that it refuses or cannot enforce; DeadlineExceeded.
+    """
+    reporters = Reporters(api, {name_of(pod) for pod in _replicas(api, cluster)})
+    proofs = []
+    for item in objects:
+        _put(cluster, undos, [item], deadline)
+        proofs += [reporters.wait(item, deadline)] if reporters.are_asked_about(item) else []
+    return proofs
+
+
+def wait_for_bindings(api: Any, constraints: Iterable[str], deadline: Deadline) -> list[str]:
+    """Wait until a binding is generated for each of these constraints; return the proofs. Raises DeadlineExceeded."""
+    return [wait_until(api, _BINDINGS, partial(_find_binding, constraint), deadline) for constraint in constraints]
 
 
 def _replicas(api: Any, cluster: Cluster) -> list[Object]:

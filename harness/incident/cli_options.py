@@ -4,6 +4,7 @@ import argparse
 import secrets
 import time
 from pathlib import Path
+from typing import Any
 
 from chaos_harness.clusters import checkout
 from chaos_harness.clusters.adoption.record import Adoption, require_live
@@ -20,9 +21,11 @@ from chaos_harness.harness.run.context import RunContext
 
 __all__ = [
     "NO_GATEKEEPER",
+    "add_cluster_options",
     "add_lock_options",
     "add_machine_options",
     "add_run_options",
+    "add_session_options",
     "add_shape_options",
     "add_yes_option",
     "load_chosen",
@@ -32,6 +35,7 @@ __all__ = [
     "pull_rules",
     "refuse_kept_pool",
     "session_of",
+    "shape_fields",
 ]
 
 OUT = checkout.OUT / "incidents"
@@ -49,10 +53,14 @@ _SHAPE_OPTIONS = ("gatekeeper", "kubernetes", "install", "workers")
 def add_shape_options(parser: argparse.ArgumentParser) -> None:
     """Add the incident, and the options that say on which cluster it is replayed."""
     parser.add_argument("file", type=Path, metavar="FILE", help="the incident, such as scenarios/incidents/*.yaml")
-    words = "another version, or minor, than the file's"
     none = f"; {NO_GATEKEEPER}: a cluster without it, as a baseline"
-    for name, more in (("gatekeeper", none), ("kubernetes", "")):
-        parser.add_argument(f"--{name}", metavar="V", help=f"{words}{more}")
+    add_cluster_options(parser, "another version, or minor, than the file's", none)
+
+
+def add_cluster_options(parser: argparse.ArgumentParser, words: str, more: str = "") -> None:
+    """Add the options of `shape_fields`, with the help of those of versions, and `more` of that of Gatekeeper's."""
+    parser.add_argument("--gatekeeper", metavar="V", help=f"{words}{more}")
+    parser.add_argument("--kubernetes", metavar="V", help=words)
     parser.add_argument("--install", metavar="METHOD", help="manifest or chart")
     parser.add_argument("--workers", type=whole_number(0, 6), metavar="N", help="number of worker nodes")
 
@@ -65,8 +73,13 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 def add_machine_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say by what clusters are made, and what becomes of them, whichever incidents run."""
-    parser.add_argument("--seed", type=whole_number(0, 2**32 - 1), metavar="N", help="seed of every random choice")
     parser.add_argument("--fresh", action="store_true", help="a new cluster for each run, not fresh pods on one")
+    add_session_options(parser)
+
+
+def add_session_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `session_of`: how clusters are made, and what becomes of them."""
+    parser.add_argument("--seed", type=whole_number(0, 2**32 - 1), metavar="N", help="seed of every random choice")
     parser.add_argument("--pool", action="store_true", help="each run on a cluster from the pool of frozen ones")
     keep = "keep clusters: never, on-failure or always (default: never)"
     parser.add_argument("--keep", type=one_of(*_KEEP), default="never", metavar="WHEN", help=keep)
@@ -97,12 +110,15 @@ def pull_rules(chosen: argparse.Namespace) -> PullRules:
 
 def load_with_shape(chosen: argparse.Namespace) -> LoadedIncident:
     """Return the chosen incident, on a cluster as the options say. Raises BadScenario."""
-    fields = {name: getattr(chosen, name) for name in _SHAPE_OPTIONS if getattr(chosen, name) is not None}
-    if fields.get("gatekeeper") == NO_GATEKEEPER:
-        fields["gatekeeper"] = None
-    loaded = load(chosen.file, fields, on=_adopted(chosen))
+    loaded = load(chosen.file, shape_fields(chosen), on=_adopted(chosen))
     require_right_values(loaded.shape)
     return loaded
+
+
+def shape_fields(chosen: argparse.Namespace) -> dict[str, Any]:
+    """Return the fields of a shape that the options set."""
+    fields = {name: getattr(chosen, name) for name in _SHAPE_OPTIONS if getattr(chosen, name) is not None}
+    return {**fields, "gatekeeper": None} if fields.get("gatekeeper") == NO_GATEKEEPER else fields
 
 
 def load_chosen(chosen: argparse.Namespace) -> tuple[LoadedIncident, int]:

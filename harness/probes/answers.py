@@ -11,7 +11,7 @@ from chaos_harness.harness.errors import ApiRefused, ApiUnreachable
 from chaos_harness.harness.history.objects import uid_of
 from chaos_harness.harness.policies import Question, is_right
 
-__all__ = ["TIMEOUT", "Answer", "AnswerOutcome", "ask"]
+__all__ = ["TIMEOUT", "Answer", "AnswerOutcome", "ask", "send"]
 
 AnswerOutcome = Literal[
     "mutated",
@@ -71,14 +71,15 @@ def ask(api: ApiClient, question: Question, name: str, *, dry_run: bool = False,
         except (ApiRefused, ApiUnreachable) as error:
             return Answer("info", "other", f"the object to {question.verb} was not created: {error.cause}"[:_SHORT])
     try:
-        return _sort_done(question, _send(api, question, name, dry_run=dry_run, audit_id=audit_id))
+        return _sort_done(question, send(api, question, name, dry_run=dry_run, audit_id=audit_id))
     except ApiRefused as error:
         return _sort_refusal(question, error.status, error.message)
     except ApiUnreachable as error:
         return Answer("info", "timed out" if error.timed_out else "refused", error.cause[:_SHORT])
 
 
-def _send(api: ApiClient, question: Question, name: str, *, dry_run: bool, audit_id: str) -> Any:
+def send(api: ApiClient, question: Question, name: str, *, dry_run: bool, audit_id: str = "") -> Any:
+    """Send the question's request for the object `name` and return the answer; raise ApiRefused, ApiUnreachable."""
     query = {"dryRun": "All"} if dry_run else {}
     who = (question.asker.user, question.asker.groups) if question.asker else None
     one = f"{question.path}/{question.object_name(name)}"

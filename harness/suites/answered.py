@@ -8,7 +8,7 @@ from chaos_harness.clusters.api.objects import Object
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.suites.model import Case, SuiteTest
 
-__all__ = ["ADMITTED", "Told", "judged", "sorted_refusal", "validations_of"]
+__all__ = ["ADMITTED", "Agreement", "CaseResult", "Told", "judged", "sorted_refusal", "validations_of"]
 
 Agreement = Literal["as expected", "otherwise", "undecided", "cannot be asked", "skipped"]
 """How an answer compares with the suite.

@@ -1,6 +1,7 @@
 """Questions: the request by which a case is asked of a cluster, or why it cannot be asked."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
 from chaos_harness.clusters.api.objects import Object, metadata
@@ -19,6 +20,7 @@ _QUIET = {
 }
 _THERE = ("default", "kube-node-lease", "kube-public", "kube-system", CANARIES)
 """Namespaces that are in every cluster, or that the harness makes."""
+_DIGITS = 12
 
 
 def _case_name(test: SuiteTest, case: Case) -> str:
@@ -112,11 +114,11 @@ def rights_of(questions: Iterable[Question]) -> list[Object]:
         {
             "apiVersion": f"{group}/v1",
             "kind": "ClusterRoleBinding",
-            "metadata": {"name": f"chaos-harness-asks-{number}"},
+            "metadata": {"name": f"chaos-harness-asks-{sha256(user.encode()).hexdigest()[:_DIGITS]}"},
             "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "cluster-admin"},
             "subjects": [{"apiGroup": group, "kind": "User", "name": user}],
         }
-        for number, user in enumerate(users, start=1)
+        for user in users
     ]
 
 

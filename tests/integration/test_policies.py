@@ -21,11 +21,15 @@ from chaos_harness.harness.faults.workloads.rollouts import scale_to_zero
 from chaos_harness.harness.gatekeeper.apply import enforce_policies
 from chaos_harness.harness.history import HistoryWriter, read
 from chaos_harness.harness.policies import CANARIES, Policy, deny_pods, deny_pods_by_cel, mutate_pods, mutate_templates
+from chaos_harness.harness.suites.model import Assertion
+from chaos_harness.harness.suites.read import read_suites
+from chaos_harness.harness.suites.running import ask_suites
 from chaos_harness.harness.undo import journal
 from chaos_harness.harness.undo.journal import Journal
 
 pytestmark = [pytest.mark.cluster, pytest.mark.alone(reason="a check that misses a second does not decide")]
 
+SUITES = Path(__file__).parents[1] / "suites"
 LISTS = {
     "mutators": "/apis/mutations.gatekeeper.sh/v1/assign",
     "templates": "/apis/templates.gatekeeper.sh/v1/constrainttemplates",
@@ -140,3 +144,19 @@ def test_crash_leaves_nothing(cluster: Cluster, tmp_path: Path) -> None:
     finally:
         block.__exit__(None, None, None)
         opened.close()
+
+
+def test_cases_of_suites(cluster: Cluster, make: Callable[[], Experiment]) -> None:
+    """Cases of gator's suites are asked by webhook, by generated policy and as updates; a wrong one is told."""
+    repos, *others = read_suites(SUITES / name for name in ("allowed-repos", "cel-requests", "review-update"))
+    [test] = repos.tests
+    wrong = replace(test.cases[0], name="wrong", assertions=(Assertion("yes"),))
+    asked = [replace(repos, tests=(replace(test, cases=(*test.cases, wrong)),)), *others]
+    with make() as experiment:
+        results = ask_suites(experiment, asked)
+    assert [(result.case, result.agreement) for result in results] == [
+        *((name, "as expected") for name in ("ours", "foreign", "both-foreign")),
+        ("wrong", "otherwise"),
+        *((name, "as expected") for name in ("set", "no-memory", "none", "same-team", "other-team")),
+    ]
+    assert left(cluster) == []

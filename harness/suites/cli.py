@@ -1,0 +1,140 @@
+"""Command line: `suite` asks the cases of gator's suites of a cluster, also while a fault lasts."""
+
+import argparse
+import json
+import secrets
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from chaos_harness.clusters import checkout, images
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.images.sources import require_right_values
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.escape import escape_controls
+from chaos_harness.clusters.terminal.progress import Progress
+from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.experiment.lifecycle import Experiment
+from chaos_harness.harness.incident.cli_options import (
+    NO_GATEKEEPER,
+    add_cluster_options,
+    add_session_options,
+    make_work_folder,
+    refuse_kept_pool,
+    session_of,
+    shape_fields,
+)
+from chaos_harness.harness.incident.model import seconds
+from chaos_harness.harness.run.cluster_provider import ClusterProvider
+from chaos_harness.harness.run.context import RunContext
+from chaos_harness.harness.suites.during import ChosenFault, LostAnswers, ask_during
+from chaos_harness.harness.suites.model import Suite, SuiteTest
+from chaos_harness.harness.suites.read import read_suites
+from chaos_harness.harness.suites.report import describe, exit_status, report
+from chaos_harness.harness.suites.running import ask_suites
+
+__all__ = ["add_verb"]
+
+_OUT = checkout.OUT / "suites"
+_LASTS_SECONDS = 30.0
+_MOST_SECONDS = 600.0
+
+
+def add_verb(verbs: Any) -> None:
+    """Add the verb to an argument parser's subparsers."""
+    verb = verbs.add_parser("suite", help="ask the cases of gator's test suites of a cluster, also under a fault")
+    verb.add_argument(
+        "paths", type=Path, nargs="+", metavar="PATH", help="suites, folders of such, or FOLDER/... with all below it"
+    )
+    verb.add_argument("--tests", nargs="+", metavar="NAME", help="only tests of these names")
+    during = "ask them while a fault lasts, too, such as kill_node:node=$worker; `list faults` shows all"
+    verb.add_argument("--during", metavar="FAULT", help=during)
+    lasts = "how long the fault lasts, such as 30s (default: 30s)"
+    verb.add_argument("--lasts", type=_duration, default=_LASTS_SECONDS, metavar="TIME", help=lasts)
+    verb.add_argument("--json", action="store_true", help="for scripts: the result of each case")
+    add_cluster_options(verb, "another version, or minor, than the default one")
+    add_session_options(verb)
+    verb.set_defaults(verb=_suite)
+
+
+def _suite(chosen: argparse.Namespace, progress: Progress) -> int:
+    suites = _chosen(read_suites(chosen.paths), chosen.tests)
+    fault = ChosenFault.parse(chosen.during, chosen.lasts) if chosen.during else None
+    shape = _shape(chosen)
+    seed = chosen.seed if chosen.seed is not None else secrets.randbelow(2**32)
+    work = make_work_folder(_OUT / time.strftime("%Y%m%d-%H%M%S"))
+    lost: list[LostAnswers] | None = None
+    with _cluster(session_of(chosen, seed, progress, work), shape) as (context, cluster):
+
+        def experiment(name: str, **options: Any) -> Experiment:
+            directory = context.directory(name)
+            return Experiment(
+                cluster, directory, name=name, seed=seed, progress=progress, claims_healing=False, **options
+            )
+
+        with experiment("healthy", probes=lambda _cluster, _history: ()) as healthy:
+            results = ask_suites(healthy, suites)
+        if fault:
+            tests: list[SuiteTest] = [test for suite in suites for test in suite.tests]
+            agreed = {result.place for result in results if result.agreement == "as expected"}
+            lost = list(ask_during(experiment, tests, agreed, fault))
+    during = f"{fault.words} for {fault.lasts:g} s" if fault else ""
+    if chosen.json:
+        sys.stdout.write(f"{json.dumps(describe(results, lost, during), indent=1)}\n")
+    else:
+        sys.stdout.writelines(f"{escape_controls(line)}\n" for line in report(results, lost, during))
+    return exit_status(results, lost)
+
+
+def _shape(chosen: argparse.Namespace) -> Shape:
+    """Return the shape of the cluster, as the options say. Raises BadScenario."""
+    refuse_kept_pool(chosen)
+    if chosen.gatekeeper == NO_GATEKEEPER:
+        raise BadScenario(f"--gatekeeper {NO_GATEKEEPER}: expected a version, Gatekeeper answers the cases")
+    shape = Shape.parse(shape_fields(chosen), "options")
+    require_right_values(shape)
+    return shape
+
+
+def _duration(text: str) -> float:
+    try:
+        given = float(str(seconds(text)))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    if not 0 < given <= _MOST_SECONDS:
+        raise argparse.ArgumentTypeError(f"expected more than 0 s and at most {_MOST_SECONDS:g} s, found {text[:80]}")
+    return given
+
+
+def _chosen(suites: Sequence[Suite], names: Sequence[str] | None) -> list[Suite]:
+    """Return the suites with the tests of these names alone; raise BadScenario for a name that none has."""
+    if not names:
+        return list(suites)
+    there = {test.name for suite in suites for test in suite.tests}
+    if unknown := [name for name in names if name not in there]:
+        words = f"no suite has such a test; there are {', '.join(sorted(there))}"
+        raise BadScenario([f"--tests {name}: {words}" for name in unknown])
+    kept = (
+        Suite(suite.path, tuple(test for test in suite.tests if test.name in names), suite.files) for suite in suites
+    )
+    return [suite for suite in kept if suite.tests]
+
+
+@contextmanager
+def _cluster(context: RunContext, shape: Shape) -> Iterator[tuple[RunContext, Cluster]]:
+    """Give a cluster for a block, and remove, keep or return it afterwards, as the options say."""
+    progress = context.progress
+    try:
+        engine = context.connect()
+        provider = ClusterProvider(
+            context, engine, lambda wanted: images.ensure(engine, wanted, progress, context.rules)
+        )
+        with provider.cluster(shape, lambda: 0, None) as cluster:
+            yield context, cluster
+    finally:
+        for line in context.closing_lines:
+            progress.say(line)
+        context.close()
