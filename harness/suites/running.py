@@ -1,6 +1,6 @@
 """Running: puts tests of suites in force on a cluster, group after group, and asks their cases."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
@@ -28,7 +28,7 @@ __all__ = ["ask_suites", "namespaces_made"]
 _WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 _VALIDATION = "validation.gatekeeper.sh"
 _OPERATIONS = ("CREATE", "UPDATE", "DELETE")
-_FORCE_SECONDS, _READY_SECONDS = 120.0, 60.0
+_FORCE_SECONDS, _EACH_SECONDS, _READY_SECONDS = 120.0, 15.0, 60.0
 _SETTLE_SECONDS, _SYNC_SECONDS = 5.0, 30.0
 """How long an answer may be another than the suite expects: policies are in force, but data is synced meanwhile."""
 
@@ -94,6 +94,7 @@ class _Group:
         self._tests = tests
         self._operations: tuple[str, ...] = _OPERATIONS
         self._refused: dict[str, str] = {}
+        self._late: dict[str, str] = {}
         self._lacking: dict[str, str] = {}
 
     @contextmanager
@@ -146,19 +147,30 @@ class _Group:
                     self._lacking[case.place] = f"its old object cannot be created: {error}"
 
     def _put_policies(self, api: Any, undos: Undos) -> str:
-        deadline = Deadline.after(_FORCE_SECONDS, "the policies to be in force")
+        seconds = _FORCE_SECONDS + _EACH_SECONDS * len(self._tests)
+        deadline = Deadline.after(seconds, "the policies to be in force")
         proofs = []
         for part in (_templates, _expansions, _constraints):
             for test in self._tests:
-                if test.place not in self._refused:
-                    try:
-                        proofs += put_in_force(self._cluster, undos, api, part(test), deadline)
-                    except (PolicyRejected, DeadlineExceeded) as error:
-                        self._refused[test.place] = str(error)
-        version = self._cluster.shape.gatekeeper
-        kept = [test for test in self._tests if test.place not in self._refused and not test.invalid]
-        generated = [name for test in kept for name in policy_of(test, version).generated]
-        return "; ".join([*proofs, *wait_for_bindings(api, generated, deadline)]) or "nothing could be put in force"
+                proofs += self._enforced(test, partial(put_in_force, self._cluster, undos, api, part(test), deadline))
+        for test in self._tests:
+            proofs += self._enforced(test, partial(wait_for_bindings, api, self._generated(test), deadline))
+        return "; ".join(proofs) or "nothing could be put in force"
+
+    def _enforced(self, test: SuiteTest, enforce: Callable[[], list[str]]) -> list[str]:
+        """Return the proofs that a part of a test is in force, or note why it is not."""
+        if test.place in self._refused or test.place in self._late:
+            return []
+        try:
+            return enforce()
+        except PolicyRejected as error:
+            self._refused[test.place] = str(error)
+        except DeadlineExceeded as error:
+            self._late[test.place] = str(error)
+        return []
+
+    def _generated(self, test: SuiteTest) -> tuple[str, ...]:
+        return () if test.invalid else policy_of(test, self._cluster.shape.gatekeeper).generated
 
     def results(self) -> Iterator[CaseResult]:
         """Ask all cases, and yield their results."""
@@ -173,6 +185,8 @@ class _Group:
     def _result(self, api: Any, test: SuiteTest, case: Case) -> CaseResult:
         if test.place in self._refused:
             return CaseResult.of(test, case, "otherwise", "Gatekeeper refuses the policy", self._refused[test.place])
+        if test.place in self._late:
+            return CaseResult.of(test, case, "undecided", "the policy is not in force", self._late[test.place])
         question = question_of(test, case)
         why = why_not(test, case, self._operations) or self._lacking.get(case.place, "")
         if why or question is None:
@@ -194,6 +208,8 @@ class _Group:
     def _result_of_invalid(self, api: Any, test: SuiteTest, case: Case) -> CaseResult:
         """Try to create a constraint that does not fit its template's schema."""
         refused = self._refused.get(test.place, "")
+        if test.place in self._late:
+            return CaseResult.of(test, case, "undecided", "the template is not in force", self._late[test.place])
         try:
             path = "" if refused else list_path(api, test.constraint, Deadline.after(_READY_SECONDS, "the kind"))
             if path:
