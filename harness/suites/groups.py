@@ -10,7 +10,7 @@ from chaos_harness.clusters.api.objects import Object, metadata
 from chaos_harness.harness.suites.matching import may_match
 from chaos_harness.harness.suites.model import SuiteTest
 
-__all__ = ["disturb", "grouped"]
+__all__ = ["grouped"]
 
 _MOST_TESTS = 40
 """Tests of a group, at most: each webhook pod compiles their templates before the first case is asked."""
@@ -26,7 +26,7 @@ def grouped(tests: Iterable[SuiteTest]) -> list[list[SuiteTest]]:
     groups: list[list[SuiteTest]] = []
     for test in chain.from_iterable(map(_by_inventory, tests)):
         for group in groups:
-            if len(group) < _MOST_TESTS and not any(disturb(test, other) for other in group):
+            if len(group) < _MOST_TESTS and not any(_disturb(test, other) for other in group):
                 group.append(test)
                 break
         else:
@@ -45,7 +45,7 @@ def _by_inventory(test: SuiteTest) -> Iterator[SuiteTest]:
         yield replace(test, cases=tuple(cases))
 
 
-def disturb(one: SuiteTest, other: SuiteTest) -> bool:
+def _disturb(one: SuiteTest, other: SuiteTest) -> bool:
     """Whether two tests cannot be in force at the same time."""
     return (
         any(test.expansion or any(case.inventory for case in test.cases) for test in (one, other))

@@ -24,6 +24,7 @@ from chaos_harness.harness.policies import Policy
 from chaos_harness.harness.probes import Probe
 from chaos_harness.harness.probes.objects import WEBHOOKS
 from tests.fakes.api_server import PATH, FakeApiServer
+from tests.fakes.hold_breath import HOLD_BREATH
 from tests.fakes.incidents import incident
 from tests.fakes.world import IMAGE, World
 
@@ -39,45 +40,11 @@ def no_probes(_cluster: Cluster, _history: HistoryWriter) -> list[Probe]:
     return []
 
 
-_HOLD = '''
-"""Nothing: a fault that does no harm, and is there all the same."""
-
-from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.harness.errors import FaultNotApplied
-from chaos_harness.harness.faults import Fault
-
-__all__ = ["hold_breath"]
-
-
-class _Held:
-    def __init__(self, name):
-        self.name = name
-        self.stays = name == "stays"
-
-    def inject(self, *_):
-        for _ in Deadline.after(0.1 if self.name == "slow" else 0, "the harm").attempts():
-            pass
-
-    def observed(self, *_):
-        if self.name == "unproved":
-            raise FaultNotApplied(self.name)
-        return "held"
-
-    def healed(self, *_):
-        return "breathing"
-
-
-def hold_breath(name: str) -> Fault:
-    """Return the fault that does nothing."""
-    return _Held(name)
-'''
-
-
 @pytest.fixture(autouse=True)
 def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Put a fault without harm beside the others."""
     (tmp_path / "planted").mkdir()
-    (tmp_path / "planted/breath.py").write_text(_HOLD, encoding="utf-8")
+    (tmp_path / "planted/breath.py").write_text(HOLD_BREATH, encoding="utf-8")
     monkeypatch.setattr(fault_modules, "__path__", [*fault_modules.__path__, str(tmp_path / "planted")])
     monkeypatch.delitem(sys.modules, "chaos_harness.harness.faults.breath", raising=False)
     entries.cache_clear()
