@@ -20,6 +20,9 @@ _STATUS = "/apis/status.gatekeeper.sh/v1beta1"
 _OURS = ".gatekeeper.sh"
 _FAMILIES = {"constraints.gatekeeper.sh": "Constraint", "mutations.gatekeeper.sh": "Mutator"}
 _WORKLOADS = ("v1", "apps/v1")
+_NO_BINDING = "cannot generate ValidatingAdmissionPolicyBinding: conditions are not satisfied"
+"""What Gatekeeper reports of a constraint in CEL whose template does not ask for a generated policy."""
+
 _BY_AUDIT = ("Connection",)
 """Kinds of which only the audit pod reports."""
 
@@ -142,12 +145,13 @@ def _current_statuses(manifest: Mapping[str, Any]) -> Iterable[Mapping[str, Any]
 
 
 def _errors(manifest: Mapping[str, Any]) -> list[str]:
-    messages = [
-        error.get("message", str(error))
-        for report in _current_statuses(manifest)
-        for error in report.get("errors") or ()
-    ]
-    return list(dict.fromkeys(messages))
+    return list(dict.fromkeys(words for report in _current_statuses(manifest) for words in _errors_of(report)))
+
+
+def _errors_of(report: Mapping[str, Any]) -> list[str]:
+    """Return what a pod reports as wrong; that it generates no binding is nothing that keeps it from enforcing."""
+    messages = [error.get("message", str(error)) for error in report.get("errors") or ()]
+    return [words for words in messages if not words.startswith(_NO_BINDING)]
 
 
 def _find_enforcing_pods(manifest: Mapping[str, Any]) -> set[str]:
@@ -155,5 +159,5 @@ def _find_enforcing_pods(manifest: Mapping[str, Any]) -> set[str]:
     return {
         report["id"]
         for report in _current_statuses(manifest)
-        if report.get("enforced", True) and not report.get("errors")
+        if report.get("enforced", True) and not _errors_of(report)
     }

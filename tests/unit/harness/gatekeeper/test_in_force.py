@@ -83,3 +83,19 @@ def test_ready(
         with pytest.raises(DeadlineExceeded, match=f"the workload to be Ready; last seen: {kind} a is not: ") as error:
             wait_for_workload(api, [item])
     assert "late ImagePullBackOff" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("message", "enforcing"),
+    [
+        ("cannot generate ValidatingAdmissionPolicyBinding: conditions are not satisfied to generate both", {"a"}),
+        ("cannot generate ValidatingAdmissionPolicyBinding: the API is disabled", set()),
+        ("no such kind", set()),
+    ],
+)
+def test_who_generates_nothing_may_enforce(message: str, enforcing: set[str]) -> None:
+    """A constraint in CEL whose template asks for no generated policy is enforced by the webhook all the same."""
+    report = {"id": "a", "observedGeneration": 1, "enforced": True, "errors": [{"message": message}]}
+    manifest = {"metadata": {"generation": 1}, "status": {"byPod": [report]}}
+    assert in_force._find_enforcing_pods(manifest) == enforcing
+    assert in_force._errors(manifest) == ([] if enforcing else [message])
