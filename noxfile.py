@@ -1,13 +1,14 @@
 """The verbs of the project.
 
 scenarios     chaos, report, truth, bench
-incidents     repro, ab, recheck, shrink, record, suite
-your cluster  adopt, release
+incidents     repro, ab, recheck, shrink, record, suite, adopt, release
 their files   new, new-incident, check, plan, list, schema
 this machine  doctor, images, gc, uninstall
 versions      add-kubernetes
 the harness   lint, tests, lowest, explore, worlds, dist, engines, mutation
-besides       docs, lock; `nox --usage VERB` says what may follow after --
+besides       docs, lock
+
+`nox --usage VERB` says what may follow after --.
 """
 
 import argparse
@@ -42,8 +43,7 @@ _QUICK = (
 )
 """For tests that touch no engine; a cluster wants the machine for itself.
 
-What starts whole programs, the report with Node.js and a browser (17 s of processor), nox, pip, sessions that signals
-end (30 s), `nox -s tests` runs; so it does what starts an API server in each process.
+What starts whole programs, a browser, nox, pip, an API server, or is ended by signals, `nox -s tests` runs.
 On two cores six processes: much of a unit test is waiting, but each of them collects all tests, for 2 s of processor.
 Of what is drawn, or taken away part by part, a quarter is tried, and of many rows a sample: tests/thorough.py;
 `nox -s tests` tries all. What a test costs there is printed at the end: tests/costs.py.
@@ -127,9 +127,9 @@ _VERBS = {
     "recheck": "Judge the bundle of a replay again, without a cluster.\n\n-- BUNDLE",
     "shrink": "Reduce an incident to the parts that reproduce it.\n\n-- FILE --budget 2h --resume DIR",
     "record": "Draft an incident from a cluster of yours, which is only read.\n\n-- --kubeconfig FILE",
+    "suite": "Ask the cases of gator's test suites of a cluster, also under a fault.\n\n-- PATH… [--during FAULT]",
     "adopt": "Let faults be done to a kind cluster of yours, for a time.\n\n-- kind NAME --for 2h",
     "release": "Give an adopted cluster back: heal it, and compare it with what it was.\n\n-- NAME",
-    "suite": "Ask the cases of gator's test suites of a cluster, also under a fault.\n\n-- PATH… [--during FAULT]",
     "new": "Write a scenario, or an incident, to start with.\n\n-- incident FILE",
     "new-incident": "Write a new incident file: the same as `new -- incident`.\n\n-- FILE",
     "check": "Report all problems of incident files, without a cluster.\n\n-- FILE… [--json]",
