@@ -172,7 +172,7 @@ def test_an_object_of_the_user_is_left_alone(
     theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "default"}}
     request(api, "POST", "/api/v1/namespaces/default/configmaps", body={**theirs, "data": {"whose": "the user's"}})
     yours = replace(cluster, adopted=True)
-    with pytest.raises(PreparationFailed, match=r"ConfigMap\.v1 a is on kind cluster live already, and is yours"):
+    with pytest.raises(PreparationFailed, match=r"ConfigMap a is on kind cluster live already, and is yours"):
         put(yours, Undos(cluster.engine, undo), {**theirs, "data": {"whose": "ours"}}, soon())
     assert request(api, "GET", "/api/v1/namespaces/default/configmaps/a")["data"] == {"whose": "the user's"}
     assert journal.pending(undo.path) == []
