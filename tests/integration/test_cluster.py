@@ -26,6 +26,7 @@ from chaos_harness.clusters.gatekeeper.install import install, wait_until_servin
 from chaos_harness.clusters.kind.cli import KindCli
 from chaos_harness.clusters.kind.logs import collect_logs
 from chaos_harness.clusters.registry.container import DOWN_FILE, RequestLine
+from chaos_harness.clusters.registry.saved import MANIFEST_TYPE
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.harness.gatekeeper.restart import restart_gatekeeper
 from chaos_harness.harness.history import HistoryWriter, read
@@ -101,7 +102,7 @@ def status_of(cluster: Cluster) -> int:
 def asking(cluster: Cluster, method: str, path: str, authorization: str = "") -> tuple[int, str]:
     """Return the status and the digest that the registry answers this machine with."""
     assert cluster.registry
-    headers = {"Authorization": authorization} if authorization else {}
+    headers = {"Accept": MANIFEST_TYPE, **({"Authorization": authorization} if authorization else {})}
     with closing(http.client.HTTPConnection(cluster.registry.address_host, timeout=2)) as connection:
         connection.request(method, path, headers=headers)
         answer = connection.getresponse()
@@ -210,7 +211,7 @@ def test_gatekeeper_that_the_api_server_does_not_ask_is_not_serving(cluster: Clu
         request(api, "DELETE", f"{_WEBHOOKS}/gatekeeper-validating-webhook-configuration")
     try:
         with pytest.raises(DeadlineExceeded, match="the API server admitted a namespace"):
-            wait_until_serving(cluster, soon("Gatekeeper", 3))
+            wait_until_serving(cluster, soon("Gatekeeper", 10))
     finally:
         install(cluster, "manifest", soon("the manifest"))
     wait_until_serving(cluster, soon("Gatekeeper"))

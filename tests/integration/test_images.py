@@ -28,6 +28,7 @@ from chaos_harness.clusters.images.resolve import LocalImage, identity, pull, re
 from chaos_harness.clusters.machine.removal import remove_folder
 from chaos_harness.clusters.registry.container import Registry, start_registry
 from chaos_harness.clusters.registry.login import Login
+from chaos_harness.clusters.registry.saved import MANIFEST_TYPE
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 from tests.fakes.cutting_relay import CuttingRelay
@@ -39,7 +40,6 @@ pytestmark = [pytest.mark.cluster, pytest.mark.beside]
 
 _QUIET = Progress.quiet()
 _CUT_AFTER_BYTES = 200_000
-_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 _NEW = "v3.99.0"
 _FILES = ("gatekeeper-manifest", "gatekeeper-chart")
 
@@ -274,7 +274,7 @@ def test_a_mirror_that_serves_something_else_is_refused(
 
 def _describe(registry: Registry, path: str) -> tuple[str, str]:
     """Return the digests of a manifest and of its last layer."""
-    headers = {"Accept": _MANIFEST, "Authorization": registry.login.authorization}
+    headers = {"Accept": MANIFEST_TYPE, "Authorization": registry.login.authorization}
     with contextlib.closing(http.client.HTTPConnection(registry.address_host, timeout=10)) as connection:
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
@@ -362,7 +362,7 @@ def test_nobody_pushes_without_the_password(engine: Engine, registry: Registry, 
 
 def _ask(registry: Registry, path: str, authorization: str, method: str = "GET") -> tuple[int, str]:
     """Return the status and the digest that the registry answers with."""
-    headers = {"Accept": _MANIFEST}
+    headers = {"Accept": MANIFEST_TYPE}
     headers |= {"Authorization": authorization} if authorization else {}
     with contextlib.closing(http.client.HTTPConnection(registry.address_host, timeout=10)) as connection:
         connection.request(method, path, headers=headers)
