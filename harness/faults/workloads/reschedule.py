@@ -81,7 +81,6 @@ class _Reschedule:
 
     def __init__(self, pod: str, namespace: str) -> None:
         self._pod = pod
-        self._path = ""
         self._namespace = namespace
         self._target: Target | None = None
         self._before: set[str] = set()
@@ -89,26 +88,28 @@ class _Reschedule:
 
     def inject(self, injection: Injection) -> None:
         cluster, deadline = injection.cluster, Deadline.after(_SECONDS, f"{self._pod} to be deleted")
-        namespace = self._namespace or cluster.shape.namespace
-        self._path = f"/api/v1/namespaces/{namespace}/pods"
+        pods = self._pods(cluster)
         with cluster.client() as api:
-            target = self._target = find_pods(api, namespace, [self._pod])[0]
-            self._before = {pod["metadata"]["uid"] for pod in request(api, "GET", self._path)["items"]}
+            target = self._target = find_pods(api, self._namespace or cluster.shape.namespace, [self._pod])[0]
+            self._before = {pod["metadata"]["uid"] for pod in request(api, "GET", pods)["items"]}
             self._closed = Cordon(target.node)
             self._closed.close(cluster, injection.undos, deadline)
             injection.note_harm(self.harms_pods, target)
             preconditions = {"preconditions": {"uid": target.uid}}
-            request(api, "DELETE", f"{self._path}/{target.pod}", body=preconditions)
+            request(api, "DELETE", f"{pods}/{target.pod}", body=preconditions)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         try:
             with cluster.client() as api:
-                return wait_until(api, self._path, self._find_replacement, deadline)
+                return wait_until(api, self._pods(cluster), self._find_replacement, deadline)
         except DeadlineExceeded as error:
             raise FaultNotApplied(f"expected {self._pod} to be replaced on another node: {error}") from error
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         return self._closed.prove_open(cluster, deadline) if self._closed else "nothing was done"
+
+    def _pods(self, cluster: Cluster) -> str:
+        return f"/api/v1/namespaces/{self._namespace or cluster.shape.namespace}/pods"
 
     def _find_replacement(self, state: Mapping[str, Mapping[str, Any]]) -> str | None:
         target = self._target

@@ -124,7 +124,6 @@ class _ScaleDown:
 
     def __init__(self) -> None:
         self._undo: RegisteredUndo | None = None
-        self._deployment = ""
 
     def inject(self, injection: Injection) -> None:
         with injection.cluster.client() as api:
@@ -132,8 +131,8 @@ class _ScaleDown:
             for target in targets:
                 injection.note_harm(self.harms_pods, target)
             patch = {"spec": {"replicas": 0}}
-            self._deployment = _deployment(api, injection.cluster)
-            self._undo = edit(injection.cluster, injection.undos, api, self._deployment, patch).undo
+            deployment = _deployment(api, injection.cluster)
+            self._undo = edit(injection.cluster, injection.undos, api, deployment, patch).undo
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         try:
@@ -145,7 +144,7 @@ class _ScaleDown:
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         deadline.check("the Deployment was not looked at")
         with cluster.client() as api:
-            wanted = request(api, "GET", self._deployment)["spec"]["replicas"]
+            wanted = request(api, "GET", _deployment(api, cluster))["spec"]["replicas"]
         before = self._undo.given["patch"]["spec"]["replicas"] if self._undo else 1
         if wanted < before:
             raise FaultNotApplied(f"expected {before} replicas to be wanted again, found {wanted}")
