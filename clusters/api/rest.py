@@ -143,10 +143,10 @@ def merge_patch(
     return request(api, "PATCH", path, query=query, body=body, content_type=content_type)
 
 
-def delete(api: ApiClient, path: str) -> bool:
-    """Delete one object; return whether it existed. Raises ApiRefused, ApiUnreachable."""
+def delete(api: ApiClient, path: str, options: Mapping[str, Any] | None = None) -> bool:
+    """Delete one object, with these DeleteOptions; return whether it existed. Raises ApiRefused, ApiUnreachable."""
     try:
-        request(api, "DELETE", path)
+        request(api, "DELETE", path, body=options)
     except ApiRefused as error:
         if error.status != HTTPStatus.NOT_FOUND:
             raise

@@ -10,7 +10,7 @@ from typing import Any
 
 from kubernetes.client import ApiClient
 
-from chaos_harness.clusters.api.rest import read, request
+from chaos_harness.clusters.api.rest import delete, read, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import ClusterUnavailable
@@ -70,7 +70,7 @@ def reset(cluster: Cluster, directory: Path, deadline: Deadline) -> None:
 
 def _remove_all(api: ApiClient, path: str, deadline: Deadline) -> None:
     for thing in read(api, path, deadline)["items"]:
-        request(api, "DELETE", f"{path}/{thing['metadata']['name']}", body=_DELETE)
+        delete(api, f"{path}/{thing['metadata']['name']}", _DELETE)
     wait_until(api, path, lambda state: not state, deadline)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from chaos_harness.clusters.api.rest import request
+from chaos_harness.clusters.api.rest import delete, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.gatekeeper.installed import OPERATION, pods_path
@@ -74,8 +74,8 @@ def _place_pods(cluster: Cluster, journal: Journal, node: str, wanted: Mapping[s
                 continue
             with cordon_nodes(cluster, journal, shut, deadline):
                 for uid in doomed:
-                    body = {"gracePeriodSeconds": 1, "preconditions": {"uid": uid}}
-                    request(api, "DELETE", f"{path}/{places[uid][1]}", body=body)
+                    options = {"gracePeriodSeconds": 1, "preconditions": {"uid": uid}}
+                    delete(api, f"{path}/{places[uid][1]}", options)
                 total = {
                     operation: sum(1 for kind, _, _ in places.values() if kind == operation) for operation in wanted
                 }

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from kubernetes.client import ApiClient
 
-from chaos_harness.clusters.api.rest import apply, list_objects, merge_patch, request
+from chaos_harness.clusters.api.rest import apply, list_objects, merge_patch, read, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import ClusterUnavailable, DeadlineExceeded
@@ -66,6 +66,28 @@ def test_what_was_is_made_again_when_nothing_old_is_left(server: ApiServer, api:
         assert not uids(api, path) & those
     revisions = [made["metadata"]["annotations"] for made in list_objects(api, DEPLOYMENTS, "items")]
     assert {annotations["deployment.kubernetes.io/revision"] for annotations in revisions} == {"1"}
+
+
+@pytest.mark.usefixtures("gatekeeper")
+def test_what_goes_by_itself_after_it_was_listed_is_no_error(
+    server: ApiServer, api: ApiClient, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The controllers remove orphans, too: a ReplicaSet that is already gone is as it should be."""
+    save_deployments(cluster, cluster.directory, Deadline.after(30, "the deployments"))
+    gone: list[str] = []
+
+    def read_and_remove(client: ApiClient, path: str, deadline: Deadline) -> Any:
+        listed = read(client, path, deadline)
+        if path == SETS and not gone:
+            gone.append(listed["items"][0]["metadata"]["name"])
+            request(client, "DELETE", f"{path}/{gone[0]}", body={"propagationPolicy": "Background"})
+        return listed
+
+    monkeypatch.setattr(reset_gatekeeper, "read", read_and_remove)
+    with kubelet(server):
+        reset(cluster, cluster.directory, Deadline.after(30, "a reset"))
+    assert gone
+    wait_for_pods(api)
 
 
 @pytest.mark.usefixtures("gatekeeper")
