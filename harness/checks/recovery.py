@@ -167,13 +167,8 @@ def _within(history: PodHistory, back: Recovery, seconds: float, steady: float, 
     if lasted < limit:
         words = f"{name} lasted only {lasted - harm.at:.1f} of {seconds:g} s after {harm.pod} was {harm.how}"
         return Verdict("inconclusive", words, lines, figures)
-    if why := _undecided(history, back, (harm.at, limit), stop, steady, perhaps=perhaps, chosen=forced):
-        return Verdict("inconclusive", why, lines, figures)
-    causes = _causes(back, limit)
-    figures |= dict(zip(_COUNTS, (1.0, float(bool(causes))), strict=True))
-    words = f"{back.pod} does not serve {seconds:g} s after {harm.pod} was {harm.how}"
-    words += _stints(back, harm.at, limit)
-    return Verdict("violated", words, lines, figures, limit, causes)
+    why = _undecided(history, back, (harm.at, limit), stop, steady, perhaps=perhaps, chosen=forced)
+    return _late(back, seconds, why, lines, figures)
 
 
 def _soon(history: PodHistory, back: Recovery, seconds: float, steady: float) -> Verdict:
@@ -192,12 +187,19 @@ def _soon(history: PodHistory, back: Recovery, seconds: float, steady: float) ->
     if recorded < limit:
         words = f"{back.pod} was watched for only {recorded - harm.at:.1f} of {seconds:g} s"
         return Verdict("inconclusive", words, lines, figures)
-    if why := _undecided(history, back, (harm.at, limit), stop, steady, perhaps=perhaps, chosen=every):
+    why = _undecided(history, back, (harm.at, limit), stop, steady, perhaps=perhaps, chosen=every)
+    return _late(back, seconds, why, lines, figures)
+
+
+def _late(back: Recovery, seconds: float, why: str, lines: tuple[str, ...], figures: dict[str, float]) -> Verdict:
+    """Return the verdict on a pod that surely does not serve in time, unless there is a reason `why` not to judge."""
+    harm, limit = back.harm, back.harm.at + seconds
+    if why:
         return Verdict("inconclusive", why, lines, figures)
     causes = _causes(back, limit)
-    figures |= dict(zip(_COUNTS, (1.0, float(bool(causes))), strict=True))
-    words = f"{back.pod} does not serve {seconds:g} s after {harm.pod} was {harm.how}"
-    return Verdict("violated", f"{words}{_stints(back, harm.at, limit)}", lines, figures, limit, causes)
+    counts = dict(zip(_COUNTS, (1.0, float(bool(causes))), strict=True))
+    words = f"{back.pod} does not serve {seconds:g} s after {harm.pod} was {harm.how}{_stints(back, harm.at, limit)}"
+    return Verdict("violated", words, lines, {**figures, **counts}, limit, causes)
 
 
 def _after(history: PodHistory, back: Recovery, seconds: float, steady: float, fault: FaultSpan) -> Verdict:

@@ -15,10 +15,11 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.gatekeeper.install import manifest
+from chaos_harness.clusters.gatekeeper.installed import OPERATION, pods_path
 from chaos_harness.clusters.gatekeeper.readiness import wait_until_serving
-from chaos_harness.clusters.gatekeeper.upgrade import deployed_versions, roll_back_chart, upgrade, why_not_ready
-from chaos_harness.clusters.shape import NAMESPACE, Install, Release
-from chaos_harness.clusters.terminal.escape import first_line
+from chaos_harness.clusters.gatekeeper.unready import reasons
+from chaos_harness.clusters.gatekeeper.upgrade import deployed_versions, roll_back_chart, upgrade
+from chaos_harness.clusters.shape import Install, Release
 from chaos_harness.harness.errors import ApiRefused, BadScenario, CommandFailed, DeadlineExceeded, FaultNotApplied
 from chaos_harness.harness.faults import ONE_SHOT, Fault
 from chaos_harness.harness.faults.injection import Injection
@@ -29,8 +30,6 @@ from chaos_harness.harness.undo.commands import control_plane_arguments, undo_by
 
 __all__ = ["go_back", "rollback_gatekeeper", "upgrade_gatekeeper"]
 
-_PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
-_OURS = "gatekeeper.sh/operation"
 _APPLY_SECONDS = 240.0
 _SERVE_SECONDS = 300.0
 _UNDO_SECONDS = 180.0
@@ -87,8 +86,8 @@ class _Change:
         if method != cluster.shape.install:
             raise BadScenario(f"{self.name}: it was installed by its {cluster.shape.install}, not by its {method}")
         with cluster.client() as api:
-            before = self._version_before(api)
-            targets = find_pods(api, NAMESPACE, (), _OURS)
+            before = self._version_before(api, cluster)
+            targets = find_pods(api, cluster.shape.namespace, (), OPERATION)
         standing = injection.undos.standing(go_back)
         injection.undo(
             go_back,
@@ -102,8 +101,8 @@ class _Change:
             injection.note_harm(self.harms_pods, target)
         self._do(cluster, method)
 
-    def _version_before(self, api: ApiClient) -> str:
-        versions = deployed_versions(api)
+    def _version_before(self, api: ApiClient, cluster: Cluster) -> str:
+        versions = deployed_versions(api, cluster)
         if not versions:
             raise BadScenario(f"{self.name}: the cluster has no Gatekeeper")
         if set(versions.values()) == {self.to}:
@@ -124,8 +123,8 @@ class _Change:
         try:
             serving = wait_until_serving(cluster, deadline)
             with cluster.client() as api:
-                images = self._images(api, serving)
-                asked = deployed_versions(api)
+                images = _images(api, cluster, serving)
+                asked = deployed_versions(api, cluster)
         except DeadlineExceeded as error:
             raise FaultNotApplied(_told(f"expected {self.to} to serve: {error}", cluster)) from error
         wrong = {pod: image for pod, image in images.items() if not image.endswith(f":{self.to}")}
@@ -133,12 +132,13 @@ class _Change:
             raise FaultNotApplied(f"expected {self.to} to serve, found {wrong or asked}")
         return f"{', '.join(serving)} serve admission by {self.to}; all Deployments are rolled out"
 
-    @staticmethod
-    def _images(api: ApiClient, names: Sequence[str]) -> dict[str, str]:
-        pods = {pod["metadata"]["name"]: pod for pod in request(api, "GET", _PODS)["items"]}
-        return {name: pods[name]["spec"]["containers"][0]["image"] if name in pods else "gone" for name in names}
+
+def _images(api: ApiClient, cluster: Cluster, names: Sequence[str]) -> dict[str, str]:
+    """Return the image of each of these pods, "gone" for one that is not there."""
+    pods = {pod["metadata"]["name"]: pod for pod in request(api, "GET", pods_path(cluster))["items"]}
+    return {name: pods[name]["spec"]["containers"][0]["image"] if name in pods else "gone" for name in names}
 
 
 def _told(words: str, cluster: Cluster) -> str:
     """Return what went wrong, with the reasons of the pods that are not ready."""
-    return "\n".join([words, *(first_line(why) for why in why_not_ready(cluster))])
+    return "\n".join([words, *reasons(cluster)])

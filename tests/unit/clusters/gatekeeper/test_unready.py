@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from chaos_harness.clusters.gatekeeper import unready
 from chaos_harness.clusters.gatekeeper.unready import reasons
 from tests.fakes.engine import FakeEngine
 from tests.fakes.rest_server import cluster_on, rest_server
@@ -46,6 +49,29 @@ def test_what_a_container_said_before_it_ended(tmp_path: Path) -> None:
         "pod a logged: usage",
         "pod a logged: flag provided but not defined: -log-levle",
     ]
+
+
+def test_a_hook_that_fails_is_never_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The container of a failed hook of the chart ran once: its log is the one that there is, and no earlier one."""
+    ended = {"state": {"terminated": {"exitCode": 1, "reason": "Error"}}, "restartCount": 0}
+    logs = {"true": [], "false": [b"the definitions are refused"]}
+    monkeypatch.setattr(unready, "stream_lines", lambda _api, _path, query, *_, **__: logs[query["previous"]])
+
+    assert _reasons(tmp_path, [_pod("a", ended, phase="Failed")]) == [
+        "pod a: ended with 1: Error",
+        "pod a logged: the definitions are refused",
+    ]
+
+
+def test_pods_with_nothing_to_tell(tmp_path: Path) -> None:
+    """One that is Ready, though its container ended once, one that is being deleted, and one that is done."""
+    crashed = {"state": {"running": {}}, "lastState": {"terminated": {"exitCode": 2}}, "restartCount": 1}
+    ready = _pod("a", crashed, conditions=[{"type": "Ready", "status": "True"}])
+    going = _pod("b", crashed)
+    going["metadata"]["deletionTimestamp"] = "2026-11-29T00:00:00Z"
+    done = _pod("c", {"state": {"terminated": {"exitCode": 0, "reason": "Completed"}}}, phase="Succeeded")
+
+    assert _reasons(tmp_path, [ready, going, done]) == []
 
 
 def test_what_no_pod_can_tell(tmp_path: Path) -> None:

@@ -149,7 +149,7 @@ def test_a_release_that_does_not_get_ready_says_why(
     bench: Bench, world: _World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The reason is that of its own pods, also if a hook of the chart is what fails."""
-    monkeypatch.setattr(upgrades, "why_not_ready", lambda _: ["crds: ErrImagePull not found"])
+    monkeypatch.setattr(upgrades, "reasons", lambda _: ["crds: ErrImagePull not found"])
     fault = upgrade_gatekeeper("v3.20.1")
     bench.inject(fault)
     world.error = DeadlineExceeded("expected Gatekeeper to serve")
