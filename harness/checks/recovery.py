@@ -193,7 +193,8 @@ def _soon(history: PodHistory, back: Recovery, seconds: float, steady: float) ->
 
 def _late(back: Recovery, seconds: float, why: str, lines: tuple[str, ...], figures: dict[str, float]) -> Verdict:
     """Return the verdict on a pod that surely does not serve in time, unless there is a reason `why` not to judge."""
-    harm, limit = back.harm, back.harm.at + seconds
+    harm = back.harm
+    limit = harm.at + seconds
     if why:
         return Verdict("inconclusive", why, lines, figures)
     causes = _causes(back, limit)

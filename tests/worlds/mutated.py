@@ -29,6 +29,8 @@ class Mutant(NamedTuple):
 
 
 _RECOVERS = ("recovers_within", "recovers_after")
+_SOON = ("recovers",)
+_ANY_RECOVERS = (*_RECOVERS, *_SOON)
 _ASKED = ("asked_registry", "asked_no_registry")
 _LOST = ("replaced_within", "replacements_mutated", "never_replaced")
 _GENERATED = ("policies_match", "never_orphaned", "no_orphan_stays")
@@ -98,12 +100,29 @@ _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
         (_RECOVERS[1:], "limit, stop = begin + seconds, _stop", "limit, stop = begin + 2 * seconds, _stop"),
         (_RECOVERS[1:], "if history.coverage.until < limit:", "if history.coverage.until < begin:"),
         (_RECOVERS[1:], "if not any(one.proved is not None and", "if not any("),
+        (_SOON, "if chosen is None or (one.fault and one.fault.id in chosen)]", "]"),
+        (_SOON, "and history.coverage.until >= min(limit, surely + steady):", "and surely > limit - 5:"),
+        (_SOON, "    if recorded < limit:", "    if recorded < harm.at:"),
+        (_SOON, "back.harm.at + seconds, history", "back.harm.at + 99, history"),
+        (_SOON, "perhaps=perhaps, chosen=every)", "perhaps=perhaps, chosen=[])"),
         (
-            _RECOVERS,
+            _ANY_RECOVERS,
             "if since <= limit and (until - since >= steady or (until",
             "if since <= limit and (True or (until",
         ),
-        (_RECOVERS, "    if perhaps:\n", "    if not perhaps:\n"),
+        (_ANY_RECOVERS, "    if perhaps:\n", "    if not perhaps:\n"),
+    ],
+    "harness/checks/generators.py": [
+        (("has_generator",), "asked & ~deployed.generating()", "asked & asked"),
+        (
+            ("has_generator",),
+            "longer_than(certain, late, coverage.blind)",
+            "longer_than(certain, late / 3, coverage.blind)",
+        ),
+        (("has_generator",), "asking.no - templates.unknown)", "asking.no)"),
+        (("has_generator",), "end = coverage.until if coverage.ended else inf", "end = coverage.until"),
+        (("has_generator",), "lacking.possible.within(*window)", "lacking.yes.within(*window)"),
+        (("has_generator",), "    if not asked.yes.within(*window):", "    if False:"),
     ],
     "harness/checks/heals.py": [
         (("heals",), "begin = fault.healing if fault.undone is None else fault.undone", "begin = fault.healing"),
