@@ -92,6 +92,9 @@ def has_generator(dice: Dice) -> Drawn:
     stage = staged(dice, late + dice.between(60, 130))
     stage.judged()
     world = drawn_world(dice, stage)
+    if dice.chance(0.06):
+        world = World(stage)
+        world.template("silent", [(-300.0, False)])
     if dice.chance(0.8):
         begin = dice.between(2, max(3, stage.judge - late - 10))
         length = dice.pick(dice.between(1, late * 0.8), dice.between(late + 2, late + 45))
@@ -107,7 +110,7 @@ def has_generator(dice: Dice) -> Drawn:
     elif longest(lacking) < late - _SLACK and not any(end > stage.judge - 1 for _, end in lacking):
         truth = "holds"
     if not clipped(asked, 1.5, stage.judge - 1.5):
-        truth = "borderline"
+        truth = "borderline" if asked else "inconclusive"
     needs = {WATCH_TEMPLATES, WATCH_DEPLOYMENTS}
     places = dict.fromkeys(needs, lacking)
     window = (0.0, stage.judge)

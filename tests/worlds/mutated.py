@@ -102,7 +102,11 @@ _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
         (_RECOVERS[1:], "if not any(one.proved is not None and", "if not any("),
         (_SOON, "if chosen is None or (one.fault and one.fault.id in chosen)]", "]"),
         (_SOON, "and history.coverage.until >= min(limit, surely + steady):", "and surely > limit - 5:"),
-        (_SOON, "    if recorded < limit:", "    if recorded < harm.at:"),
+        (
+            _SOON,
+            'is not recorded", lines, figures)\n    if unsure := _unsure(back, anywhere=True):',
+            'is not recorded", lines, figures)\n    if unsure := "":',
+        ),
         (_SOON, "back.harm.at + seconds, history", "back.harm.at + 99, history"),
         (_SOON, "perhaps=perhaps, chosen=every)", "perhaps=perhaps, chosen=[])"),
         (
@@ -364,6 +368,7 @@ LIVES: dict[str, str] = {
     "any(spans.within(begin, end).longest > late": (
         "in worlds an orphan is of what was once asked for: that it may be there unseen is said of that by name, too"
     ),
+    "asking.no - templates.unknown)": "what comes and goes in one gap is rare",
     "(absent if turn.object is None else spans[truth])": "what comes and goes in one gap is rare: policies_match 591",
 }
 """By their old text, mutants that no world finds, each with the reason."""
@@ -387,6 +392,7 @@ _TESTS: dict[tuple[str, str], str] = {
     ("replaced_within", "if self.leaving is not None and self.leaving <= moment:"): (
         "replacements.py::test_a_replacement_that_is_told_to_go"
     ),
+    ("has_generator", "asking.no - templates.unknown)"): "generators.py::test_what_was_not_seen",
     ("no_request_during", "fits = fits or candidates"): "pulls.py::test_the_clock_is_set",
     ("never_unmutated", ' if call.node in ("", decision.node)]'): "admission_audit.py::test_a_call_of_another_node",
     ("never_unmutated", "if end < begin - _SLACK_SECONDS:"): (

@@ -6,7 +6,7 @@ from chaos_harness.harness.history.vocabulary import WATCH_EVENTS, WATCH_PODS, W
 from tests.worlds.claimed import Drawn, Truth, proof
 from tests.worlds.dice import Dice, Stretch, clipped
 from tests.worlds.faulty import TrueFault, written
-from tests.worlds.webhooks import FORBIDDEN, Pod, Scene, State, drawn_scene, replica
+from tests.worlds.webhooks import BLOWS, FORBIDDEN, Pod, Scene, State, drawn_scene, replica
 
 __all__ = ["recovers", "recovers_after", "recovers_within", "undisturbed"]
 
@@ -71,13 +71,13 @@ def _come_back(  # noqa: PLR0911 - one for each way
 
 
 def _harmed(
-    dice: Dice, scene: Scene, how: str, at: float, limit: float, healing: float
+    dice: Dice, scene: Scene, how: str, at: float, limit: float, healing: float, *, proved: bool = True
 ) -> tuple[list[float], bool, set[str]]:
     """Harm a pod or two; return when each serves for good, whether one came to the node it was on, and who is asked."""
     serving, same, asked = [], False, set()
     any_pod = how == "killed" and dice.chance(0.4)
     pods = dice.some([pod for pod in scene.pods if pod.webhook or any_pod], 1, 1 if how == "rescheduled" else 2)
-    scene.harm(at, how, *pods)
+    scene.harm(at, how, *pods, proved=proved)
     for pod in pods:
         if how == "rescheduled":
             pod.states += [State(at + 0.1, pod.states[-1].container, deleting=True), State(at + 3, "", gone=True)]
@@ -168,10 +168,15 @@ def recovers(dice: Dice) -> Drawn:
     how = dice.pick("killed", "rescheduled")
     harm = dice.between(25, 33)
     limit = harm + seconds
-    if dice.chance(0.4):
-        written(scene.stage, [_fault(dice, scene, dice.between(10, 40))])
+    named = dice.chance(0.4)
+    cut = _fault(dice, scene, dice.between(10, 40))
+    if dice.chance(0.4) and abs(cut.injected - harm) > 1.5:  # faults are injected one after the other
+        written(scene.stage, [cut])
+    if named and dice.chance(0.6):
+        _lose_another(scene, how, harm - dice.between(3, 15))
     scene.stage.judged()
-    serving, _, asked = _harmed(dice, scene, how, harm, limit, limit)
+    proved = dice.chance(0.95)
+    serving, _, asked = _harmed(dice, scene, how, harm, limit, limit, proved=proved)
     scene.finish()
     last = max(serving)
     truth: Truth = "borderline"
@@ -179,6 +184,8 @@ def recovers(dice: Dice) -> Drawn:
         truth = "holds"
     elif last > min(limit, scene.stage.judge) + _SLACK:
         truth = "violated" if limit < scene.stage.judge - _SLACK else "inconclusive"
+    if not proved:
+        truth = "inconclusive"
     _ways(scene, serving)
     window = (harm - 2, min(limit + _STABLE_SECONDS, scene.stage.judge))
     places = {stream: [(harm, limit)] for stream in {WATCH_PODS, WATCH_SLICES, *asked}}
@@ -186,8 +193,18 @@ def recovers(dice: Dice) -> Drawn:
     more = {
         WATCH_PODS: ((0.0, scene.stage.judge), inf)
     }  # a line that is lost may have recorded the harm of another pod
-    claim = {"seconds": seconds, "how": how}
+    claim = {"seconds": seconds, "how": how, **({"fault": BLOWS[how]} if named else {})}
     return Drawn(scene.stage, claim, truth, _WATCHES | asked, window, short, also=more, places=places)
+
+
+def _lose_another(scene: Scene, how: str, at: float) -> None:
+    """Let another fault harm a pod of its own in the same way, which never serves again."""
+    lost = Pod("bystander", "worker9", [State(-100.0, "bystander0")])
+    scene.harm(at, how, lost, by="strike another")
+    gone = [State(at + 0.1, "bystander0", deleting=True), State(at + 3, "", gone=True)]
+    lost.states += gone if how == "rescheduled" else [State(at + 0.2, "", "Error")]
+    scene.pods.append(lost)
+    scene.stage.say(f"bystander is {how} by another fault, and lost")
 
 
 def _ways(scene: Scene, serving: list[float]) -> None:

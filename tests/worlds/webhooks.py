@@ -19,13 +19,14 @@ from tests.worlds.dice import Dice, Stretch
 from tests.worlds.faulty import TrueFault, written
 from tests.worlds.stage import STARTED, Answer, Asking, Canary, Question, Stage
 
-__all__ = ["FORBIDDEN", "Pod", "Scene", "State", "drawn_scene", "replica"]
+__all__ = ["BLOWS", "FORBIDDEN", "Pod", "Scene", "State", "drawn_scene", "replica"]
 
 FORBIDDEN = "check ignore label"
 _READY_SECONDS, _ROTATION_SECONDS = 1.5, 0.3
 _BEGIN = -100.0
 _UNREACHED = "error trying to reach service: dial tcp 10.244.1.3:8443"
-_BLOWS = {"killed": "kill containers", "rescheduled": "reschedule pod"}
+BLOWS = {"killed": "kill containers", "rescheduled": "reschedule pod"}
+"""By which fault something is done to pods, unless another name is given."""
 
 Object = dict[str, Any]
 
@@ -93,12 +94,13 @@ class Scene:
     stage: Stage
     pods: list[Pod]
 
-    def harm(self, at: float, how: str, *pods: Pod) -> None:
-        """Write the fault that does something to pods at a moment, and what it does to each."""
+    def harm(self, at: float, how: str, *pods: Pod, by: str = "", proved: bool = True) -> None:
+        """Write the fault that does something to pods at a moment, `by` name, and what it does to each."""
         number = 1 + len({line.process for line in self.stage.lines if line.process.startswith(FAULT)})
-        name, once = _BLOWS[how], how == "killed"
+        name, once = by or BLOWS[how], how == "killed"
         end = self.stage.judge + 1.2
-        written(self.stage, [TrueFault(f"{FAULT} {number}", name, at - 0.1, at + 0.9, end, end + 0.1, one_shot=once)])
+        seen = at + 0.9 if proved else None
+        written(self.stage, [TrueFault(f"{FAULT} {number}", name, at - 0.1, seen, end, end + 0.1, one_shot=once)])
         for index, pod in enumerate(pods):
             self._harmed(at + index / 100, how, pod)
 

@@ -73,8 +73,13 @@ def test_pods_without_operations_have_all() -> None:
 
 @pytest.mark.parametrize(
     "history",
-    [started().gap(50, WATCH_DEPLOYMENTS), split(started().gap(50, TEMPLATES), 60, generate=False)],
-    ids=["deployments", "templates"],
+    [
+        started().gap(50, WATCH_DEPLOYMENTS),
+        split(started().gap(50, TEMPLATES), 60, generate=False),
+        split(started().template(20, generate=True, f="DELETED").gap(50, TEMPLATES), 60, generate=False),
+        split(Upgrading().begin(), 0, generate=False, f="ADDED").whole(0, WATCH_DEPLOYMENTS).gap(50, TEMPLATES),
+    ],
+    ids=["deployments", "templates", "another-template", "first-template"],
 )
 def test_what_was_not_seen(history: Upgrading) -> None:
     """Whether somebody generated, or had to, is not known of a time in which nobody looked."""
