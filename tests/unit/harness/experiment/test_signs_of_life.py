@@ -112,6 +112,22 @@ def test_all_that_asks_gives_a_sign(make: Callable[..., Experiment]) -> None:
     assert watches == {f"watch {watch.name}" for watch in (*USUAL, NUMBERED)}
 
 
+def test_watches_are_proved_between_the_mark_of_a_fault_and_its_harm(make: Callable[..., Experiment]) -> None:
+    """What is reported only after the harm broke a watch is no older than the fault, then; nobody else is asked."""
+
+    class Watch(Probe):
+        def settle(self, _: Deadline) -> None:
+            experiment.history.append("change", self.name, "BOOKMARK", {"resource_version": "1"})
+
+    def watches(cluster: Cluster, history: HistoryWriter) -> list[Probe]:
+        return [*writes(cluster, history), Watch("watch things", writes(cluster, history)[0]._ask)]
+
+    with make(probes=watches) as experiment, experiment.fault(cut_registry()):
+        asked = ("fault 1", "watch things", "p")
+        entries = [entry.f for entry in read(experiment.history.path).entries if entry.process in asked]
+    assert entries[entries.index("inject") :] == ["inject", "BOOKMARK", "observed"]
+
+
 def test_without_gatekeeper_nobody_asks_it(cluster: Cluster, tmp_path: Path) -> None:
     """A baseline begins and recovers without it; its pods are neither watched nor asked, and its policies refused."""
     bare = replace(cluster, shape=cluster.shape.model_copy(update={"gatekeeper": None}))
