@@ -90,7 +90,7 @@ def test_policies_are_in_force_and_leave_nothing(cluster: Cluster, make: Callabl
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Believe Gatekeeper after 3 s that it refuses an object: these objects it never takes."""
     monkeypatch.setattr("chaos_harness.harness.undo.put_object._REFUSED_SECONDS", 3.0)
-    monkeypatch.setattr("chaos_harness.harness.gatekeeper.apply._ERROR_SECONDS", 3.0)
+    monkeypatch.setattr("chaos_harness.harness.gatekeeper.in_force._ERROR_SECONDS", 3.0)
 
 
 def broken(location: str) -> Policy:
