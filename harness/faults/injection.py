@@ -7,7 +7,7 @@ from typing import Any
 
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.harness.errors import ApiUnreachable, FaultNotApplied
+from chaos_harness.harness.errors import ApiUnreachable, DeadlineExceeded, FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.targets import Target
 from chaos_harness.harness.history import HistoryWriter
@@ -54,9 +54,12 @@ def inject_fault(fault: Fault, injection: Injection) -> None:
 
 
 def observe_fault(fault: Fault, cluster: Cluster, deadline: Deadline) -> str:
-    """Return the proof of a fault's effect. Raises FaultNotApplied if there is none, or no answer of the API server."""
-    with _require_answers(fault.name):
-        return fault.observed(cluster, deadline)
+    """Return the proof of a fault's effect. Raises FaultNotApplied if there is none in time, or no answer."""
+    try:
+        with _require_answers(fault.name):
+            return fault.observed(cluster, deadline)
+    except DeadlineExceeded as error:
+        raise FaultNotApplied(f"{fault.name} is not proved: {error}") from error
 
 
 @contextmanager

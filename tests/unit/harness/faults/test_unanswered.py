@@ -1,4 +1,4 @@
-"""An API server that does not answer: whatever request of a fault it is, the fault is not applied."""
+"""An API server that does not answer, or a proof that takes too long: the fault is not applied."""
 
 import pytest
 
@@ -14,8 +14,9 @@ class _Unanswered:
     name = "ask nobody"
     healed = ONE_SHOT
 
-    def __init__(self, when: str) -> None:
+    def __init__(self, when: str, late: Deadline | None = None) -> None:
         self._when = when
+        self._late = late
 
     def inject(self, _injection: Injection) -> None:
         self._ask("inject")
@@ -25,6 +26,8 @@ class _Unanswered:
         return "it answered"
 
     def _ask(self, when: str) -> None:
+        if when == self._when and self._late:
+            raise self._late.error("the command was still running")
         if when == self._when:
             raise ApiUnreachable("GET /api/v1/nodes", TimeoutError("timed out"), timed_out=True)
 
@@ -34,6 +37,13 @@ def test_a_fault_is_not_applied_without_answers(bench: Bench, when: str) -> None
     """It is not an error of ours: the message names the fault, the request, and what to type."""
     fault = _Unanswered(when)
     with pytest.raises(FaultNotApplied, match=r"ask nobody: .*GET /api/v1/nodes: no answer.*`kubectl get --raw"):
+        _try(bench, fault)
+
+
+def test_a_fault_is_not_applied_if_its_proof_takes_too_long(bench: Bench) -> None:
+    """Whatever the deadline ends, such as a command on a busy node: what was seen last is told."""
+    fault = _Unanswered("observe", Deadline.after(0, "the proof"))
+    with pytest.raises(FaultNotApplied, match=r"ask nobody is not proved: .*the command was still running"):
         _try(bench, fault)
 
 
