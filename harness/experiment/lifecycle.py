@@ -283,8 +283,7 @@ class Experiment:
         before have their answers then, and failed calls their causes. Without `expected` the check's own expectation
         for this cluster's version of Gatekeeper counts (`Check.expect`). `known` says how it is known that the
         expectation is true, if it is more than a prediction. The verdict goes into `record`, by default this
-        experiment's. Raises InvariantViolated, Inconclusive, ProbeBroken, and HarnessError if a line of the history was
-        lost.
+        experiment's. Raises InvariantViolated, Inconclusive, ProbeBroken, HarnessError (a lost line of the history).
         """
         judge = judge_of(check)  # it may take a second, which must not lie between the marks of two claims
         self.history.require_whole()
@@ -341,6 +340,7 @@ class Experiment:
                 with self._phase(f"fault: {fault.name}"):
                     one_shot = {"one_shot": True} if fault.healed is ONE_SHOT else {}
                     self.history.append("invoke", process, INJECT, {"name": fault.name, **one_shot})
+                    self._probes.prove_watches()
                     inject_fault(fault, injection)
                 prove()
                 yield fault_record.proof, prove

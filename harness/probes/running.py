@@ -8,13 +8,14 @@ from math import inf
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.errors import ProbeBroken
 from chaos_harness.harness.history import HistoryWriter
-from chaos_harness.harness.history.vocabulary import EXPERIMENT, JUDGE
+from chaos_harness.harness.history.vocabulary import EXPERIMENT, JUDGE, is_watch
 from chaos_harness.harness.probes import Probe
 
 __all__ = ["Probes"]
 
 _FIRST_SECONDS = 20.0
 _LAST_SECONDS = 8.0
+_PROVED_SECONDS = 2.0
 _AT_ONCE_SECONDS = 1.0
 
 
@@ -78,6 +79,16 @@ class Probes:
         self._settle_all((), seconds)
         self._signs, self._marks = time.monotonic(), self._history.counted(EXPERIMENT, "mark")
         self.require_healthy()
+
+    def prove_watches(self, seconds: float = _PROVED_SECONDS) -> None:
+        """Wait, at most `seconds`, until each watch has proved that all up to now is recorded.
+
+        Done between the mark of a fault and its harm: what a watch reports after the harm broke it is no older than
+        that proof, and therefore no older than the mark. Raises ProbeBroken if a watch died.
+        """
+        if watches := tuple(filter(is_watch, self._probes)):
+            for _, error in self._settle_all(watches, seconds):
+                raise error
 
     def give_last_signs(self) -> None:
         """Do the same at the end of the experiment; dead and late probes raise nothing."""

@@ -112,6 +112,20 @@ def test_all_that_asks_gives_a_sign(make: Callable[..., Experiment]) -> None:
     assert watches == {f"watch {watch.name}" for watch in (*USUAL, NUMBERED)}
 
 
+def test_watches_are_proved_between_the_mark_of_a_fault_and_its_harm(make: Callable[..., Experiment]) -> None:
+    """What is reported only after the harm broke a watch is no older than the fault, then; nobody else is asked."""
+    with (
+        make(probes=lambda *told: [*usual_probes(*told), *writes(*told)]) as experiment,
+        experiment.fault(cut_registry()),
+    ):
+        entries = list(read(experiment.history.path).entries)
+    injected, observed = ([entry.f for entry in entries].index(name) for name in ("inject", "observed"))
+    between = entries[injected:observed]
+    watches = {entry.process for entry in between if entry.f in ("LISTED", "BOOKMARK")}
+    assert watches == {f"watch {watch.name}" for watch in (*USUAL, NUMBERED)}
+    assert "asked" not in [entry.f for entry in between]
+
+
 def test_without_gatekeeper_nobody_asks_it(cluster: Cluster, tmp_path: Path) -> None:
     """A baseline begins and recovers without it; its pods are neither watched nor asked, and its policies refused."""
     bare = replace(cluster, shape=cluster.shape.model_copy(update={"gatekeeper": None}))
