@@ -17,6 +17,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -33,14 +34,13 @@ nox.needs_version = ">=2026.10.20"
 nox.options.sessions = ["tests"]
 nox.options.reuse_venv = "yes"
 
-_PARALLEL = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
+_CORES = os.cpu_count() or 1
+_BY_FILE = ("--dist", "loadfile", "--no-loadscope-reorder")
+_PARALLEL = ("-n", str(_CORES + 1), *_BY_FILE)
+"""One process more than cores, since a third of what these tests take is waiting."""
 _ELSEWHERE = ("--ignore=tests/api", "--ignore=tests/engines", "--ignore=tests/integration", "--ignore=tests/processes")
 _UNWATCHED = ("-o", "faulthandler_timeout=0")  # a thread a test, which waits for a core, for a loop of a minute
-_QUICK = (
-    *("-n", str((os.cpu_count() or 1) + 4), *_PARALLEL[2:], "--hypothesis-profile", "quick"),
-    *_ELSEWHERE,
-    *_UNWATCHED,
-)
+_QUICK = ("-n", str(_CORES + 4), *_BY_FILE, "--hypothesis-profile", "quick", *_ELSEWHERE, *_UNWATCHED)
 """For tests that touch no engine; a cluster wants the machine for itself.
 
 What starts whole programs, a browser, nox, pip, an API server, or is ended by signals, `nox -s tests` runs.
@@ -49,8 +49,7 @@ Of what is drawn, or taken away part by part, a quarter is tried, and of many ro
 `nox -s tests` tries all. What a test costs there is printed at the end: tests/costs.py.
 """
 
-_WITHOUT_ENGINE = ("tests/unit", "tests/processes")
-_BESIDE = ("-n", "2", *_PARALLEL[2:], "-m", "beside")
+_BESIDE = ("-n", "2", *_BY_FILE, "-m", "beside")
 _ALONE = ("-m", "not beside")
 """Of tests/integration, whose modules say which they are: one cluster keeps two cores busy for a third of the time."""
 _MOST_CI_SECONDS = 75 * 60
@@ -176,24 +175,25 @@ def tests(session: nox.Session) -> None:
     session.env["CHAOS_YES"] = "1"  # whoever types it knows that it tests what is done as root
     session.env["PYTHONHASHSEED"] = "0"  # the same order of all sets, so that a run passes twice or fails twice
     with _timed(session) as phase:
-        with phase("lint and types"):
-            _lint(session)
         if session.posargs:
+            with phase("lint and types"):
+                _lint(session)
             with phase("tests"):
                 _pytest(session, *(_QUICK if "not cluster" in session.posargs else ()), *session.posargs)
             return
-        with phase("lowest versions"):
+        with phase("lint, types and lowest versions"), ThreadPoolExecutor(1) as beside:
+            linted = beside.submit(_lint, session)  # on one core, as pip is; the tests leave a third of one
             session.run("nox", "-s", "lowest")
+            linted.result()
         with phase("unit and processes"):
-            _pytest(session, *_PARALLEL, *_WITHOUT_ENGINE)
+            _pytest(session, *_PARALLEL, "tests/unit", "tests/processes")
         with phase("images"):  # of which tests/api takes programs
             _patiently(session, "python", "-m", "chaos_harness.harness", "images")
         with phase("api"):
             _pytest(session, *_PARALLEL, "tests/api")
-        with phase("integration, beside others"):
-            _pytest(session, *_BESIDE, "tests/integration")
-        with phase("integration, alone"):
-            _pytest(session, *_ALONE, "tests/integration")
+        for name, chosen in {"beside others": _BESIDE, "alone": _ALONE}.items():
+            with phase(f"integration, {name}"):
+                _pytest(session, *chosen, "tests/integration")
 
 
 def _lint(session: nox.Session) -> None:

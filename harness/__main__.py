@@ -1,49 +1,90 @@
 """Command line: the verbs behind nox's sessions, and those of incidents."""
 
 import argparse
-import contextlib
-import os
 import sys
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
-from itertools import product
-from pathlib import Path
+from collections.abc import Sequence
+from pkgutil import resolve_name
 
-from chaos_harness.clusters import engine as engines
-from chaos_harness.clusters import garbage, images, known_versions
-from chaos_harness.clusters.adoption.record import records
-from chaos_harness.clusters.checkout import command_line
-from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.engine import Engine, claims, host_changes
-from chaos_harness.clusters.engine.inventory import RUN, EngineObject, inventory
-from chaos_harness.clusters.images import export, ready_set
 from chaos_harness.clusters.machine import consent
-from chaos_harness.clusters.machine.owner import engines_of
-from chaos_harness.clusters.machine.removal import try_remove_folder
-from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.command_options import CommandParser
 from chaos_harness.clusters.terminal.progress import Progress
-from chaos_harness.harness import add_kubernetes, adopt, doctor, uninstall
-from chaos_harness.harness.errors import BadScenario, EngineUnavailable, HarnessError
-from chaos_harness.harness.incident import cli
-from chaos_harness.harness.incident.cli_options import add_lock_options, add_yes_option, pull_rules
-from chaos_harness.harness.incident.replay.repro import CANNOT_TELL
-from chaos_harness.harness.run.adopted import heal_adopted
-from chaos_harness.harness.run.exit_status import ExitStatus, run_command
-from chaos_harness.harness.suites import cli as suites_cli
-from chaos_harness.harness.undo import journal
+from chaos_harness.harness.run.exit_status import CANNOT_TELL, ExitStatus, run_command
 
 __all__ = ["main"]
 
 _UNDECIDED = (ExitStatus.REFUSED, ExitStatus.INCONCLUSIVE, ExitStatus.BROKEN, ExitStatus.NOTHING)
-_INSTALLS = ("manifest", "chart")
-_SECONDS = 60.0
+_VERBS = {
+    "doctor": (
+        "report what this machine lacks, and the command that fixes it",
+        "chaos_harness.harness.doctor:add_options",
+    ),
+    "gc": (
+        "heal and remove what dead runs left behind; stop our engine when nobody uses it",
+        "chaos_harness.harness.gc:add_options",
+    ),
+    "images": ("prepare the images of clusters in advance", "chaos_harness.harness.images:add_options"),
+    "adopt": (
+        "let faults be done to a kind cluster of yours, on this machine, for a time",
+        "chaos_harness.harness.adopt:add_adopt_options",
+    ),
+    "release": (
+        "give an adopted cluster back: heal it, and print what is not as it was",
+        "chaos_harness.harness.adopt:add_release_options",
+    ),
+    "uninstall": (
+        "take back everything that the harness did to this machine",
+        "chaos_harness.harness.uninstall:add_options",
+    ),
+    "add-kubernetes": (
+        "make a version of Kubernetes known: recipe, lock, schema, docs",
+        "chaos_harness.harness.add_kubernetes:add_options",
+    ),
+    "repro": ("replay an incident, and leave a bundle", "chaos_harness.harness.incident.cli:add_repro_options"),
+    "ab": (
+        "compare two releases, or ways to install, on the same incidents",
+        "chaos_harness.harness.incident.ab.cli:add_options",
+    ),
+    "recheck": ("judge a bundle again, without a cluster", "chaos_harness.harness.incident.cli:add_recheck_options"),
+    "shrink": (
+        "remove from an incident what is not needed to reproduce it",
+        "chaos_harness.harness.incident.cli:add_shrink_options",
+    ),
+    "record": (
+        "draft an incident from a cluster of yours, which is only read",
+        "chaos_harness.harness.incident.cli:add_record_options",
+    ),
+    "check": (
+        "read incident files, and report all their problems, without a cluster",
+        "chaos_harness.harness.incident.cli_offline:add_check_options",
+    ),
+    "list": (
+        "list what incident files may name, with parameters, or the scenarios",
+        "chaos_harness.harness.incident.cli_offline:add_list_options",
+    ),
+    "new": (
+        "write a scenario or an incident to start with",
+        "chaos_harness.harness.incident.cli_offline:add_new_options",
+    ),
+    "new-incident": (
+        "the same as `new incident`",
+        "chaos_harness.harness.incident.cli_offline:add_new_incident_options",
+    ),
+    "schema": (
+        "print the JSON Schema of incident files, for editors",
+        "chaos_harness.harness.incident.cli_offline:add_schema_options",
+    ),
+    "suite": (
+        "ask the cases of gator's test suites of a cluster, also under a fault",
+        "chaos_harness.harness.suites.cli:add_options",
+    ),
+}
+"""Each verb: what it is for, and what adds its options; only the verb that is typed is imported."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit status, see `harness.run.exit_status.ExitStatus`."""
-    chosen = _parser().parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    chosen = _parser(words).parse_args(words)
     if getattr(chosen, "yes", False):
         consent.agree()
     status = run_command(lambda: int(chosen.verb(chosen, Progress.terminal())))
@@ -51,7 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return CANNOT_TELL if bisecting else status
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser of all verbs, with the options of the one that these words begin with."""
     parser = CommandParser(
         prog="chaos-harness",
         description="Looks after engine and images, and replays incidents.",
@@ -59,175 +101,11 @@ def _parser() -> argparse.ArgumentParser:
         "incident would do and cost.",
     )
     verbs = parser.add_subparsers(required=True, metavar="verb")
-    doctor.add_verb(verbs)
-    gc = verbs.add_parser("gc", help="heal and remove what dead runs left behind; stop our engine when nobody uses it")
-    gc.add_argument("--all", action="store_true", help="also what was kept, and what live runs own")
-    gc.set_defaults(verb=_gc)
-    ready = verbs.add_parser("images", help="prepare the images of clusters in advance")
-    for product_, known, default in (
-        ("kubernetes", known_versions.KUBERNETES, known_versions.DEFAULT_KUBERNETES),
-        ("gatekeeper", known_versions.GATEKEEPER, known_versions.DEFAULT_GATEKEEPER),
-    ):
-        more = f", or any from {known_versions.LEAST_GATEKEEPER} on" if product_ == "gatekeeper" else ""
-        choice = f"of {', '.join(known)}, or a minor: its newest{more}"
-        ready.add_argument(f"--{product_}", nargs="+", default=[default], metavar="V", help=choice)
-    files = ready.add_mutually_exclusive_group()
-    files.add_argument(
-        "--save", type=Path, metavar="FILE", help="write them to a file, for a machine without a network"
-    )
-    files.add_argument("--load", type=Path, metavar="FILE", help="read them from such a file, whichever they are")
-    add_lock_options(ready)
-    add_yes_option(ready)
-    ready.set_defaults(verb=_images)
-    adopt.add_verbs(verbs)
-    uninstall.add_verb(verbs)
-    add_kubernetes.add_verb(verbs)
-    cli.add_verbs(verbs)
-    suites_cli.add_verb(verbs)
+    for name, (purpose, options) in _VERBS.items():
+        verb = verbs.add_parser(name, help=purpose)
+        if words[:1] == [name]:
+            resolve_name(options)(verb)
     return parser
-
-
-def _gc(chosen: argparse.Namespace, progress: Progress) -> int:
-    engine = _engine(chosen)
-    problem: HarnessError | None = None
-    left: list[EngineObject] = []
-    if engine:
-        try:
-            removed = _collect(engine, chosen, progress)
-        except HarnessError as error:
-            problem, removed = error, []
-        sys.stdout.writelines(f"removed {thing}\n" for thing in removed)
-        try:
-            sys.stdout.writelines(f"undone: {words}\n" for words in heal_adopted(engine))
-        except HarnessError as error:
-            problem = _both(problem, error)
-        sys.stdout.writelines(
-            f"left {adoption}; `{command_line('release --')} {adoption.name}` gives it back\n"
-            for adoption in records()
-            if adoption.engine == engine.id
-        )
-        left = inventory(engine, Deadline.after(_SECONDS, "the engine to list what is left"))
-        sys.stdout.writelines(
-            f"left {words}: kept, in the pool, or its run lives; --all takes it too\n" for words in _runs(left)
-        )
-        sys.stdout.writelines(
-            f"left directory {directory}: its run was on another engine, whose collector settles it\n"
-            for directory in garbage.list_foreign_directories(engine)
-        )
-    ours = engine.private if engine else os.environ.get("CHAOS_ENGINE") != "system"
-    if ours and not left and engines.stop_private(progress, used=None if chosen.all and not engine else _is_used):
-        sys.stdout.write("stopped the private engine\n")
-    try:
-        sys.stdout.writelines(f"put back {change}\n" for change in host_changes.heal())
-    except HarnessError as error:
-        problem = _both(problem, error)
-    if problem:
-        raise problem
-    return 0
-
-
-def _both(first: HarnessError | None, second: HarnessError) -> HarnessError:
-    return HarnessError(f"{first}\n{second}") if first else second
-
-
-def _engine(chosen: argparse.Namespace) -> Engine | None:
-    """Return the engine that answers; None if our own engine does not answer and everything is to be removed."""
-    try:
-        return engines.find()
-    except EngineUnavailable:
-        if not chosen.all or os.environ.get("CHAOS_ENGINE") == "system":
-            raise
-        try:
-            engines.find("private")
-        except EngineUnavailable:
-            return None
-        raise
-
-
-def _collect(engine: Engine, chosen: argparse.Namespace, progress: Progress) -> list[str]:
-    undo = partial(journal.replay, engine=engine)
-    return garbage.collect_garbage(engine, everything=chosen.all, progress=progress, undo=undo)
-
-
-def _is_used(engine: Engine) -> bool:
-    """Whether anything needs the private engine: things of ours in it, a claim, or a run that is about to connect.
-
-    So does a cluster in it that is adopted. Prints the run of each claim, and these clusters.
-    """
-    claimed = garbage.list_claimed_runs(engine, Deadline.after(_SECONDS, "the engine to list its claims"))
-    coming = [owner.run for path, owner in garbage.run_directories() if owner.alive() and not engines_of(path)]
-    adopted = [f"kind cluster {adoption.name}" for adoption in records() if adoption.engine == engine.id]
-    using = sorted({*claimed, *coming, *adopted})
-    if using:
-        sys.stdout.write(f"left the private engine: {', '.join(using)} {'uses' if len(using) == 1 else 'use'} it\n")
-    return bool(using or inventory(engine, Deadline.after(_SECONDS, "the engine to list what is left")))
-
-
-def _runs(things: Iterable[EngineObject]) -> Iterator[str]:
-    """Yield a text for each run: what it has."""
-    runs: dict[str, Counter[str]] = {}
-    for thing in things:
-        runs.setdefault(thing.labels[RUN], Counter())[thing.kind] += 1
-    for run, kinds in sorted(runs.items()):
-        counted = ", ".join(f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in sorted(kinds.items()))
-        yield f"{counted} of {run}"
-
-
-def _images(chosen: argparse.Namespace, progress: Progress) -> int:
-    shapes, rules = [] if chosen.load else _shapes(chosen.kubernetes, chosen.gatekeeper), pull_rules(chosen)
-    if chosen.load:
-        ready_set.read_index(chosen.load)  # a name with a typo starts no engine
-    if chosen.save:
-        _require_place(chosen.save)
-    with _claim_run() as owner:
-        engine = engines.connect(progress=progress, owner=owner)
-        try:
-            if chosen.load:
-                names = export.load(engine, chosen.load, progress)
-            elif chosen.save:
-                names = export.save(engine, chosen.save, shapes, progress, rules)
-            else:
-                names = sorted(images.ensure(engine, shapes, progress, rules).origin)
-        finally:
-            claims.release(engine, owner.run)
-    sys.stdout.writelines(f"ready: {name}\n" for name in names)
-    return 0
-
-
-def _require_place(file: Path) -> None:
-    """Raise BadScenario unless a file can be written there: what is saved may take half an hour to build."""
-    if file.is_dir() or not file.parent.is_dir():
-        obstacle = "a folder" if file.is_dir() else f"no folder {file.parent}"
-        raise BadScenario(f"--save {file}: expected a file in a folder that is there, found {obstacle}")
-    if not os.access(file.parent, os.W_OK):
-        raise BadScenario(f"--save {file}: you may not write to {file.parent}; see `ls -ld {file.parent}`")
-
-
-@contextlib.contextmanager
-def _claim_run() -> Iterator[garbage.Owner]:
-    """Count as a live run during the block, so that `gc` in another terminal does not stop the engine."""
-    owner = garbage.Owner.mine()
-    directory = owner.claim()
-    try:
-        yield owner
-    finally:
-        try_remove_folder(directory)
-
-
-def _shapes(kubernetes: Sequence[str], gatekeeper: Sequence[str]) -> list[Shape]:
-    """Return every combination with both ways to install; raise BadScenario with the problems of all of them."""
-    shapes: list[Shape] = []
-    problems: dict[str, None] = {}
-    for fields in product(kubernetes, gatekeeper, _INSTALLS):
-        try:
-            shapes.append(
-                Shape.parse(dict(zip(("kubernetes", "gatekeeper", "install"), fields, strict=True)), "images")
-            )
-        except BadScenario as error:
-            problems |= dict.fromkeys(error.problems)
-    if problems:
-        raise BadScenario(list(problems))
-    return list(dict.fromkeys(shapes))
 
 
 if __name__ == "__main__":

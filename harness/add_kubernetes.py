@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.checkout import command_line
@@ -24,7 +23,7 @@ from chaos_harness.clusters.machine.removal import remove_folder
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.errors import BadScenario
 
-__all__ = ["Request", "add", "add_verb", "list_versions"]
+__all__ = ["Request", "add", "add_options", "list_versions"]
 
 Compose = Callable[[str, Path], Path]
 """Writes the recipe of a version into a folder, and returns its path."""
@@ -53,9 +52,8 @@ class Request:
     replace: str | None = None
 
 
-def add_verb(verbs: Any) -> None:
-    """Add the verb to an argument parser's subparsers."""
-    verb = verbs.add_parser("add-kubernetes", help="make a version of Kubernetes known: recipe, lock, schema, docs")
+def add_options(verb: argparse.ArgumentParser) -> None:
+    """Add the options of the verb to its parser."""
     verb.add_argument("version", metavar="VERSION", help="in full, such as v1.36.5")
     verb.add_argument("--digest", required=True, metavar="sha256:…", help="of kindest/node, from kind's release notes")
     verb.add_argument("--replace", metavar="VERSION", help="a version that goes, such as the patch before")

@@ -3,7 +3,6 @@
 import argparse
 import sys
 from collections.abc import Callable
-from typing import Any
 
 from chaos_harness.clusters import engine as engines
 from chaos_harness.clusters.adoption import nodes, record
@@ -25,7 +24,7 @@ from chaos_harness.harness.probes.numbers import delete_number
 from chaos_harness.harness.run.adopted import heal
 from chaos_harness.harness.run.exit_status import ExitStatus
 
-__all__ = ["add_verbs"]
+__all__ = ["add_adopt_options", "add_release_options"]
 
 _KIND = "kind"
 _SECONDS = 60.0
@@ -34,9 +33,8 @@ _LEAST, _MOST = 60.0, 24 * 3600.0
 _YES = "--yes-adopt"
 
 
-def add_verbs(verbs: Any) -> None:
-    """Add the verbs to an argument parser's subparsers."""
-    verb = verbs.add_parser("adopt", help="let faults be done to a kind cluster of yours, on this machine, for a time")
+def add_adopt_options(verb: argparse.ArgumentParser) -> None:
+    """Add the options of `adopt` to its parser."""
     verb.add_argument("what", metavar="kind", help="the word kind: no other clusters are adopted")
     verb.add_argument("name", metavar="NAME", help="the kind cluster, as `kind get clusters` has it")
     words = "for how long, such as 2h; from 1m to 24h"
@@ -44,7 +42,10 @@ def add_verbs(verbs: Any) -> None:
     words = "the name again, in place of typing it on the terminal; nothing else agrees"
     verb.add_argument(_YES, dest="again", metavar="NAME", help=words)
     verb.set_defaults(verb=_adopt)
-    verb = verbs.add_parser("release", help="give an adopted cluster back: heal it, and print what is not as it was")
+
+
+def add_release_options(verb: argparse.ArgumentParser) -> None:
+    """Add the options of `release` to its parser."""
     verb.add_argument("name", metavar="NAME", help="the adopted cluster")
     verb.set_defaults(verb=_release)
 

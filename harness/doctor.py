@@ -5,21 +5,19 @@ import dataclasses
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from chaos_harness.clusters.preflight import Finding, examine
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.clusters.terminal.width import columns_of, wrap
 from chaos_harness.harness.run.exit_status import ExitStatus
 
-__all__ = ["add_verb", "describe"]
+__all__ = ["add_options", "describe"]
 
 _MARKS = {"ok": "✓", "warn": "!", "bad": "✗"}
 
 
-def add_verb(verbs: Any) -> None:
-    """Add the verb to an argument parser's subparsers."""
-    verb = verbs.add_parser("doctor", help="report what this machine lacks, and the command that fixes it")
+def add_options(verb: argparse.ArgumentParser) -> None:
+    """Add the options of the verb to its parser."""
     verb.add_argument("--json", action="store_true", help="print the findings for a script")
     verb.set_defaults(verb=_doctor)
 

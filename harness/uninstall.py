@@ -1,9 +1,9 @@
 """The verb uninstall: says what will go, asks, and tells what went and what stays."""
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from chaos_harness.clusters.adoption.record import records
 from chaos_harness.clusters.checkout import command_line
@@ -15,12 +15,11 @@ from chaos_harness.clusters.uninstall import Uninstallation
 from chaos_harness.harness.errors import BadScenario, ConsentMissing, HarnessError
 from chaos_harness.harness.undo import journal
 
-__all__ = ["add_verb", "uninstall"]
+__all__ = ["add_options", "uninstall"]
 
 
-def add_verb(verbs: Any) -> None:
-    """Add the verb to an argument parser's subparsers."""
-    verb = verbs.add_parser("uninstall", help="take back everything that the harness did to this machine")
+def add_options(verb: argparse.ArgumentParser) -> None:
+    """Add the options of the verb to its parser."""
     verb.add_argument("--keep-caches", action="store_true", help="keep images, tools and downloads")
     verb.add_argument("--yes", action="store_true", help=f"do not ask, as {consent.YES}=1 does")
     verb.set_defaults(verb=lambda chosen, progress: uninstall(progress, keep_caches=chosen.keep_caches))

@@ -11,12 +11,10 @@ from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-import pytest
-
 from chaos_harness.clusters.deadline import Deadline
 from tests.stem import fork_workers
 
-__all__ = ["session"]
+__all__ = ["program", "session"]
 
 # Not the plugins themselves: pytest rewrites their assertions when it imports them, and warns if that is too late.
 _HEAVY = ["allure_commons", "docker", "execnet", "kubernetes.client", "kubernetes.config"]
@@ -29,6 +27,7 @@ _OURS = [
 ]
 _BYTES = 65536
 _ALWAYS = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest"]  # Hypothesis takes a tenth of a second to import
+_PYTEST = "import sys, pytest\nsys.exit(pytest.main(sys.argv[1:]))\n"
 
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(_HEAVY + _OURS)
@@ -39,10 +38,16 @@ def session(arguments: Sequence[str], place: Path, environment: Mapping[str, str
 
     Raises DeadlineExceeded.
     """
-    words = [*_ALWAYS, *arguments]
-    deadline = Deadline.after(seconds, f"pytest {' '.join(words)} to end")
+    return program(_PYTEST, [*_ALWAYS, *arguments], place, environment, seconds)
+
+
+def program(
+    source: str, arguments: Sequence[str], place: Path, environment: Mapping[str, str], seconds: float
+) -> tuple[int, str]:
+    """Run `python -c` with the source and the arguments, as `session` runs pytest; xdist's workers are forked, too."""
+    deadline = Deadline.after(seconds, f"python -c … {' '.join(arguments)} to end")
     said, says = _SERVER.Pipe(duplex=False)
-    process = _SERVER.Process(target=_session, args=(words, str(place), dict(environment), says))
+    process = _SERVER.Process(target=_run, args=(source, list(arguments), str(place), dict(environment), says))
     process.start()
     says.close()
     output = b""
@@ -58,17 +63,17 @@ def session(arguments: Sequence[str], place: Path, environment: Mapping[str, str
     return process.exitcode, output.decode()
 
 
-def _session(arguments: list[str], place: str, environment: dict[str, str], says: Connection) -> None:
+def _run(source: str, arguments: list[str], place: str, environment: dict[str, str], says: Connection) -> None:
     gc.freeze()  # what was imported stays: pytest collects garbage five times as it ends
     os.environ.clear()
     os.environ.update(environment, PYTHONDONTWRITEBYTECODE="1")
     sys.dont_write_bytecode = True  # of code that lies in a directory of this one test's
     os.chdir(place)
     sys.path[:0] = [place, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
-    sys.argv = ["pytest", *arguments]
+    sys.argv = ["-c", *arguments]
     for stream in (1, 2):
         os.dup2(says.fileno(), stream)
     says.close()
     if "-n" in arguments:
         fork_workers()
-    sys.exit(pytest.main(arguments))
+    exec(source, {"__name__": "__main__"})  # noqa: S102  # as `python -c` does

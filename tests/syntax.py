@@ -5,7 +5,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["children", "statements", "without_collection"]
+__all__ = ["children", "statements", "walk", "without_collection"]
 
 _BLOCKS = ("body", "handlers", "orelse", "finalbody", "cases")
 
@@ -27,6 +27,14 @@ def children(node: ast.AST) -> Iterator[ast.AST]:
         for part in below if isinstance(below, list) else (below,):
             if isinstance(part, ast.AST) and part._fields:
                 yield part
+
+
+def walk(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield a node and all below it that have parts, in any order."""
+    waiting = [node]
+    while waiting:
+        waiting += children(last := waiting.pop())
+        yield last
 
 
 @contextmanager

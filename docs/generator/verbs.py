@@ -55,9 +55,8 @@ class _ParserSeen(BaseException):
 
 def parsers() -> dict[str, ArgumentParser]:
     """Return the parser of each verb of the command; `run` has none of its own, its arguments are pytest's."""
-    whole = _parser_of([])
-    (choices,) = (action.choices for action in _actions(whole) if isinstance(action.choices, Mapping))
-    return dict(choices) | {verb: _parser_of([verb]) for verb in _OF_RUNS}
+    verbs = {verb: _choices(_parser_of([verb]))[verb] for verb in _choices(_parser_of([]))}
+    return verbs | {verb: _parser_of([verb]) for verb in _OF_RUNS}
 
 
 def run_options() -> dict[str, dict[str, Any]]:
@@ -116,6 +115,11 @@ def _parser_of(arguments: Sequence[str]) -> ArgumentParser:
         except _ParserSeen as seen:
             return seen.parser
     raise ValueError(f"`chaos-harness {' '.join(arguments)}` reads no arguments by argparse")
+
+
+def _choices(whole: ArgumentParser) -> Mapping[str, ArgumentParser]:
+    (choices,) = (action.choices for action in _actions(whole) if isinstance(action.choices, Mapping))
+    return choices
 
 
 def _sessions_in(tree: ast.Module) -> Iterator[tuple[str, str]]:

@@ -14,9 +14,8 @@ from chaos_harness.clusters.machine.removal import try_remove_folder
 from chaos_harness.clusters.terminal.command_options import whole_number
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.clusters.terminal.progress import Progress
-from chaos_harness.harness.incident.ab import cli as ab
 from chaos_harness.harness.incident.bundle import recheck, write
-from chaos_harness.harness.incident.cli_offline import add_offline_verbs, write_new
+from chaos_harness.harness.incident.cli_offline import write_new
 from chaos_harness.harness.incident.cli_options import (
     add_run_options,
     load_chosen,
@@ -31,15 +30,14 @@ from chaos_harness.harness.incident.replay.runner import Runner
 from chaos_harness.harness.incident.shrink.ledger import Ledger
 from chaos_harness.harness.incident.shrink.session import ShrinkSession
 
-__all__ = ["add_verbs"]
+__all__ = ["add_recheck_options", "add_record_options", "add_repro_options", "add_shrink_options"]
 
 _LEDGER = "ledger.jsonl"
 _LONGEST_BUDGET = 7 * 24 * 3600.0
 
 
-def add_verbs(verbs: Any) -> None:
-    """Add the verbs to an argument parser's subparsers."""
-    verb = verbs.add_parser("repro", help="replay an incident, and leave a bundle")
+def add_repro_options(verb: argparse.ArgumentParser) -> None:
+    """Add the options of `repro` to its parser."""
     add_run_options(verb)
     verb.add_argument(
         "--times", type=whole_number(1, write.MOST_RUNS), default=1, metavar="N", help="how often (default: 1)"
@@ -52,23 +50,30 @@ def add_verbs(verbs: Any) -> None:
     verb.add_argument("--bisect", action="store_true", help=help_text)
     verb.add_argument("--json", action="store_true", help="for scripts: the report with all verdicts")
     verb.set_defaults(verb=_repro)
-    ab.add_verb(verbs)
-    verb = verbs.add_parser("recheck", help="judge a bundle again, without a cluster")
+
+
+def add_recheck_options(verb: argparse.ArgumentParser) -> None:
+    """Add the options of `recheck` to its parser."""
     verb.add_argument("bundle", type=Path, metavar="BUNDLE", help="the zip or the directory that repro left")
     verb.add_argument("--json", action="store_true", help="for scripts: the report with all verdicts")
     verb.set_defaults(verb=_recheck)
-    verb = verbs.add_parser("shrink", help="remove from an incident what is not needed to reproduce it")
+
+
+def add_shrink_options(verb: argparse.ArgumentParser) -> None:
+    """Add the options of `shrink` to its parser."""
     add_run_options(verb)
     verb.add_argument("--budget", type=_duration, default=7200.0, metavar="TIME", help="such as 90m (default: 2h)")
     verb.add_argument("--confidence", type=_confidence, default=0.95, metavar="C", help="in the whole result")
     verb.add_argument("--resume", type=Path, metavar="DIR", help="go on where a shrink was stopped")
     verb.set_defaults(verb=_shrink)
-    verb = verbs.add_parser("record", help="draft an incident from a cluster of yours, which is only read")
+
+
+def add_record_options(verb: argparse.ArgumentParser) -> None:
+    """Add the options of `record` to its parser."""
     verb.add_argument("--kubeconfig", type=Path, required=True, metavar="FILE", help="kubeconfig of your cluster")
     verb.add_argument("--context", metavar="NAME", help="a context in it, if not the current one")
     verb.add_argument("--output", type=Path, metavar="FILE", help="a new file (default: print)")
     verb.set_defaults(verb=_record)
-    add_offline_verbs(verbs)
 
 
 def _repro(chosen: argparse.Namespace, progress: Progress) -> int:

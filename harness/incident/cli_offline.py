@@ -7,7 +7,6 @@ import textwrap
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import chaos_harness
 from chaos_harness.clusters.checkout import ROOT, command_line
@@ -24,34 +23,52 @@ from chaos_harness.harness.incident.skeleton import scenario_skeleton, skeleton
 from chaos_harness.harness.listing import LISTS, Listed, listed
 from chaos_harness.harness.run.exit_status import ExitStatus
 
-__all__ = ["add_offline_verbs", "write_new"]
+__all__ = [
+    "add_check_options",
+    "add_list_options",
+    "add_new_incident_options",
+    "add_new_options",
+    "add_schema_options",
+    "write_new",
+]
 
 _WIDTH = 79
 _SUFFIXES = (".yaml", ".yml")
 
 
-def add_offline_verbs(verbs: Any) -> None:
-    """Add the verbs to an argument parser's subparsers."""
-    verb = verbs.add_parser("check", help="read incident files, and report all their problems, without a cluster")
+def add_check_options(verb: argparse.ArgumentParser) -> None:
+    """Add the options of `check` to its parser."""
     verb.add_argument("files", type=Path, nargs="+", metavar="FILE", help="incident files, or folders of such")
     verb.add_argument("--json", action="store_true", help="for scripts: the problems of each file")
     verb.add_argument(
         "--convert", action="store_true", help=f"write files of schema 1 anew, in schema {SCHEMA}; comments stay"
     )
     verb.set_defaults(verb=_check)
-    verb = verbs.add_parser("list", help="list what incident files may name, with parameters, or the scenarios")
+
+
+def add_list_options(verb: argparse.ArgumentParser) -> None:
+    """Add the options of `list` to its parser."""
     verb.add_argument("what", type=one_of(*LISTS), metavar="WHAT", help=f"of {', '.join(LISTS)}")
     verb.add_argument("--details", action="store_true", help="what each parameter takes, and names for claims")
     verb.add_argument("--json", action="store_true", help="for scripts: all details")
     verb.set_defaults(verb=_list)
-    verb = verbs.add_parser("new", help="write a scenario or an incident to start with")
+
+
+def add_new_options(verb: argparse.ArgumentParser) -> None:
+    """Add the options of `new` to its parser."""
     verb.add_argument("what", type=one_of("scenario", "incident"), metavar="WHAT", help="scenario (Python) or incident")
     verb.add_argument("name", type=Path, metavar="NAME", help="a new file, with or without its suffix")
     verb.set_defaults(verb=_new)
-    verb = verbs.add_parser("new-incident", help="the same as `new incident`")
+
+
+def add_new_incident_options(verb: argparse.ArgumentParser) -> None:
+    """Add the options of `new-incident` to its parser."""
     verb.add_argument("name", type=Path, metavar="FILE", help="a new file")
     verb.set_defaults(verb=_new, what="incident")
-    verb = verbs.add_parser("schema", help="print the JSON Schema of incident files, for editors")
+
+
+def add_schema_options(verb: argparse.ArgumentParser) -> None:
+    """Add the options of `schema` to its parser."""
     verb.set_defaults(verb=_schema)
 
 

@@ -25,7 +25,7 @@ from chaos_harness.harness.errors import (
 )
 from chaos_harness.harness.run.interrupts import hides_interrupt
 
-__all__ = ["TRACEBACK", "ExitStatus", "run_command", "worst"]
+__all__ = ["CANNOT_TELL", "TRACEBACK", "ExitStatus", "run_command", "worst"]
 
 
 class ExitStatus(IntEnum):
@@ -53,6 +53,9 @@ _WORST_FIRST = (
     *(ExitStatus.INTERRUPTED, ExitStatus.BROKEN, ExitStatus.OTHERWISE, ExitStatus.INCONCLUSIVE),
     *(ExitStatus.REFUSED, ExitStatus.NOTHING, ExitStatus.AS_EXPECTED),
 )
+
+CANNOT_TELL = 125
+"""What `git bisect run` takes for a commit that cannot be judged: it skips it."""
 
 TRACEBACK = "CHAOS_TRACEBACK"
 """Environment variable: if it is set, an error of the harness itself is reported with its traceback."""

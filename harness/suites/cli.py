@@ -36,16 +36,15 @@ from chaos_harness.harness.suites.read import read_suites
 from chaos_harness.harness.suites.report import describe, exit_status, report
 from chaos_harness.harness.suites.running import ask_suites
 
-__all__ = ["add_verb"]
+__all__ = ["add_options"]
 
 _OUT = checkout.OUT / "suites"
 _LASTS_SECONDS = 30.0
 _MOST_SECONDS = 600.0
 
 
-def add_verb(verbs: Any) -> None:
-    """Add the verb to an argument parser's subparsers."""
-    verb = verbs.add_parser("suite", help="ask the cases of gator's test suites of a cluster, also under a fault")
+def add_options(verb: argparse.ArgumentParser) -> None:
+    """Add the options of the verb to its parser."""
     verb.add_argument(
         "paths", type=Path, nargs="+", metavar="PATH", help="suites, folders of such, or FOLDER/... with all below it"
     )

@@ -1,13 +1,17 @@
 """Histories by hand: the entries that experiment, faults and probes would have written, at chosen moments."""
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Self
 
 from chaos_harness.harness.history import Entry, EntryKind, Header, History
 from chaos_harness.harness.history.vocabulary import CLOCK_STEP, HISTORY
+from tests.thorough import some
 
-__all__ = ["STARTED", "HistoryBuilder", "set_clock"]
+__all__ = ["STARTED", "HistoryBuilder", "set_clock", "some_lines"]
 
+_FEW_LINES, _SHARE = 12, 4
 _SHOWN = ("time", "since", "until", "received", "decided")
 
 STARTED = 1_800_000_000.0
@@ -148,6 +152,21 @@ def set_clock(recorded: History, at: float, seconds: float) -> History:
             for index, entry in enumerate(entries)
         ],
     )
+
+
+def some_lines(recorded: History) -> Iterator[int]:
+    """Yield the numbers of the lines that a test takes away one by one, of which the quick loop tries some.
+
+    Of each kind of line they are the first twelve, and of those that follow, such as bookmarks, every fourth.
+    """
+    seen: Counter[tuple[str, str, str]] = Counter()
+    tried = []
+    for number, entry in enumerate(recorded.entries):
+        kind = entry.process, entry.kind, entry.f
+        if seen[kind] < _FEW_LINES or seen[kind] % _SHARE == 0:
+            tried.append(number)
+        seen[kind] += 1
+    return some(tried)
 
 
 def _shown_later(value: Any, since: float, seconds: float) -> Any:

@@ -22,10 +22,11 @@ from tests.libraries import choose_tests
 
 _ROOT = Path(__file__).parents[2]
 _BY_FILE = "--dist loadfile --no-loadscope-reorder"
-_PARALLEL = f"-n auto {_BY_FILE}"
+_CORES = os.cpu_count() or 1
+_PARALLEL = f"-n {_CORES + 1} {_BY_FILE}"
 _IGNORED = ("api", "engines", "integration", "processes")
 _WITHOUT = f"{' '.join(f'--ignore=tests/{folder}' for folder in _IGNORED)} -o faulthandler_timeout=0"
-_QUICK = f"-n {(os.cpu_count() or 1) + 4} {_BY_FILE} --hypothesis-profile quick {_WITHOUT}"
+_QUICK = f"-n {_CORES + 4} {_BY_FILE} --hypothesis-profile quick {_WITHOUT}"
 _EXPLORE = "-m hypothesis --hypothesis-profile explore -o faulthandler_timeout=0"
 _LOWEST = "--hypothesis-profile quick -m not hypothesis -o faulthandler_timeout=0"
 _LOCKS = ("chaos", "tests", "lowest", "nox", "uv", "bench", "docs")
@@ -270,7 +271,21 @@ def test_quick_loop_leaves_out_the_lowest_versions(place: Path) -> None:
             nox.communicate(timeout=300)
 
     lint = ["ruff check", "ruff format --check", "mypy"]
-    assert (place / "before").read_text(encoding="utf-8").split("\n") == [*lint, *lint, "nox -s lowest", ""]
+    began = (place / "before").read_text(encoding="utf-8").splitlines()
+    assert [line for line in began if "nox" not in line] == [*lint, *lint]
+    assert "nox -s lowest" in began[3:]
+
+
+def test_what_lint_finds_fails_the_tests(place: Path) -> None:
+    """It is looked for while the lowest versions are tested, and no further tests are begun then."""
+    (place / "bin" / "mypy").write_text("#!/bin/bash\necho wrong; exit 1\n", encoding="utf-8")
+    with _nox(place, "-s", "tests") as nox:
+        output, _ = nox.communicate(timeout=300)
+
+    assert nox.returncode == 1, output
+    assert "wrong" in output
+    assert "nox -s lowest" in (place / "before").read_text(encoding="utf-8")
+    assert not _told(place)
 
 
 def test_integration_runs_beside_others_and_then_alone(place: Path) -> None:

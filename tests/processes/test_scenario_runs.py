@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from chaos_harness import scenario_runs
+from tests.forked import program
 
 _ROOT = Path(__file__).parents[2]
 
@@ -48,9 +49,7 @@ def _run(place: Path, *arguments: str) -> tuple[int, str]:
         "DOCKER_HOST": f"unix://{place}/nobody.sock",
         "XDG_STATE_HOME": str(place / "state"),
     }
-    words = [sys.executable, "-c", _RUN, "-p", "no:cacheprovider", *arguments]
-    done = subprocess.run(words, cwd=place, env=environment, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout + done.stderr
+    return program(_RUN, ["-p", "no:cacheprovider", *arguments], place, environment, 300)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chaos_harness.harness.significance import fisher, shift, signed_rank
 from chaos_harness.harness.statistics import Interval, exact, percentile, wilson
 from chaos_harness.reports.trends.regression import quantile
-from tests.thorough import thorough
+from tests.thorough import examples, thorough
 
 pytestmark = thorough
 
@@ -28,7 +28,7 @@ def stats() -> Any:
 
 
 @pytest.mark.parametrize("interval", [wilson, exact])
-@settings(deadline=None)
+@settings(deadline=None, max_examples=examples(40))
 @given(pair=_counts, confidence=_confidences)
 def test_interval_of_a_rate(
     stats: Any, interval: Callable[[int, int, float], Interval], pair: tuple[int, int], confidence: float

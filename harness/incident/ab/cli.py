@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from chaos_harness.clusters.checkout import OUT, command_line
 from chaos_harness.clusters.machine.locking import try_lock
@@ -37,15 +36,14 @@ from chaos_harness.harness.incident.cli_options import (
 from chaos_harness.harness.incident.load import LoadedIncident, load
 from chaos_harness.harness.incident.replay.runner import Runner
 
-__all__ = ["add_verb", "lock_name"]
+__all__ = ["add_options", "lock_name"]
 
 _PAIRS = 10
 _SHORT = 16
 
 
-def add_verb(verbs: Any) -> None:
-    """Add the verb to an argument parser's subparsers."""
-    verb = verbs.add_parser("ab", help="compare two releases, or ways to install, on the same incidents")
+def add_options(verb: argparse.ArgumentParser) -> None:
+    """Add the options of the verb to its parser."""
     verb.add_argument("a", nargs="?", metavar="A", help="a release, fields of a shape, or both: v3.20.1,install=chart")
     verb.add_argument("b", nargs="?", metavar="B", help="the same, of what may be worse")
     verb.add_argument("files", type=Path, nargs="*", metavar="FILE", help="incident files")

@@ -11,13 +11,10 @@ from chaos_harness.harness.incident.bundle.write import Replay
 from chaos_harness.harness.incident.cli_options import NO_GATEKEEPER
 from chaos_harness.harness.incident.judge import JudgedClaim
 from chaos_harness.harness.incident.load import LoadedIncident
-from chaos_harness.harness.run.exit_status import ExitStatus, worst
+from chaos_harness.harness.run.exit_status import CANNOT_TELL, ExitStatus, worst
 from chaos_harness.harness.statistics import wilson
 
-__all__ = ["CANNOT_TELL", "bisect_status", "describe", "exit_status", "replay_command", "report", "score"]
-
-CANNOT_TELL = 125
-"""What `git bisect run` takes for a commit that cannot be judged: it skips it."""
+__all__ = ["bisect_status", "describe", "exit_status", "replay_command", "report", "score"]
 
 _SHOWN = 2
 _SHORT = 300

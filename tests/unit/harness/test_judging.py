@@ -115,7 +115,7 @@ def test_a_digest_is_of_what_judges(module: str, old: str, new: str, *, other: b
     assert (_digest("undisturbed", {module: changed}) != today("undisturbed()")) is other
 
 
-@settings(max_examples=examples(80))
+@settings(max_examples=examples(24))
 @given(mutant=st.sampled_from([mutant for mutant in (*MUTANTS, *ROWS) if mutant.checks]))
 def test_every_mutant_has_another_digest(mutant: Mutant) -> None:
     """What makes a check wrong in worlds is never taken for the check."""
@@ -125,7 +125,7 @@ def test_every_mutant_has_another_digest(mutant: Mutant) -> None:
     assert [check for check in mutant.checks if _digest(check, changed) == today(f"{check}()")] == []
 
 
-@settings(max_examples=examples(80))
+@settings(max_examples=examples(24))
 @given(number=st.integers(min_value=0, max_value=10**6), check=st.sampled_from(["undisturbed", "never_unmutated"]))
 def test_every_constant_and_sign_counts(number: int, check: str) -> None:
     """A number, a text, an operator or a comparison that is another one anywhere in what is reached is noticed."""

@@ -172,7 +172,7 @@ def test_gc_tells_what_it_leaves_run_by_run(
     leftovers = [EngineObject(kind, "0" * 64, "0" * 64, {RUN: run}, {}) for kind, run in things]
     monkeypatch.setattr(engine, "find", FakeEngine)
     monkeypatch.setattr(garbage, "collect_garbage", lambda *_, **__: [])
-    monkeypatch.setattr(command, "inventory", lambda *_: leftovers)
+    monkeypatch.setattr("chaos_harness.harness.gc.inventory", lambda *_: leftovers)
 
     assert command.main(["gc"]) == 0
     assert capsys.readouterr().out == (
@@ -207,15 +207,36 @@ def test_status_is_decided_in_one_place(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "most", "libraries"),
+    [(["-h"], 35, set()), (["gone"], 35, set()), (["schema", "-h"], 100, {"pydantic", "yaml"})],
+)
+def test_only_the_verb_that_is_typed_is_imported(words: list[str], most: int, libraries: set[str]) -> None:
+    """The list of verbs, and the refusal of one that there is not, import no library; help imports its verb's alone."""
+    program = (
+        "import contextlib, sys\n"
+        "from chaos_harness.__main__ import main\n"
+        "with contextlib.suppress(SystemExit):\n"
+        f"    main({words!r})\n"
+        "print('imported', *sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=_ROOT, capture_output=True, text=True, check=True)
+    imported = set(done.stdout.partition("imported ")[2].split())
+
+    assert len([name for name in imported if name.startswith("chaos_harness.")]) < most
+    assert imported & {"docker", "kubernetes", "pydantic", "pytest", "yaml"} == libraries
+
+
 @thorough
 def test_sigterm_is_an_interrupt(tmp_path: Path) -> None:
     """SIGTERM ends a verb as Ctrl-C does: status 130, one line, no traceback."""
     program = (
+        "from chaos_harness.clusters import engine\n"
         "from chaos_harness.harness import __main__ as command\n"
         "def wait(**_):\n"
         "    print('waiting', flush=True)\n"
         "    while True: pass\n"
-        "command.engines.connect = wait\n"
+        "engine.connect = wait\n"
         "raise SystemExit(command.main(['images']))\n"
     )
     with subprocess.Popen(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from tests.fakes.histories import HistoryBuilder, some_lines
 from tests.profiles import EXAMPLES
 from tests.thorough import deselect_thorough, examples, sampled, some
 
@@ -30,6 +31,16 @@ def test_only_the_quick_loop_tries_some(profile: str) -> None:
     """Of many parts it tries every fourth, and the first one of few."""
     assert list(some(range(9))) == ([0, 4, 8] if profile == "quick" else [*range(9)])
     assert list(some("a")) == ["a"]
+
+
+def test_lines_of_every_kind_are_tried(profile: str) -> None:
+    """What is written all the time is tried at its begin, and then every fourth time; of few lines each is."""
+    history = HistoryBuilder()
+    for at in range(20):
+        history.add(at, "change", "watch pods", "BOOKMARK")
+    history.fault(20, 21, 30)
+    tried = [*range(13), 16, *range(20, 24)]
+    assert list(some_lines(history.recorded())) == (tried[::4] if profile == "quick" else tried)
 
 
 def test_only_the_quick_loop_leaves_rows_out(profile: str) -> None:

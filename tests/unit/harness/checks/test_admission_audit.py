@@ -1,5 +1,6 @@
 """Admission checks and the audit log: causes are known by id, and so is what became of questions without an answer."""
 
+from functools import cache
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from chaos_harness.harness.checks.fail_open import fail_open_window, refused_for_at_most
 from chaos_harness.harness.checks.outage import comes_back
 from chaos_harness.harness.checks.unmutated import never_unmutated
+from chaos_harness.harness.history import History
 from chaos_harness.harness.history.vocabulary import JUDGE
 from chaos_harness.harness.verdict import Claim
 from tests.fakes.audit_histories import CLOSED, SLOW, AuditHistory
@@ -68,8 +70,13 @@ def test_a_time_out_of_another_request_excuses_nothing(value: dict[str, Any], na
 )
 def test_the_clock_is_set_near_a_time_out(at: float, seconds: float, outcome: str) -> None:
     """Its call is known by the clock that wrote both logs, whatever the clock is when they are read."""
-    verdict = UNLESS(set_clock(answered().failed(40.05).written(), at, seconds))
+    verdict = UNLESS(set_clock(_timed_out(), at, seconds))
     assert verdict.outcome == outcome
+
+
+@cache
+def _timed_out() -> History:
+    return answered().failed(40.05).written()
 
 
 def test_a_call_of_another_node() -> None:

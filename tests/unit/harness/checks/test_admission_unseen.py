@@ -41,7 +41,7 @@ _CHECKS = (
     never_unmutated(during="kill", at_most=0.1),
 )
 _END = 60.0
-_SEEDS = examples(8)
+_SEEDS = examples(4)
 
 
 def world(seed: int) -> CanaryHistory:

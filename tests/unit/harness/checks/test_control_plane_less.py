@@ -121,7 +121,7 @@ def less(recorded: History) -> Iterator[tuple[str, History]]:
     entries = list(recorded.entries)
     for stream in (*WATCHES, API_SERVER):
         yield f"no {stream}", renumbered(recorded, [entry for entry in entries if entry.process != stream])
-    for begin in range(0, UNTIL, 10):
+    for begin in range(0, UNTIL, 15):
         for length in (1, 25):
             end = begin + length + 0.5
             for stream in WATCHES:

@@ -6,9 +6,8 @@ import pytest
 
 from chaos_harness.harness.checks.recovery import recovers_after, recovers_within
 from chaos_harness.harness.history.vocabulary import WATCH_PODS, WATCH_SLICES
-from tests.fakes.histories import HistoryBuilder
+from tests.fakes.histories import HistoryBuilder, some_lines
 from tests.fakes.replica_histories import LISTS, ReplicaHistory, cut, killed, killed_and_back, killed_for_good
-from tests.thorough import some
 
 KILLED = recovers_within(60, "killed")
 
@@ -241,11 +240,11 @@ def test_another_fault_may_be_why() -> None:
 
 @pytest.mark.parametrize("ready", [30, 200])
 def test_any_line_may_be_missing(ready: float) -> None:
-    """Without any one of its lines, or of those at its end, a verdict stays or decides nothing."""
+    """Without a line of any kind, or of those at its end, a verdict stays or decides nothing."""
     recorded = (killed_and_back(30) if ready == 30 else killed_for_good()).recorded()
     entries = list(recorded.entries)
     expected = {KILLED(recorded).outcome, "inconclusive"}
-    for index in some(range(len(entries))):
+    for index in some_lines(recorded):
         assert KILLED(replace(recorded, entries=entries[:index] + entries[index + 1 :])).outcome in expected
         assert KILLED(replace(recorded, entries=entries[:index], ended=False)).outcome in expected
 

@@ -6,8 +6,8 @@ import pytest
 
 from chaos_harness.harness.checks.undisturbed import undisturbed
 from chaos_harness.harness.history.vocabulary import WATCH_PODS
+from tests.fakes.histories import some_lines
 from tests.fakes.replica_histories import ReplicaHistory
-from tests.thorough import some
 
 _UNREACHED = {"status": 503, "said": "error trying to reach service: dial tcp 10.0.0.9:8443: i/o timeout"}
 
@@ -179,11 +179,11 @@ def test_harmed_before() -> None:
 
 @pytest.mark.parametrize("history", [left_alone(), DISTURBED[0][0]], ids=["holds", "violated"])
 def test_any_line_may_be_missing(history: ReplicaHistory) -> None:
-    """Without any one of its lines, or of those at its end, a verdict stays or decides nothing."""
+    """Without a line of any kind, or of those at its end, a verdict stays or decides nothing."""
     recorded = history.recorded()
     entries = list(recorded.entries)
     expected = {undisturbed()(recorded).outcome, "inconclusive"}
-    for index in some(range(len(entries))):
+    for index in some_lines(recorded):
         missing = replace(recorded, entries=entries[:index] + entries[index + 1 :])
         assert undisturbed()(missing).outcome in expected
         assert undisturbed()(replace(recorded, entries=entries[:index], ended=False)).outcome in expected

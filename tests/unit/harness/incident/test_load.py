@@ -350,12 +350,12 @@ def test_files_beside(tmp_path: Path) -> None:
 @thorough
 def test_a_file_that_is_named_often_is_read_once(tmp_path: Path) -> None:
     """Four hundred times a large file costs what it costs once, and many large files are more than an incident has."""
-    large = _NAMESPACE | {"metadata": {"name": "a", "labels": {f"k{number}": "v" for number in range(9000)}}}
+    large = _NAMESPACE | {"metadata": {"name": "a", "labels": {f"k{number}": "v" for number in range(3000)}}}
     (tmp_path / "large.yaml").write_text(json.dumps(large), encoding="utf-8")
     policies, workload = ([{"file": "large.yaml"} for _ in range(200)] for _ in range(2))
     began = time.process_time()
     assert len(_load(tmp_path, policies=policies, workload=workload).workload) == 200
-    assert time.process_time() - began < 10
+    assert time.process_time() - began < 5
 
     for number in range(40):
         (tmp_path / f"{number}.yaml").write_text(json.dumps(_NAMESPACE) + "\n" + "#" * 250_000, encoding="utf-8")

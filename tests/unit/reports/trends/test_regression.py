@@ -72,7 +72,7 @@ def test_false_alarms_are_as_rare_as_said(shape: str, runs: int) -> None:
     def draw() -> float:
         return noise.gauss(20, 4) if shape == "even" else noise.lognormvariate(2.5, 0.5)
 
-    alarms, turns = 0, examples(300)
+    alarms, turns = 0, examples(150)
     for _ in range(turns):
         samples = [_sample(draw(), test=str(number)) for number in range(40)]
         earlier = {sample.key: [draw() for _ in range(runs)] for sample in samples}
