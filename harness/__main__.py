@@ -3,82 +3,111 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
+from itertools import chain
 from pkgutil import resolve_name
 
 from chaos_harness.clusters.machine import consent
 from chaos_harness.clusters.terminal.command_options import CommandParser
 from chaos_harness.clusters.terminal.progress import Progress
+from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.run.exit_status import CANNOT_TELL, ExitStatus, run_command
 
 __all__ = ["main"]
 
+_COLUMN = 16
 _UNDECIDED = (ExitStatus.REFUSED, ExitStatus.INCONCLUSIVE, ExitStatus.BROKEN, ExitStatus.NOTHING)
 _VERBS = {
-    "doctor": (
-        "report what this machine lacks, and the command that fixes it",
-        "chaos_harness.harness.doctor:add_options",
-    ),
-    "gc": (
-        "heal and remove what dead runs left behind; stop our engine when nobody uses it",
-        "chaos_harness.harness.gc:add_options",
-    ),
-    "images": ("prepare the images of clusters in advance", "chaos_harness.harness.images:add_options"),
-    "adopt": (
-        "let faults be done to a kind cluster of yours, on this machine, for a time",
-        "chaos_harness.harness.adopt:add_adopt_options",
-    ),
-    "release": (
-        "give an adopted cluster back: heal it, and print what is not as it was",
-        "chaos_harness.harness.adopt:add_release_options",
-    ),
-    "uninstall": (
-        "take back everything that the harness did to this machine",
-        "chaos_harness.harness.uninstall:add_options",
-    ),
-    "add-kubernetes": (
-        "make a version of Kubernetes known: recipe, lock, schema, docs",
-        "chaos_harness.harness.add_kubernetes:add_options",
-    ),
-    "repro": ("replay an incident, and leave a bundle", "chaos_harness.harness.incident.cli:add_repro_options"),
-    "ab": (
-        "compare two releases, or ways to install, on the same incidents",
-        "chaos_harness.harness.incident.ab.cli:add_options",
-    ),
-    "recheck": ("judge a bundle again, without a cluster", "chaos_harness.harness.incident.cli:add_recheck_options"),
-    "shrink": (
-        "remove from an incident what is not needed to reproduce it",
-        "chaos_harness.harness.incident.cli:add_shrink_options",
-    ),
-    "record": (
-        "draft an incident from a cluster of yours, which is only read",
-        "chaos_harness.harness.incident.cli:add_record_options",
-    ),
-    "check": (
-        "read incident files, and report all their problems, without a cluster",
-        "chaos_harness.harness.incident.cli_offline:add_check_options",
-    ),
-    "list": (
-        "list what incident files may name, with parameters, or the scenarios",
-        "chaos_harness.harness.incident.cli_offline:add_list_options",
-    ),
-    "new": (
-        "write a scenario or an incident to start with",
-        "chaos_harness.harness.incident.cli_offline:add_new_options",
-    ),
-    "new-incident": (
-        "the same as `new incident`",
-        "chaos_harness.harness.incident.cli_offline:add_new_incident_options",
-    ),
-    "schema": (
-        "print the JSON Schema of incident files, for editors",
-        "chaos_harness.harness.incident.cli_offline:add_schema_options",
-    ),
-    "suite": (
-        "ask the cases of gator's test suites of a cluster, also under a fault",
-        "chaos_harness.harness.suites.cli:add_options",
-    ),
+    "scenarios": {
+        "run": ("run scenarios: by default the three founding incidents", ""),
+        "report": ("make the report of a run again, or show it in a browser", ""),
+        "truth": ("count what each check said in many runs, and how rightly", ""),
+    },
+    "incidents": {
+        "repro": ("replay an incident, and leave a bundle", "chaos_harness.harness.incident.cli:add_repro_options"),
+        "ab": (
+            "compare two releases, or two installations, on incidents",
+            "chaos_harness.harness.incident.ab.cli:add_options",
+        ),
+        "recheck": (
+            "judge a bundle again, without a cluster",
+            "chaos_harness.harness.incident.cli:add_recheck_options",
+        ),
+        "shrink": (
+            "remove from an incident what is not needed to reproduce it",
+            "chaos_harness.harness.incident.cli:add_shrink_options",
+        ),
+        "record": (
+            "draft an incident from a cluster of yours, which is only read",
+            "chaos_harness.harness.incident.cli:add_record_options",
+        ),
+        "suite": (
+            "ask the cases of gator's test suites, also under a fault",
+            "chaos_harness.harness.suites.cli:add_options",
+        ),
+        "adopt": (
+            "let faults be done to a kind cluster of yours, for a time",
+            "chaos_harness.harness.adopt:add_adopt_options",
+        ),
+        "release": (
+            "heal an adopted cluster, and print what is not as it was",
+            "chaos_harness.harness.adopt:add_release_options",
+        ),
+    },
+    "files": {
+        "new": (
+            "write a scenario or an incident to start with",
+            "chaos_harness.harness.incident.cli_offline:add_new_options",
+        ),
+        "new-incident": (
+            "the same as `new incident`",
+            "chaos_harness.harness.incident.cli_offline:add_new_incident_options",
+        ),
+        "check": (
+            "report all problems of incident files, without a cluster",
+            "chaos_harness.harness.incident.cli_offline:add_check_options",
+        ),
+        "plan": ("show what an incident would do, need and cost", ""),
+        "list": (
+            "list what incident files may name, or the scenarios",
+            "chaos_harness.harness.incident.cli_offline:add_list_options",
+        ),
+        "schema": (
+            "print the JSON Schema of incident files, for editors",
+            "chaos_harness.harness.incident.cli_offline:add_schema_options",
+        ),
+    },
+    "this machine": {
+        "doctor": ("report what is missing, and the command that fixes it", "chaos_harness.harness.doctor:add_options"),
+        "images": (
+            "prepare images ahead, or carry them to another machine",
+            "chaos_harness.harness.images:add_options",
+        ),
+        "gc": ("heal and remove what dead runs left behind", "chaos_harness.harness.gc:add_options"),
+        "uninstall": ("take back everything that the harness did here", "chaos_harness.harness.uninstall:add_options"),
+    },
+    "versions of Kubernetes": {
+        "add-kubernetes": (
+            "make a version known: recipe, lock, schema, docs",
+            "chaos_harness.harness.add_kubernetes:add_options",
+        ),
+    },
 }
-"""Each verb: what it is for, and what adds its options; only the verb that is typed is imported."""
+"""By group, each verb: what it is for, and what adds its options ("": a module beside the harness has the verb).
+
+Only the verb that is typed is imported.
+"""
+
+
+class _Verbs(CommandParser):
+    """The parser of all verbs; its help has them in groups, a line each."""
+
+    def format_help(self) -> str:
+        """Return the help."""
+        lines = ["usage: chaos-harness VERB ...", "", "chaos-harness VERB --help shows the options of a verb.", ""]
+        for group, verbs in _VERBS.items():
+            lines += [group, *(f"  {verb:{_COLUMN}}{purpose}" for verb, (purpose, _) in verbs.items()), ""]
+        return "\n".join(lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -94,18 +123,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     """Return the parser of all verbs, with the options of the one that these words begin with."""
-    parser = CommandParser(
-        prog="chaos-harness",
-        description="Looks after engine and images, and replays incidents.",
-        epilog="`run` runs scenarios, `report` shows what they left, `truth` counts verdicts, `plan` shows what an "
-        "incident would do and cost.",
-    )
-    verbs = parser.add_subparsers(required=True, metavar="verb")
-    for name, (purpose, options) in _VERBS.items():
+    parser = _Verbs(prog="chaos-harness")
+    verbs = parser.add_subparsers(required=True, metavar="verb", parser_class=CommandParser)
+    for name, (purpose, options) in chain.from_iterable(group.items() for group in _VERBS.values()):
         verb = verbs.add_parser(name, help=purpose)
-        if words[:1] == [name]:
+        if words[:1] == [name] and options:
             resolve_name(options)(verb)
+        elif words[:1] == [name]:
+            verb.set_defaults(verb=partial(_refer, name))
     return parser
+
+
+def _refer(name: str, *_: object) -> int:
+    raise BadScenario(f"the harness alone has no verb {name}; type `python -m chaos_harness {name}`")
 
 
 if __name__ == "__main__":

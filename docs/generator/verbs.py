@@ -4,7 +4,6 @@ import argparse
 import ast
 from argparse import ArgumentParser
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -13,14 +12,14 @@ from chaos_harness.__main__ import main
 from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.checkout import OPTION
 from chaos_harness.harness.run.exit_status import ExitStatus
-from chaos_harness.pytest_entry import PLUGINS
+from chaos_harness.run_options import run_options
 from docs.generator.markdown import safe, table
 
-__all__ = ["parsers", "run_options", "sessions", "verbs_page"]
+__all__ = ["parsers", "sessions", "verbs_page"]
 
 _ROOT = Path(__file__).resolve().parents[2]
-_OPTIONS_OF_SCENARIOS = (*PLUGINS, "chaos_harness.scenarios.generated_policies.options")
-_OF_RUNS = ("report", "truth")
+_OWN_OPTIONS = ("run",)
+"""Whose arguments are pytest's."""
 _KNOWN = (
     (known_versions.KUBERNETES, "the [versions](versions.md) of Kubernetes"),
     (known_versions.GATEKEEPER, "the [versions](versions.md) of Gatekeeper"),
@@ -55,18 +54,7 @@ class _ParserSeen(BaseException):
 
 def parsers() -> dict[str, ArgumentParser]:
     """Return the parser of each verb of the command; `run` has none of its own, its arguments are pytest's."""
-    verbs = {verb: _choices(_parser_of([verb]))[verb] for verb in _choices(_parser_of([]))}
-    return verbs | {verb: _parser_of([verb]) for verb in _OF_RUNS}
-
-
-def run_options() -> dict[str, dict[str, Any]]:
-    """Return the options that the plugins of scenarios add to pytest's, with the arguments of `addoption`."""
-    recorder = _OptionRecorder()
-    for name in _OPTIONS_OF_SCENARIOS:
-        add_options = getattr(import_module(name), "pytest_addoption", None)
-        if add_options is not None:
-            add_options(recorder)
-    return recorder.options
+    return {verb: _parser_of_verb(verb) for verb in _choices(_parser_of([])) if verb not in _OWN_OPTIONS}
 
 
 def sessions(source: str | None = None) -> dict[str, str]:
@@ -86,25 +74,6 @@ def verbs_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-class _OptionRecorder:
-    """Takes the place of pytest's parser, and of its groups, and keeps each option."""
-
-    def __init__(self) -> None:
-        self.options: dict[str, dict[str, Any]] = {}
-
-    def getgroup(self, *_: str) -> "_OptionRecorder":
-        """Return itself: in which group an option is does not matter here."""
-        return self
-
-    def addoption(self, name: str, **how: Any) -> None:
-        """Keep an option, and where there is one its opposite."""
-        self.options[name] = how
-        if how.get("action") is argparse.BooleanOptionalAction:
-            self.options[f"--no-{name.removeprefix('--')}"] = {"help": f"the opposite of {name}"}
-
-    addini = addoption
-
-
 def _parser_of(arguments: Sequence[str]) -> ArgumentParser:
     def see(parser: ArgumentParser, *_: Any, **__: Any) -> None:
         raise _ParserSeen(parser)
@@ -117,9 +86,18 @@ def _parser_of(arguments: Sequence[str]) -> ArgumentParser:
     raise ValueError(f"`chaos-harness {' '.join(arguments)}` reads no arguments by argparse")
 
 
+def _parser_of_verb(verb: str) -> ArgumentParser:
+    parser = _parser_of([verb])
+    return next((choices[verb] for choices in _all_choices(parser) if verb in choices), parser)
+
+
 def _choices(whole: ArgumentParser) -> Mapping[str, ArgumentParser]:
-    (choices,) = (action.choices for action in _actions(whole) if isinstance(action.choices, Mapping))
+    (choices,) = _all_choices(whole)
     return choices
+
+
+def _all_choices(whole: ArgumentParser) -> Iterator[Mapping[str, ArgumentParser]]:
+    return (action.choices for action in _actions(whole) if isinstance(action.choices, Mapping))
 
 
 def _sessions_in(tree: ast.Module) -> Iterator[tuple[str, str]]:

@@ -6,15 +6,9 @@ markers, and fixtures that skip. `--chaos` loads the plugins that scenarios run 
 
 import pytest
 
-__all__ = ["MARKERS", "PLUGINS"]
+from chaos_harness.plugins import PLUGINS
 
-PLUGINS = (
-    "chaos_harness.harness.pytest_plugin.plugin",
-    "chaos_harness.reports.allure.plugin",
-    "chaos_harness.reports.terminal_table",
-    "chaos_harness.reports.truth.verdict_log",
-)
-"""The plugins of scenarios, by their modules."""
+__all__ = ["MARKERS"]
 
 MARKERS = (
     "shape: what cluster a scenario runs on; keyword arguments are fields of chaos_harness.clusters.shape.Shape",

@@ -10,6 +10,7 @@ from chaos_harness.clusters.checkout import OPTION, OUT, ROOT
 from chaos_harness.harness.run.exit_status import ExitStatus, worst
 from chaos_harness.reports import __main__ as reports
 from chaos_harness.reports.failure_origin import FailureOrigin, origin_of
+from chaos_harness.run_options import help_text
 
 __all__ = ["main"]
 
@@ -18,6 +19,7 @@ _ENTRY = "chaos_harness.pytest_entry"
 """The plugin with --chaos: where the harness is installed pytest loads it, and in a checkout it does not."""
 _ALL = "--all"
 """The argument of who wants all scenarios, not the founding incidents only."""
+_HELP = frozenset({"-h", "--help"})
 _FILES = (".py", ".yaml", ".yml")
 _LATEST = OUT / "latest"
 _OF_ORIGIN: dict[FailureOrigin, ExitStatus] = {
@@ -40,6 +42,9 @@ def main(arguments: Sequence[str]) -> int:
     and no --all; with one of these three the project's own scenarios are what is chosen from. Elsewhere pytest looks
     for tests as it always does.
     """
+    if _HELP.intersection(arguments):
+        sys.stdout.write(help_text())
+        return ExitStatus.AS_EXPECTED
     failures = _Failures()
     before = _LATEST.resolve()
     ended = pytest.main(_options(arguments), plugins=[failures])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from chaos_harness.plugins import PLUGINS
 from tests.foreign import ROOT, Foreign, install, parts
 
 _NOT_SHIPPED = {"scenarios/truth.json", "scenarios/truth.md"}
@@ -110,15 +111,14 @@ def test_a_version_is_added_in_a_checkout_only(foreign: Foreign) -> None:
 
 def test_plugins_are_those_of_the_scenarios() -> None:
     """What --chaos loads is what our own scenarios run with."""
-    from chaos_harness import pytest_entry  # noqa: PLC0415 - as a plugin it may be loaded only where it is installed
     from chaos_harness.scenarios import conftest  # noqa: PLC0415 - it names plugins and loads none
 
-    assert set(pytest_entry.PLUGINS) == {name for name in conftest.pytest_plugins if ".scenarios." not in name}
+    assert set(PLUGINS) == {name for name in conftest.pytest_plugins if ".scenarios." not in name}
 
 
 def test_markers_are_those_of_the_project() -> None:
     """The markers of scenarios mean the same in a checkout and where the harness is installed."""
-    from chaos_harness import pytest_entry  # noqa: PLC0415 - see above
+    from chaos_harness import pytest_entry  # noqa: PLC0415 - as a plugin it may be loaded only where it is installed
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert set(pytest_entry.MARKERS) <= set(project["tool"]["pytest"]["ini_options"]["markers"])

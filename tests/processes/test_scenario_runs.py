@@ -52,6 +52,17 @@ def _run(place: Path, *arguments: str) -> tuple[int, str]:
     return program(_RUN, ["-p", "no:cacheprovider", *arguments], place, environment, 300)
 
 
+def test_help_is_of_runs_not_of_pytest(place: Path) -> None:
+    """The options of scenarios fit a screen or two of 80 columns; those of pytest are pytest's to explain."""
+    status, said = _run(place, "--help")
+
+    assert status == 0
+    assert said.startswith("usage: chaos-harness run ")
+    assert {"--chaos-gatekeeper", "--gatekeeper"} & set(said.split())
+    assert "--maxfail" not in said
+    assert max(map(len, said.splitlines())) <= 80
+
+
 @pytest.mark.parametrize(
     ("arguments", "status"),
     [

@@ -12,7 +12,8 @@ import pytest
 from nox import registry
 
 import noxfile  # noqa: F401 - it registers the sessions
-from docs.generator.verbs import parsers, run_options
+from chaos_harness.run_options import run_options
+from docs.generator.verbs import parsers
 
 _ROOT = Path(__file__).parents[3]
 _GENERATED = "docs/reference/verbs.md"

@@ -9,11 +9,12 @@ from chaos_harness.harness.catalogue import KINDS, entries
 from chaos_harness.harness.incident.bundle.recheck import recheck
 from chaos_harness.harness.incident.load import load
 from chaos_harness.reports.truth.rows import read_table, sum_counts
+from chaos_harness.run_options import run_options
 from docs.generator.findings import incidents
 from docs.generator.markdown import replace_block, safe, table
 from docs.generator.pages import DOCS, outdated
 from docs.generator.pictures import BUNDLE
-from docs.generator.verbs import parsers, run_options, sessions
+from docs.generator.verbs import parsers, sessions
 
 _ROOT = Path(__file__).parents[3]
 _FENCE = "```"

@@ -47,6 +47,7 @@ def test_bad_usage_ends_with_2(arguments: list[str], capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["plna"], "there is no verb 'plna'; did you mean plan? there are "),
         (["rpro"], "there is no verb 'rpro'; did you mean repro? there are "),
         (["repro", "a.yaml", "--tims", "3"], "unrecognized arguments: --tims 3; did you mean --times?"),
         (["repro", "a.yaml", "--gate", "3.20"], "unrecognized arguments: --gate 3.20"),
@@ -63,6 +64,25 @@ def test_what_was_meant(arguments: list[str], words: str, capsys: pytest.Capture
     assert ended.value.code == 2
     assert words in error
     assert usage == f"usage: chaos-harness{' repro' if arguments[0] == 'repro' else ''} --help"
+
+
+def test_help_has_each_verb_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """Those of scenarios, which are not the harness's own, stand first; each line fits 80 columns."""
+    with pytest.raises(SystemExit) as ended:
+        command.main(["--help"])
+    lines = capsys.readouterr().out.splitlines()
+    verbs = [line.split()[0] for line in lines if line.startswith("  ")]
+
+    assert ended.value.code == 0
+    assert verbs[:4] == ["run", "report", "truth", "repro"]
+    assert len(verbs) == len(set(verbs)) == 22
+    assert max(map(len, lines)) <= 80
+
+
+def test_a_verb_beside_the_harness_is_not_the_harness_s_own(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever runs the harness alone is told what to type."""
+    assert command.main(["run"]) == 2
+    assert "type `python -m chaos_harness run`" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("place", ["nowhere/set.tar", "."])
