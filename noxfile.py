@@ -40,11 +40,11 @@ _PARALLEL = ("-n", str(_CORES + 1), *_BY_FILE)
 """One process more than cores, since a third of what these tests take is waiting."""
 _ELSEWHERE = ("--ignore=tests/api", "--ignore=tests/engines", "--ignore=tests/integration", "--ignore=tests/processes")
 _UNWATCHED = ("-o", "faulthandler_timeout=0")  # a thread a test, which waits for a core, for a loop of a minute
-_QUICK = ("-n", str(_CORES + 4), *_BY_FILE, "--hypothesis-profile", "quick", *_ELSEWHERE, *_UNWATCHED)
+_QUICK = ("-n", str(_CORES + 2), *_BY_FILE, "--hypothesis-profile", "quick", *_ELSEWHERE, *_UNWATCHED)
 """For tests that touch no engine; a cluster wants the machine for itself.
 
 What starts whole programs, a browser, nox, pip, an API server, or is ended by signals, `nox -s tests` runs.
-On two cores six processes: much of a unit test is waiting, but each of them collects all tests, for 2 s of processor.
+On two cores four processes: much of a unit test is waiting, but each of them collects all tests, for 6 s of processor.
 Of what is drawn, or taken away part by part, a quarter is tried, and of many rows a sample: tests/thorough.py;
 `nox -s tests` tries all. What a test costs there is printed at the end: tests/costs.py.
 """

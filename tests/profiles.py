@@ -14,6 +14,9 @@ BUSY, QUICK, EXPLORE = "busy", "quick", "explore"
 EXAMPLES = {BUSY: 100, QUICK: 25, EXPLORE: 1000}
 """The examples of a test that names no number, by Hypothesis' profile; noxfile.py asks for `quick` and `explore`."""
 
+_read_constants = providers._get_local_constants
+"""Reads all imported modules of ours: half a second of processor, in each process that collects tests."""
+
 _NOT_CHECKED = [HealthCheck.too_slow]
 """What a busy machine decides."""
 
@@ -35,9 +38,9 @@ def load_profiles() -> None:
             suppress_health_check=_NOT_CHECKED,
         )
     settings.load_profile(BUSY)
-    providers.HypothesisProvider._local_constants = property(_constants)  # type: ignore[assignment]
+    providers._get_local_constants = _constants
 
 
-def _constants(_: providers.HypothesisProvider) -> Constants:
+def _constants() -> Constants:
     is_explored = settings.get_current_profile_name() == EXPLORE
-    return providers._get_local_constants() if is_explored else Constants()
+    return _read_constants() if is_explored else Constants()

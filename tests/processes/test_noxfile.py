@@ -26,7 +26,7 @@ _CORES = os.cpu_count() or 1
 _PARALLEL = f"-n {_CORES + 1} {_BY_FILE}"
 _IGNORED = ("api", "engines", "integration", "processes")
 _WITHOUT = f"{' '.join(f'--ignore=tests/{folder}' for folder in _IGNORED)} -o faulthandler_timeout=0"
-_QUICK = f"-n {_CORES + 4} {_BY_FILE} --hypothesis-profile quick {_WITHOUT}"
+_QUICK = f"-n {_CORES + 2} {_BY_FILE} --hypothesis-profile quick {_WITHOUT}"
 _EXPLORE = "-m hypothesis --hypothesis-profile explore -o faulthandler_timeout=0"
 _LOWEST = "--hypothesis-profile quick -m not hypothesis -o faulthandler_timeout=0"
 _LOCKS = ("chaos", "tests", "lowest", "nox", "uv", "bench", "docs")

@@ -49,7 +49,8 @@ def _run(place: Path, *arguments: str) -> tuple[int, str]:
         "DOCKER_HOST": f"unix://{place}/nobody.sock",
         "XDG_STATE_HOME": str(place / "state"),
     }
-    return program(_RUN, ["-p", "no:cacheprovider", *arguments], place, environment, 300)
+    unused = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
+    return program(_RUN, [*unused, *arguments], place, environment, 300)
 
 
 def test_help_is_of_runs_not_of_pytest(place: Path) -> None:

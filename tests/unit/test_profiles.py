@@ -8,6 +8,7 @@ from types import ModuleType
 import pytest
 from hypothesis import Verbosity, given, settings
 from hypothesis import strategies as st
+from hypothesis.internal.conjecture import providers
 
 from tests.profiles import BUSY, EXAMPLES, EXPLORE, QUICK
 
@@ -52,6 +53,13 @@ def test_no_example_comes_from_another_module(tmp_path: Path, monkeypatch: pytes
     before = _draw()
     monkeypatch.setitem(sys.modules, "odd", module)
     assert _draw() == before
+
+
+@pytest.mark.parametrize("profile", [BUSY, QUICK], indirect=True)
+@pytest.mark.usefixtures("profile")
+def test_no_module_is_read_for_examples() -> None:
+    """Hypothesis' plugin would have all imported modules of ours read in each process that collects tests."""
+    assert len(providers._get_local_constants()) == 0
 
 
 def test_who_explores_draws_ten_times_as_many(profile: str) -> None:
