@@ -19,6 +19,7 @@ ACTIONS = {
     "leaving.register": "chaos_harness.harness.faults.nodes.drain:register",
     "nodes.resume": "chaos_harness.harness.faults.nodes.power:resume",
     "nodes.start": "chaos_harness.harness.faults.nodes.power:start",
+    "objects.bring_back": "chaos_harness.harness.undo.bring_back:bring_back",
     "objects.delete": "chaos_harness.harness.undo.put_object:delete",
     "pods.uncordon": "chaos_harness.harness.faults.workloads.reschedule:uncordon",
     "registry.drop_no_more": "chaos_harness.harness.undo.iptables:delete_rule",

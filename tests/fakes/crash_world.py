@@ -28,6 +28,13 @@ _SECRET = "/api/v1/namespaces/gatekeeper-system/secrets/gatekeeper-webhook-serve
 _PODS = "/api/v1/namespaces/gatekeeper-system/pods"
 _TEMPLATES = "/apis/templates.gatekeeper.sh/v1/constrainttemplates"
 _WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/"
+_DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_DEFINITION = f"{_DEFINITIONS}/chaosdeniedbyrego.constraints.gatekeeper.sh"
+_CONSTRAINTS = "/apis/constraints.gatekeeper.sh/v1beta1/chaosdeniedbyrego"
+_ESTABLISHED = {"conditions": [{"type": "Established", "status": "True"}]}
+_RBAC = "/apis/rbac.authorization.k8s.io/v1"
+_ROLE, _BINDING = f"{_RBAC}/clusterroles/r", f"{_RBAC}/clusterrolebindings/b"
+_REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 _DATA = {"ca.crt": "Y2E=", "tls.crt": "Y3J0"}
 _CORE = [{"kind": "ConfigMap", "name": "configmaps"}, {"kind": "Namespace", "name": "namespaces"}]
 
@@ -58,6 +65,7 @@ class CrashWorld(FakeNodes):
             CONFIG_MAP: _object("ConfigMap", CONFIG_MAP, {"data": {"a": "1", "b": "2"}}),
             _SECRET: _object("Secret", _SECRET, {"data": dict(_DATA)}),
         }
+        self.objects |= json.loads(json.dumps(_DEFINED))
         for which, kind in (("mutating", "mutation"), ("validating", "validation")):
             path = f"{_WEBHOOKS}{which}webhookconfigurations/gatekeeper-{which}-webhook-configuration"
             webhook = {"name": f"{kind}.gatekeeper.sh", "failurePolicy": "Ignore", "timeoutSeconds": 2}
@@ -143,7 +151,7 @@ class CrashWorld(FakeNodes):
 
     def create(self, path: str, made: dict[str, Any]) -> None:
         with self.changing():
-            self.objects[path] = made
+            self.objects[path] = made | ({"status": _ESTABLISHED} if path.startswith(_DEFINITIONS) else {})
 
     def merge(self, path: str, patch: Mapping[str, Any]) -> bool:
         """Merge a patch; a Deployment that is rolled out anew fills the Secret, as Gatekeeper does."""
@@ -172,9 +180,13 @@ class CrashWorld(FakeNodes):
             return self._get(path)
         if path == "/api/v1/namespaces":
             return 403, {"message": "denied"}
+        if path == _REVIEWS:
+            return 201, {"status": {"allowed": self._may(body["spec"])}}
         with self.changing():
             if method == "DELETE":
                 self.objects.pop(path, None)
+                if path == _DEFINITION:
+                    self.objects = {at: one for at, one in self.objects.items() if not at.startswith(_CONSTRAINTS)}
             elif method == "PATCH" and path not in self.objects:
                 self.objects[path] = body
             elif method == "PATCH":
@@ -198,12 +210,23 @@ class CrashWorld(FakeNodes):
                 "metadata": {"resourceVersion": "1"},
                 "items": items,
             }
-        if path == DEPLOYMENT.rpartition("/")[0] or path.endswith("webhookconfigurations"):
+        if path.endswith("webhookconfigurations") or (path in _LISTS and self._serves(path)):
             return 200, {"items": list(self.listed(path))}
         if path.startswith(_PODS):
             return 200, next(pod for pod in self.pods if path.endswith(f"/{pod['metadata']['name']}"))
         object_ = {"spec": {"renewTime": "1"}} if "/leases/" in path else self.objects.get(path)
         return (200, object_) if object_ else (404, {"message": "not found"})
+
+    def _serves(self, path: str) -> bool:
+        return path != _CONSTRAINTS or _DEFINITION in self.objects
+
+    def _may(self, asked: Mapping[str, Any]) -> bool:
+        """Whether the one role and its binding let somebody do something."""
+        (rule,) = self.objects[_ROLE].get("rules") or [{"verbs": []}]
+        subjects = self.objects[_BINDING].get("subjects") or ()
+        bound = asked["user"] in [f"system:serviceaccount:{one['namespace']}:{one['name']}" for one in subjects]
+        wanted = asked["resourceAttributes"]
+        return bound and wanted["verb"] in rule["verbs"] and wanted["resource"] in rule["resources"]
 
     def _pod(self, name: str) -> dict[str, Any]:
         metadata = {"name": name, "uid": f"uid-{name}", "namespace": "gatekeeper-system", "resourceVersion": "1"}
@@ -277,6 +300,50 @@ def _object(kind: str, path: str, fields: Mapping[str, Any], version: str = "v1"
     if "/namespaces/" in path:
         metadata["namespace"] = path.split("/namespaces/")[1].partition("/")[0]
     return {"apiVersion": version, "kind": kind, "metadata": metadata, **fields}
+
+
+_DEFINED = {
+    _DEFINITION: _object(
+        "CustomResourceDefinition",
+        _DEFINITION,
+        {
+            "spec": {
+                "group": "constraints.gatekeeper.sh",
+                "names": {"kind": "ChaosDeniedByRego", "plural": "chaosdeniedbyrego"},
+                "versions": [{"name": "v1beta1", "served": True, "storage": True}],
+            },
+            "status": _ESTABLISHED,
+        },
+        version="apiextensions.k8s.io/v1",
+    ),
+    f"{_CONSTRAINTS}/c": _object(
+        "ChaosDeniedByRego", f"{_CONSTRAINTS}/c", {"spec": {"a": "b"}}, version="constraints.gatekeeper.sh/v1beta1"
+    ),
+    _ROLE: _object(
+        "ClusterRole",
+        _ROLE,
+        {"rules": [{"verbs": ["get", "list"], "apiGroups": [""], "resources": ["pods"]}]},
+        version="rbac.authorization.k8s.io/v1",
+    ),
+    _BINDING: _object(
+        "ClusterRoleBinding",
+        _BINDING,
+        {
+            "roleRef": {"kind": "ClusterRole", "name": "r"},
+            "subjects": [{"kind": "ServiceAccount", "name": "s", "namespace": "n"}],
+        },
+        version="rbac.authorization.k8s.io/v1",
+    ),
+}
+"""A definition with an object of its kind, and a role with its binding."""
+
+_LISTS = (
+    DEPLOYMENT.rpartition("/")[0],
+    _DEFINITIONS,
+    _CONSTRAINTS,
+    f"{_RBAC}/clusterrolebindings",
+    f"{_RBAC}/rolebindings",
+)
 
 
 def _merge(target: dict[str, Any], patch: Mapping[str, Any]) -> None:
