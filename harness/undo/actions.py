@@ -15,6 +15,7 @@ ACTIONS = {
     "certificate.refill": "chaos_harness.harness.faults.webhook.empty_certificate:refill",
     "crowd.disperse": "chaos_harness.harness.faults.webhook.template_load:delete_templates",
     "edits.restore": "chaos_harness.harness.faults.objects.edit:restore",
+    "finalizers.release": "chaos_harness.harness.faults.objects.finalizers:release",
     "images.pull": "chaos_harness.harness.faults.registry.remove_image:pull",
     "leaving.register": "chaos_harness.harness.faults.nodes.drain:register",
     "nodes.resume": "chaos_harness.harness.faults.nodes.power:resume",

@@ -36,7 +36,13 @@ _RBAC = "/apis/rbac.authorization.k8s.io/v1"
 _ROLE, _BINDING = f"{_RBAC}/clusterroles/r", f"{_RBAC}/clusterrolebindings/b"
 _REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 _DATA = {"ca.crt": "Y2E=", "tls.crt": "Y3J0"}
-_CORE = [{"kind": "ConfigMap", "name": "configmaps"}, {"kind": "Namespace", "name": "namespaces"}]
+_HELD = "/api/v1/namespaces/n/configmaps/held"
+_QUOTAS = "/api/v1/namespaces/n/resourcequotas"
+_CORE = [
+    {"kind": "ConfigMap", "name": "configmaps"},
+    {"kind": "Namespace", "name": "namespaces"},
+    {"kind": "ResourceQuota", "name": "resourcequotas"},
+]
 
 
 class KilledError(BaseException):
@@ -91,7 +97,8 @@ class CrashWorld(FakeNodes):
         """Return all that a fault may harm; pods come and go, and nobody takes a death back."""
         objects = json.loads(json.dumps(self.objects))
         for object_ in objects.values():
-            object_["metadata"].pop("uid", None)  # what is made anew has another one
+            for name in ("uid", "resourceVersion"):  # what is made anew has others
+                object_["metadata"].pop(name, None)
         containers = [container.lasting() for container in self.containers.values()]
         return containers, objects
 
@@ -161,7 +168,8 @@ class CrashWorld(FakeNodes):
                 self.objects[_SECRET]["data"] = dict(_DATA)
             else:
                 _merge(self.objects[path], patch)
-        return json.dumps(self.objects[path]) != before
+            let_go = self._let_go(path)
+        return let_go or json.dumps(self.objects[path]) != before
 
     def delete(self, path: str) -> None:
         with self.changing():
@@ -182,19 +190,42 @@ class CrashWorld(FakeNodes):
             return 403, {"message": "denied"}
         if path == _REVIEWS:
             return 201, {"status": {"allowed": self._may(body["spec"])}}
+        if method == "POST" and path.endswith("/n/pods"):
+            quotas = [quota["metadata"]["name"] for quota in self.listed(_QUOTAS)]
+            return (403, {"message": f"exceeded quota: {quotas[0]}"}) if quotas else (201, body)
         with self.changing():
             if method == "DELETE":
-                self.objects.pop(path, None)
-                if path == _DEFINITION:
-                    self.objects = {at: one for at, one in self.objects.items() if not at.startswith(_CONSTRAINTS)}
+                self._remove(path)
             elif method == "PATCH" and path not in self.objects:
                 self.objects[path] = body
             elif method == "PATCH":
                 _merge(self.objects[path], body)
-                return 200, {**self.objects[path], "metadata": {"resourceVersion": "2"}}
+                changed = {**self.objects[path], "metadata": {"resourceVersion": "2"}}
+                self._let_go(path)
+                return 200, changed
+            elif path.endswith("/configmaps"):
+                self.objects[f"{path}/{body['metadata']['name']}"] = json.loads(json.dumps(body))
+                self.objects[f"{path}/{body['metadata']['name']}"]["metadata"]["uid"] = f"made by {self.changes}"
             else:
                 self.pods = [pod for pod in self.pods if pod["metadata"]["name"] != path.split("/")[-2]]
         return 200, {}
+
+    def _remove(self, path: str) -> None:
+        """Delete an object, with those that it defines; one that is held is marked."""
+        if self.objects.get(path, {}).get("metadata", {}).get("finalizers"):
+            self.objects[path]["metadata"]["deletionTimestamp"] = "2026-11-28T12:00:00Z"
+            return
+        self.objects.pop(path, None)
+        if path == _DEFINITION:
+            self.objects = {at: one for at, one in self.objects.items() if not at.startswith(_CONSTRAINTS)}
+
+    def _let_go(self, path: str) -> bool:
+        """Whether an object goes because nothing holds it any more."""
+        metadata = self.objects[path]["metadata"]
+        gone = "deletionTimestamp" in metadata and not metadata.get("finalizers")
+        if gone:
+            del self.objects[path]
+        return gone
 
     def _get(self, path: str) -> tuple[int, Any]:
         if path in ("/apis", "/api/v1"):
@@ -303,6 +334,12 @@ def _object(kind: str, path: str, fields: Mapping[str, Any], version: str = "v1"
 
 
 _DEFINED = {
+    "/api/v1/namespaces/n": {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}},
+    _HELD: {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "held", "namespace": "n", "uid": "h", "finalizers": ["a/b"], "deletionTimestamp": "now"},
+    },
     _DEFINITION: _object(
         "CustomResourceDefinition",
         _DEFINITION,
@@ -335,7 +372,7 @@ _DEFINED = {
         version="rbac.authorization.k8s.io/v1",
     ),
 }
-"""A definition with an object of its kind, and a role with its binding."""
+"""A definition with an object of its kind, a role with its binding, and what is held while it is deleted."""
 
 _LISTS = (
     DEPLOYMENT.rpartition("/")[0],

@@ -61,6 +61,7 @@ _RESOURCES = (
     _Resource("Secret", "secrets", namespaced=True),
     _Resource("ConfigMap", "configmaps", namespaced=True),
     _Resource("ServiceAccount", "serviceaccounts", namespaced=True),
+    _Resource("ResourceQuota", "resourcequotas", namespaced=True),
     _Resource("Deployment", "deployments", "apps", namespaced=True),
     _Resource("ConstraintTemplate", "constrainttemplates", "templates.gatekeeper.sh"),
     _Resource("Assign", "assign", "mutations.gatekeeper.sh"),
