@@ -15,6 +15,14 @@ __all__ = ["problems_of_steps"]
 
 _REGISTRY_FAULTS = ("cut_registry", "remove_image")
 _LOSING_FAULTS = ("kill_node", "stop_node", "pause_node", "reboot_node", "cut_off_node", "drain_node", "remove_node")
+_OBJECT_FAULTS = (
+    "delete_object",
+    "edit_object",
+    "flip_field",
+    "hold_deletion",
+    "recreate_object",
+    "strip_finalizers",
+)
 _TEMPLATE = "ConstraintTemplate"
 _CONSTRAINTS = "constraints.gatekeeper.sh/"
 _NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
@@ -109,9 +117,9 @@ def _beyond(role: str | None, number: str | None, any_: str | None, shape: Shape
 
 
 def _problems_of_kinds(step: Mapping[str, Any], contents: Contents) -> Iterator[Problem]:
-    """Yield kinds and names, of triggers and edits, of objects that no cluster has unless this file brings them."""
+    """Yield kinds and names, in triggers and faults, of objects that no cluster has unless this file brings them."""
     places: list[tuple[Location, Any]] = [((name,), step.get(name)) for name in ("when", "wait")]
-    places += [(("with",), step.get("with"))] if step.get("fault") == "edit_object" else []
+    places += [(("with",), step.get("with"))] if step.get("fault") in _OBJECT_FAULTS else []
     for place, named in places:
         kind = named.get("kind") if isinstance(named, dict) else None
         if not isinstance(named, dict) or not isinstance(kind, str):

@@ -19,6 +19,7 @@ from chaos_harness.harness.undo import actions
 __all__ = ["Journal", "Undo", "pending", "replay"]
 
 _LOCK_SECONDS = 10.0
+_SHOWN = 200
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,13 @@ class Undo:
     harm: Mapping[str, Any] | None = field(default=None, hash=False, compare=False)
 
     def __str__(self) -> str:
-        """Return it as a function call, for messages."""
-        return f"{self.action}({', '.join(f'{name}={value!r}' for name, value in self.arguments.items())})"
+        """Return it as a function call, for messages; whole objects are cut short."""
+        return f"{self.action}({', '.join(f'{name}={_shortened(value)}' for name, value in self.arguments.items())})"
+
+
+def _shortened(value: Any) -> str:
+    words = repr(value)
+    return words if len(words) <= _SHOWN else f"{words[:_SHOWN]}…"
 
 
 class Journal:

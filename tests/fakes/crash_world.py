@@ -28,8 +28,21 @@ _SECRET = "/api/v1/namespaces/gatekeeper-system/secrets/gatekeeper-webhook-serve
 _PODS = "/api/v1/namespaces/gatekeeper-system/pods"
 _TEMPLATES = "/apis/templates.gatekeeper.sh/v1/constrainttemplates"
 _WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/"
+_DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_DEFINITION = f"{_DEFINITIONS}/chaosdeniedbyrego.constraints.gatekeeper.sh"
+_CONSTRAINTS = "/apis/constraints.gatekeeper.sh/v1beta1/chaosdeniedbyrego"
+_ESTABLISHED = {"conditions": [{"type": "Established", "status": "True"}]}
+_RBAC = "/apis/rbac.authorization.k8s.io/v1"
+_ROLE, _BINDING = f"{_RBAC}/clusterroles/r", f"{_RBAC}/clusterrolebindings/b"
+_REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 _DATA = {"ca.crt": "Y2E=", "tls.crt": "Y3J0"}
-_CORE = [{"kind": "ConfigMap", "name": "configmaps"}, {"kind": "Namespace", "name": "namespaces"}]
+_HELD = "/api/v1/namespaces/n/configmaps/held"
+_QUOTAS = "/api/v1/namespaces/n/resourcequotas"
+_CORE = [
+    {"kind": "ConfigMap", "name": "configmaps"},
+    {"kind": "Namespace", "name": "namespaces"},
+    {"kind": "ResourceQuota", "name": "resourcequotas"},
+]
 
 
 class KilledError(BaseException):
@@ -58,6 +71,7 @@ class CrashWorld(FakeNodes):
             CONFIG_MAP: _object("ConfigMap", CONFIG_MAP, {"data": {"a": "1", "b": "2"}}),
             _SECRET: _object("Secret", _SECRET, {"data": dict(_DATA)}),
         }
+        self.objects |= json.loads(json.dumps(_DEFINED))
         for which, kind in (("mutating", "mutation"), ("validating", "validation")):
             path = f"{_WEBHOOKS}{which}webhookconfigurations/gatekeeper-{which}-webhook-configuration"
             webhook = {"name": f"{kind}.gatekeeper.sh", "failurePolicy": "Ignore", "timeoutSeconds": 2}
@@ -83,7 +97,8 @@ class CrashWorld(FakeNodes):
         """Return all that a fault may harm; pods come and go, and nobody takes a death back."""
         objects = json.loads(json.dumps(self.objects))
         for object_ in objects.values():
-            object_["metadata"].pop("uid", None)  # what is made anew has another one
+            for name in ("uid", "resourceVersion"):  # what is made anew has others
+                object_["metadata"].pop(name, None)
         containers = [container.lasting() for container in self.containers.values()]
         return containers, objects
 
@@ -143,7 +158,7 @@ class CrashWorld(FakeNodes):
 
     def create(self, path: str, made: dict[str, Any]) -> None:
         with self.changing():
-            self.objects[path] = made
+            self.objects[path] = made | ({"status": _ESTABLISHED} if path.startswith(_DEFINITIONS) else {})
 
     def merge(self, path: str, patch: Mapping[str, Any]) -> bool:
         """Merge a patch; a Deployment that is rolled out anew fills the Secret, as Gatekeeper does."""
@@ -153,7 +168,8 @@ class CrashWorld(FakeNodes):
                 self.objects[_SECRET]["data"] = dict(_DATA)
             else:
                 _merge(self.objects[path], patch)
-        return json.dumps(self.objects[path]) != before
+            let_go = self._let_go(path)
+        return let_go or json.dumps(self.objects[path]) != before
 
     def delete(self, path: str) -> None:
         with self.changing():
@@ -172,17 +188,44 @@ class CrashWorld(FakeNodes):
             return self._get(path)
         if path == "/api/v1/namespaces":
             return 403, {"message": "denied"}
+        if path == _REVIEWS:
+            return 201, {"status": {"allowed": self._may(body["spec"])}}
+        if method == "POST" and path.endswith("/n/pods"):
+            quotas = [quota["metadata"]["name"] for quota in self.listed(_QUOTAS)]
+            return (403, {"message": f"exceeded quota: {quotas[0]}"}) if quotas else (201, body)
         with self.changing():
             if method == "DELETE":
-                self.objects.pop(path, None)
+                self._remove(path)
             elif method == "PATCH" and path not in self.objects:
                 self.objects[path] = body
             elif method == "PATCH":
                 _merge(self.objects[path], body)
-                return 200, {**self.objects[path], "metadata": {"resourceVersion": "2"}}
+                changed = {**self.objects[path], "metadata": {"resourceVersion": "2"}}
+                self._let_go(path)
+                return 200, changed
+            elif path.endswith("/configmaps"):
+                self.objects[f"{path}/{body['metadata']['name']}"] = json.loads(json.dumps(body))
+                self.objects[f"{path}/{body['metadata']['name']}"]["metadata"]["uid"] = f"made by {self.changes}"
             else:
                 self.pods = [pod for pod in self.pods if pod["metadata"]["name"] != path.split("/")[-2]]
         return 200, {}
+
+    def _remove(self, path: str) -> None:
+        """Delete an object, with those that it defines; one that is held is marked."""
+        if self.objects.get(path, {}).get("metadata", {}).get("finalizers"):
+            self.objects[path]["metadata"]["deletionTimestamp"] = "2026-11-28T12:00:00Z"
+            return
+        self.objects.pop(path, None)
+        if path == _DEFINITION:
+            self.objects = {at: one for at, one in self.objects.items() if not at.startswith(_CONSTRAINTS)}
+
+    def _let_go(self, path: str) -> bool:
+        """Whether an object goes because nothing holds it any more."""
+        metadata = self.objects[path]["metadata"]
+        gone = "deletionTimestamp" in metadata and not metadata.get("finalizers")
+        if gone:
+            del self.objects[path]
+        return gone
 
     def _get(self, path: str) -> tuple[int, Any]:
         if path in ("/apis", "/api/v1"):
@@ -198,12 +241,23 @@ class CrashWorld(FakeNodes):
                 "metadata": {"resourceVersion": "1"},
                 "items": items,
             }
-        if path == DEPLOYMENT.rpartition("/")[0] or path.endswith("webhookconfigurations"):
+        if path.endswith("webhookconfigurations") or (path in _LISTS and self._serves(path)):
             return 200, {"items": list(self.listed(path))}
         if path.startswith(_PODS):
             return 200, next(pod for pod in self.pods if path.endswith(f"/{pod['metadata']['name']}"))
         object_ = {"spec": {"renewTime": "1"}} if "/leases/" in path else self.objects.get(path)
         return (200, object_) if object_ else (404, {"message": "not found"})
+
+    def _serves(self, path: str) -> bool:
+        return path != _CONSTRAINTS or _DEFINITION in self.objects
+
+    def _may(self, asked: Mapping[str, Any]) -> bool:
+        """Whether the one role and its binding let somebody do something."""
+        (rule,) = self.objects[_ROLE].get("rules") or [{"verbs": []}]
+        subjects = self.objects[_BINDING].get("subjects") or ()
+        bound = asked["user"] in [f"system:serviceaccount:{one['namespace']}:{one['name']}" for one in subjects]
+        wanted = asked["resourceAttributes"]
+        return bound and wanted["verb"] in rule["verbs"] and wanted["resource"] in rule["resources"]
 
     def _pod(self, name: str) -> dict[str, Any]:
         metadata = {"name": name, "uid": f"uid-{name}", "namespace": "gatekeeper-system", "resourceVersion": "1"}
@@ -277,6 +331,56 @@ def _object(kind: str, path: str, fields: Mapping[str, Any], version: str = "v1"
     if "/namespaces/" in path:
         metadata["namespace"] = path.split("/namespaces/")[1].partition("/")[0]
     return {"apiVersion": version, "kind": kind, "metadata": metadata, **fields}
+
+
+_DEFINED = {
+    "/api/v1/namespaces/n": {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}},
+    _HELD: {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "held", "namespace": "n", "uid": "h", "finalizers": ["a/b"], "deletionTimestamp": "now"},
+    },
+    _DEFINITION: _object(
+        "CustomResourceDefinition",
+        _DEFINITION,
+        {
+            "spec": {
+                "group": "constraints.gatekeeper.sh",
+                "names": {"kind": "ChaosDeniedByRego", "plural": "chaosdeniedbyrego"},
+                "versions": [{"name": "v1beta1", "served": True, "storage": True}],
+            },
+            "status": _ESTABLISHED,
+        },
+        version="apiextensions.k8s.io/v1",
+    ),
+    f"{_CONSTRAINTS}/c": _object(
+        "ChaosDeniedByRego", f"{_CONSTRAINTS}/c", {"spec": {"a": "b"}}, version="constraints.gatekeeper.sh/v1beta1"
+    ),
+    _ROLE: _object(
+        "ClusterRole",
+        _ROLE,
+        {"rules": [{"verbs": ["get", "list"], "apiGroups": [""], "resources": ["pods"]}]},
+        version="rbac.authorization.k8s.io/v1",
+    ),
+    _BINDING: _object(
+        "ClusterRoleBinding",
+        _BINDING,
+        {
+            "roleRef": {"kind": "ClusterRole", "name": "r"},
+            "subjects": [{"kind": "ServiceAccount", "name": "s", "namespace": "n"}],
+        },
+        version="rbac.authorization.k8s.io/v1",
+    ),
+}
+"""A definition with an object of its kind, a role with its binding, and what is held while it is deleted."""
+
+_LISTS = (
+    DEPLOYMENT.rpartition("/")[0],
+    _DEFINITIONS,
+    _CONSTRAINTS,
+    f"{_RBAC}/clusterrolebindings",
+    f"{_RBAC}/rolebindings",
+)
 
 
 def _merge(target: dict[str, Any], patch: Mapping[str, Any]) -> None:

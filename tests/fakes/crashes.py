@@ -42,6 +42,8 @@ class Row:
 
 EDIT = {"kind": "ConfigMap", "name": "c", "namespace": "n", "patch": {"data": {"a": "7", "b": None, "c": "8"}}}
 NODE = {"node": "w-worker"}
+MAP = {"kind": "ConfigMap", "name": "c", "namespace": "n"}
+PUT = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "put", "namespace": "n"}, "data": {"a": "b"}}
 
 ROWS = {
     "cut_registry stop": Row("cut_registry", "started", {"how": "stop"}),
@@ -61,6 +63,15 @@ ROWS = {
     "remove_node": Row("remove_node", "another plane", NODE),
     "scale_to_zero": Row("scale_to_zero", "another plane", {}),
     "edit_object": Row("edit_object", "another plane", EDIT),
+    "delete_crd": Row("delete_crd", "another plane", {"name": "chaosdeniedbyrego.constraints.gatekeeper.sh"}),
+    "revoke_rule": Row("revoke_rule", "another plane", {"role": "r", "verb": "list", "resource": "pods"}),
+    "revoke_binding": Row("revoke_binding", "another plane", {"name": "b"}),
+    "delete_object": Row("delete_object", "another plane", MAP),
+    "recreate_object": Row("recreate_object", "another plane", MAP, changes=2),
+    "hold_deletion": Row("hold_deletion", "another plane", MAP, changes=2),
+    "flip_field": Row("flip_field", "another plane", EDIT | {"times": 2}, changes=4),
+    "put_object": Row("put_object", "another plane", {"manifest": PUT}),
+    "exhaust_quota": Row("exhaust_quota", "another plane", {"namespace": "n"}),
     "throttle": Row("throttle", "done", {"selector": "a=b", "cpu": 0.1}, changes=2),
     "crowd_templates": Row("crowd_templates", "another plane", {"count": 3}, changes=3),
     "blank_certificate": Row("blank_certificate", "another plane", {}),
@@ -68,6 +79,7 @@ ROWS = {
     "fail_closed": Row("fail_closed", "another plane", {}, changes=2),
     "time_out_webhooks": Row("time_out_webhooks", "another plane", {}, changes=2),
     "put": Row("put", "another plane", {}),
+    "strip_finalizers": Row("strip_finalizers", "nothing", MAP | {"name": "held"}),
     "kill_containers": Row("kill_containers", "nothing", {"selector": "a=b"}),
     "restart_api_server": Row("restart_api_server", "nothing", {}),
     "restart_rollout": Row("restart_rollout", "nothing", {}),

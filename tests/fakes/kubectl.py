@@ -54,17 +54,22 @@ class _Resource:
 
 
 _ADMISSION = "admissionregistration.k8s.io"
+_RBAC = "rbac.authorization.k8s.io"
 _RESOURCES = (
     _Resource("Node", "nodes"),
     _Resource("Namespace", "namespaces"),
     _Resource("Secret", "secrets", namespaced=True),
     _Resource("ConfigMap", "configmaps", namespaced=True),
     _Resource("ServiceAccount", "serviceaccounts", namespaced=True),
+    _Resource("ResourceQuota", "resourcequotas", namespaced=True),
     _Resource("Deployment", "deployments", "apps", namespaced=True),
     _Resource("ConstraintTemplate", "constrainttemplates", "templates.gatekeeper.sh"),
     _Resource("Assign", "assign", "mutations.gatekeeper.sh"),
     _Resource("ChaosDeniedByRego", "chaosdeniedbyrego", "constraints.gatekeeper.sh", "v1beta1"),
     _Resource("ChaosDeniedByCel", "chaosdeniedbycel", "constraints.gatekeeper.sh", "v1beta1"),
+    _Resource("CustomResourceDefinition", "customresourcedefinitions", "apiextensions.k8s.io"),
+    _Resource("ClusterRole", "clusterroles", _RBAC),
+    _Resource("ClusterRoleBinding", "clusterrolebindings", _RBAC),
     _Resource("MutatingWebhookConfiguration", "mutatingwebhookconfigurations", _ADMISSION),
     _Resource("ValidatingWebhookConfiguration", "validatingwebhookconfigurations", _ADMISSION),
 )

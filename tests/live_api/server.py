@@ -31,7 +31,7 @@ _START_SECONDS = 60.0
 _STARTS = 3
 _LOG_TAIL = 2000
 _LOGS = ("etcd.log", "kube-apiserver.log", "kube-controller-manager.log")
-_CONTROLLERS = ("deployment", "disruption", "garbage-collector", "namespace", "replicaset")
+_CONTROLLERS = ("deployment", "disruption", "garbage-collector", "namespace", "replicaset", "resourcequota")
 _NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 _FIRST = (
     *(f"/registry/namespaces/{name}" for name in _NAMESPACES),

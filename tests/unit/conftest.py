@@ -68,6 +68,7 @@ def api(server: FakeApiServer) -> Iterator[ApiClient]:
 def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Run]]:
     monkeypatch.setattr("chaos_harness.harness.faults.registry.remove_image._PULL_SECONDS", 0.0)
     monkeypatch.setattr("chaos_harness.harness.faults.nodes.drain._DRAIN_SECONDS", 0.2)
+    monkeypatch.setattr("chaos_harness.harness.faults.objects.delete._GONE_SECONDS", 0.2)
     monkeypatch.setattr("os.fsync", lambda _: None)  # the disk's part is tests/unit/harness/undo/test_journal.py's
     monkeypatch.setattr("time.sleep", lambda _: None)
     opened: list[Run] = []

@@ -89,6 +89,10 @@ def test_what_a_cluster_has(tmp_path: Path, changes: dict[str, Any]) -> None:
             _step("edit_object", **_EDIT | {"name": "chaos-cel-vab"}) | _CEL,
             "faults.1.with.name: this file has no ChaosDeniedByCel 'chaos-cel-vab'; did you mean chaos-cel-vap? there",
         ),
+        (
+            _step("delete_object", kind="ConfigMp", name="a"),
+            "faults.1.with.kind: no cluster has the kind 'ConfigMp', and this file does not bring it; did you mean",
+        ),
         (_step("edit_object", **_EDIT), "no cluster has the kind 'ChaosDeniedByCel', and this file does not bring it;"),
         (_when(kind="Deploymnt"), "faults.1.when.kind: no cluster has the kind 'Deploymnt', and this file does not"),
         (

@@ -1,0 +1,157 @@
+"""Delete: the faults that delete objects until they are healed, or delete one and create it again at once."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from pydantic import Field
+
+from chaos_harness.clusters.api import object_names
+from chaos_harness.clusters.api.rest import delete, request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.harness.errors import ApiRefused, BadScenario, FaultNotApplied
+from chaos_harness.harness.faults import Fault
+from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.faults.objects.remembered import (
+    Remembered,
+    is_gone,
+    promise_back,
+    remember,
+    require_back,
+)
+from chaos_harness.harness.faults.objects.selected import find_one, find_selected, require_kind
+
+__all__ = ["delete_object", "recreate_object"]
+
+_GONE_SECONDS = 30.0
+_MOST = 500
+
+
+def delete_object(
+    kind: str,
+    name: str = "",
+    *,
+    selector: str = "",
+    namespace: str = "",
+    most: Annotated[int, Field(ge=1, le=500)] = 10,
+) -> Fault:
+    """Return the fault that deletes an object, or all that `selector` selects; healing makes them again.
+
+    It is refused if these, and the definitions that they own, as a ConstraintTemplate does, with all objects of those
+    are more than `most`. All of them are made again with the content that they had, labels, annotations and finalizers
+    included; not given back are uids, statuses, and what controllers did meanwhile. Objects of kinds whose content
+    must not leave the cluster (Secret), or cannot be made again (Pod, Node, Namespace, volumes), are refused. A `name`
+    that begins with "$" is a reference of an incident file. Raises BadScenario.
+    """
+    require_kind("delete_object", kind)
+    _require(name, namespace)
+    if bool(name) == bool(selector) or not 1 <= most <= _MOST:
+        raise BadScenario(
+            f"delete_object({kind!r}, {name!r}, selector={selector!r}, most={most}): expected either a name or a "
+            f"selector, and at most 1 to {_MOST} objects"
+        )
+    return _Deletion(kind, name, selector, namespace, most)
+
+
+def recreate_object(
+    kind: str, name: str, *, namespace: str = "", most: Annotated[int, Field(ge=1, le=500)] = 10
+) -> Fault:
+    """Return the fault that deletes an object and creates it again at once, with its content and a new uid.
+
+    What went with it, as in `delete_object`, is missing until the fault is healed, unless controllers make it again.
+    Kinds and names are as there. Raises BadScenario.
+    """
+    require_kind("recreate_object", kind)
+    _require(name, namespace)
+    if not name or not 1 <= most <= _MOST:
+        raise BadScenario(f"recreate_object({kind!r}, {name!r}, most={most}): expected a name, and 1 to {_MOST}")
+    return _Recreation(kind, name, namespace, most)
+
+
+class _Deletion:
+    name = "delete object"
+
+    def __init__(self, kind: str, name: str, selector: str, namespace: str, most: int) -> None:
+        self._kind = kind
+        self._named = name, selector, namespace
+        self._most = most
+        self._deleted: list[str] = []
+        self._lost: list[Remembered] = []
+
+    def inject(self, injection: Injection) -> None:
+        if self._named[0]:
+            object_names.require_names(name=self._named[0])
+        with injection.cluster.client() as api:
+            found = find_selected(api, self._kind, *self._named)
+            self._lost = remember(api, found, self._most)
+            self._deleted = list(found)
+            promise_back(injection, self._lost)
+            for path, there in found.items():
+                delete(api, path, {"preconditions": {"uid": there["metadata"]["uid"]}})
+
+    def observed(self, cluster: Cluster, deadline: Deadline) -> str:
+        left: list[str] = []
+        with cluster.client() as api:
+            for _ in deadline.attempts(first=0.1):
+                left = [path for path in self._deleted if not is_gone(api, path)]
+                if self._deleted and not left:
+                    more = len(self._lost) - len(self._deleted)
+                    return f"nothing is at {', '.join(self._deleted)}" + (f", {more} go with it" if more else "")
+        raise FaultNotApplied(
+            f"expected {self._kind} to be deleted, there still is, or is again, {', '.join(left) or 'everything'}; "
+            "a controller may have made it anew, or a finalizer holds it"
+        )
+
+    def healed(self, cluster: Cluster, deadline: Deadline) -> str:
+        deadline.check(f"{self._kind} was not looked at")
+        with cluster.client() as api:
+            return require_back(api, self._lost)
+
+
+class _Recreation:
+    name = "recreate object"
+
+    def __init__(self, kind: str, name: str, namespace: str, most: int) -> None:
+        self._kind = kind
+        self._object = name
+        self._namespace = namespace
+        self._most = most
+        self._lost: list[Remembered] = []
+
+    def inject(self, injection: Injection) -> None:
+        with injection.cluster.client() as api:
+            path, there = find_one(api, self._kind, self._object, self._namespace)
+            self._lost = remember(api, {path: there}, self._most)
+            promise_back(injection, self._lost)
+            before = self._lost[0]
+            delete(api, path, {"preconditions": {"uid": before.uid}})
+            for _ in Deadline.after(_GONE_SECONDS, f"{before.name} to be gone").attempts():
+                if is_gone(api, path, before.uid):
+                    request(api, "POST", path.rpartition("/")[0], body=before.manifest)
+                    return
+
+    def observed(self, cluster: Cluster, deadline: Deadline) -> str:
+        deadline.check(f"{self._kind} {self._object} was not looked at")
+        if not self._lost:
+            raise FaultNotApplied(f"expected {self._kind} {self._object} to be made anew, nothing was done")
+        with cluster.client() as api:
+            before = self._lost[0]
+            try:
+                uid = request(api, "GET", before.path)["metadata"]["uid"]
+            except ApiRefused as error:
+                if error.status == HTTPStatus.NOT_FOUND:
+                    raise FaultNotApplied(f"expected {before.name} to be there anew, it is gone") from error
+                raise
+            if uid == before.uid:
+                raise FaultNotApplied(f"expected {before.name} to be another one, it still has the uid {uid}")
+            return f"{before.name} has the uid {uid} now, it had {before.uid}; {require_back(api, self._lost[:1])}"
+
+    def healed(self, cluster: Cluster, deadline: Deadline) -> str:
+        deadline.check(f"{self._kind} {self._object} was not looked at")
+        with cluster.client() as api:
+            return require_back(api, self._lost)
+
+
+def _require(name: str, namespace: str) -> None:
+    named = {"name": name} if name and not name.startswith("$") else {}
+    object_names.require_names(namespace=namespace, **named)
