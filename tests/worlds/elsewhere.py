@@ -13,6 +13,20 @@ _COUNTED = "harness/checks/test_starved.py::test_starved_seconds_are_not_counted
 
 _ELSEWHERE = [
     (
+        "1.3",
+        "harness/history/blame.py",
+        "*self._caused_silence(name))",
+        "*self._spared(self._place(name)))",
+        "harness/checks/test_control_plane_leases.py::test_who_had_given_up_is_not_spared_for_going_on",
+    ),
+    (
+        "1.3",
+        "harness/history/blame.py",
+        "            while after < len(seen) and date(seen[after]).least <= begin:",
+        "            while False:",
+        "harness/checks/test_control_plane_leases.py::test_a_renewal_told_after_a_gap_may_have_come_before_the_fault",
+    ),
+    (
         "1.5",
         "harness/history/excuses.py",
         ' if admission in alone else "counted"',

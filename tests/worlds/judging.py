@@ -28,6 +28,7 @@ _TELLING = {
     "telling.py",
     "mutants.py",
     "mutated.py",
+    "unfound.py",
     "compared.py",
     "taken_back.py",
     "elsewhere.py",

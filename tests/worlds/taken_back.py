@@ -71,18 +71,6 @@ _TABLE: dict[str, list[tuple[str, tuple[str, ...], str, str]]] = {
         (
             f"{_HISTORY}/blame.py",
             ("control_plane_unharmed",),
-            "*self._caused_silence(name))",
-            "*self._spared(self._place(name)))",
-        ),
-        (
-            f"{_HISTORY}/blame.py",
-            ("control_plane_unharmed",),
-            "            while after < len(seen) and date(seen[after]).least <= begin:",
-            "            while False:",
-        ),
-        (
-            f"{_HISTORY}/blame.py",
-            ("control_plane_unharmed",),
             "        if silence.least > seconds:",
             "        if silence.least > 9999:",
         ),

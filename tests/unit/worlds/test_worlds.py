@@ -30,10 +30,11 @@ from tests.worlds.elsewhere import ELSEWHERE
 from tests.worlds.hiding import Hiding
 from tests.worlds.judging import catalogue, judge
 from tests.worlds.mutants import mutated
-from tests.worlds.mutated import LIVES, MUTANTS
+from tests.worlds.mutated import MUTANTS
 from tests.worlds.scoring import Score, row, run
 from tests.worlds.taken_back import ROWS
 from tests.worlds.truths import TRUTHS, world
+from tests.worlds.unfound import LIVES
 
 _SEEDS = (0, 1, 3, 4)  # one that holds and one that is violated, with nothing hidden, and with something
 _FEWEST = 5
