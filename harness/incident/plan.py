@@ -153,6 +153,8 @@ def _brings(field_name: str, value: str) -> str:
             return "the shape's registry"
         case "policies":
             return "policies, and the canary's own question"
+        case "field":
+            return f"probes: {value}"
     return f"{field_name}: {value}"
 
 

@@ -29,6 +29,7 @@ _TELLING = {
     "mutants.py",
     "mutated.py",
     "compared.py",
+    "misread.py",
     "taken_back.py",
     "elsewhere.py",
 }
