@@ -1,5 +1,6 @@
 """Shape: a cluster's nodes, versions and installation, validated before anything is touched."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -17,6 +18,7 @@ from pydantic import (
 
 from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.errors import BadScenario
+from chaos_harness.clusters.image_name import DOCKER, ImageName
 from chaos_harness.clusters.own_gatekeeper import FIELDS, NAMESPACE, RECORDED, OwnGatekeeper, flatten
 from chaos_harness.clusters.problem_words import describe_problem
 from chaos_harness.clusters.suggest import did_you_mean
@@ -29,6 +31,8 @@ Certificate = Literal["prepared", "native"]
 
 _SHORT = 80
 _LONGEST_PROBLEM = 500
+_DIGITS = 8
+_GATEKEEPERS = ("openpolicyagent/gatekeeper", "openpolicyagent/gatekeeper-crds")
 _NODE_MIB = 700
 _GATEKEEPER_MIB = 600
 _OWN = "own"
@@ -84,6 +88,19 @@ Release = Annotated[
 """A version of Gatekeeper that can be run; a minor stands for the newest that was tried."""
 
 
+def _image(name: str) -> str:
+    full = ImageName.read(name)
+    if full.registry == DOCKER and full.repository in _GATEKEEPERS:
+        raise ValueError(
+            "it is Gatekeeper's, which the cluster has by its version; an image of yours in its place is "
+            "`gatekeeper: {image: …}`"
+        )
+    return str(full)
+
+
+_Image = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_image)]
+
+
 def _show_long_form(schema: dict[str, Any]) -> None:
     """Let the schema of a file show what is different from a release where the file has it: at `gatekeeper`."""
     properties = schema["properties"]
@@ -105,8 +122,9 @@ class Shape(BaseModel):
     images are loaded into them. `certificate` is how the webhook gets its certificate: "prepared" puts it into its
     Secret before Gatekeeper first starts, as at each later start; with "native" Gatekeeper creates it at its first
     start, while the other replicas wait, for minutes at worst, until the kubelet mounts the Secret. Only a scenario
-    about that first start needs "native". `releases` are further versions of Gatekeeper whose images nodes can pull,
-    because steps upgrade to them; an incident file need not name them.
+    about that first start needs "native". `images` are images of the user's: the engine must hold them, and nodes pull
+    them by their names, whatever registry these name, from the cluster's own. `releases` are further versions of
+    Gatekeeper whose images nodes can pull, because steps upgrade to them; an incident file need not name them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, json_schema_extra=_show_long_form)
@@ -118,6 +136,7 @@ class Shape(BaseModel):
     install: Install = "manifest"
     registry: bool = True
     certificate: Certificate = "prepared"
+    images: Annotated[tuple[_Image, ...], BeforeValidator(_fixed), Field(max_length=50)] = ()
     releases: Annotated[tuple[Release, ...], BeforeValidator(_fixed), Field(max_length=5)] = ()
     own: OwnGatekeeper | None = None
 
@@ -133,6 +152,8 @@ class Shape(BaseModel):
             raise ValueError("gatekeeper: without a version there is nothing to be different")
         if info.context != RECORDED and self.own and self.own.values and self.install != "chart":
             raise ValueError("gatekeeper.values: they are a chart's; say install: chart, or leave them out")
+        if info.context != RECORDED and self.images and not self.registry:
+            raise ValueError("images: nodes pull them from the cluster's registry; leave out registry: false")
         if info.context != RECORDED and self.gatekeeper and self.install == "manifest" and not self.registry:
             raise ValueError(
                 "the manifest's imagePullPolicy is Always, so Gatekeeper never starts without a registry; "
@@ -185,7 +206,9 @@ class Shape(BaseModel):
         native = "-native" if self.gatekeeper and self.certificate == "native" else ""
         registry = "" if self.registry else "-noregistry"
         more = "".join(f"-to{release[1:]}" for release in self.releases)
-        return f"{self.control_planes}cp{self.workers}w-k{self.kubernetes[1:]}{gatekeeper}{own}{more}{native}{registry}"
+        images = f"-i{hashlib.sha256(' '.join(self.images).encode()).hexdigest()[:_DIGITS]}" if self.images else ""
+        nodes = f"{self.control_planes}cp{self.workers}w-k{self.kubernetes[1:]}"
+        return f"{nodes}{gatekeeper}{own}{images}{more}{native}{registry}"
 
 
 def fields_of(place: Sequence[str | int]) -> list[str]:

@@ -80,7 +80,10 @@ def plan_of(loaded: LoadedIncident, rules: PullRules) -> Plan:
         shape=shape.model_dump(),
         gatekeeper=shape.gatekeeper_words,
         memory_mib=shape.memory_mib,
-        images={entry.lock: _source(entry.lock, entry.published, rules) for entry in images.entries(shape).values()},
+        images={
+            **{entry.lock: _source(entry.lock, entry.published, rules) for entry in images.entries(shape).values()},
+            **dict.fromkeys(shape.images, "the engine must hold it"),
+        },
         before=tuple(before),
         steps=tuple(_step(index, step, incident.faults) for index, step in enumerate(incident.faults)),
         turns=incident.repeat,

@@ -75,6 +75,14 @@ def test_what_cannot_be_decided_is_refused(
     assert problem in str(refused.value)
 
 
+def test_a_file_with_a_field_of_the_users_own_workload() -> None:
+    """What docs/how-to shows can be run as it is: its image is one of the shape's, which the plan shows."""
+    loaded = load(Path(__file__).parents[4] / "docs" / "how-to" / "your-images.yaml")
+    (container,) = loaded.workload[1][0]["spec"]["template"]["spec"]["containers"]
+    assert loaded.shape.images == (container["image"],)
+    assert plan_of(loaded, PullRules()).images[container["image"]] == "the engine must hold it"
+
+
 def test_the_line_to_add_is_told_once(tmp_path: Path) -> None:
     """What it is that is to be read, which the author puts in."""
     with pytest.raises(BadScenario) as refused:
