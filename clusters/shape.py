@@ -1,6 +1,7 @@
 """Shape: a cluster's nodes, versions and installation, validated before anything is touched."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -19,7 +20,8 @@ from pydantic import (
 from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.errors import BadScenario
 from chaos_harness.clusters.image_name import DOCKER, ImageName
-from chaos_harness.clusters.own_gatekeeper import FIELDS, NAMESPACE, RECORDED, OwnGatekeeper, flatten
+from chaos_harness.clusters.kind_file import CONTROL_PLANE, WORKER, KindFile
+from chaos_harness.clusters.own_gatekeeper import FIELDS, NAMESPACE, RECORDED, File, OwnGatekeeper, SourceFile, flatten
 from chaos_harness.clusters.problem_words import describe_problem
 from chaos_harness.clusters.suggest import did_you_mean
 from chaos_harness.clusters.terminal.escape import escape_controls
@@ -101,6 +103,18 @@ def _image(name: str) -> str:
 _Image = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_image)]
 
 
+def _kind(file: SourceFile, info: ValidationInfo) -> SourceFile:
+    if info.context != RECORDED:
+        try:
+            KindFile(file)
+        except BadScenario as error:
+            raise ValueError("; ".join(error.problems)) from error
+    return file
+
+
+_Kind = Annotated[File, AfterValidator(_kind)]
+
+
 def _show_long_form(schema: dict[str, Any]) -> None:
     """Let the schema of a file show what is different from a release where the file has it: at `gatekeeper`."""
     properties = schema["properties"]
@@ -123,7 +137,8 @@ class Shape(BaseModel):
     Secret before Gatekeeper first starts, as at each later start; with "native" Gatekeeper creates it at its first
     start, while the other replicas wait, for minutes at worst, until the kubelet mounts the Secret. Only a scenario
     about that first start needs "native". `images` are images of the user's: the engine must hold them, and nodes pull
-    them by their names, whatever registry these name, from the cluster's own. `releases` are further versions of
+    them by their names, whatever registry these name, from the cluster's own. `kind` is a file with a kind
+    configuration, which is merged: its nodes, patches, feature gates and mounts. `releases` are further versions of
     Gatekeeper whose images nodes can pull, because steps upgrade to them; an incident file need not name them.
     """
 
@@ -137,6 +152,7 @@ class Shape(BaseModel):
     registry: bool = True
     certificate: Certificate = "prepared"
     images: Annotated[tuple[_Image, ...], BeforeValidator(_fixed), Field(max_length=50)] = ()
+    kind: _Kind | None = None
     releases: Annotated[tuple[Release, ...], BeforeValidator(_fixed), Field(max_length=5)] = ()
     own: OwnGatekeeper | None = None
 
@@ -144,6 +160,20 @@ class Shape(BaseModel):
     @classmethod
     def _read_long_form(cls, fields: Any) -> Any:
         return flatten(fields) if isinstance(fields, dict) else fields
+
+    @model_validator(mode="after")
+    def _read_kind(self, info: ValidationInfo) -> Self:
+        """Have the nodes that the kind configuration names. Raises ValueError if the shape says other numbers."""
+        if self.kind is None or info.context == RECORDED:
+            return self
+        roles = KindFile(self.kind).roles
+        for name, role in (("control_planes", CONTROL_PLANE), ("workers", WORKER)) if roles else ():
+            if name in self.model_fields_set and getattr(self, name) != roles.count(role):
+                raise ValueError(
+                    f"{name}: {getattr(self, name)} is asked for, and {self.kind.path} has {roles.count(role)}"
+                )
+            object.__setattr__(self, name, roles.count(role))
+        return self
 
     @model_validator(mode="after")
     def _can_start(self, info: ValidationInfo) -> Self:
@@ -174,7 +204,8 @@ class Shape(BaseModel):
 
     def fields(self, folder: Path) -> dict[str, Any]:
         """Return the fields as a file in `folder` has them: what is different from a release at `gatekeeper`."""
-        fields = self.model_dump(mode="json", exclude={_OWN})
+        fields = self.model_dump(mode="json", exclude={_OWN, "kind"})
+        fields |= {"kind": os.path.relpath(self.kind.path, folder)} if self.kind else {}
         return {**fields, **self.own.as_written(self.gatekeeper, self.install, folder)} if self.own else fields
 
     @property
@@ -208,7 +239,8 @@ class Shape(BaseModel):
         more = "".join(f"-to{release[1:]}" for release in self.releases)
         images = f"-i{hashlib.sha256(' '.join(self.images).encode()).hexdigest()[:_DIGITS]}" if self.images else ""
         nodes = f"{self.control_planes}cp{self.workers}w-k{self.kubernetes[1:]}"
-        return f"{nodes}{gatekeeper}{own}{images}{more}{native}{registry}"
+        kind = f"-n{self.kind.sha256[:_DIGITS]}" if self.kind else ""
+        return f"{nodes}{kind}{gatekeeper}{own}{images}{more}{native}{registry}"
 
 
 def fields_of(place: Sequence[str | int]) -> list[str]:

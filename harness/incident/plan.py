@@ -73,7 +73,7 @@ def plan_of(loaded: LoadedIncident, rules: PullRules) -> Plan:
     least = length(incident)
     before = list(_before(loaded))
     whole = _CLUSTER_SECONDS[shape.control_planes] + _STEADY_SECONDS + _PREPARATION_SECONDS * len(incident.preparations)
-    whole += _POLICY_SECONDS * bool(loaded.policies or loaded.workload)
+    whole += _POLICY_SECONDS * (bool(loaded.policies or loaded.workload) + len(loaded.setup))
     whole += incident.repeat * (least + _HEAL_SECONDS * any(step.lasts for step in incident.faults)) + _END_SECONDS
     return Plan(
         title=incident.title,
@@ -99,6 +99,8 @@ def plan_of(loaded: LoadedIncident, rules: PullRules) -> Plan:
 def _before(loaded: LoadedIncident) -> Iterator[str]:
     """Yield what is done before the timeline begins."""
     incident = loaded.incident
+    for item, objects in zip(incident.setup, loaded.setup, strict=True):
+        yield f"set up {_objects(item.file, len(objects))}"
     for prepared in incident.preparations:
         yield f"prepare {prepared.preparation}{_parameters(prepared.with_)}"
     for policy, objects in zip(incident.policies, loaded.policies, strict=True):

@@ -11,6 +11,7 @@ from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.judge import check_of
 from chaos_harness.harness.incident.load import LoadedIncident, load
 from chaos_harness.harness.incident.plan import plan_of
+from chaos_harness.harness.incident.plan_text import format_plan
 
 _FIELD = {
     "field": "web ready",
@@ -81,6 +82,16 @@ def test_a_file_with_a_field_of_the_users_own_workload() -> None:
     (container,) = loaded.workload[1][0]["spec"]["template"]["spec"]["containers"]
     assert loaded.shape.images == (container["image"],)
     assert plan_of(loaded, PullRules()).images[container["image"]] == "the engine must hold it"
+
+
+def test_a_file_with_a_kind_configuration() -> None:
+    """What docs/how-to shows: its nodes are the shape's, the plan tells the file, and it travels with the incident."""
+    loaded = load(Path(__file__).parents[4] / "docs" / "how-to" / "your-kind.yaml")
+    assert (loaded.shape.control_planes, loaded.shape.workers) == (1, 2)
+    assert [path.name for path in loaded.files] == ["kind.yaml"]
+    cost = " ".join(format_plan(plan_of(loaded, PullRules())))
+    assert "2 workers by" in cost
+    assert "your-kind/kind.yaml" in cost
 
 
 def test_the_line_to_add_is_told_once(tmp_path: Path) -> None:
