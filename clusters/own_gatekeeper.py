@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 
 from chaos_harness.clusters.errors import BadScenario
 
-__all__ = ["FIELDS", "NAMESPACE", "RECORDED", "OwnGatekeeper", "SourceFile", "flatten", "read_objects"]
+__all__ = ["FIELDS", "NAMESPACE", "RECORDED", "File", "OwnGatekeeper", "SourceFile", "flatten", "read_objects"]
 
 NAMESPACE: Final = "gatekeeper-system"
 """Gatekeeper's namespace, as its manifest and its chart's documentation have it."""
@@ -76,7 +76,8 @@ def _as_tuple(value: object) -> object:
 
 
 _Flag = Annotated[str, Field(pattern=_FLAG, max_length=500)]
-_File = Annotated[SourceFile, BeforeValidator(_source), WithJsonSchema({"type": "string", "minLength": 1})]
+File = Annotated[SourceFile, BeforeValidator(_source), WithJsonSchema({"type": "string", "minLength": 1})]
+"""A file that a shape names by its path."""
 
 
 class OwnGatekeeper(BaseModel):
@@ -89,8 +90,8 @@ class OwnGatekeeper(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    manifest: _File | None = None
-    values: _File | None = None
+    manifest: File | None = None
+    values: File | None = None
     image: Annotated[str, Field(pattern=_IMAGE)] | None = None
     namespace: Annotated[str, Field(pattern=_NAME)] = NAMESPACE
     replicas: Annotated[int, Field(ge=1, le=10)] | None = None
@@ -137,11 +138,15 @@ class OwnGatekeeper(BaseModel):
 def flatten(fields: Mapping[str, Any], folder: Path | None = None) -> dict[str, Any]:
     """Return the fields of a shape with the long form of `gatekeeper` as `gatekeeper`, `install` and `own`.
 
+    A `kind` is the whole path of that file.
+
     A shape has `install` beside `gatekeeper`, too, which counts less.
 
     Files are below `folder`, by default the working directory. What is wrong stays as it is, for the model to refuse.
     """
     given = fields.get("gatekeeper")
+    if isinstance(fields.get("kind"), str):
+        fields = {**fields, "kind": os.path.normpath((folder or Path.cwd()) / fields["kind"])}
     if not isinstance(given, Mapping):
         return dict(fields)
     own = {name: value for name, value in given.items() if name not in ("version", "install")}

@@ -1,5 +1,7 @@
 """Shape: a cluster's nodes, versions and installation, validated before anything is touched."""
 
+import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -17,7 +19,9 @@ from pydantic import (
 
 from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.errors import BadScenario
-from chaos_harness.clusters.own_gatekeeper import FIELDS, NAMESPACE, RECORDED, OwnGatekeeper, flatten
+from chaos_harness.clusters.image_name import DOCKER, ImageName
+from chaos_harness.clusters.kind_file import CONTROL_PLANE, WORKER, KindFile
+from chaos_harness.clusters.own_gatekeeper import FIELDS, NAMESPACE, RECORDED, File, OwnGatekeeper, SourceFile, flatten
 from chaos_harness.clusters.problem_words import describe_problem
 from chaos_harness.clusters.suggest import did_you_mean
 from chaos_harness.clusters.terminal.escape import escape_controls
@@ -29,6 +33,8 @@ Certificate = Literal["prepared", "native"]
 
 _SHORT = 80
 _LONGEST_PROBLEM = 500
+_DIGITS = 8
+_GATEKEEPERS = ("openpolicyagent/gatekeeper", "openpolicyagent/gatekeeper-crds")
 _NODE_MIB = 700
 _GATEKEEPER_MIB = 600
 _OWN = "own"
@@ -84,6 +90,31 @@ Release = Annotated[
 """A version of Gatekeeper that can be run; a minor stands for the newest that was tried."""
 
 
+def _image(name: str) -> str:
+    full = ImageName.read(name)
+    if full.registry == DOCKER and full.repository in _GATEKEEPERS:
+        raise ValueError(
+            "it is Gatekeeper's, which the cluster has by its version; an image of yours in its place is "
+            "`gatekeeper: {image: …}`"
+        )
+    return str(full)
+
+
+_Image = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_image)]
+
+
+def _kind(file: SourceFile, info: ValidationInfo) -> SourceFile:
+    if info.context != RECORDED:
+        try:
+            KindFile(file)
+        except BadScenario as error:
+            raise ValueError("; ".join(error.problems)) from error
+    return file
+
+
+_Kind = Annotated[File, AfterValidator(_kind)]
+
+
 def _show_long_form(schema: dict[str, Any]) -> None:
     """Let the schema of a file show what is different from a release where the file has it: at `gatekeeper`."""
     properties = schema["properties"]
@@ -105,8 +136,10 @@ class Shape(BaseModel):
     images are loaded into them. `certificate` is how the webhook gets its certificate: "prepared" puts it into its
     Secret before Gatekeeper first starts, as at each later start; with "native" Gatekeeper creates it at its first
     start, while the other replicas wait, for minutes at worst, until the kubelet mounts the Secret. Only a scenario
-    about that first start needs "native". `releases` are further versions of Gatekeeper whose images nodes can pull,
-    because steps upgrade to them; an incident file need not name them.
+    about that first start needs "native". `images` are images of the user's: the engine must hold them, and nodes pull
+    them by their names, whatever registry these name, from the cluster's own. `kind` is a file with a kind
+    configuration, which is merged: its nodes, patches, feature gates and mounts. `releases` are further versions of
+    Gatekeeper whose images nodes can pull, because steps upgrade to them; an incident file need not name them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, json_schema_extra=_show_long_form)
@@ -118,6 +151,8 @@ class Shape(BaseModel):
     install: Install = "manifest"
     registry: bool = True
     certificate: Certificate = "prepared"
+    images: Annotated[tuple[_Image, ...], BeforeValidator(_fixed), Field(max_length=50)] = ()
+    kind: _Kind | None = None
     releases: Annotated[tuple[Release, ...], BeforeValidator(_fixed), Field(max_length=5)] = ()
     own: OwnGatekeeper | None = None
 
@@ -127,12 +162,28 @@ class Shape(BaseModel):
         return flatten(fields) if isinstance(fields, dict) else fields
 
     @model_validator(mode="after")
+    def _read_kind(self, info: ValidationInfo) -> Self:
+        """Have the nodes that the kind configuration names. Raises ValueError if the shape says other numbers."""
+        if self.kind is None or info.context == RECORDED:
+            return self
+        roles = KindFile(self.kind).roles
+        for name, role in (("control_planes", CONTROL_PLANE), ("workers", WORKER)) if roles else ():
+            if name in self.model_fields_set and getattr(self, name) != roles.count(role):
+                raise ValueError(
+                    f"{name}: {getattr(self, name)} is asked for, and {self.kind.path} has {roles.count(role)}"
+                )
+            object.__setattr__(self, name, roles.count(role))
+        return self
+
+    @model_validator(mode="after")
     def _can_start(self, info: ValidationInfo) -> Self:
         """Refuse a cluster on which Gatekeeper could never start, and one whose Gatekeeper would not be as written."""
         if info.context != RECORDED and self.own and not self.gatekeeper:
             raise ValueError("gatekeeper: without a version there is nothing to be different")
         if info.context != RECORDED and self.own and self.own.values and self.install != "chart":
             raise ValueError("gatekeeper.values: they are a chart's; say install: chart, or leave them out")
+        if info.context != RECORDED and self.images and not self.registry:
+            raise ValueError("images: nodes pull them from the cluster's registry; leave out registry: false")
         if info.context != RECORDED and self.gatekeeper and self.install == "manifest" and not self.registry:
             raise ValueError(
                 "the manifest's imagePullPolicy is Always, so Gatekeeper never starts without a registry; "
@@ -153,7 +204,8 @@ class Shape(BaseModel):
 
     def fields(self, folder: Path) -> dict[str, Any]:
         """Return the fields as a file in `folder` has them: what is different from a release at `gatekeeper`."""
-        fields = self.model_dump(mode="json", exclude={_OWN})
+        fields = self.model_dump(mode="json", exclude={_OWN, "kind"})
+        fields |= {"kind": os.path.relpath(self.kind.path, folder)} if self.kind else {}
         return {**fields, **self.own.as_written(self.gatekeeper, self.install, folder)} if self.own else fields
 
     @property
@@ -185,7 +237,10 @@ class Shape(BaseModel):
         native = "-native" if self.gatekeeper and self.certificate == "native" else ""
         registry = "" if self.registry else "-noregistry"
         more = "".join(f"-to{release[1:]}" for release in self.releases)
-        return f"{self.control_planes}cp{self.workers}w-k{self.kubernetes[1:]}{gatekeeper}{own}{more}{native}{registry}"
+        images = f"-i{hashlib.sha256(' '.join(self.images).encode()).hexdigest()[:_DIGITS]}" if self.images else ""
+        nodes = f"{self.control_planes}cp{self.workers}w-k{self.kubernetes[1:]}"
+        kind = f"-n{self.kind.sha256[:_DIGITS]}" if self.kind else ""
+        return f"{nodes}{kind}{gatekeeper}{own}{images}{more}{native}{registry}"
 
 
 def fields_of(place: Sequence[str | int]) -> list[str]:

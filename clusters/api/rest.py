@@ -179,17 +179,19 @@ def list_objects(
         return []
 
 
-def find_path(api: ApiClient, kind: str) -> str:
-    """Return the URL that lists all objects of a kind ("Pod") in all namespaces, in its group's preferred version.
+def find_path(api: ApiClient, kind: str, namespace: str = "") -> str:
+    """Return the URL that lists all objects of a kind ("Pod"), in its group's preferred version.
 
-    Asks the core group first, then the others in the server's order. Raises BadScenario if no group has the kind.
+    They are those of all namespaces, or of one, if the kind has namespaces. Asks the core group first, then the others
+    in the server's order. Raises BadScenario if no group has the kind.
     """
     groups = request(api, "GET", "/apis")["groups"]
     for version in ["v1", *(group["preferredVersion"]["groupVersion"] for group in groups)]:
         root = _root(version)
         for resource in request(api, "GET", root)["resources"]:
             if resource["kind"] == kind and "/" not in resource["name"]:
-                return f"{root}/{resource['name']}"
+                scope = f"/namespaces/{namespace}" if namespace and resource["namespaced"] else ""
+                return f"{root}{scope}/{resource['name']}"
     raise BadScenario(f"the API server has no kind {kind!r}; see `kubectl api-resources`")
 
 

@@ -28,6 +28,7 @@ from chaos_harness.clusters.garbage import Owner
 from chaos_harness.clusters.gatekeeper import install
 from chaos_harness.clusters.gatekeeper.certificate import prepare_certificate
 from chaos_harness.clusters.gatekeeper.unready import reasons
+from chaos_harness.clusters.image_name import DOCKER, ImageName, folder_of
 from chaos_harness.clusters.images import Images
 from chaos_harness.clusters.kind.archive import import_image
 from chaos_harness.clusters.kind.cli import CERTS_DIRECTORY, KindCli, configuration
@@ -50,8 +51,8 @@ _DELETE_SECONDS = 120.0
 _ANSWER_SECONDS = 15.0
 _ABANDON_SECONDS = 60.0
 _NOT_READY = "node.kubernetes.io/not-ready"
-_HOSTS = f"{CERTS_DIRECTORY}/docker.io/hosts.toml"
-"""File in the nodes that holds the registry's password; only root can read it there."""
+_HOSTS = "hosts.toml"
+"""Files in the nodes that hold the registry's password; only root can read them there."""
 _NOWHERE = "127.0.0.1:1"
 """Registry of nodes that have none: nothing listens at this address, so every pull fails at once, on the node."""
 
@@ -104,8 +105,9 @@ class ClusterBuilder:
         ]
         if shape.registry:
             actions.append(("start the registry", self._start_registry))
-        if shape.registry and shape.gatekeeper:
-            actions.append(("push Gatekeeper to the registry", self._push))
+        pushed = ["Gatekeeper"] * bool(shape.gatekeeper) + [f"{len(shape.images)} images of yours"] * bool(shape.images)
+        if shape.registry and pushed:
+            actions.append((f"push {' and '.join(pushed)} to the registry", self._push))
         joined: list[tuple[str, Callable[[], object]]] = [("wait for the nodes", self._wait_nodes)]
         if not shape.gatekeeper:
             return actions + joined
@@ -192,8 +194,9 @@ class ClusterBuilder:
         return own | self._images.releases
 
     def _push(self) -> None:
+        own = {ImageName.read(image).mirrored: image for image in self._images.own}
         if self._registry:
-            for name, image in self._gatekeeper_images().items():
+            for name, image in (self._gatekeeper_images() | own).items():
                 self._registry.push(image, name, self._deadline)
 
     def _begin_nodes(self) -> None:
@@ -202,7 +205,7 @@ class ClusterBuilder:
 
     def _create_nodes(self) -> None:
         quirks = self._engine.quirks
-        files = {_HOSTS: self._hosts(), **node_files(self._shape.namespace), **quirks.node_files()}
+        files = {**self._hosts(), **node_files(self._shape.namespace), **quirks.node_files()}
         with reserved_port(self._engine, self._deadline) as port:
             config = configuration(
                 self.name,
@@ -215,10 +218,16 @@ class ClusterBuilder:
             )
             self.kind.create(config, self.name, self._deadline)
 
-    def _hosts(self) -> str:
+    def _hosts(self) -> dict[str, str]:
+        """Return the files by which nodes use our registry for docker.io, and for all that images of the user name."""
         if not self._shape.registry:
-            return hosts_toml(_NOWHERE)
-        return hosts_toml(node_address(fixed_address(self._subnet)), Login.of(self._directory).authorization)
+            return {_hosts_file(DOCKER): hosts_toml(_NOWHERE)}
+        address, authorization = node_address(fixed_address(self._subnet)), Login.of(self._directory).authorization
+        registries = {DOCKER, *(ImageName.read(image).registry for image in self._images.own)}
+        return {
+            _hosts_file(name): hosts_toml(address, authorization, folder="" if name == DOCKER else folder_of(name))
+            for name in sorted(registries)
+        }
 
     def _write(self, files: Mapping[str, str]) -> dict[str, Path]:
         """Write `files` of the nodes on the host; return path in the node → path on the host."""
@@ -226,7 +235,7 @@ class ClusterBuilder:
         mounts = {path: folder / path.lstrip("/") for path in files}
         for path, source in mounts.items():
             source.parent.mkdir(parents=True, exist_ok=True)
-            source.touch(mode=0o600 if path == _HOSTS else 0o644)
+            source.touch(mode=0o600 if path.endswith(f"/{_HOSTS}") else 0o644)
             source.write_text(files[path], encoding="utf-8")
         return mounts
 
@@ -288,6 +297,11 @@ class ClusterBuilder:
         except (CommandFailed, DeadlineExceeded) as error:
             why = "".join(f"\n  {words}" for words in reasons(self.cluster))
             raise ClusterUnavailable(f"{error}{why}") from error
+
+
+def _hosts_file(registry: str) -> str:
+    """Return the file in the nodes that says which registry is used for another one's images."""
+    return f"{CERTS_DIRECTORY}/{registry}/{_HOSTS}"
 
 
 def _ready_nodes(nodes: Mapping[str, Mapping[str, Any]]) -> set[str]:

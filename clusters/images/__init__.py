@@ -9,7 +9,7 @@ from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.errors import ImageUnavailable
 from chaos_harness.clusters.images import catalogue, plan, sources
 from chaos_harness.clusters.images.catalogue import ImageEntry
-from chaos_harness.clusters.images.own_image import require_image
+from chaos_harness.clusters.images.own_image import require_images
 from chaos_harness.clusters.images.pull_rules import PullRules
 from chaos_harness.clusters.images.pulling import PullProblem, host
 from chaos_harness.clusters.images.resolve import LocalImage, Origin, find, make, pull
@@ -28,7 +28,8 @@ _ENDING_SECONDS = 0.1
 class Images:
     """The images of a shape by their names in the engine; `origin` and `ids` say where each came from, and its ID.
 
-    `releases` are those of further versions of Gatekeeper, which steps upgrade to, by the names that nodes know.
+    `releases` are those of further versions of Gatekeeper, which steps upgrade to, by the names that nodes know; `own`
+    are those of the user's.
     """
 
     node: str
@@ -39,6 +40,7 @@ class Images:
     origin: dict[str, Origin] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
     releases: dict[str, str] = field(default_factory=dict)
+    own: tuple[str, ...] = ()
 
 
 def entries(shape: Shape) -> dict[str, ImageEntry]:
@@ -55,6 +57,11 @@ def entries(shape: Shape) -> dict[str, ImageEntry]:
     if shape.control_planes > 1:
         needed["balancer"] = catalogue.balancer()
     return needed
+
+
+def _own_names(shape: Shape) -> list[str]:
+    """Return the names of the images of the user's own that a shape needs."""
+    return [*([shape.own.image] if shape.own and shape.own.image else []), *shape.images]
 
 
 def _of_releases(shape: Shape) -> dict[str, ImageEntry]:
@@ -83,7 +90,7 @@ def ensure(
 
 
 def _ensure(engine: Engine, wanted: Sequence[Shape], progress: Progress, rules: PullRules) -> Images:
-    own = [require_image(engine, shape.own.image) for shape in wanted if shape.own and shape.own.image]
+    own = require_images(engine, [name for shape in wanted for name in _own_names(shape)])
     needed = {entry.name: entry for shape in wanted for entry in entries(shape).values()}
     held = {name: here for name, entry in needed.items() if (here := find(engine, entry, rules))}
     _show_plan([entry for name, entry in needed.items() if name not in held], wanted, rules, progress)
@@ -118,6 +125,7 @@ def _ensure(engine: Engine, wanted: Sequence[Shape], progress: Progress, rules: 
         origin={image.name: image.origin for image in all_images},
         ids={image.name: image.id for image in all_images},
         releases={role: roles[role] for role in _of_releases(wanted[0])},
+        own=wanted[0].images,
     )
 
 

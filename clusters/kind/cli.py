@@ -22,6 +22,7 @@ from chaos_harness.clusters.images.catalogue import BALANCER
 from chaos_harness.clusters.images.sources import tool
 from chaos_harness.clusters.kind.audit_log import AUDIT_PATCH
 from chaos_harness.clusters.kind.node_files import POD_SUBNET, SERVICE_SUBNET
+from chaos_harness.clusters.kind_file import CONTROL_PLANE, WORKER, KindFile
 from chaos_harness.clusters.machine.process import CommandResult, run
 from chaos_harness.clusters.shape import Shape
 
@@ -109,9 +110,11 @@ def configuration(
     """Return kind's configuration (YAML) for the cluster `name`.
 
     `port` of loopback becomes the API server's. `mounts` maps paths in every node to files of the host, mounted
-    read-only. The patches are those that the host needs (`HostQuirks`).
+    read-only. The patches are those that the host needs (`HostQuirks`). A kind configuration of the user's is merged.
     """
-    roles = ["control-plane"] * shape.control_planes + ["worker"] * shape.workers
+    own = KindFile(shape.kind) if shape.kind else None
+    roles = [CONTROL_PLANE] * shape.control_planes + [WORKER] * shape.workers
+    nodes = (own.nodes() if own else []) or [{"role": role} for role in roles]
     extra = [{"hostPath": str(path), "containerPath": target, "readOnly": True} for target, path in mounts.items()]
     config: dict[str, Any] = {
         "kind": "Cluster",
@@ -126,9 +129,12 @@ def configuration(
         },
         "containerdConfigPatches": [*_REGISTRY_PATCHES, *containerd_patches],
         "kubeadmConfigPatches": [_KUBELET_PATCH, AUDIT_PATCH, *kubeadm_patches],
-        "nodes": [{"role": role, "image": image, "extraMounts": extra} for role in roles],
+        "nodes": [
+            {"role": CONTROL_PLANE, **node, "image": image, "extraMounts": [*extra, *node.get("extraMounts", ())]}
+            for node in nodes
+        ],
     }
-    return yaml.safe_dump(config, sort_keys=False)
+    return yaml.safe_dump(own.merged(config) if own else config, sort_keys=False)
 
 
 def docker_wrapper(docker: str, labels: Mapping[str, str], balancer: str = BALANCER) -> str:

@@ -203,5 +203,5 @@ class Pool:
 def _contents(images: Images) -> list[tuple[str, str]]:
     """Return the names of a cluster's images with their IDs: a rebuilt image may differ by its packages alone."""
     own = (images.node, images.gatekeeper, images.gatekeeper_crds, images.registry, images.balancer)
-    names = (*own, *images.releases.values())
+    names = (*own, *images.releases.values(), *images.own)
     return sorted((name, images.ids.get(name, "")) for name in names if name)

@@ -138,14 +138,17 @@ def registry_configuration() -> str:
     )
 
 
-def hosts_toml(address: str, authorization: str = "") -> str:
+def hosts_toml(address: str, authorization: str = "", *, folder: str = "") -> str:
     """Return containerd's hosts.toml that uses `address` as the registry and sends `authorization` with each request.
 
     Because it is the server, not one host among others, containerd has nothing to fall back to. Sending the header at
-    once saves a request that would be refused first.
+    once saves a request that would be refused first. With a `folder`, images are looked for in it, so that those of
+    several registries can have the same name.
     """
     header = f'\n[header]\nAuthorization = ["{authorization}"]\n' if authorization else ""
-    return f'server = "http://{address}"\n{header}'
+    path = f"/v2/{folder}" if folder else ""
+    override = "override_path = true\n" if folder else ""
+    return f'server = "http://{address}{path}"\n{override}{header}'
 
 
 def start_registry(

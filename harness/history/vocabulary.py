@@ -19,6 +19,7 @@ __all__ = [
     "EXPERIMENT",
     "FAIL_OPEN",
     "FAULT",
+    "FIELDS",
     "GAP",
     "HARM",
     "HEAL",
@@ -241,3 +242,6 @@ WATCH_WORKLOAD_EVENTS = watch("workload events")
 
 CONSTRAINTS = watch("constraints ")
 """How the watches on the constraints of one template begin: "watch constraints <plural>"."""
+
+FIELDS = watch("field ")
+"""How the watches on one field of one object begin: "watch field <name>"; the object is reduced to what was `found`."""

@@ -1,5 +1,6 @@
 """Claim problems: what a claim names or needs, and no other part of its incident brings."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from chaos_harness.harness.history.faults import listed
 from chaos_harness.harness.incident.asks import own_policy_names
 from chaos_harness.harness.incident.contents import Contents, listed_parts
 from chaos_harness.harness.incident.model import SCHEMA
-from chaos_harness.harness.incident.needs import ASKED, NOT_IN_FILES, needs_of, source_of
+from chaos_harness.harness.incident.needs import ASKED, NOT_IN_FILES, READS_FIELDS, needs_of, source_of
 from chaos_harness.harness.incident.notation import FAULT_PARAMETERS, POLICY_PARAMETERS
 from chaos_harness.harness.incident.step_names import StepNames
 from chaos_harness.harness.incident.yaml_source import Problem
@@ -21,7 +22,7 @@ from chaos_harness.harness.policies import IGNORE_LABEL
 
 __all__ = ["NUMBERS", "problems_of_claims"]
 
-NUMBERS = ("seconds", "late", "steady", "within", "at_most", "enough", "least")
+NUMBERS = ("seconds", "late", "steady", "within", "but_for", "at_most", "enough", "least")
 """Parameters of checks that are numbers."""
 
 _WORKLOADS = ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "ReplicationController")
@@ -31,6 +32,7 @@ _LONGEST = 6 * 3600.0
 _MOST = 100_000
 _SHOWN = 3
 _MUTATION_CHECK = "never_unmutated"
+_OF_A_FIELD = "kind: Deployment, name: web, path: '{.status.readyReplicas}'"
 
 
 def problems_of_claims(data: Mapping[str, Any], contents: Contents, shape: Shape | None) -> Iterator[Problem]:
@@ -73,6 +75,8 @@ class _Claim:
             yield from self._not_among(value, CAUSES, "no answer is lost by the cause")
         elif name == "kinds":
             yield from self._not_among(value, _WORKLOADS, "no controller of pods has the kind")
+        elif name == "field":
+            yield from self._not_watched(value)
         elif name == "namespace" and value and not value.startswith(_CHAOS):
             yield f"expected a namespace of the workload, {_CHAOS}…, found {value[:80]!r}"
         elif self.contents.whole:
@@ -97,6 +101,12 @@ class _Claim:
         for word in given:
             if word not in there and not word.startswith("$"):  # a reference is reported as one
                 yield f"{what} {word[:80]!r}; {did_you_mean(word, there)}there is {', '.join(there) or 'none'}"
+
+    def _not_watched(self, field: str) -> Iterator[str]:
+        """Yield that no probe reads a field, with the line to add."""
+        for problem in self._not_among([field], self.contents.fields, "no probe reads the field"):
+            line = f"{{probe: {READS_FIELDS}, with: {{field: {json.dumps(field[:80])}, {_OF_A_FIELD}}}}}"
+            yield f"{problem}; add to `probes`, with what it is to read: `{line}`"
 
     def _not_asked(self, given: Iterable[str]) -> Iterator[str]:
         """Yield policies about which nobody asks, with the line to add, and those that demand no mutation."""

@@ -106,7 +106,7 @@ def _repro(chosen: argparse.Namespace, progress: Progress) -> int:
             if chosen.json:
                 _print_json(repro.describe(loaded, replays, seed, bundle))
             else:
-                lines = repro.report(loaded, replays, seed, bundle)
+                lines = repro.report(loaded, replays, seed, bundle, chosen.on)
                 sys.stdout.writelines(f"{escape_controls(line)}\n" for line in lines)
     return repro.bisect_status(replays) if chosen.bisect else repro.exit_status(replays)
 

@@ -1,6 +1,6 @@
 """Contents: what an incident brings: its faults, policies, objects, watches and probes, even if parts are wrong."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -10,9 +10,10 @@ from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.incident.asks import AskNames, asks_of
 from chaos_harness.harness.incident.model import WAIT
+from chaos_harness.harness.incident.needs import READS_FIELDS
 from chaos_harness.harness.policies import IGNORE_LABEL, Policy
 
-__all__ = ["LISTS", "Contents", "kinds_of_templates", "listed_parts", "make_part"]
+__all__ = ["LISTS", "Contents", "fields_watched", "kinds_of_templates", "listed_parts", "make_part"]
 
 LISTS: Mapping[PartKind, str] = {
     "fault": "faults",
@@ -33,8 +34,8 @@ class Contents:
     """What an incident brings: its faults and policies.
 
     `whole` is false if a step or a policy is wrong, so that what it would bring is not known. `turns` is how often the
-    steps are done, `own` are the objects of the author's own policies and of the workload, `asks` what is asked about
-    them.
+    steps are done, `fields` are the names of the fields that are watched, `own` are the objects of the author's own
+    policies and of the workload, `asks` what is asked about them.
     """
 
     faults: tuple[Fault, ...]
@@ -44,6 +45,7 @@ class Contents:
     steps: int = 0
     watches: tuple[str, ...] = ()
     probes: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
     own: tuple[Object, ...] = field(default=(), hash=False)
     asks: AskNames = field(default_factory=dict, hash=False)
 
@@ -61,6 +63,7 @@ class Contents:
             steps=len(listed_parts(data, "faults")),
             watches=tuple(word for word in listed_parts(data, "watch") if isinstance(word, str)),
             probes=tuple(str(part.get("probe")) for part in listed_parts(data, "probes") if isinstance(part, dict)),
+            fields=tuple(str(values["field"]) for _, values in fields_watched(data) if "field" in values),
             own=tuple(own),
             asks=asks_of(data),
         )
@@ -134,6 +137,14 @@ def listed_parts(data: Mapping[str, Any], name: str) -> list[Any]:
     """Return a list of the file, as far as the model allows one; [] if it is none."""
     given = data.get(name)
     return given[:_MOST] if isinstance(given, list) else []
+
+
+def fields_watched(data: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield the parameters of each probe of a file that watches a field, with its index."""
+    for index, part in enumerate(listed_parts(data, "probes")):
+        values = part.get("with") if isinstance(part, dict) and part.get("probe") == READS_FIELDS else None
+        if isinstance(values, dict):
+            yield index, values
 
 
 def _made(data: Mapping[str, Any], field_name: str, kind: PartKind) -> tuple[list[Any], bool]:

@@ -53,14 +53,15 @@ class LoadedIncident:
     """An incident that is ready for a replay: the file, its content, and what it refers to.
 
     `shape` is the effective shape, with command-line overrides; `given` is the file's own `shape` as written.
-    `policies` and `workload` are the objects of each item of these lists, `asks` the questions of each policy's item,
-    and `files` the files that they come from.
+    `setup`, `policies` and `workload` are the objects of each item of these lists, `asks` the questions of each
+    policy's item, and `files` the files that they come from.
     """
 
     path: Path
     incident: Incident
     shape: Shape
     given: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    setup: tuple[Objects, ...] = field(default=(), hash=False)
     policies: tuple[Objects, ...] = field(default=(), hash=False)
     workload: tuple[Objects, ...] = field(default=(), hash=False)
     files: tuple[Path, ...] = ()
@@ -114,7 +115,7 @@ def load(
         shape = on.shape
     problems += _problems_of_watches(data) if context != RECORDED else ()
     files = OwnFiles()
-    policies, workload, more = objects_of(source, files)
+    by_field, more = objects_of(source, files)
     asks, wrong_asks = questions_of(source, files)
     more += wrong_asks
     if context != RECORDED:
@@ -122,7 +123,7 @@ def load(
         problems += problems_of_claims(first, contents, shape)
         mirrored = shape.model_copy(update={"registry": True}) if on and shape else shape  # told above, with the reason
         problems += [problem for turn in (first, *others) for problem in problems_of_steps(turn, contents, mirrored)]
-        problems += problems_without_gatekeeper(data, {"policies": policies, "workload": workload}, shape)
+        problems += problems_without_gatekeeper(data, by_field, shape)
         problems += problems_of_upgrades(data, shape) if shape else ()
     said = {place for place, _ in wrong}
     problems = [problem for problem in (*problems, *problems_of_time(data)) if problem[0] not in said]
@@ -132,8 +133,17 @@ def load(
         raise BadScenario(limit_problems([*lines, *more]))
     incident = Incident.model_validate_json(json.dumps(data), context=context)
     shape = with_releases(data, shape) if context != RECORDED else shape
-    parts = (tuple(policies), tuple(workload), (*files.read, *_files_of(shape, path.parent)), tuple(asks))
-    return LoadedIncident(path, incident, shape, given, *parts)
+    return LoadedIncident(
+        path,
+        incident,
+        shape,
+        given,
+        setup=tuple(by_field["setup"]),
+        policies=tuple(by_field["policies"]),
+        workload=tuple(by_field["workload"]),
+        files=(*files.read, *_files_of(shape, path.parent)),
+        asks=tuple(asks),
+    )
 
 
 def _each(data: dict[str, Any]) -> list[dict[str, Any]]:
@@ -151,9 +161,9 @@ def _override(flat: dict[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _files_of(shape: Shape, folder: Path) -> list[Path]:
-    """Return the files of the shape's own Gatekeeper that lie with the incident."""
-    given = [file for file in (shape.own.manifest, shape.own.values) if file] if shape.own else []
-    return [path for file in given if (path := Path(file.path)).is_relative_to(folder.absolute())]
+    """Return the files that the shape names and that lie with the incident."""
+    own = (shape.own.manifest, shape.own.values) if shape.own else ()
+    return [path for file in (shape.kind, *own) if file and (path := Path(file.path)).is_relative_to(folder.absolute())]
 
 
 def _in_order(source: YamlSource, problems: Iterable[Problem]) -> list[str]:

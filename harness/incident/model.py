@@ -284,6 +284,10 @@ class Item(_Part):
     file: Words | None = None
 
 
+class SetupSpec(Item):
+    """Objects to apply before any policy, such as definitions of kinds and operators: one here, or those in a file."""
+
+
 class PolicySpec(Item):
     """A policy to put in force: objects of yours, and what is asked about them, or one of the harness's own."""
 
@@ -295,7 +299,8 @@ class PolicySpec(Item):
 class Incident(_Part):
     """One incident: on which cluster, with which policies and workload, what is done when, and what is claimed.
 
-    Policies and workload are applied before the timeline starts, and deleted at the end. `watch` names groups of lists
+    What is in `setup` is applied first, in its order, and waited for, item by item. Policies and workload are applied
+    before the timeline starts; all of it is deleted at the end. `watch` names groups of lists
     that are watched in addition to Gatekeeper and the nodes (see harness.incident.watches). `lasts` is the length of
     the timeline; by default it ends with the last step. The timeline is run `repeat` times, for races that are not
     always lost, or once `for_each` value, for which `$each` stands in the parameters of steps; then Gatekeeper has
@@ -311,6 +316,7 @@ class Incident(_Part):
     budget: Positive = 900.0
     shape: Shape = Shape()
     extended: bool = False
+    setup: Annotated[list[SetupSpec], Field(max_length=50)] = []
     preparations: Annotated[list[PreparationSpec], Field(max_length=20)] = []
     policies: Annotated[list[PolicySpec], Field(max_length=200)] = []
     workload: Annotated[list[Item], Field(max_length=200)] = []
@@ -326,6 +332,7 @@ class Incident(_Part):
 
 SECTIONS: dict[str, type[BaseModel]] = {
     "shape": Shape,
+    "setup": SetupSpec,
     "preparations": PreparationSpec,
     "policies": PolicySpec,
     "asks": AskSpec,

@@ -7,6 +7,7 @@ from chaos_harness.harness.catalogue import watch_groups
 from chaos_harness.harness.history.coverage import api_server
 from chaos_harness.harness.history.vocabulary import (
     CONSTRAINTS,
+    FIELDS,
     REGISTRY,
     WATCH_BINDINGS,
     WATCH_EVENTS,
@@ -22,13 +23,23 @@ from chaos_harness.harness.history.vocabulary import (
     watch,
 )
 
-__all__ = ["ASKED", "NEEDS", "NOT_IN_FILES", "REPLICAS_ANSWER", "needs_of", "source_of"]
+__all__ = ["ASKED", "NEEDS", "NOT_IN_FILES", "READS_FIELDS", "REPLICAS_ANSWER", "needs_of", "source_of"]
 
 ASKED = "answers about policies"
 """The answers of the canary to the questions of policies, with the logs that say why a webhook was not called."""
 
 REPLICAS_ANSWER = "answers of each webhook pod"
+READS_FIELDS = "watch_field"
+"""The probe that reads one field of an object; a claim names the field."""
+
 _LEASES_WRITTEN = api_server(WRITE_LEASE)
+_SOURCES = {
+    _LEASES_WRITTEN: ("probes", "ask_api_server"),
+    ASKED: ("policies", ""),
+    REGISTRY: ("registry", ""),
+    FIELDS: ("field", READS_FIELDS),
+}
+"""What records the streams that are no list: the field of an incident file and its value; a claim names a `field`."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,7 @@ NEEDS: Mapping[str, Needs] = {
     "control_plane_unharmed": Needs(_CONTROL_PLANE),
     "enforcement_parity": _ASKED,
     "fail_open_window": _ASKED,
+    "field_stays": Needs((FIELDS,)),
     "generated_within": Needs((WATCH_BINDINGS, CONSTRAINTS)),
     "has_generator": Needs((WATCH_TEMPLATES,)),
     "heals": Needs(),
@@ -94,12 +106,8 @@ def source_of(stream: str) -> tuple[str, str]:
 
     ("", "") is what every experiment records.
     """
-    if stream == _LEASES_WRITTEN:
-        return "probes", "ask_api_server"
-    if stream == ASKED:
-        return "policies", ""
-    if stream == REGISTRY:
-        return "registry", ""
+    if stream in _SOURCES:
+        return _SOURCES[stream]
     for name, group in watch_groups().items():
         if group.of_kind and watch(f"{name} ") == stream:
             return "watch", name

@@ -65,9 +65,12 @@ class OwnFiles:
         return sources
 
 
-def objects_of(source: YamlSource, files: OwnFiles) -> tuple[list[Objects], list[Objects], list[str]]:
-    """Return the objects of each policy and workload item, and all problems; they are `loaded` by the files."""
-    by_field: dict[str, list[Objects]] = {"policies": [], "workload": []}
+def objects_of(source: YamlSource, files: OwnFiles) -> tuple[dict[str, list[Objects]], list[str]]:
+    """Return the objects of each item of setup, policies and workload, by these fields, and all problems.
+
+    They are `loaded` by the files.
+    """
+    by_field: dict[str, list[Objects]] = {"setup": [], "policies": [], "workload": []}
     problems: list[str] = []
     for name, objects in by_field.items():
         items = source.data.get(name)
@@ -81,7 +84,7 @@ def objects_of(source: YamlSource, files: OwnFiles) -> tuple[list[Objects], list
     total = sum(len(objects) for items in by_field.values() for objects in items)
     if total > _MOST_OBJECTS:
         problems.append(source.problem((), f"{total} objects; the limit is {_MOST_OBJECTS}"))
-    return by_field["policies"], by_field["workload"], problems
+    return by_field, problems
 
 
 def _objects(source: YamlSource, place: Location, item: Object, files: OwnFiles) -> Objects:
@@ -91,7 +94,15 @@ def _objects(source: YamlSource, place: Location, item: Object, files: OwnFiles)
         raise BadScenario(source.problem(place, f"expected one of {', '.join(allowed)}"))
     if given == ["policy"]:
         return ()  # its objects are the harness's own
-    return files.objects(source, place, item)
+    objects = files.objects(source, place, item)
+    if place[0] == "setup" and (late := [one for one in objects if _is_gatekeepers(one)]):
+        named = f"{late[0]['kind']} {late[0]['metadata']['name']}"
+        raise BadScenario(source.problem(place, f"{named} is Gatekeeper's: put it into `policies`, which waits for it"))
+    return objects
+
+
+def _is_gatekeepers(manifest: Object) -> bool:
+    return str(manifest["apiVersion"]).partition("/")[0].endswith(".gatekeeper.sh")
 
 
 def _find_file(source: YamlSource, place: Location, name: Any) -> Path:

@@ -73,14 +73,17 @@ def plan_of(loaded: LoadedIncident, rules: PullRules) -> Plan:
     least = length(incident)
     before = list(_before(loaded))
     whole = _CLUSTER_SECONDS[shape.control_planes] + _STEADY_SECONDS + _PREPARATION_SECONDS * len(incident.preparations)
-    whole += _POLICY_SECONDS * bool(loaded.policies or loaded.workload)
+    whole += _POLICY_SECONDS * (bool(loaded.policies or loaded.workload) + len(loaded.setup))
     whole += incident.repeat * (least + _HEAL_SECONDS * any(step.lasts for step in incident.faults)) + _END_SECONDS
     return Plan(
         title=incident.title,
         shape=shape.model_dump(),
         gatekeeper=shape.gatekeeper_words,
         memory_mib=shape.memory_mib,
-        images={entry.lock: _source(entry.lock, entry.published, rules) for entry in images.entries(shape).values()},
+        images={
+            **{entry.lock: _source(entry.lock, entry.published, rules) for entry in images.entries(shape).values()},
+            **dict.fromkeys(shape.images, "the engine must hold it"),
+        },
         before=tuple(before),
         steps=tuple(_step(index, step, incident.faults) for index, step in enumerate(incident.faults)),
         turns=incident.repeat,
@@ -96,6 +99,8 @@ def plan_of(loaded: LoadedIncident, rules: PullRules) -> Plan:
 def _before(loaded: LoadedIncident) -> Iterator[str]:
     """Yield what is done before the timeline begins."""
     incident = loaded.incident
+    for item, objects in zip(incident.setup, loaded.setup, strict=True):
+        yield f"set up {_objects(item.file, len(objects))}"
     for prepared in incident.preparations:
         yield f"prepare {prepared.preparation}{_parameters(prepared.with_)}"
     for policy, objects in zip(incident.policies, loaded.policies, strict=True):
@@ -153,6 +158,8 @@ def _brings(field_name: str, value: str) -> str:
             return "the shape's registry"
         case "policies":
             return "policies, and the canary's own question"
+        case "field":
+            return f"probes: {value}"
     return f"{field_name}: {value}"
 
 

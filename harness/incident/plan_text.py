@@ -38,6 +38,7 @@ def format_plan(plan: Plan) -> Iterator[str]:
 def _cost(plan: Plan) -> Iterator[str]:
     shape = plan.shape
     nodes = f"{shape['control_planes']} control plane(s), {shape['workers']} workers"
+    nodes += f" by {shape['kind']['path']}" if shape["kind"] else ""
     yield from _wrapped(f"cluster   {nodes}, Kubernetes {shape['kubernetes']}, {plan.gatekeeper}", rest=10)
     yield from _wrapped(f"memory    {plan.memory_mib / 1024:.1f} GiB at most", rest=10)
     most = f"; at most {plan.most:g} s with all triggers" if plan.most > plan.least else ""

@@ -26,10 +26,13 @@ shape:
   install: manifest # or chart
   # gatekeeper: {gatekeeper}   # one of {known_gatekeeper}, or a minor in quotes
   # kubernetes: {kubernetes}   # one of {known_kubernetes}, or a minor in quotes
+  # images: []      # of your workload, such as ghcr.io/acme/web:1.2, which the engine must hold
+  # kind: kind.yaml # a kind configuration of yours, beside this file: nodes, patches, feature gates, mounts
 # seed: 7           # of every random choice; without it each run takes a new one, and reports it
 budget: 10m         # the most that the timeline may take
 
 # extended: true    # for `{chaos}` only when it is selected
+# setup: []         # - file: {name}/operator.yaml: what must be there and Ready before the policies
 # preparations: [{{preparation: place_gatekeeper, with: {{on: $worker, webhooks: 3, audit: true}}}}]
 # Objects that are applied before the timeline starts and deleted at the end: written here, or in a file beside this.
 policies: []        # - policy: mutate_pods, or - file: {name}/policies.yaml

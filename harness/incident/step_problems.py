@@ -6,7 +6,7 @@ from typing import Any
 
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.suggest import did_you_mean
-from chaos_harness.harness.incident.contents import Contents, kinds_of_templates, listed_parts
+from chaos_harness.harness.incident.contents import Contents, fields_watched, kinds_of_templates, listed_parts
 from chaos_harness.harness.incident.kinds import KINDS
 from chaos_harness.harness.incident.references import NOTHING_ELSEWHERE, find_references
 from chaos_harness.harness.incident.yaml_source import Location, Problem
@@ -40,8 +40,9 @@ def problems_of_steps(data: Mapping[str, Any], contents: Contents, shape: Shape 
                 yield from (((name, index, *at), words) for at, words in _problems_of_shape(entry, values, shape))
     for index, step in enumerate(listed_parts(data, "faults")):
         if isinstance(step, dict) and contents.whole:
-            of_step = [*_problems_of_kinds(step, contents), *_problems_of_namespace(step, contents, shape)]
+            of_step = [*_problems_of_kinds(step, contents), *_problems_of_namespace(step.get("with"), contents, shape)]
             yield from ((("faults", index, *at), words) for at, words in of_step)
+    yield from _problems_of_fields(data, contents, shape)
     yield from _problems_of_watches(contents)
     yield from _problems_of_objects(contents)
     for name in _WITHOUT_REFERENCES:
@@ -70,6 +71,18 @@ def _problems_of_objects(contents: Contents) -> Iterator[Problem]:
         if contents.whole and kind not in defined and not str(manifest["apiVersion"]).startswith(_CONSTRAINTS):
             meant = did_you_mean(kind, defined) or "see `kubectl api-resources`"
             yield ("policies",), f"{named}: no cluster has the kind, and no object here defines it; {meant}".strip()
+
+
+def _problems_of_fields(data: Mapping[str, Any], contents: Contents, shape: Shape | None) -> Iterator[Problem]:
+    """Yield probes of fields whose names are not their own, or whose objects no cluster has."""
+    for number, (index, values) in enumerate(fields_watched(data)):
+        field = str(values.get("field"))
+        if field in contents.fields[:number]:
+            words = f"{field!r} is the name of another field; claims could not tell them apart"
+            yield ("probes", index, "with", "field"), words
+        if contents.whole:
+            problems = [*_unknown_kind(values, ("with",), contents), *_problems_of_namespace(values, contents, shape)]
+            yield from ((("probes", index, *at), words) for at, words in problems)
 
 
 def _problems_of_watches(contents: Contents) -> Iterator[Problem]:
@@ -121,20 +134,25 @@ def _problems_of_kinds(step: Mapping[str, Any], contents: Contents) -> Iterator[
     places: list[tuple[Location, Any]] = [((name,), step.get(name)) for name in ("when", "wait")]
     places += [(("with",), step.get("with"))] if step.get("fault") in _OBJECT_FAULTS else []
     for place, named in places:
-        kind = named.get("kind") if isinstance(named, dict) else None
-        if not isinstance(named, dict) or not isinstance(kind, str):
-            continue
-        known = [*KINDS, *contents.constraint_kinds, *contents.defined_kinds]
-        if kind not in known:
-            meant = did_you_mean(kind, known).strip() or "`kubectl api-resources` lists what a cluster has"
-            yield (*place, "kind"), f"no cluster has the kind {kind!r}, and this file does not bring it; {meant}"
-        elif kind in contents.constraint_kinds or (kind == _TEMPLATE and _CROWD not in contents.fault_names):
-            yield from (((*place, "name"), words) for words in _missing_name(kind, named.get("name"), contents))
+        if isinstance(named, dict):
+            yield from _unknown_kind(named, place, contents)
 
 
-def _problems_of_namespace(step: Mapping[str, Any], contents: Contents, shape: Shape | None) -> Iterator[Problem]:
-    """Yield a namespace that no cluster has, and that this file does not bring."""
-    values = step.get("with")
+def _unknown_kind(named: Mapping[str, Any], place: Location, contents: Contents) -> Iterator[Problem]:
+    """Yield the kind, or the name, of an object that no cluster has unless this file brings it."""
+    kind = named.get("kind")
+    known = [*KINDS, *contents.constraint_kinds, *contents.defined_kinds]
+    if not isinstance(kind, str):
+        return
+    if kind not in known:
+        meant = did_you_mean(kind, known).strip() or "`kubectl api-resources` lists what a cluster has"
+        yield (*place, "kind"), f"no cluster has the kind {kind!r}, and this file does not bring it; {meant}"
+    elif kind in contents.constraint_kinds or (kind == _TEMPLATE and _CROWD not in contents.fault_names):
+        yield from (((*place, "name"), words) for words in _missing_name(kind, named.get("name"), contents))
+
+
+def _problems_of_namespace(values: Any, contents: Contents, shape: Shape | None) -> Iterator[Problem]:
+    """Yield a namespace among parameters that no cluster has, and that this file does not bring."""
     namespace = values.get("namespace") if isinstance(values, dict) else None
     there = [*_NAMESPACES, *([shape.namespace] if shape else []), *contents.named("Namespace")]
     if isinstance(namespace, str) and namespace and namespace not in there:

@@ -1,7 +1,7 @@
 """Objects: probes that record every change of the objects that an experiment watches."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
@@ -44,12 +44,14 @@ class ListWatch:
     """A list URL to watch; in the history it is the process "watch <name>".
 
     In `path`, {gatekeeper} stands for Gatekeeper's namespace, {unwatched} for one that no webhook is asked about and no
-    other watch shows. `written` returns what is recorded of an object, or None if nothing is.
+    other watch shows. `written` returns what is recorded of an object, or None if nothing is. `selectors` are those of
+    the list.
     """
 
     name: str
     path: str
     written: Callable[[ObjectDict], ObjectDict | None] = lambda watched_object: watched_object
+    selectors: Mapping[str, str] = field(default_factory=dict)
 
     def path_on(self, cluster: Cluster) -> str:
         """Return the list's URL on a cluster."""
@@ -205,7 +207,8 @@ class _WatchProbe(Probe):
         path = self._watched.path_on(self._cluster)
         deadline = Deadline.after(_LIFETIME_SECONDS, f"changes of {path}")
         with self._cluster.client() as api:
-            changes = Watch(api, path).changes(deadline, self.stopping, self._asking, self._proofs)
+            watching = Watch(api, path, params=self._watched.selectors)
+            changes = watching.changes(deadline, self.stopping, self._asking, self._proofs)
             for change in changes:
                 self._heard = True
                 self.beat()

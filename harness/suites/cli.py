@@ -34,7 +34,7 @@ from chaos_harness.harness.suites.during import ChosenFault, LostAnswers, ask_du
 from chaos_harness.harness.suites.model import Suite, SuiteTest
 from chaos_harness.harness.suites.read import read_suites
 from chaos_harness.harness.suites.report import describe, exit_status, report
-from chaos_harness.harness.suites.running import ask_suites
+from chaos_harness.harness.suites.running import Results, ask_suites
 
 __all__ = ["add_options"]
 
@@ -74,8 +74,12 @@ def _suite(chosen: argparse.Namespace, progress: Progress) -> int:
                 cluster, directory, name=name, seed=seed, progress=progress, claims_healing=False, **options
             )
 
-        with experiment("healthy", probes=lambda _cluster, _history: ()) as healthy:
-            results = ask_suites(healthy, suites)
+        known = Results(suites)
+        with (
+            experiment("healthy", probes=lambda _cluster, _history: ()) as healthy,
+            _told(known, as_json=chosen.json),
+        ):
+            results = ask_suites(healthy, known)
         if fault:
             tests: list[SuiteTest] = [test for suite in suites for test in suite.tests]
             agreed = {result.place for result in results if result.agreement == "as expected"}
@@ -86,6 +90,22 @@ def _suite(chosen: argparse.Namespace, progress: Progress) -> int:
     else:
         sys.stdout.writelines(f"{escape_controls(line)}\n" for line in report(results, lost, during))
     return exit_status(results, lost)
+
+
+@contextmanager
+def _told(known: Results, *, as_json: bool) -> Iterator[None]:
+    """Print what is known if the block ends early, as by an interrupt: what was asked need not be asked again."""
+    try:
+        yield
+    except BaseException:
+        if as_json:
+            partly = {**describe(known.ordered, None, ""), "missing": known.missing}
+            sys.stdout.write(f"{json.dumps(partly, indent=1)}\n")
+        else:
+            lines = [*report(known.ordered, None, ""), f"ended early: {known.missing} cases have no result"]
+            sys.stdout.writelines(f"{escape_controls(line)}\n" for line in lines)
+        sys.stdout.flush()
+        raise
 
 
 def _shape(chosen: argparse.Namespace) -> Shape:

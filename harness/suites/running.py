@@ -23,7 +23,7 @@ from chaos_harness.harness.undo.journal import Journal
 from chaos_harness.harness.undo.promises import Undos
 from chaos_harness.harness.undo.put_object import put
 
-__all__ = ["ask_suites", "namespaces_made"]
+__all__ = ["Results", "ask_suites", "namespaces_made"]
 
 _WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 _VALIDATION = "validation.gatekeeper.sh"
@@ -33,28 +33,50 @@ _SETTLE_SECONDS, _SYNC_SECONDS = 5.0, 30.0
 """How long an answer may be another than the suite expects: policies are in force, but data is synced meanwhile."""
 
 
-def ask_suites(experiment: Experiment, suites: Sequence[Suite]) -> list[CaseResult]:
-    """Return the result of every case, in the order of the suites; the cluster is as before afterwards.
+class Results:
+    """The results of the cases of suites, as far as they are known."""
+
+    def __init__(self, suites: Sequence[Suite]) -> None:
+        self.tests = [test for suite in suites for test in suite.tests]
+        skipped = ((test, case) for test in self.tests for case in test.cases if test.skip or case.skip)
+        self._known = {_key(test, case): CaseResult.of(test, case, "skipped") for test, case in skipped}
+
+    def add(self, result: CaseResult) -> None:
+        """Add what a case came to."""
+        self._known[result.suite, result.test, result.case] = result
+
+    @property
+    def ordered(self) -> list[CaseResult]:
+        """Those that are known, in the order of the suites."""
+        order = [_key(test, case) for test in self.tests for case in (*test.cases, *_invalid(test))]
+        return [self._known[key] for key in order if key in self._known]
+
+    @property
+    def missing(self) -> int:
+        """How many cases have no result yet."""
+        return sum(_key(test, case) not in self._known for test in self.tests for case in test.cases)
+
+
+def _key(test: SuiteTest, case: Case) -> tuple[str, str, str]:
+    return str(test.suite), test.name, case.name
+
+
+def ask_suites(experiment: Experiment, results: Results) -> list[CaseResult]:
+    """Ask every case, add what it comes to, and return all results; the cluster is as before afterwards.
 
     Raises PreparationFailed, DeadlineExceeded if not even the namespaces can be made.
     """
-    tests = [test for suite in suites for test in suite.tests]
-    results = {
-        (str(test.suite), test.name, case.name): CaseResult.of(test, case, "skipped")
-        for test in tests
-        for case in test.cases
-        if test.skip or case.skip
-    }
-    groups = grouped(test for test in tests if not test.skip)
-    cases = [case for test in tests if not test.skip for case in test.cases]
+    tests = [test for test in results.tests if not test.skip]
+    groups = grouped(tests)
+    cases = [case for test in tests for case in test.cases]
     with experiment.prepare_for_block(Preparation("make the namespaces of the cases", partial(namespaces_made, cases))):
         for number, group in enumerate(groups, 1):
             asked = _Group(experiment.cluster, group)
             what = f"group {number} of {len(groups)}: {', '.join(test.name for test in group)}"
             with experiment.prepare_for_block(Preparation(what, asked.in_force)):
-                results |= {(each.suite, each.test, each.case): each for each in asked.results()}
-    order = [(str(test.suite), test.name, case.name) for test in tests for case in (*test.cases, *_invalid(test))]
-    return [results[key] for key in order if key in results]
+                for result in asked.results():
+                    results.add(result)
+    return results.ordered
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from chaos_harness.harness.history import HistoryWriter, read
 from chaos_harness.harness.policies import CANARIES, Policy, deny_pods, deny_pods_by_cel, mutate_pods, mutate_templates
 from chaos_harness.harness.suites.model import Assertion
 from chaos_harness.harness.suites.read import read_suites
-from chaos_harness.harness.suites.running import ask_suites
+from chaos_harness.harness.suites.running import Results, ask_suites
 from chaos_harness.harness.undo import journal
 from chaos_harness.harness.undo.journal import Journal
 
@@ -153,7 +153,7 @@ def test_cases_of_suites(cluster: Cluster, make: Callable[[], Experiment]) -> No
     wrong = replace(test.cases[0], name="wrong", assertions=(Assertion("yes"),))
     asked = [replace(repos, tests=(replace(test, cases=(*test.cases, wrong)),)), *others]
     with make() as experiment:
-        results = ask_suites(experiment, asked)
+        results = ask_suites(experiment, Results(asked))
     assert [(result.case, result.agreement) for result in results] == [
         *((name, "as expected") for name in ("ours", "foreign", "both-foreign")),
         ("wrong", "otherwise"),

@@ -30,6 +30,7 @@ _TELLING = {
     "mutated.py",
     "unfound.py",
     "compared.py",
+    "misread.py",
     "taken_back.py",
     "elsewhere.py",
 }

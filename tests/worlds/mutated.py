@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tests.worlds.compared import COMPARED
+from tests.worlds.misread import MISREAD
 from tests.worlds.unfound import LIVES, TESTS
 
 __all__ = ["MUTANTS", "Mutant"]
@@ -117,28 +118,7 @@ _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
         ),
         (_ANY_RECOVERS, "    if perhaps:\n", "    if not perhaps:\n"),
     ],
-    "harness/checks/generators.py": [
-        (("has_generator",), "asked & ~deployed.generating()", "asked & asked"),
-        (
-            ("has_generator",),
-            "longer_than(certain, late, coverage.blind)",
-            "longer_than(certain, late / 3, coverage.blind)",
-        ),
-        (("has_generator",), "asking.no - templates.unknown)", "asking.no)"),
-        (("has_generator",), "end = coverage.until if coverage.ended else inf", "end = coverage.until"),
-        (("has_generator",), "lacking.possible.within(*window)", "lacking.yes.within(*window)"),
-        (("has_generator",), "    if not asked.yes.within(*window):", "    if False:"),
-    ],
-    "harness/checks/heals.py": [
-        (("heals",), "begin = fault.healing if fault.undone is None else fault.undone", "begin = fault.healing"),
-        (("heals",), "self._coverage.blind | Spans.of(other.harm for other in others)", "self._coverage.blind"),
-        (("heals",), "certain = 0.0 if lost or fault.undone is None else", "certain ="),
-        (("heals",), "worst = inf if fault.healed is None else end - begin", "worst = end - begin"),
-        (("heals",), "bounded(certain, worst, seconds)", "bounded(certain, certain, seconds)"),
-        (("heals",), "bounded(certain, worst, seconds)", "bounded(worst, worst, seconds)"),
-        (("heals",), "if fault.one_shot:\n            return Verdict(", "if False:\n            return Verdict("),
-        (("heals",), "if fault.proved is None:\n", "if False:\n"),
-    ],
+    **MISREAD,
     "harness/history/recoveries.py": [
         (_RECOVERS, "spans |= window - rotation.when(by.uid) - doubt(", "spans |= Spans() - doubt("),
         (_RECOVERS, "return pod.ready and not pod.deleted and", "return pod.ready or"),
@@ -304,16 +284,6 @@ _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
             "            self._turn(name, at, at, there)",
         ),
         (("generated_within",), "Spans.of([(begin, inf)]) if ends", "Spans.of([(begin, end)]) if ends"),
-    ],
-    "harness/checks/generation.py": [
-        (("generated_within",), "if appears[0] - made <= seconds:", "if appears[0] - made <= 2 * seconds:"),
-        (("generated_within",), "and self.coverage.until < self.made + seconds", "and self.coverage.until > 0"),
-        (
-            ("generated_within",),
-            "return _unseen(coverage, lists, processes, constraint, seconds) or verdict",
-            "return verdict",
-        ),
-        (("generated_within",), "late = self.span[0], self.span[0] + seconds", "late = self.span[0], self.span[0]"),
     ],
     "harness/checks/races.py": [
         (("never_orphaned",), "pairwise([*marks.decided, end])", "pairwise([*marks.decided[:1], end])"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from tests.worlds import generating, healing, leasing, losing, nodes, plane, pulling, recovering, unmutated
+from tests.worlds import fields, generating, healing, leasing, losing, nodes, plane, pulling, recovering, unmutated
 from tests.worlds.claimed import Claimed, Drawn, hidden
 from tests.worlds.dice import Dice
 
@@ -36,6 +36,7 @@ TRUTHS: Mapping[str, Callable[[Dice], Drawn]] = {
     "never_orphaned": generating.never_orphaned,
     "no_orphan_stays": generating.no_orphan_stays,
     "heals": healing.heals,
+    "field_stays": fields.field_stays,
 }
 
 _TRIES = 60

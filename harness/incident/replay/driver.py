@@ -23,6 +23,7 @@ from chaos_harness.harness.incident.manifests import policies_of
 from chaos_harness.harness.incident.model import SCHEMA, TriggerSpec
 from chaos_harness.harness.incident.notation import with_each
 from chaos_harness.harness.incident.replay.resolve import resolve
+from chaos_harness.harness.incident.replay.setup import setup_of
 from chaos_harness.harness.incident.timeline import length
 from chaos_harness.harness.incident.watches import lists_of
 from chaos_harness.harness.probes.objects import watch_objects
@@ -43,6 +44,8 @@ def replay_incident(loaded: LoadedIncident, experiment: Experiment) -> None:
     if incident.seed is not None:
         experiment.random.seed(incident.seed)
         experiment.record.seed = incident.seed
+    for brought in setup_of(loaded):
+        experiment.prepare(brought)
     for prepared in incident.preparations:
         values = resolve(prepared.with_, experiment.cluster, experiment.random)
         experiment.prepare(entries("preparation")[prepared.preparation].make(values))

@@ -79,8 +79,10 @@ def describe(loaded: LoadedIncident, runs: Sequence[Replay], seed: int, bundle: 
     }
 
 
-def report(loaded: LoadedIncident, runs: Sequence[Replay], seed: int, bundle: Path) -> Iterator[str]:
-    """Yield the lines of the report."""
+def report(
+    loaded: LoadedIncident, runs: Sequence[Replay], seed: int, bundle: Path, on: str | None = None
+) -> Iterator[str]:
+    """Yield the lines of the report; `on` is the adopted cluster that it ran on, if it did."""
     shape = loaded.shape
     yield f"{loaded.name}: {loaded.incident.title}"
     yield (
@@ -100,12 +102,14 @@ def report(loaded: LoadedIncident, runs: Sequence[Replay], seed: int, bundle: Pa
     yield ""
     yield f"bundle:       {bundle} (and the directory beside it)"
     yield f"without a cluster: {command_line('recheck --')} {bundle}"
-    yield f"replay it:         {replay_command(loaded, seed)}"
+    yield f"replay it:         {replay_command(loaded, seed, on)}"
 
 
-def replay_command(loaded: LoadedIncident, seed: int) -> str:
-    """Return the command that repeats the run on another machine."""
+def replay_command(loaded: LoadedIncident, seed: int, on: str | None = None) -> str:
+    """Return the command that repeats the run: on another machine, or on the same adopted cluster."""
     shape = loaded.shape
+    if on:
+        return " ".join([command_line("repro --"), str(loaded.path), f"--on {on}", f"--seed {seed}"])
     given: Mapping[str, Any] = {
         "gatekeeper": shape.gatekeeper or NO_GATEKEEPER,
         "kubernetes": shape.kubernetes,

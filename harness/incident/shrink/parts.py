@@ -67,12 +67,15 @@ class Part:
 
 
 def structure(loaded: LoadedIncident) -> list[Part]:
-    """Return the pieces of an incident: steps, policies, objects, probes, turns, and all workers but one."""
+    """Return the pieces of an incident: steps, policies, objects, probes, turns, and all workers but one.
+
+    A kind configuration names its workers: of those none is left out.
+    """
     incident = loaded.incident
     steps = [_step(index, step) for index, step in enumerate(incident.faults)]
     lists = [Part(piece, index + 1) for name, piece in _LISTS.items() for index in range(len(getattr(incident, name)))]
     turns = [Part("turn", number) for number in range(incident.repeat, 1, -1)]
-    workers = [Part("worker", number) for number in range(loaded.shape.workers, 1, -1)]
+    workers = [Part("worker", number) for number in range(0 if loaded.shape.kind else loaded.shape.workers, 1, -1)]
     return [*steps, *lists, *turns, *workers]
 
 
@@ -154,7 +157,7 @@ def _renumbered(incident: Incident, kept: list[int], turns: int) -> list[ClaimSp
 def _decidable(loaded: LoadedIncident) -> LoadedIncident | None:
     """Return the incident without claims that could never be decided; None if that is a symptom, or a step is wrong."""
     data = _dump(loaded)
-    own = [manifest for objects in (*loaded.policies, *loaded.workload) for manifest in objects]
+    own = [manifest for objects in (*loaded.setup, *loaded.policies, *loaded.workload) for manifest in objects]
     contents = Contents.of(data, own, right=True)
     if any(problems_of_steps(data, contents, loaded.shape)):
         return None

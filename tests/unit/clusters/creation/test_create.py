@@ -5,11 +5,14 @@ import os
 import re
 import signal
 import threading
+import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.creation.builder import ClusterBuilder, _ready_nodes
@@ -27,6 +30,8 @@ from chaos_harness.clusters.images import Images
 from chaos_harness.clusters.kind.logs import LogKeeper
 from chaos_harness.clusters.known_versions import DEFAULT_KUBERNETES
 from chaos_harness.clusters.machine import memory
+from chaos_harness.clusters.registry.container import Registry
+from chaos_harness.clusters.registry.login import Login
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 from tests.fakes.engine import FakeEngine
@@ -66,6 +71,55 @@ def test_a_cluster_comes_up_by_these_actions() -> None:
         "install Gatekeeper v3.23.1 by its manifest",
         "wait until Gatekeeper serves",
     ]
+
+
+_OWN = ("docker.io/acme/web:1", "ghcr.io/acme/web:1", "localhost:5000/web:1")
+
+
+def test_images_of_the_users_own_are_pushed_even_without_gatekeeper() -> None:
+    """They are told where they are pushed."""
+    assert titles(Shape(images=_OWN))[3] == "push Gatekeeper and 3 images of yours to the registry"
+    assert "push 3 images of yours to the registry" in titles(Shape(images=_OWN, gatekeeper=None))
+
+
+def test_each_registry_that_they_name_is_ours_for_the_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nodes are told for each name; the files hold the password, and nobody else may read them."""
+    told: dict[str, tuple[dict[str, Any], int]] = {}
+
+    def take(_: object, config: str, *_more: object) -> None:
+        for mount in yaml.safe_load(config)["nodes"][-1]["extraMounts"]:
+            path, file = Path(mount["containerPath"]), Path(mount["hostPath"])
+            if path.name == "hosts.toml":
+                told[path.parent.name] = tomllib.loads(file.read_text(encoding="utf-8")), file.stat().st_mode & 0o777
+
+    monkeypatch.setattr("chaos_harness.clusters.kind.cli.KindCli.create", take)
+    engine = FakeEngine(errors={"create": "no space left on device"})
+    images = replace(_IMAGES, own=_OWN)
+    owner = Owner.mine("r")
+    with pytest.raises(ClusterUnavailable):
+        create(engine, images, Shape(images=_OWN), owner, owner.claim(), Progress.quiet())
+    servers = {name: hosts["server"].partition("//")[2].partition("/")[2] for name, (hosts, _) in told.items()}
+    assert servers == {"docker.io": "", "ghcr.io": "v2/ghcr.io", "localhost:5000": "v2/localhost-5000"}
+    assert {mode for _, mode in told.values()} == {0o600}
+    assert all(hosts["header"]["Authorization"] for hosts, _ in told.values())
+
+
+def test_they_are_pushed_to_where_nodes_look_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """docker.io's at the top, those of others in a folder each."""
+    pushed: list[tuple[str, str]] = []
+    site = ClusterBuilder(
+        FakeEngine(), replace(_IMAGES, own=_OWN), Shape(images=_OWN), Owner.mine("r"), Path("/nowhere"), keep=False
+    )
+    login = Login(Path("/nowhere"))
+    site._registry = Registry.at(FakeEngine(), "registry", port=1, address="10.0.0.2", gateway="10.0.0.1", login=login)
+    monkeypatch.setattr(Registry, "push", lambda _, image, name, _deadline: pushed.append((image, name)))
+    dict(site.actions())["push Gatekeeper and 3 images of yours to the registry"]()
+    assert dict(pushed) == {
+        "gatekeeper:1": "openpolicyagent/gatekeeper:v3.23.1",
+        "docker.io/acme/web:1": "acme/web:1",
+        "ghcr.io/acme/web:1": "ghcr.io/acme/web:1",
+        "localhost:5000/web:1": "localhost-5000/web:1",
+    }
 
 
 @pytest.mark.parametrize("shape", [Shape(), Shape(install="chart"), Shape(registry=False, install="chart")])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from chaos_harness.clusters.errors import BadScenario
-from chaos_harness.clusters.images.own_image import require_image
+from chaos_harness.clusters.images.own_image import require_image, require_images
 from chaos_harness.clusters.images.resolve import LocalImage
 from chaos_harness.clusters.machine.process import CommandResult
 
@@ -43,7 +43,8 @@ def test_an_image_of_the_engine() -> None:
 def test_one_that_it_does_not_hold() -> None:
     """The command that brings it from another engine is told."""
     said = (
-        r"image acme/none:1: the engine at unix:///run/e\.sock holds none .* `docker save acme/none:1 \| docker --host"
+        r"image acme/none:1: the engine at unix:///run/e\.sock holds none of this name; `docker --host "
+        r"unix:///run/e\.sock pull acme/none:1` .* `docker save acme/none:1 \| docker --host"
     )
     with pytest.raises(BadScenario, match=said):
         _require("acme/none:1")
@@ -53,3 +54,12 @@ def test_one_for_another_processor() -> None:
     """It would end in `exec format error` after minutes."""
     with pytest.raises(BadScenario, match=r"is for linux/arm64, and the engine's nodes run linux/amd64; build it for"):
         _require("acme/gatekeeper:1", architecture="arm64")
+
+
+def test_all_that_are_missing_are_told_at_once() -> None:
+    """Each once, so that one look brings all of them."""
+    engine = cast("Engine", _Engine())
+    assert [image.name for image in require_images(engine, ["acme/gatekeeper:1"] * 2)] == ["acme/gatekeeper:1"]
+    with pytest.raises(BadScenario) as refused:
+        require_images(engine, ["acme/none:1", "acme/gatekeeper:1", "acme/none:2", "acme/none:1"])
+    assert [problem.split(":")[1] for problem in refused.value.problems] == ["1", "2"]

@@ -106,6 +106,16 @@ def test_nodes_are_given_no_registry_to_fall_back_to() -> None:
     assert tomllib.loads(hosts_toml("10.0.0.254:5000")) == {"server": "http://10.0.0.254:5000"}
 
 
+def test_images_of_another_registry_are_looked_for_in_a_folder() -> None:
+    """So that two registries' images of one name are two; what is no table of its own stands before the first table."""
+    hosts = tomllib.loads(hosts_toml("10.0.0.254:5000", "Basic x", folder="ghcr.io"))
+    assert hosts == {
+        "server": "http://10.0.0.254:5000/v2/ghcr.io",
+        "override_path": True,
+        "header": {"Authorization": ["Basic x"]},
+    }
+
+
 def test_nodes_send_the_password_unasked(tmp_path: Path) -> None:
     """The header stands at the server itself, so that no request is refused first, and none is seen twice."""
     authorization = Login.make(tmp_path).authorization

@@ -9,6 +9,7 @@ import yaml
 from chaos_harness.clusters.shape import RECORDED
 from chaos_harness.harness.catalogue import entries
 from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.history.vocabulary import CONSTRAINTS, FIELDS
 from chaos_harness.harness.incident import claim_problems, notation
 from chaos_harness.harness.incident.load import load
 from chaos_harness.harness.incident.needs import ASKED, NEEDS, NOT_IN_FILES, source_of
@@ -26,7 +27,7 @@ _GOOD: dict[str, Any] = {
     ],
     "claims": [{"check": "recovers_within", "with": {"seconds": 60, "how": "killed"}}],
 }
-_PLAIN = {"kinds", "gatekeeper", "repository", "before_healing", "namespace"}
+_PLAIN = {"kinds", "gatekeeper", "repository", "before_healing", "namespace", "value"}
 """Parameters that name nothing of a file."""
 
 
@@ -188,7 +189,7 @@ def test_every_parameter_is_known_here() -> None:
     parameters = {name for entry in entries("check").values() for name in entry.parameters.model_fields}
     named = {*notation.FAULT_PARAMETERS, *claim_problems.NUMBERS, *notation.POLICY_PARAMETERS}
 
-    assert parameters - named - _PLAIN == {"how", "spare", "excused", "constraint"}
+    assert parameters - named - _PLAIN == {"how", "spare", "excused", "constraint", "field"}
     assert entries("check").keys() == NEEDS.keys()
     assert NEEDS.keys() >= NOT_IN_FILES.keys()
 
@@ -208,4 +209,5 @@ def _known(stream: str) -> str:
     """Return the stream by the name that it has in NEEDS."""
     if stream.startswith("asked ") and stream != "asked check ignore label":
         return ASKED
-    return "watch constraints " if stream.startswith("watch constraints ") else stream
+    families = (CONSTRAINTS, FIELDS)
+    return next((family for family in families if stream.startswith(family)), stream)

@@ -85,6 +85,15 @@ def test_again(tmp_path: Path) -> None:
     )
 
 
+def test_again_on_an_adopted_cluster(tmp_path: Path) -> None:
+    """The command names the cluster, whose shape is as it is."""
+    loaded = incident(tmp_path, shape={"gatekeeper": "v3.20.1", "workers": 1})
+
+    assert replay_command(loaded, 7, "mine") == f"nox -s repro -- {loaded.path} --on mine --seed 7"
+    told = "\n".join(report(loaded, [_run("reproduced")], 7, Path("b.zip"), "mine"))
+    assert " --on mine --seed 7" in told
+
+
 def _run(seen: Seen, expected: str | None = "holds", outcome: str = "violated", **fields: Any) -> Replay:
     judged = JudgedClaim("a", True, expected, outcome, "", (), broken=fields.pop("check", ""))  # type: ignore[arg-type]
     return Replay(directory="runs/1", seen=seen, seconds=1.0, verdicts=(judged,), **fields)
