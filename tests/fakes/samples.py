@@ -34,6 +34,7 @@ from chaos_harness.harness.undo.journal import pending
 from chaos_harness.reports.truth import page, verdict_lines
 from chaos_harness.reports.truth import rows as truth_rows
 from tests.fakes.incidents import bundled, incident
+from tests.fakes.kind_file import kind_file
 from tests.fakes.own_gatekeeper import own_gatekeeper
 from tests.fakes.ready_sets import archive, images, index
 from tests.fakes.strangers import changed, mutated, rewritten
@@ -336,6 +337,7 @@ READERS = {
     "verdicts": Reader(("reports/truth/verdict_lines.py",), _verdicts),
     "truth": Reader(("reports/truth/rows.py",), _truth),
     "shape": Reader(("clusters/cluster.py",), _shape),
+    "kind configuration": Reader(("clusters/kind_file.py",), kind_file),
     "Gatekeeper of one's own": Reader(
         ("clusters/own_gatekeeper.py", "clusters/images/chart_values.py"), own_gatekeeper
     ),

@@ -26,7 +26,11 @@ __all__ = ["delete_crd"]
 _MOST = 500
 
 
-def delete_crd(name: str, *, most: Annotated[int, Field(ge=1, le=500)] = 50) -> Fault:
+def delete_crd(
+    name: Annotated[str, Field(examples=["assign.mutations.gatekeeper.sh"])],
+    *,
+    most: Annotated[int, Field(ge=1, le=500)] = 50,
+) -> Fault:
     """Return the fault that deletes the CustomResourceDefinition `name` ("assign.mutations.gatekeeper.sh").
 
     All objects of the kind go with it, and the definitions that these own, as those of constraints are owned by

@@ -18,7 +18,7 @@ from chaos_harness.harness.undo.actions import undo
 from chaos_harness.harness.undo.commands import control_plane_arguments, undo_by_kubectl
 from chaos_harness.harness.undo.promises import RegisteredUndo, Undos
 
-__all__ = ["edit", "edit_object", "restore"]
+__all__ = ["EditRecord", "edit", "edit_object", "restore"]
 
 _NOT_FOUND = 404
 

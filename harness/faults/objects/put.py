@@ -1,7 +1,9 @@
 """Put: the fault that adds an object, which stays while the fault lasts."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from chaos_harness.clusters.api import object_names
 from chaos_harness.clusters.api.rest import list_path, request
@@ -18,14 +20,22 @@ __all__ = ["put_object"]
 _SECONDS = 20.0
 
 
-def put_object(manifest: dict[str, Any]) -> Fault:
+def put_object(
+    manifest: Annotated[
+        dict[str, Any], Field(examples=[{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}])
+    ],
+) -> Fault:
     """Return the fault that creates the object `manifest`; healing deletes it.
 
     One that exists already is refused: `edit_object` changes it. What controllers make of it goes as they see fit. A
     Secret is refused, for the journal names what was put. Raises BadScenario.
     """
     metadata = manifest.get("metadata")
-    words = [manifest.get("apiVersion"), manifest.get("kind"), metadata.get("name") if metadata else None]
+    words = [
+        manifest.get("apiVersion"),
+        manifest.get("kind"),
+        metadata.get("name") if isinstance(metadata, dict) else None,
+    ]
     if not all(isinstance(word, str) and word for word in words) or manifest["kind"] == "Secret":
         raise BadScenario(
             "put_object: expected an object with apiVersion, kind and metadata.name, and no Secret, found "

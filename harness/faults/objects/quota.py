@@ -1,9 +1,10 @@
 """Quota: the fault that exhausts a namespace's quota, so that nothing more of a kind can be created in it."""
 
 from http import HTTPStatus
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from kubernetes.client import ApiClient
+from pydantic import Field
 
 from chaos_harness.clusters.api import object_names
 from chaos_harness.clusters.api.rest import request
@@ -26,7 +27,7 @@ _SPECS: dict[str, dict[str, Any]] = {
 }
 
 
-def exhaust_quota(namespace: str, of: Exhausted = "pods") -> Fault:
+def exhaust_quota(namespace: Annotated[str, Field(examples=["default"])], of: Exhausted = "pods") -> Fault:
     """Return the fault that allows no more pods, or ConfigMaps, in a namespace, by a ResourceQuota of zero.
 
     Those that are there stay. It is proved by a dry run that is refused for this quota; healing deletes the quota.

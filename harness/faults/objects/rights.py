@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 from kubernetes.client import ApiClient
+from pydantic import Field
 
 from chaos_harness.clusters.api import object_names
 from chaos_harness.clusters.api.rest import list_objects, request
@@ -30,7 +31,14 @@ _WORDS = {
 }
 
 
-def revoke_rule(role: str, verb: str, resource: str, *, group: str = "", namespace: str = "") -> Fault:
+def revoke_rule(
+    role: Annotated[str, Field(examples=["view"])],
+    verb: Annotated[str, Field(examples=["list"])],
+    resource: Annotated[str, Field(examples=["pods"])],
+    *,
+    group: str = "",
+    namespace: str = "",
+) -> Fault:
     """Return the fault that takes each rule that allows `verb` on `resource` of the API `group` out of a role.
 
     The rule goes with all else that it allows. The `role` is a ClusterRole, or with a `namespace` a Role there. It is

@@ -241,7 +241,7 @@ def test_every_verb_says_what_it_is_for(capsys: pytest.CaptureFixture[str]) -> N
 
     stdout = capsys.readouterr().out
     for verb in ("repro", "ab", "recheck", "shrink", "new-incident", "record", "schema"):
-        assert f"\n    {verb}" in stdout
+        assert f"\n  {verb} " in stdout
 
 
 def test_a_place_for_results_that_cannot_be(

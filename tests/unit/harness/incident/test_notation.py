@@ -25,7 +25,7 @@ _GOOD: dict[str, Any] = {
     ],
     "claims": [{"check": "no_request_during"}],
 }
-_PLAIN = {"rate", "cpu", "at_most", "count", "rules", "enough", "least", "webhooks"}
+_PLAIN = {"rate", "cpu", "at_most", "count", "rules", "enough", "least", "most", "times", "webhooks"}
 """Parameters that are numbers, and no times."""
 
 

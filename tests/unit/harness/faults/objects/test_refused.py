@@ -6,6 +6,13 @@ import pytest
 
 from chaos_harness.harness.catalogue import entries
 from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.faults.objects.definition import delete_crd
+from chaos_harness.harness.faults.objects.delete import delete_object
+from chaos_harness.harness.faults.objects.finalizers import hold_deletion
+from chaos_harness.harness.faults.objects.flip import flip_field
+from chaos_harness.harness.faults.objects.put import put_object
+from chaos_harness.harness.faults.objects.quota import exhaust_quota
+from chaos_harness.harness.faults.objects.rights import revoke_binding
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("delete_crd", {"name": "--all"}, "name: expected the name of an object"),
@@ -36,6 +43,11 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         {"manifest": {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "--all"}}},
         "metadata.name: expected the name of an object",
     ),
+    (
+        "put_object",
+        {"manifest": {"apiVersion": "v1", "kind": "ConfigMap", "metadata": 3}},
+        "expected an object with apiVersion, kind and metadata.name",
+    ),
     ("exhaust_quota", {"namespace": ""}, "expected a namespace"),
     ("exhaust_quota", {"namespace": "--all"}, "the name of a namespace"),
     ("revoke_rule", {"role": "../r", "verb": "list", "resource": "pods"}, "name: expected the name of an object"),
@@ -52,3 +64,25 @@ def test_what_is_refused(fault: str, values: dict[str, Any], words: str) -> None
     """A wrong parameter is told by its name, and what was expected of it."""
     with pytest.raises(BadScenario, match=words):
         entries("fault")[fault].make(values)
+
+
+def test_what_histories_call_them() -> None:
+    """Each has a name of its own, in plain words, which claims name it by."""
+    faults = [
+        delete_crd("assign.mutations.gatekeeper.sh"),
+        delete_object("ConfigMap", "a", namespace="default"),
+        hold_deletion("ConfigMap", "a", namespace="default"),
+        flip_field("ConfigMap", "a", {"data": {"a": "b"}}, namespace="default"),
+        put_object({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}),
+        exhaust_quota("default"),
+        revoke_binding("view"),
+    ]
+    assert [fault.name for fault in faults] == [
+        "delete crd",
+        "delete object",
+        "hold deletion",
+        "flip field",
+        "put object",
+        "exhaust quota",
+        "revoke binding",
+    ]
