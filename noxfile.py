@@ -190,7 +190,7 @@ def tests(session: nox.Session) -> None:
         with phase("images"):  # of which tests/api takes programs
             _patiently(session, "python", "-m", "chaos_harness.harness", "images")
         with phase("api"):
-            _pytest(session, *_PARALLEL, "tests/api")
+            _pytest(session, "-n", str(_CORES), *_BY_FILE, "tests/api")  # each has an API server
         for name, chosen in {"beside others": _BESIDE, "alone": _ALONE}.items():
             with phase(f"integration, {name}"):
                 _pytest(session, *chosen, "tests/integration")
