@@ -19,6 +19,7 @@ __all__ = [
     "MERGE_PATCH",
     "apply",
     "delete",
+    "find_object",
     "find_path",
     "is_not_yet",
     "list_objects",
@@ -141,6 +142,22 @@ def merge_patch(
     """
     content_type = "application/strategic-merge-patch+json" if strategic else MERGE_PATCH
     return request(api, "PATCH", path, query=query, body=body, content_type=content_type)
+
+
+def find_object(
+    api: ApiClient,
+    path: str,
+    *,
+    query: Mapping[str, str] | None = None,
+    timeout: tuple[float, float] = (_CONNECT_SECONDS, _READ_SECONDS),
+) -> Any:
+    """GET `path` once; None if nothing is there (404). Raises ApiRefused for another refusal, ApiUnreachable."""
+    try:
+        return request(api, "GET", path, query=query, timeout=timeout)
+    except ApiRefused as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+        return None
 
 
 def delete(api: ApiClient, path: str, options: Mapping[str, Any] | None = None) -> bool:

@@ -7,12 +7,10 @@ from typing import Any
 from kubernetes.client import ApiClient
 
 from chaos_harness.clusters.api import object_names as names_of
-from chaos_harness.clusters.api.rest import request
-from chaos_harness.harness.errors import ApiRefused, BadScenario
+from chaos_harness.clusters.api.rest import find_object, request
+from chaos_harness.harness.errors import BadScenario
 
 __all__ = ["Target", "find_pods", "require_nodes"]
-
-_NOT_FOUND = 404
 
 
 @dataclass(frozen=True)
@@ -57,12 +55,9 @@ def find_pods(api: ApiClient, namespace: str, names: Sequence[str], selector: st
 
 
 def _pod(api: ApiClient, path: str, name: str) -> dict[str, Any]:
-    try:
-        pod: dict[str, Any] = request(api, "GET", f"{path}/{name}")
-    except ApiRefused as error:
-        if error.status == _NOT_FOUND:
-            raise BadScenario(f"no pod {path.split('/')[-2]}/{name}") from error
-        raise
+    pod: dict[str, Any] | None = find_object(api, f"{path}/{name}")
+    if pod is None:
+        raise BadScenario(f"no pod {path.split('/')[-2]}/{name}")
     return pod
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from kubernetes.client import ApiClient
 
-from chaos_harness.clusters.api.rest import merge_patch, request
+from chaos_harness.clusters.api.rest import find_object, merge_patch
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, BadScenario, FaultNotApplied
@@ -17,7 +17,6 @@ __all__ = ["Heartbeat", "read_heartbeat", "require_victim", "wait_back", "wait_s
 _NODES = "/api/v1/nodes"
 _LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 _TIMEOUT = (2.0, 5.0)
-_NOT_FOUND = 404
 _UNCALLED = "failed calling webhook"
 _SILENCE = 0.375
 """Share of a lease's duration after which a kubelet must have renewed it; it renews it after every quarter."""
@@ -132,10 +131,4 @@ def _find_refusal(api: ApiClient, node: str) -> str:
 
 
 def _get(api: ApiClient, path: str) -> dict[str, Any]:
-    try:
-        answer: dict[str, Any] = request(api, "GET", path, timeout=_TIMEOUT)
-    except ApiRefused as error:
-        if error.status == _NOT_FOUND:
-            return {}
-        raise
-    return answer
+    return find_object(api, path, timeout=_TIMEOUT) or {}

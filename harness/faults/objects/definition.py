@@ -1,15 +1,14 @@
 """Definition: the fault that deletes a CustomResourceDefinition, with which all objects of its kind go."""
 
-from http import HTTPStatus
 from typing import Annotated
 
 from pydantic import Field
 
 from chaos_harness.clusters.api import object_names
-from chaos_harness.clusters.api.rest import delete, request
+from chaos_harness.clusters.api.rest import delete, find_object
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.harness.errors import ApiRefused, BadScenario, FaultNotApplied
+from chaos_harness.harness.errors import BadScenario, FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.faults.objects.remembered import (
@@ -20,16 +19,15 @@ from chaos_harness.harness.faults.objects.remembered import (
     remember,
     require_back,
 )
+from chaos_harness.harness.faults.objects.selected import MOST, Most
 
 __all__ = ["delete_crd"]
-
-_MOST = 500
 
 
 def delete_crd(
     name: Annotated[str, Field(examples=["assign.mutations.gatekeeper.sh"])],
     *,
-    most: Annotated[int, Field(ge=1, le=500)] = 50,
+    most: Most = 50,
 ) -> Fault:
     """Return the fault that deletes the CustomResourceDefinition `name` ("assign.mutations.gatekeeper.sh").
 
@@ -39,10 +37,10 @@ def delete_crd(
     controllers did when they went. Raises BadScenario.
     """
     object_names.require_names(name=name)
-    if "." not in name or not 1 <= most <= _MOST:
+    if "." not in name or not 1 <= most <= MOST:
         raise BadScenario(
             f"delete_crd({name!r}, most={most}): expected a name such as assign.mutations.gatekeeper.sh, and at most "
-            f"1 to {_MOST} objects; see `kubectl get crd`"
+            f"1 to {MOST} objects; see `kubectl get crd`"
         )
     return _Definition(name, most)
 
@@ -59,12 +57,9 @@ class _Definition:
 
     def inject(self, injection: Injection) -> None:
         with injection.cluster.client() as api:
-            try:
-                there = request(api, "GET", self._path)
-            except ApiRefused as error:
-                if error.status == HTTPStatus.NOT_FOUND:
-                    raise BadScenario(f"there is no definition {self._name!r}; see `kubectl get crd`") from error
-                raise
+            there = find_object(api, self._path)
+            if there is None:
+                raise BadScenario(f"there is no definition {self._name!r}; see `kubectl get crd`")
             spec = there["spec"]
             served = [version["name"] for version in spec["versions"] if version["served"]]
             self._lists = [f"/apis/{spec['group']}/{version}/{spec['names']['plural']}" for version in served]

@@ -1,15 +1,10 @@
 """Delete: the faults that delete objects until they are healed, or delete one and create it again at once."""
 
-from http import HTTPStatus
-from typing import Annotated
-
-from pydantic import Field
-
 from chaos_harness.clusters.api import object_names
-from chaos_harness.clusters.api.rest import delete, request
+from chaos_harness.clusters.api.rest import delete, find_object, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.harness.errors import ApiRefused, BadScenario, FaultNotApplied
+from chaos_harness.harness.errors import BadScenario, FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.faults.objects.remembered import (
@@ -19,12 +14,18 @@ from chaos_harness.harness.faults.objects.remembered import (
     remember,
     require_back,
 )
-from chaos_harness.harness.faults.objects.selected import find_one, find_selected, require_kind
+from chaos_harness.harness.faults.objects.selected import (
+    MOST,
+    Most,
+    find_one,
+    find_selected,
+    require_kind,
+    require_names,
+)
 
 __all__ = ["delete_object", "recreate_object"]
 
 _GONE_SECONDS = 30.0
-_MOST = 500
 
 
 def delete_object(
@@ -33,7 +34,7 @@ def delete_object(
     *,
     selector: str = "",
     namespace: str = "",
-    most: Annotated[int, Field(ge=1, le=500)] = 10,
+    most: Most = 10,
 ) -> Fault:
     """Return the fault that deletes an object, or all that `selector` selects; healing makes them again.
 
@@ -44,27 +45,25 @@ def delete_object(
     that begins with "$" is a reference of an incident file. Raises BadScenario.
     """
     require_kind("delete_object", kind)
-    _require(name, namespace)
-    if bool(name) == bool(selector) or not 1 <= most <= _MOST:
+    require_names(name, namespace, optional=True)
+    if bool(name) == bool(selector) or not 1 <= most <= MOST:
         raise BadScenario(
             f"delete_object({kind!r}, {name!r}, selector={selector!r}, most={most}): expected either a name or a "
-            f"selector, and at most 1 to {_MOST} objects"
+            f"selector, and at most 1 to {MOST} objects"
         )
     return _Deletion(kind, name, selector, namespace, most)
 
 
-def recreate_object(
-    kind: str, name: str, *, namespace: str = "", most: Annotated[int, Field(ge=1, le=500)] = 10
-) -> Fault:
+def recreate_object(kind: str, name: str, *, namespace: str = "", most: Most = 10) -> Fault:
     """Return the fault that deletes an object and creates it again at once, with its content and a new uid.
 
     What went with it, as in `delete_object`, is missing until the fault is healed, unless controllers make it again.
     Kinds and names are as there. Raises BadScenario.
     """
     require_kind("recreate_object", kind)
-    _require(name, namespace)
-    if not name or not 1 <= most <= _MOST:
-        raise BadScenario(f"recreate_object({kind!r}, {name!r}, most={most}): expected a name, and 1 to {_MOST}")
+    require_names(name, namespace, optional=True)
+    if not name or not 1 <= most <= MOST:
+        raise BadScenario(f"recreate_object({kind!r}, {name!r}, most={most}): expected a name, and 1 to {MOST}")
     return _Recreation(kind, name, namespace, most)
 
 
@@ -136,12 +135,10 @@ class _Recreation:
             raise FaultNotApplied(f"expected {self._kind} {self._object} to be made anew, nothing was done")
         with cluster.client() as api:
             before = self._lost[0]
-            try:
-                uid = request(api, "GET", before.path)["metadata"]["uid"]
-            except ApiRefused as error:
-                if error.status == HTTPStatus.NOT_FOUND:
-                    raise FaultNotApplied(f"expected {before.name} to be there anew, it is gone") from error
-                raise
+            there = find_object(api, before.path)
+            if there is None:
+                raise FaultNotApplied(f"expected {before.name} to be there anew, it is gone")
+            uid = there["metadata"]["uid"]
             if uid == before.uid:
                 raise FaultNotApplied(f"expected {before.name} to be another one, it still has the uid {uid}")
             return f"{before.name} has the uid {uid} now, it had {before.uid}; {require_back(api, self._lost[:1])}"
@@ -150,8 +147,3 @@ class _Recreation:
         deadline.check(f"{self._kind} {self._object} was not looked at")
         with cluster.client() as api:
             return require_back(api, self._lost)
-
-
-def _require(name: str, namespace: str) -> None:
-    named = {"name": name} if name and not name.startswith("$") else {}
-    object_names.require_names(namespace=namespace, **named)

@@ -2,9 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
-
-from pydantic import Field
+from typing import Any
 
 from chaos_harness.clusters.api import object_names
 from chaos_harness.clusters.api.rest import delete, merge_patch, request
@@ -21,19 +19,16 @@ from chaos_harness.harness.faults.objects.remembered import (
     remember,
     require_back,
 )
-from chaos_harness.harness.faults.objects.selected import find_one, require_kind
+from chaos_harness.harness.faults.objects.selected import MOST, Most, find_one, require_kind, require_names
 from chaos_harness.harness.undo.actions import undo
 from chaos_harness.harness.undo.commands import control_plane_arguments, undo_by_kubectl
 
 __all__ = ["hold_deletion", "release", "strip_finalizers"]
 
 _FINALIZER = "chaos-harness/hold"
-_MOST = 500
 
 
-def hold_deletion(
-    kind: str, name: str, *, namespace: str = "", most: Annotated[int, Field(ge=1, le=500)] = 10
-) -> Fault:
+def hold_deletion(kind: str, name: str, *, namespace: str = "", most: Most = 10) -> Fault:
     """Return the fault that deletes an object and holds the deletion by a finalizer of its own.
 
     The object stays, marked as being deleted, and whoever deletes it waits. Healing takes the finalizer off, lets the
@@ -41,9 +36,9 @@ def hold_deletion(
     `delete_object`. Raises BadScenario.
     """
     require_kind("hold_deletion", kind)
-    _require(name, namespace)
-    if not 1 <= most <= _MOST:
-        raise BadScenario(f"hold_deletion({kind!r}, {name!r}, most={most}): expected at most 1 to {_MOST} objects")
+    require_names(name, namespace)
+    if not 1 <= most <= MOST:
+        raise BadScenario(f"hold_deletion({kind!r}, {name!r}, most={most}): expected at most 1 to {MOST} objects")
     return _Held(kind, name, namespace, most)
 
 
@@ -54,7 +49,7 @@ def strip_finalizers(kind: str, name: str, *, namespace: str = "") -> Fault:
     their controllers clean up, is left as it is. Raises BadScenario.
     """
     object_names.require_names(kind=kind)
-    _require(name, namespace)
+    require_names(name, namespace)
     return _Stripped(kind, name, namespace)
 
 
@@ -152,8 +147,3 @@ class _Stripped:
                 if self._path and is_gone(api, self._path, self._uid):
                     return f"{kind} {name} is gone, without what {', '.join(self._stripped)} waited for"
         raise FaultNotApplied(f"expected {kind} {name} to be gone within {deadline.seconds:.0f} s, it is there")
-
-
-def _require(name: str, namespace: str) -> None:
-    named = {} if name.startswith("$") else {"name": name}
-    object_names.require_names(namespace=namespace, **named)

@@ -14,7 +14,7 @@ from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.faults.objects.edit import EditRecord, edit
 from chaos_harness.harness.faults.objects.remembered import fields_of
-from chaos_harness.harness.faults.objects.selected import find_one
+from chaos_harness.harness.faults.objects.selected import find_one, require_names
 
 __all__ = ["flip_field"]
 
@@ -41,7 +41,8 @@ def flip_field(
         raise BadScenario(f"flip_field({kind!r}, {name!r}): expected a patch, and of no Secret")
     if not (1 <= times <= _MOST and 0 <= every <= _LONGEST):
         raise BadScenario(f"flip_field, times={times}, every={every}: expected 1 to {_MOST} times, 0 to {_LONGEST:g} s")
-    object_names.require_names(kind=kind, namespace=namespace, **({} if name.startswith("$") else {"name": name}))
+    object_names.require_names(kind=kind)
+    require_names(name, namespace)
     return _Flips((kind, name, namespace), patch, times, every)
 
 

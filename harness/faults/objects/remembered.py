@@ -7,7 +7,7 @@ from typing import Any
 
 from kubernetes.client import ApiClient
 
-from chaos_harness.clusters.api.rest import list_objects, request
+from chaos_harness.clusters.api.rest import find_object, list_objects, request
 from chaos_harness.harness.errors import ApiRefused, BadScenario, FaultNotApplied
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.undo.bring_back import DEFINITION, bring_back, own_fields
@@ -71,13 +71,8 @@ def promise_back(injection: Injection, lost: Sequence[Remembered]) -> None:
 
 def is_gone(api: ApiClient, path: str, uid: str = "") -> bool:
     """Whether nothing is at a path, or something with another uid. Raises ApiRefused, ApiUnreachable."""
-    try:
-        there = request(api, "GET", path)
-    except ApiRefused as error:
-        if error.status == HTTPStatus.NOT_FOUND:
-            return True
-        raise
-    return bool(uid) and there["metadata"]["uid"] != uid
+    there = find_object(api, path)
+    return there is None or (bool(uid) and there["metadata"]["uid"] != uid)
 
 
 def require_back(api: ApiClient, lost: Sequence[Remembered]) -> str:

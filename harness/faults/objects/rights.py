@@ -3,17 +3,16 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Annotated, Any
 
 from kubernetes.client import ApiClient
 from pydantic import Field
 
 from chaos_harness.clusters.api import object_names
-from chaos_harness.clusters.api.rest import list_objects, request
+from chaos_harness.clusters.api.rest import find_object, list_objects, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.harness.errors import ApiRefused, BadScenario, FaultNotApplied
+from chaos_harness.harness.errors import BadScenario, FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.faults.objects.edit import edit
@@ -178,15 +177,10 @@ def _root(namespace: str) -> str:
 
 
 def _read(api: ApiClient, path: str) -> dict[str, Any]:
-    try:
-        there: dict[str, Any] = request(api, "GET", path)
-    except ApiRefused as error:
-        if error.status == HTTPStatus.NOT_FOUND:
-            kind = path.split("/")[-2]
-            raise BadScenario(
-                f"there is no {path.rpartition('/')[2]!r} among {kind}; see `kubectl get {kind}`"
-            ) from error
-        raise
+    there: dict[str, Any] | None = find_object(api, path)
+    if there is None:
+        kind = path.split("/")[-2]
+        raise BadScenario(f"there is no {path.rpartition('/')[2]!r} among {kind}; see `kubectl get {kind}`")
     return there
 
 

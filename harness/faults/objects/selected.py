@@ -1,15 +1,21 @@
 """Selected: the objects that a fault is about, by name or label selector, and the kinds that none is about."""
 
-from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 from kubernetes.client import ApiClient
+from pydantic import Field
 
 from chaos_harness.clusters.api import object_names
-from chaos_harness.clusters.api.rest import find_path, request
-from chaos_harness.harness.errors import ApiRefused, BadScenario
+from chaos_harness.clusters.api.rest import find_object, find_path
+from chaos_harness.harness.errors import BadScenario
 
-__all__ = ["find_one", "find_selected", "require_kind"]
+__all__ = ["MOST", "Most", "find_one", "find_selected", "require_kind", "require_names"]
+
+MOST = 500
+"""How many objects may be lost by one fault, whatever it is told."""
+
+Most = Annotated[int, Field(ge=1, le=MOST)]
+"""How many objects may be lost by a fault, as an incident file may set it."""
 
 _REFUSED = {
     "Secret": "its content would stand in the journal, which leaves the cluster; blank_certificate harms Gatekeeper's",
@@ -30,6 +36,15 @@ def require_kind(fault: str, kind: str) -> None:
         raise BadScenario(f"{fault}: expected another kind than {kind}: {reason}")
 
 
+def require_names(name: str, namespace: str, *, optional: bool = False) -> None:
+    """Raise BadScenario unless these can be names.
+
+    A `name` may be a reference of an incident file ("$…"), and where it is `optional` it may be empty.
+    """
+    named = {} if name.startswith("$") or (optional and not name) else {"name": name}
+    object_names.require_names(namespace=namespace, **named)
+
+
 def find_one(api: ApiClient, kind: str, name: str, namespace: str) -> tuple[str, dict[str, Any]]:
     """Return the path of an object, and the object. Raises BadScenario if there is none; ApiRefused, ApiUnreachable."""
     object_names.require_names(name=name)
@@ -45,13 +60,8 @@ def find_selected(api: ApiClient, kind: str, name: str, selector: str, namespace
     root, _, plural = find_path(api, kind).rpartition("/")
     scope = f"/namespaces/{namespace}" if namespace else ""
     query = {"labelSelector": selector} if selector else {}
-    try:
-        found = request(api, "GET", f"{root}{scope}/{plural}" + ("" if selector else f"/{name}"), query=query)
-        objects = found["items"] if selector else [found]
-    except ApiRefused as error:
-        if error.status != HTTPStatus.NOT_FOUND:
-            raise
-        objects = []
+    found = find_object(api, f"{root}{scope}/{plural}" + ("" if selector else f"/{name}"), query=query)
+    objects = [] if found is None else found["items"] if selector else [found]
     if not objects:
         where = f" in {namespace}" if namespace else ""
         raise BadScenario(f"there is no {kind} {name or selector!r}{where}; see `kubectl get {kind} --all-namespaces`")

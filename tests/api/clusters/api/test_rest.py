@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from kubernetes.client import ApiClient
 
-from chaos_harness.clusters.api.rest import apply, delete, find_path, list_objects, merge_patch, request
+from chaos_harness.clusters.api.rest import apply, delete, find_object, find_path, list_objects, merge_patch, request
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import ApiRefused, BadScenario, DeadlineExceeded
 from tests.live_api.server import NOBODY, ApiServer
@@ -153,6 +153,16 @@ def test_kinds_are_found_where_they_are_served(api: ApiClient) -> None:
     assert find_path(api, "ValidatingAdmissionPolicy").endswith("/validatingadmissionpolicies")
     with pytest.raises(BadScenario, match="no kind 'Pood'"):
         find_path(api, "Pood")
+
+
+def test_what_is_not_there_is_none(api: ApiClient) -> None:
+    """An object, or a kind, that there is not is no error; any other refusal is one."""
+    request(api, "POST", _MAPS, body={"metadata": {"name": "seen"}})
+    assert find_object(api, f"{_MAPS}/seen")["metadata"]["name"] == "seen"
+    assert find_object(api, f"{_MAPS}/unseen") is None
+    assert find_object(api, "/apis/example.com/v1/widgets/w") is None
+    with pytest.raises(ApiRefused, match="400"):
+        find_object(api, _MAPS, query={"labelSelector": "!!"})
 
 
 def test_delete_of_what_is_gone(api: ApiClient) -> None:
