@@ -306,8 +306,7 @@ class Experiment:
         injection = Injection(self.cluster, self._written(fault.name), self.history)
         self.fault_number += 1
         process = numbered(FAULT, self.fault_number)
-        fault_record = FaultRecord(fault.name, time.time())
-        self.record.faults.append(fault_record)
+        self.record.faults.append(fault_record := FaultRecord(fault.name, time.time()))
         tried = False
 
         def prove() -> None:
@@ -337,6 +336,7 @@ class Experiment:
         errors: list[BaseException] = []
         with announce_cleanup(f"heal {fault.name}", _HEAL_SECONDS):
             try:
+                self._probes.wait_for_calm()
                 with self._phase(f"fault: {fault.name}"):
                     one_shot = {"one_shot": True} if fault.healed is ONE_SHOT else {}
                     self.history.append("invoke", process, INJECT, {"name": fault.name, **one_shot})

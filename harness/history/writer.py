@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ class HistoryWriter:
         self._next = 0
         self._end = 0.0
         self._counts: Counter[tuple[str, EntryKind]] = Counter()
+        self._newest: dict[tuple[str, EntryKind], float] = {}
         try:
             self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         except FileExistsError:
@@ -70,6 +72,11 @@ class HistoryWriter:
         """Return how many entries of a kind the processes "<who> <n>" have so far, for a live display."""
         return self._counts[who, kind]
 
+    def since(self, who: str, kind: EntryKind) -> float:
+        """Return how many seconds ago the newest entry of a kind by "<who> <n>" was written; infinite without one."""
+        newest = self._newest.get((who, kind))
+        return inf if newest is None else time.monotonic() - self._began - newest
+
     def finish(self) -> None:
         """Write the end mark and close the file, unless it is closed already."""
         if self._fd >= 0:
@@ -95,7 +102,9 @@ class HistoryWriter:
         entry = Entry(self._next, kind, process, f, value, round(now - self._began, 6), round(wall, 6))
         self._write(asdict(entry))
         self._next, self._end = self._next + 1, entry.at
-        self._counts[process.partition(" ")[0], kind] += 1
+        who = process.partition(" ")[0]
+        self._counts[who, kind] += 1
+        self._newest[who, kind] = entry.at
         return entry
 
     def _write(self, line: Mapping[str, Any]) -> None:

@@ -8,7 +8,8 @@ from math import inf
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.errors import ProbeBroken
 from chaos_harness.harness.history import HistoryWriter
-from chaos_harness.harness.history.vocabulary import EXPERIMENT, JUDGE, is_watch
+from chaos_harness.harness.history.coverage import LAG
+from chaos_harness.harness.history.vocabulary import EXPERIMENT, JUDGE, METRONOME, is_watch
 from chaos_harness.harness.probes import Probe
 
 __all__ = ["Probes"]
@@ -16,7 +17,9 @@ __all__ = ["Probes"]
 _FIRST_SECONDS = 20.0
 _LAST_SECONDS = 8.0
 _PROVED_SECONDS = 2.0
+_CALM_SECONDS = 10.0
 _AT_ONCE_SECONDS = 1.0
+_LOOK_SECONDS = 0.1
 
 
 class Probes:
@@ -79,6 +82,17 @@ class Probes:
         self._settle_all((), seconds)
         self._signs, self._marks = time.monotonic(), self._history.counted(EXPERIMENT, "mark")
         self.require_healthy()
+
+    def wait_for_calm(self, seconds: float = _CALM_SECONDS) -> None:
+        """Wait, at most `seconds`, until no thread here or on a node has been starved for LAG seconds.
+
+        Done before the mark of a fault: what a starved thread reports may be as old as its starvation, and so may be
+        older than the fault that broke the watch at the same time. A machine that is never calm is no error: checks
+        see that in the history.
+        """
+        for _ in Deadline.after(seconds, "a calm machine").attempts(_LOOK_SECONDS, _LOOK_SECONDS):
+            if self._history.since(METRONOME, "info") > LAG:
+                return
 
     def prove_watches(self, seconds: float = _PROVED_SECONDS) -> None:
         """Wait, at most `seconds`, until each watch has proved that all up to now is recorded.

@@ -7,7 +7,7 @@ import pytest
 
 from tests.foreign import Foreign, install
 
-pytestmark = [pytest.mark.cluster, pytest.mark.beside]
+pytestmark = pytest.mark.cluster
 
 _SECONDS = 1800.0
 

@@ -9,6 +9,8 @@ import pytest
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.errors import ProbeBroken
 from chaos_harness.harness.history import HistoryWriter, read
+from chaos_harness.harness.history.coverage import LAG
+from chaos_harness.harness.history.vocabulary import LATE, METRONOME
 from chaos_harness.harness.probes import Probe
 from chaos_harness.harness.probes.running import Probes
 
@@ -120,3 +122,14 @@ def test_who_cannot_ask_leaves_no_sign(history: HistoryWriter) -> None:
     probes.give_signs(0.1)
     release.set()
     probes.stop()
+
+
+def test_a_calm_machine_is_waited_for_but_not_for_ever(history: HistoryWriter) -> None:
+    """Without starvation there is no wait; after it, until its reports are in; at most for as long as is given."""
+    probes = Probes(history)
+    probes.wait_for_calm(0)
+    history.append("info", f"{METRONOME} node", LATE, {"seconds": 0.5})
+    probes.wait_for_calm(0)
+    assert history.since(METRONOME, "info") < LAG
+    probes.wait_for_calm(600)
+    assert history.since(METRONOME, "info") > LAG
