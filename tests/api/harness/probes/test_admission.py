@@ -14,6 +14,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.errors import ProbeBroken
 from chaos_harness.harness.history import Entry, HistoryWriter, read
 from chaos_harness.harness.policies import PODS, deny_pods, mutate_pods, pod
+from chaos_harness.harness.probes import admission
 from chaos_harness.harness.probes.admission import FORBIDDEN, admission_canary
 from chaos_harness.harness.probes.answers import ask
 from tests.live_api.server import ApiServer
@@ -102,10 +103,29 @@ def test_slow_answers_delay_no_question(cluster: Cluster, server: ApiServer, his
     server.freeze()
     probe = admission_canary(cluster, history, rate=50, questions=QUESTIONS)
     probe.start()
-    wait_for(lambda: sum(True for _ in read(history.path).entries) >= 20)
+    wait_for(lambda: invoked(history) >= 20)
+    answered = {entry.kind for entry in read(history.path).entries} & {"ok", "fail"}
     server.thaw()
     probe.stop()
-    assert {entry.kind for entry in list(read(history.path).entries)[:20]} == {"invoke"}
+    assert not answered
+
+
+def test_more_open_questions_than_time_outs_allow_pause_the_asking(
+    cluster: Cluster, server: ApiServer, history: HistoryWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The probe does not die of it, and asks again as soon as there are answers."""
+    monkeypatch.setattr(admission, "TIMEOUT", (0.0, 0.0))
+    monkeypatch.setattr(admission, "_DELETE_TIMEOUT", (0.0, 0.0))
+    most = admission._FEW
+    server.freeze()
+    probe = admission_canary(cluster, history, rate=200, questions=QUESTIONS)
+    probe.start()
+    wait_for(lambda: invoked(history) == most)
+    for _ in Deadline.after(0.2, "what must not come").attempts():
+        assert invoked(history) == most
+    server.thaw()
+    wait_for(lambda: invoked(history) > most)
+    probe.stop()
 
 
 @pytest.mark.usefixtures("enforcing")
