@@ -190,7 +190,7 @@ def _alone(folder: Path) -> Iterator[None]:
 def _arms_of(folder: Path) -> tuple[str, str] | None:
     """Return the arms as they were typed, if the folder is a comparison's."""
     ledger = folder / FILE
-    return Ledger.resume(ledger).head.arms if ledger.is_file() else None
+    return Ledger.read(ledger).head.arms if ledger.is_file() else None
 
 
 def _require_markdown(file: Path | None) -> None:

@@ -60,19 +60,33 @@ class Ledger:
         return cls(path, head)
 
     @classmethod
+    def read(cls, path: Path) -> "Ledger":
+        """Return a ledger that an earlier process left, without a last line that was cut off. Raises BadScenario."""
+        return cls._read(path)[0]
+
+    @classmethod
     def resume(cls, path: Path) -> "Ledger":
-        """Return a ledger that an earlier process left; a last line that was cut off is removed. Raises BadScenario."""
+        """Return a ledger to go on with: a last line that was cut off is removed from the file, too.
+
+        Raises BadScenario if it is no ledger, HarnessError if it cannot be written.
+        """
+        ledger, whole, torn = cls._read(path)
+        if torn:
+            try:
+                private.write(path, whole)
+            except OSError as error:
+                raise _unwritable(path, error) from error
+        return ledger
+
+    @classmethod
+    def _read(cls, path: Path) -> tuple["Ledger", str, str]:
+        """Return the ledger, its whole lines, and what was cut off."""
         try:
             head, *lines, torn = bounded_files.read_bounded_text(path, _MOST_BYTES).split("\n")
             ledger = cls(path, Head.model_validate_json(head), map(_Ended.model_validate_json, lines))
         except (ValueError, BadScenario) as error:
             raise _no_ledger(path, error) from error
-        if torn:
-            try:
-                private.write(path, "".join(f"{line}\n" for line in (head, *lines)))
-            except OSError as error:
-                raise _unwritable(path, error) from error
-        return ledger
+        return ledger, "".join(f"{line}\n" for line in (head, *lines)), torn
 
     def has(self, slot: Slot) -> bool:
         """Whether a run is done; one that the harness broke says nothing of Gatekeeper, and is made again."""

@@ -39,6 +39,20 @@ def test_resumed(tmp_path: Path) -> None:
     assert _done(Ledger.resume(path)) == [_SLOTS[0], _SLOTS[2], _SLOTS[3], _SLOTS[4]]
 
 
+def test_read_only(tmp_path: Path) -> None:
+    """Reading leaves a line that was cut off where it is: another process may be writing it."""
+    path = tmp_path / "comparison.jsonl"
+    Ledger.begin(path, _HEAD).note(_SLOTS[0], _replay())
+    with path.open("a") as file:
+        file.write('{"slot":1,"seen":"repro')
+    before = path.read_bytes()
+
+    assert _done(Ledger.read(path)) == [_SLOTS[0]]
+    assert path.read_bytes() == before
+    assert _done(Ledger.resume(path)) == [_SLOTS[0]]
+    assert path.read_bytes() == before[: before.rindex(b"\n") + 1]
+
+
 @pytest.mark.parametrize("content", [None, "", "{}\n", '{"slot":1}\n', "\x1b[2J\n", f"{_HEAD.model_dump_json()}\n7\n"])
 def test_refused(tmp_path: Path, content: str | None) -> None:
     """What is no ledger is one line that can be shown, with what to do."""
