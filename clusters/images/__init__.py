@@ -1,7 +1,6 @@
 """Images of a shape: found, pulled or built, and exported for machines without a network."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from chaos_harness.clusters.checkout import command_line
@@ -9,19 +8,16 @@ from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.errors import ImageUnavailable
 from chaos_harness.clusters.images import catalogue, plan, sources
 from chaos_harness.clusters.images.catalogue import ImageEntry
+from chaos_harness.clusters.images.making import make_artefacts
 from chaos_harness.clusters.images.own_image import require_images
 from chaos_harness.clusters.images.pull_rules import PullRules
 from chaos_harness.clusters.images.pulling import PullProblem, host
 from chaos_harness.clusters.images.resolve import LocalImage, Origin, find, make, pull
-from chaos_harness.clusters.images.store import Artefact
 from chaos_harness.clusters.images.tool_sources import TOOLS
-from chaos_harness.clusters.machine import process
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 
 __all__ = ["Images", "ensure", "entries"]
-
-_ENDING_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -109,7 +105,7 @@ def _ensure(engine: Engine, wanted: Sequence[Shape], progress: Progress, rules: 
         if any(rules.binds(entry.lock) for entry in missing.values()):
             saved = "without --locked, images that were built or loaded are used, too"
         raise ImageUnavailable("\n".join([*problems, f"`{command_line('doctor')}` shows the sources of all; {saved}"]))
-    _make_artefacts([artefact for entry in missing.values() for artefact in entry.artefacts], progress)
+    make_artefacts([artefact for entry in missing.values() for artefact in entry.artefacts], progress)
     held |= {name: make(engine, entry, rules, progress) for name, entry in missing.items()}
     sources.prepare_tools(wanted, progress)
     roles = {role: held[entry.name].name for role, entry in entries(wanted[0]).items()}
@@ -183,25 +179,3 @@ def _describe_unbuildable(
             why = str(not_pulled.get(name) or "not in the lock, so not pulled")
             sharing.setdefault((why, unbuilt), []).append(entry.lock)
     return [f"{', '.join(entries)}: {why}\n  and {unbuilt}" for (why, unbuilt), entries in sharing.items()]
-
-
-def _make_artefacts(wanted: Sequence[Artefact], progress: Progress) -> None:
-    """Make the missing artefacts, each once; if one fails, the others are stopped at once."""
-    artefacts = list({artefact.folder: artefact for artefact in wanted}.values())
-    downloads = [artefact for artefact in artefacts if artefact.name.endswith("-rootfs")]
-    builds = [artefact for artefact in artefacts if artefact not in downloads]
-
-    def make_all(those: Sequence[Artefact]) -> None:
-        for artefact in those:
-            artefact.get(progress)
-
-    with ThreadPoolExecutor(max_workers=2) as threads:
-        parts = [threads.submit(make_all, those) for those in (downloads, builds)]
-        try:
-            wait(parts, return_when=FIRST_EXCEPTION)
-            for part in filter(Future.done, parts):
-                part.result()
-        except BaseException:
-            while wait(parts, timeout=_ENDING_SECONDS).not_done:  # a thread may be between two commands
-                process.end_all()
-            raise
