@@ -90,6 +90,15 @@ class KindFile:
             ]
         return sorted(nodes, key=lambda node: node.get("role", CONTROL_PLANE) != CONTROL_PLANE)
 
+    def mounted(self) -> list[Path]:
+        """Return the files that its nodes mount, alone or with a folder, by whole paths; no link that leads out."""
+        names = {
+            mount["hostPath"] for node in self.config.get("nodes") or () for mount in node.get("extraMounts") or ()
+        }
+        sources = {self._source(name) for name in names}
+        found = {path for source in sources for path in (source, *source.rglob("*")) if path.is_file()}
+        return sorted(path for path in found if path.resolve().is_relative_to(self._folder.resolve()))
+
     def merged(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """Return the harness's configuration with this one: its patches come first, so that ours decide."""
         own = {name: self.config[name] for name in _MERGED if self.config.get(name)}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from chaos_harness.clusters.kind_file import KindFile
 from chaos_harness.clusters.own_gatekeeper import flatten
 from chaos_harness.clusters.problem_words import describe_problem, shorten
 from chaos_harness.clusters.shape import RECORDED, Shape, as_written
@@ -161,9 +162,11 @@ def _override(flat: dict[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _files_of(shape: Shape, folder: Path) -> list[Path]:
-    """Return the files that the shape names and that lie with the incident."""
+    """Return the files that the shape names, or that its nodes mount, and that lie with the incident."""
     own = (shape.own.manifest, shape.own.values) if shape.own else ()
-    return [path for file in (shape.kind, *own) if file and (path := Path(file.path)).is_relative_to(folder.absolute())]
+    named = [Path(file.path) for file in (shape.kind, *own) if file]
+    mounted = KindFile(shape.kind).mounted() if shape.kind else []
+    return [path for path in (*named, *mounted) if path.is_relative_to(folder.absolute())]
 
 
 def _in_order(source: YamlSource, problems: Iterable[Problem]) -> list[str]:

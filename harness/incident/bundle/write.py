@@ -19,7 +19,18 @@ from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.incident.machine import host
 from chaos_harness.harness.redaction import redact, redact_object
 
-__all__ = ["INCIDENT", "MANIFEST", "MOST_RUNS", "SCHEMA", "BundleContent", "Manifest", "Reason", "Replay", "write"]
+__all__ = [
+    "INCIDENT",
+    "MANIFEST",
+    "MOST_RUNS",
+    "SCHEMA",
+    "BundleContent",
+    "Manifest",
+    "Reason",
+    "Replay",
+    "left_out",
+    "write",
+]
 
 SCHEMA = 1
 MANIFEST = "bundle.json"
@@ -27,7 +38,8 @@ INCIDENT = "incident"
 MOST_RUNS = 1000
 
 _LINES = ".jsonl"
-
+_MOST_BYTES = 8 * 2**20
+"""Of all files that an incident brings along; those that it names itself have at most half of it."""
 
 Reason = Literal["refused", "inconclusive", "broken"]
 """Why a run did not finish: it cannot be replayed, its trigger never came, or something failed."""
@@ -98,6 +110,26 @@ def write(
         ) from error
 
 
+def left_out(loaded: LoadedIncident) -> list[Path]:
+    """Return the files of an incident that its bundle cannot have: secrets are found in text alone."""
+    left, size = [], 0
+    for path in loaded.files:
+        content = path.read_bytes()
+        if size + len(content) > _MOST_BYTES or not _is_text(content):
+            left.append(path)
+        else:
+            size += len(content)
+    return left
+
+
+def _is_text(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _write(
     target: Path,
     loaded: LoadedIncident,
@@ -108,7 +140,8 @@ def _write(
 ) -> Path:
     private.directory(target.parent)
     target.mkdir(mode=0o700)
-    for path in (loaded.path, *loaded.files):
+    left = left_out(loaded)
+    for path in (path for path in (loaded.path, *loaded.files) if path not in left):
         _copy(path, target / INCIDENT / os.path.relpath(path, loaded.path.parent), authored=True)
     for replay, directory in runs:
         for path in sorted(path for path in directory.rglob("*") if path.is_file()):

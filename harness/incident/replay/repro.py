@@ -7,7 +7,7 @@ from typing import Any
 from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.own_gatekeeper import flatten
 from chaos_harness.clusters.terminal.escape import escape_controls, first_line
-from chaos_harness.harness.incident.bundle.write import Replay
+from chaos_harness.harness.incident.bundle.write import Replay, left_out
 from chaos_harness.harness.incident.cli_options import NO_GATEKEEPER
 from chaos_harness.harness.incident.judge import JudgedClaim
 from chaos_harness.harness.incident.load import LoadedIncident
@@ -101,6 +101,8 @@ def report(
     yield from _evidence(runs)
     yield ""
     yield f"bundle:       {bundle} (and the directory beside it)"
+    if left := left_out(loaded):
+        yield f"not in it:    {', '.join(map(str, left))} (no text, or too much); replay it where these files are"
     yield f"without a cluster: {command_line('recheck --')} {bundle}"
     yield f"replay it:         {replay_command(loaded, seed, on)}"
 

@@ -10,6 +10,7 @@ from chaos_harness.clusters.errors import BadScenario
 from chaos_harness.clusters.kind.audit_log import AUDIT_PATCH
 from chaos_harness.clusters.kind.cli import configuration, node_names
 from chaos_harness.clusters.kind.node_files import POD_SUBNET
+from chaos_harness.clusters.kind_file import KindFile
 from chaos_harness.clusters.shape import Shape
 
 _HEAD = {"kind": "Cluster", "apiVersion": "kind.x-k8s.io/v1alpha4"}
@@ -175,3 +176,16 @@ def test_a_file_that_is_not_there() -> None:
     """It is told as such."""
     with pytest.raises(BadScenario, match=r"shape: kind: .*no file .*none\.yaml"):
         Shape.parse({"kind": "none.yaml"})
+
+
+def test_mounted_files(tmp_path: Path) -> None:
+    """What nodes mount are files, alone or with their folder, each once; a link that leads out is none of them."""
+    (tmp_path / "shared/inner").mkdir(parents=True)
+    for name in ("one", "shared/two", "shared/inner/three", "other"):
+        (tmp_path / name).write_text(name, encoding="utf-8")
+    (tmp_path / "shared/out").symlink_to("/etc/hostname")
+    mounts = [{"hostPath": path, "containerPath": f"/{number}"} for number, path in enumerate(("one", "shared"))]
+    nodes = [{"role": "control-plane", "extraMounts": mounts}, {"role": "worker", "extraMounts": mounts[:1]}]
+    wanted = shape(tmp_path, nodes=nodes)
+    assert wanted.kind
+    assert KindFile(wanted.kind).mounted() == [tmp_path / name for name in ("one", "shared/inner/three", "shared/two")]

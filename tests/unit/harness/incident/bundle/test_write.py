@@ -10,7 +10,8 @@ import pytest
 
 from chaos_harness.harness.errors import HarnessError
 from chaos_harness.harness.incident.bundle.recheck import recheck
-from chaos_harness.harness.incident.bundle.write import MANIFEST, Replay, write
+from chaos_harness.harness.incident.bundle.write import MANIFEST, Replay, left_out, write
+from chaos_harness.harness.incident.load import load
 from chaos_harness.harness.redaction import REDACTED
 from tests.fakes.incidents import bundled, incident, lived
 
@@ -44,6 +45,32 @@ def test_files_beside(tmp_path: Path) -> None:
     folder = bundled(tmp_path, workload=[{"file": "more/b.yaml"}])
 
     assert (folder / "incident/more/b.yaml").is_file()
+
+
+def test_what_nodes_mount(tmp_path: Path) -> None:
+    """Text that a node mounts comes along, redacted; what is no text is named instead, and so is a link that leads out.
+
+    Without it the kind configuration of the bundle names files that are not there.
+    """
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared/agent.yaml").write_text("password: planted0123456789\nquiet: true\n", encoding="utf-8")
+    (tmp_path / "shared/agent").write_bytes(b"\x7fELF\xff\xfe")
+    (tmp_path / "kind.yaml").write_text(
+        "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\n"
+        "nodes: [{role: control-plane, extraMounts: [{hostPath: shared, containerPath: /shared}]}]\n",
+        encoding="utf-8",
+    )
+    loaded = incident(tmp_path, shape={"kind": "kind.yaml"})
+    assert left_out(loaded) == [tmp_path / "shared/agent"]
+
+    folder = write(
+        tmp_path / "bundle", loaded, seed=7, runs=[lived(loaded, tmp_path)], environment={}, images={}
+    ).with_suffix("")
+
+    assert "planted" not in (folder / "incident/shared/agent.yaml").read_text(encoding="utf-8")
+    assert "quiet: true" in (folder / "incident/shared/agent.yaml").read_text(encoding="utf-8")
+    assert not (folder / "incident/shared/agent").exists()
+    assert load(folder / "incident/a.yaml", {}).shape.kind is not None
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "log", "json", "txt"])
