@@ -1,6 +1,5 @@
 """Gatekeeper: its installation from the release manifest or the chart, and the settings that can be changed."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -15,11 +14,11 @@ from chaos_harness.clusters.errors import BadScenario
 from chaos_harness.clusters.gatekeeper.customise import add_flags, customised
 from chaos_harness.clusters.gatekeeper.installed import deployments_path
 from chaos_harness.clusters.gatekeeper.readiness import wait_until_serving
+from chaos_harness.clusters.helm import helm
 from chaos_harness.clusters.images import catalogue
-from chaos_harness.clusters.images.sources import gatekeeper_source, tool
-from chaos_harness.clusters.machine.process import run
+from chaos_harness.clusters.images.sources import gatekeeper_source
 from chaos_harness.clusters.retrying import retry
-from chaos_harness.clusters.shape import NAMESPACE, Install
+from chaos_harness.clusters.shape import Install
 from chaos_harness.clusters.watching.watch import wait_until
 
 __all__ = [
@@ -30,7 +29,6 @@ __all__ = [
     "apply_definitions",
     "apply_manifest",
     "chart",
-    "helm",
     "install",
     "manifest",
     "wait_until_serving",
@@ -134,16 +132,3 @@ def _apply(api: ApiClient, objects: Sequence[Mapping[str, Any]], deadline: Deadl
 def _established(state: Mapping[str, Mapping[str, Any]], names: set[str]) -> bool | None:
     established = {crd["metadata"]["name"] for crd in state.values() if condition(crd, "Established") == "True"}
     return True if names <= established else None
-
-
-def helm(kubeconfig: Path, words: Sequence[str | Path], deadline: Deadline, *, namespace: str = NAMESPACE) -> str:
-    """Run helm on the cluster of a kubeconfig, in Gatekeeper's namespace, and return what it prints.
-
-    Its hook jobs end before it does. Raises CommandFailed, DeadlineExceeded, ImageUnavailable (no helm).
-    """
-    where = ["--namespace", namespace, "--timeout", f"{max(deadline.remaining, 1):.0f}s"]
-    where = where if words[0] != "history" else where[:2]
-    homes = {f"HELM_{name}_HOME": str(kubeconfig.parent / "helm") for name in ("CACHE", "CONFIG", "DATA")}
-    unset = dict.fromkeys((name for name in os.environ if name.startswith("HELM_KUBE")), "")
-    env = {**unset, **homes, "KUBECONFIG": str(kubeconfig)}
-    return run([tool("helm"), *words, *where], deadline, env=env).stdout

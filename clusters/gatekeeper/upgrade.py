@@ -15,8 +15,9 @@ from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import BadScenario
-from chaos_harness.clusters.gatekeeper.install import RELEASE, apply_manifest, chart, helm
+from chaos_harness.clusters.gatekeeper.install import RELEASE, apply_manifest, chart
 from chaos_harness.clusters.gatekeeper.installed import deployments_path
+from chaos_harness.clusters.helm import helm
 from chaos_harness.clusters.shape import Install
 
 __all__ = ["deployed_versions", "roll_back_chart", "upgrade"]

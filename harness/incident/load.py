@@ -3,12 +3,14 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from chaos_harness.clusters.api.objects import Object
 from chaos_harness.clusters.kind_file import KindFile
 from chaos_harness.clusters.own_gatekeeper import flatten
 from chaos_harness.clusters.problem_words import describe_problem, shorten
@@ -20,6 +22,7 @@ from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident import references
 from chaos_harness.harness.incident.adopted import differences, problems_on_adopted
 from chaos_harness.harness.incident.asks import questions_of
+from chaos_harness.harness.incident.charts import SetupChart, charts_of
 from chaos_harness.harness.incident.claim_problems import problems_of_claims
 from chaos_harness.harness.incident.contents import LISTS, Contents
 from chaos_harness.harness.incident.model import CONDITION_TAG, DURATION_TAG, FORMS, SCHEMA, Incident, fields_at
@@ -54,15 +57,15 @@ class LoadedIncident:
     """An incident that is ready for a replay: the file, its content, and what it refers to.
 
     `shape` is the effective shape, with command-line overrides; `given` is the file's own `shape` as written.
-    `setup`, `policies` and `workload` are the objects of each item of these lists, `asks` the questions of each
-    policy's item, and `files` the files that they come from.
+    `setup`, `policies` and `workload` are the objects of each item of these lists, or its chart, `asks` the questions
+    of each policy's item, and `files` the files that they come from.
     """
 
     path: Path
     incident: Incident
     shape: Shape
     given: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    setup: tuple[Objects, ...] = field(default=(), hash=False)
+    setup: tuple[Objects | SetupChart, ...] = field(default=(), hash=False)
     policies: tuple[Objects, ...] = field(default=(), hash=False)
     workload: tuple[Objects, ...] = field(default=(), hash=False)
     files: tuple[Path, ...] = ()
@@ -72,6 +75,12 @@ class LoadedIncident:
     def name(self) -> str:
         """The file's name without its suffix."""
         return self.path.stem
+
+    @property
+    def objects(self) -> Iterator[Object]:
+        """All objects of its items, but those that charts make."""
+        setup = (brought for brought in self.setup if not isinstance(brought, SetupChart))
+        return chain.from_iterable((*setup, *self.policies, *self.workload))
 
     def seeded(self, seed: int) -> "LoadedIncident":
         """Return it with this seed, whatever its file says."""
@@ -117,8 +126,9 @@ def load(
     problems += _problems_of_watches(data) if context != RECORDED else ()
     files = OwnFiles()
     by_field, more = objects_of(source, files)
+    charts, wrong_charts = charts_of(source)
     asks, wrong_asks = questions_of(source, files)
-    more += wrong_asks
+    more += [*wrong_charts, *wrong_asks]
     if context != RECORDED:
         contents = Contents.of(first, files.loaded, right=not more)
         problems += problems_of_claims(first, contents, shape)
@@ -139,10 +149,10 @@ def load(
         incident,
         shape,
         given,
-        setup=tuple(by_field["setup"]),
+        setup=tuple(charts.get(number, objects) for number, objects in enumerate(by_field["setup"])),
         policies=tuple(by_field["policies"]),
         workload=tuple(by_field["workload"]),
-        files=(*files.read, *_files_of(shape, path.parent)),
+        files=(*files.read, *chain(*(chart.files for chart in charts.values())), *_files_of(shape, path.parent)),
         asks=tuple(asks),
     )
 

@@ -103,17 +103,20 @@ Turns = Annotated[int, Field(ge=1, le=20)]
 _NAME, _IDENTITY = r"^[a-z][a-z0-9_]{0,63}$", r"^[a-z][a-z0-9-]{0,39}$"
 _WATCH = r"^[a-z]+( [a-z]+)*( [A-Za-z][A-Za-z0-9]*)?$"
 _ISSUE = r"^([\w.-]+/)?[\w.-]+#\d+$"
+_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 FORMS = {
     _NAME: "a name such as cut_registry",
     _IDENTITY: "an id of small letters, digits and -, such as cut",
     _WATCH: "the name of a watch, such as generated or constraints MyKind",
     _ISSUE: "an issue such as open-policy-agent/gatekeeper#3839",
+    _LABEL: "a name of small letters, digits and -",
 }
 """What texts look like, in words, by their patterns."""
 
 Name = Annotated[str, Field(pattern=_NAME)]
 Identity = Annotated[str, Field(pattern=_IDENTITY)]
 Range = Annotated[str, AfterValidator(_range), Field(max_length=100)]
+Label = Annotated[str, Field(pattern=_LABEL, max_length=53)]
 WatchName = Annotated[str, Field(pattern=_WATCH, max_length=100)]
 
 
@@ -285,7 +288,16 @@ class Item(_Part):
 
 
 class SetupSpec(Item):
-    """Objects to apply before any policy, such as definitions of kinds and operators: one here, or those in a file."""
+    """What to bring before any policy, such as operators: an object, those in a file, or a Helm chart.
+
+    A `chart` is a folder beside this file, with the charts that it needs; it is installed with the `values` of a file,
+    as `release` (by default, its folder's name) into `namespace` ("default"), which must be there, and waited for.
+    """
+
+    chart: Words | None = None
+    values: Words | None = None
+    release: Label | None = None
+    namespace: Label | None = None
 
 
 class PolicySpec(Item):

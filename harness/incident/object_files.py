@@ -11,7 +11,7 @@ from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.references import NOTHING_ELSEWHERE, find_references
 from chaos_harness.harness.incident.yaml_source import Location, YamlSource, read
 
-__all__ = ["Objects", "OwnFiles", "objects_of", "problems_of_manifest"]
+__all__ = ["Objects", "OwnFiles", "find_beside", "objects_of", "problems_of_manifest"]
 
 Objects = tuple[Object, ...]
 """The objects of one item, in order."""
@@ -22,6 +22,9 @@ _MOST_BYTES = 4 * 2**20
 """Limit for all files of an incident together; each file is read and counted once."""
 
 _REFUSED = "secret"
+
+_BESIDES = {"policies": ("policy",), "setup": ("chart",)}
+"""What an item may have in place of objects."""
 
 
 @dataclass
@@ -57,7 +60,7 @@ class OwnFiles:
         return tuple(documents)
 
     def _read(self, source: YamlSource, place: Location, name: Any) -> list[YamlSource]:
-        path = _find_file(source, place, name)
+        path = find_beside(source, place, name)
         if path not in self.read and sum(map(_size, self.read)) + _size(path) > _MOST_BYTES:
             words = f"with this file all files have more than {_MOST_BYTES // 2**20} MiB, the limit"
             raise BadScenario(source.problem(place, words))
@@ -88,12 +91,12 @@ def objects_of(source: YamlSource, files: OwnFiles) -> tuple[dict[str, list[Obje
 
 
 def _objects(source: YamlSource, place: Location, item: Object, files: OwnFiles) -> Objects:
-    allowed = ("object", "file", "policy") if place[0] == "policies" else ("object", "file")
+    allowed = ("object", "file", *_BESIDES.get(str(place[0]), ()))
     given = [name for name in allowed if item.get(name) is not None]
     if len(given) != 1:
         raise BadScenario(source.problem(place, f"expected one of {', '.join(allowed)}"))
-    if given == ["policy"]:
-        return ()  # its objects are the harness's own
+    if given in (["policy"], ["chart"]):
+        return ()  # its objects are the harness's own, or made by helm
     objects = files.objects(source, place, item)
     if place[0] == "setup" and (late := [one for one in objects if _is_gatekeepers(one)]):
         named = f"{late[0]['kind']} {late[0]['metadata']['name']}"
@@ -105,22 +108,26 @@ def _is_gatekeepers(manifest: Object) -> bool:
     return str(manifest["apiVersion"]).partition("/")[0].endswith(".gatekeeper.sh")
 
 
-def _find_file(source: YamlSource, place: Location, name: Any) -> Path:
-    """Return the named file if it is in the incident's own directory or below, also after following links."""
+def find_beside(source: YamlSource, place: Location, name: Any, *, folder: bool = False) -> Path:
+    """Return the named file, or `folder`, if it is in the incident's own directory or below, also behind links.
+
+    Raises BadScenario.
+    """
+    what = "folder" if folder else "file"
     if not isinstance(name, str):
-        raise BadScenario(source.problem(place, "expected the name of a file"))
+        raise BadScenario(source.problem(place, f"expected the name of a {what}"))
     parts = PurePosixPath(name)
-    folder = source.path.parent.resolve()
+    root = source.path.parent.resolve()
     try:
-        path = (folder / parts).resolve()
-        exists = path.is_file()
+        path = (root / parts).resolve()
+        exists = path.is_dir() if folder else path.is_file()
     except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL, a circle of links, a folder that is closed
         said = getattr(error, "strerror", None) or error
         raise BadScenario(source.problem(place, f"{name[:80]!r} cannot be looked for: {said}")) from error
-    if parts.is_absolute() or ".." in parts.parts or not path.is_relative_to(folder):
+    if parts.is_absolute() or ".." in parts.parts or not path.is_relative_to(root):
         raise BadScenario(source.problem(place, f"{name[:80]!r} leads out of the incident's directory"))
     if not exists:
-        raise BadScenario(source.problem(place, f"no file {name[:80]!r} in {folder}"))
+        raise BadScenario(source.problem(place, f"no {what} {name[:80]!r} in {root}"))
     return source.path.parent / parts
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from chaos_harness.clusters import images
 from chaos_harness.clusters.images.pull_rules import PullRules
 from chaos_harness.harness.catalogue import entries
+from chaos_harness.harness.incident.charts import SetupChart
 from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.incident.model import Step, TriggerSpec
 from chaos_harness.harness.incident.needs import needs_of, source_of
@@ -99,8 +100,11 @@ def plan_of(loaded: LoadedIncident, rules: PullRules) -> Plan:
 def _before(loaded: LoadedIncident) -> Iterator[str]:
     """Yield what is done before the timeline begins."""
     incident = loaded.incident
-    for item, objects in zip(incident.setup, loaded.setup, strict=True):
-        yield f"set up {_objects(item.file, len(objects))}"
+    for item, brought in zip(incident.setup, loaded.setup, strict=True):
+        if isinstance(brought, SetupChart):
+            yield f"set up chart {brought.folder.name} as release {brought.release} in {brought.namespace}"
+        else:
+            yield f"set up {_objects(item.file, len(brought))}"
     for prepared in incident.preparations:
         yield f"prepare {prepared.preparation}{_parameters(prepared.with_)}"
     for policy, objects in zip(incident.policies, loaded.policies, strict=True):

@@ -32,7 +32,7 @@ shape:
 budget: 10m         # the most that the timeline may take
 
 # extended: true    # for `{chaos}` only when it is selected
-# setup: []         # - file: {name}/operator.yaml: what must be there and Ready before the policies
+# setup: []         # - file: {name}/operator.yaml, or - chart: {name}/operator: must be Ready before the policies
 # preparations: [{{preparation: place_gatekeeper, with: {{on: $worker, webhooks: 3, audit: true}}}}]
 # Objects that are applied before the timeline starts and deleted at the end: written here, or in a file beside this.
 policies: []        # - policy: mutate_pods, or - file: {name}/policies.yaml

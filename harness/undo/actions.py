@@ -13,6 +13,7 @@ _Marked = TypeVar("_Marked", bound=Action)
 
 ACTIONS = {
     "certificate.refill": "chaos_harness.harness.faults.webhook.empty_certificate:refill",
+    "charts.uninstall": "chaos_harness.harness.undo.charts:uninstall",
     "crowd.disperse": "chaos_harness.harness.faults.webhook.template_load:delete_templates",
     "edits.restore": "chaos_harness.harness.faults.objects.edit:restore",
     "finalizers.release": "chaos_harness.harness.faults.objects.finalizers:release",

@@ -56,6 +56,7 @@ OURS = {
     "clusters/pool/": "files of the pool in the user's own state, and what the engine says",
     "clusters/gatekeeper/upgrade.py": "what helm says of this run's own cluster",
     "harness/faults/objects/finalizers.py": "what kubectl says of this run's own cluster",
+    "harness/undo/charts.py": "what helm says of this run's own cluster",
     "harness/undo/bring_back.py": "what kubectl says of this run's own cluster",
     "clusters/gatekeeper/readiness.py": "what Gatekeeper answers in this run's own cluster",
     "clusters/machine/installed.py": "root's record of this machine, in a directory that only root may write to",

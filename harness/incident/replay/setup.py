@@ -8,11 +8,14 @@ from typing import Any
 from chaos_harness.clusters.api.objects import Object, condition
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.images.sources import tool
 from chaos_harness.clusters.watching.watch import wait_until
-from chaos_harness.harness.errors import DeadlineExceeded, PreparationFailed
+from chaos_harness.harness.errors import CommandFailed, DeadlineExceeded, PreparationFailed
 from chaos_harness.harness.gatekeeper.in_force import wait_for_workload
+from chaos_harness.harness.incident.charts import SetupChart
 from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.preparation import Preparation
+from chaos_harness.harness.undo.charts import install, installed
 from chaos_harness.harness.undo.journal import Journal
 from chaos_harness.harness.undo.promises import Undos
 from chaos_harness.harness.undo.put_object import put
@@ -20,6 +23,7 @@ from chaos_harness.harness.undo.put_object import put
 __all__ = ["setup_of"]
 
 _SECONDS = 180.0
+_CHART_SECONDS = 300.0
 _CRD = "CustomResourceDefinition"
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
@@ -28,12 +32,15 @@ def setup_of(loaded: LoadedIncident) -> Iterator[Preparation]:
     """Yield what an incident sets up before all else: for each item a preparation, which deletes it at the end.
 
     They are applied in their order. Each definition of a kind is established before the next object is applied, and all
-    controllers and pods are Ready at the end of an item. A preparation raises PreparationFailed with the refusal, or
-    with what is not ready and why.
+    controllers and pods, also those of a chart, are Ready at the end of an item. A preparation raises PreparationFailed
+    with the refusal, or with what is not ready and why.
     """
-    for item, objects in zip(loaded.incident.setup, loaded.setup, strict=True):
-        name = item.file or ", ".join(f"{manifest['kind']} {manifest['metadata']['name']}" for manifest in objects)
-        yield Preparation(f"set up {name}", partial(_bring, name, objects))
+    for item, brought in zip(loaded.incident.setup, loaded.setup, strict=True):
+        if isinstance(brought, SetupChart):
+            yield Preparation(f"set up chart {brought.folder.name}", partial(_install, brought))
+            continue
+        name = item.file or ", ".join(f"{manifest['kind']} {manifest['metadata']['name']}" for manifest in brought)
+        yield Preparation(f"set up {name}", partial(_bring, name, brought))
 
 
 @contextmanager
@@ -45,6 +52,26 @@ def _bring(name: str, objects: Sequence[Object], cluster: Cluster, journal: Jour
         except DeadlineExceeded as error:
             raise PreparationFailed(f"set up {name}: {error}") from error
         yield "; ".join([f"{len(objects)} objects are applied", *proofs])
+    finally:
+        undos.run()
+
+
+@contextmanager
+def _install(chart: SetupChart, cluster: Cluster, journal: Journal) -> Iterator[str]:
+    undos = Undos(cluster.engine, journal)
+    name = f"set up chart {chart.folder.name}"
+    tool("helm")
+    deadline = Deadline.after(_CHART_SECONDS, f"chart {chart.folder.name} to be set up")
+    try:
+        try:
+            place = chart.release, chart.namespace
+            install(cluster, undos, chart.folder, *place, chart.values, chart.definitions, deadline)
+            objects = installed(cluster, chart.release, chart.namespace, deadline)
+            with cluster.client() as api:
+                proofs = wait_for_workload(api, objects)
+        except (CommandFailed, DeadlineExceeded) as error:
+            raise PreparationFailed(f"{name}: {error}") from error
+        yield "; ".join([f"release {chart.release} has {len(objects)} objects", *proofs])
     finally:
         undos.run()
 

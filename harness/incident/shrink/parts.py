@@ -157,8 +157,7 @@ def _renumbered(incident: Incident, kept: list[int], turns: int) -> list[ClaimSp
 def _decidable(loaded: LoadedIncident) -> LoadedIncident | None:
     """Return the incident without claims that could never be decided; None if that is a symptom, or a step is wrong."""
     data = _dump(loaded)
-    own = [manifest for objects in (*loaded.setup, *loaded.policies, *loaded.workload) for manifest in objects]
-    contents = Contents.of(data, own, right=True)
+    contents = Contents.of(data, loaded.objects, right=True)
     if any(problems_of_steps(data, contents, loaded.shape)):
         return None
     undecided = {place[1] for place, _ in problems_of_claims(data, contents, loaded.shape)}
