@@ -12,19 +12,19 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, model_validator
 
 from chaos_harness.clusters.errors import BadScenario
+from chaos_harness.clusters.source_folder import RECORDED, Folder
 
 __all__ = ["FIELDS", "NAMESPACE", "RECORDED", "File", "OwnGatekeeper", "SourceFile", "flatten", "read_objects"]
 
 NAMESPACE: Final = "gatekeeper-system"
 """Gatekeeper's namespace, as its manifest and its chart's documentation have it."""
 
-RECORDED: Final = "recorded"
-"""pydantic context for shapes of earlier runs: their versions need no recipe, and their files are not read."""
-
-FIELDS: Final = ("version", "install", "values", "image", "namespace", "replicas", "flags")
+FIELDS: Final = ("version", "install", "values", "image", "checkout", "dockerfile", "namespace", "replicas", "flags")
 """What `gatekeeper:` may hold in its long form."""
 
 _METHODS = ("manifest", "chart")
+_FILES = ("manifest", "values", "checkout")
+_BUILT, _BUILT_DIGITS = "chaos-harness/gatekeeper:checkout-", 12
 _MOST_BYTES = 4 * 2**20
 _DIGITS = 8
 _IMAGE_TAG = re.compile(r"^\s*image:.*gatekeeper:(v\d+\.\d+\.\d+)\s*$", re.MULTILINE)
@@ -84,8 +84,10 @@ class OwnGatekeeper(BaseModel):
     """What differs from a release.
 
     `manifest` is applied in place of the release's, `values` are merged into the chart's. `image` is an image that the
-    engine holds; without it, the release's runs. `replicas` are those of the webhook's Deployment, and `flags` are
-    added to the arguments of all of Gatekeeper's containers. `digest` identifies all of it, and the files by content.
+    engine holds; without it, the release's runs. A `checkout` of Gatekeeper's sources is built, by `go build` or by the
+    `dockerfile` in it, and `image` is then the name of what comes out. `replicas` are those of the webhook's
+    Deployment, and `flags` are added to the arguments of all of Gatekeeper's containers. `digest` identifies all of it,
+    and files and checkout by content.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -93,6 +95,8 @@ class OwnGatekeeper(BaseModel):
     manifest: File | None = None
     values: File | None = None
     image: Annotated[str, Field(pattern=_IMAGE)] | None = None
+    checkout: Folder | None = None
+    dockerfile: Words | None = None
     namespace: Annotated[str, Field(pattern=_NAME)] = NAMESPACE
     replicas: Annotated[int, Field(ge=1, le=10)] | None = None
     flags: Annotated[tuple[_Flag, ...], BeforeValidator(_as_tuple), Field(max_length=50)] = ()
@@ -111,18 +115,33 @@ class OwnGatekeeper(BaseModel):
                     f"namespace {self.namespace}: Gatekeeper's Deployment in {self.manifest.path} is in {found}"
                 )
             object.__setattr__(self, "namespace", found)
-        content = self.model_dump(exclude={"manifest": {"path"}, "values": {"path"}})
+        if self.checkout or self.dockerfile:
+            object.__setattr__(self, "image", self._built_image())
+        content = self.model_dump(exclude={name: {"path"} for name in _FILES})
         object.__setattr__(self, "digest", _digest(json.dumps(content, sort_keys=True))[:_DIGITS])
         return self
 
+    def _built_image(self) -> str:
+        """Return the name of the image that is built of the checkout. Raises ValueError if it cannot be one."""
+        if self.checkout is None:
+            raise ValueError("dockerfile: is one of a checkout; say which: checkout: FOLDER")
+        if self.image:
+            raise ValueError("image, checkout: say one of them; of a checkout the image is built")
+        needed = Path(self.checkout.path) / (self.dockerfile or "go.mod")
+        if not needed.is_file():
+            raise ValueError(f"checkout {self.checkout.path}: no file {needed.name} in it")
+        built = _digest(f"{self.checkout.sha256} {self.dockerfile or ''}")[:_BUILT_DIGITS]
+        return f"{_BUILT}{built}"
+
     def as_written(self, version: str | None, install: str, folder: Path) -> dict[str, Any]:
         """Return the fields of a shape that hold it, in a file in `folder`."""
-        own = self.model_dump(mode="json", exclude_defaults=True, exclude={"manifest", "values", "digest"})
+        left_out = {*_FILES, "digest", *(["image"] if self.checkout else [])}
+        own = self.model_dump(mode="json", exclude_defaults=True, exclude=left_out)
         if self.manifest:
             own = {name: value for name, value in own.items() if name != "namespace"}
             install = os.path.relpath(self.manifest.path, folder)
-        if self.values:
-            own["values"] = os.path.relpath(self.values.path, folder)
+        for name, file in (("values", self.values), ("checkout", self.checkout)):
+            own |= {name: os.path.relpath(file.path, folder)} if file else {}
         return {"gatekeeper": {"version": version, "install": install, **own}}
 
     @property
@@ -131,6 +150,7 @@ class OwnGatekeeper(BaseModel):
         files = [Path(file.path).name for file in (self.manifest, self.values) if file]
         namespace = [f"namespace {self.namespace}"] if self.namespace != NAMESPACE else []
         image = [f"image {self.image}"] if self.image else []
+        image = [f"checkout {self.checkout.path}"] if self.checkout else image
         replicas = [f"{self.replicas} replicas"] if self.replicas else []
         return ", ".join([*files, *image, *namespace, *replicas, *self.flags])
 
@@ -157,7 +177,7 @@ def flatten(fields: Mapping[str, Any], folder: Path | None = None) -> dict[str, 
         own["manifest"], install = install, "manifest"
     flat |= {"install": install} if install is not None else {}
     flat |= {"install": "chart"} if install is None and "values" in own else {}
-    for name in ("manifest", "values"):
+    for name in _FILES:
         if isinstance(own.get(name), str):
             own[name] = os.path.normpath((folder or Path.cwd()) / own[name])
     if "version" not in given and isinstance(own.get("manifest"), str) and (tag := _tag_in(Path(own["manifest"]))):

@@ -47,7 +47,7 @@ def _changing(*kinds: ObjectKind, flags: str = "", valued: str = "", ends: bool 
 _VERBS: Mapping[str, _Verb] = {
     **dict.fromkeys(("ps", "images", "inspect", "logs", "port", "info", "version", "save"), _Verb()),
     **dict.fromkeys(("network ls", "network inspect", "volume ls", "volume inspect", "image inspect"), _Verb()),
-    **dict.fromkeys(("load", "pull", "push", "tag"), _Verb()),
+    **dict.fromkeys(("build", "load", "pull", "push", "tag"), _Verb()),
     **dict.fromkeys(("run", "create", "network create", "volume create"), _Verb(labelled=True)),
     **dict.fromkeys(("start", "pause", "unpause"), _changing("container")),
     **dict.fromkeys(("stop", "restart"), _changing("container", valued="-t")),  # old docker: --time, new: --timeout

@@ -9,6 +9,7 @@ from chaos_harness.clusters.errors import ImageUnavailable
 from chaos_harness.clusters.images import catalogue, plan, sources
 from chaos_harness.clusters.images.catalogue import ImageEntry
 from chaos_harness.clusters.images.making import make_artefacts
+from chaos_harness.clusters.images.own_checkout import build_checkout
 from chaos_harness.clusters.images.own_image import require_images
 from chaos_harness.clusters.images.pull_rules import PullRules
 from chaos_harness.clusters.images.pulling import PullProblem, host
@@ -86,6 +87,9 @@ def ensure(
 
 
 def _ensure(engine: Engine, wanted: Sequence[Shape], progress: Progress, rules: PullRules) -> Images:
+    for shape in wanted:
+        if shape.own and shape.own.checkout:
+            build_checkout(engine, shape.own, str(shape.gatekeeper), progress)
     own = require_images(engine, [name for shape in wanted for name in _own_names(shape)])
     needed = {entry.name: entry for shape in wanted for entry in entries(shape).values()}
     held = {name: here for name, entry in needed.items() if (here := find(engine, entry, rules))}

@@ -24,6 +24,7 @@ __all__ = [
     "everything",
     "gatekeeper",
     "gatekeeper_crds",
+    "load_gatekeeper",
     "node_image",
     "registry",
 ]
@@ -99,9 +100,7 @@ def gatekeeper(version: str) -> ImageEntry:
     stem, key = f"{NAME}/gatekeeper:{version}-", digest(_FORMAT, binary.key)
 
     def build(engine: Engine, progress: Progress) -> None:
-        files = {"manager": binary.get(progress) / "gatekeeper"}
-        config = {"User": _GATEKEEPER_USER, "Entrypoint": ["/manager"], "WorkingDir": "/"}
-        _load(engine, f"{stem}{key}", files, config, folders={"tmp": 0o1777})
+        load_gatekeeper(engine, f"{stem}{key}", binary.get(progress) / "gatekeeper")
 
     return ImageEntry(
         f"gatekeeper/{version}",
@@ -111,6 +110,12 @@ def gatekeeper(version: str) -> ImageEntry:
         build,
         (binary, binaries.gatekeeper_source(version)),
     )
+
+
+def load_gatekeeper(engine: Engine, name: str, binary: Path) -> None:
+    """Give the engine an image of Gatekeeper's binary alone, run by the same user as upstream's image."""
+    config = {"User": _GATEKEEPER_USER, "Entrypoint": ["/manager"], "WorkingDir": "/"}
+    _load(engine, name, {"manager": binary}, config, folders={"tmp": 0o1777})
 
 
 def gatekeeper_crds(version: str) -> ImageEntry:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from chaos_harness.clusters.own_gatekeeper import OwnGatekeeper, flatten
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.suggest import did_you_mean
 from chaos_harness.clusters.terminal.escape import escape_controls
@@ -15,6 +16,9 @@ Label = Literal["A", "B"]
 LABELS: tuple[Label, Label] = ("A", "B")
 
 _RELEASE = "gatekeeper"
+_OWN = ("values", "image", "checkout", "dockerfile", "namespace")
+"""What may differ from a release, each as one word; see `OwnGatekeeper`."""
+
 _NOTHING = "none"
 _YES_NO = {"true": True, "false": False}
 _SHORT = 80
@@ -37,8 +41,9 @@ class Arm:
 def parse_arms(texts: Sequence[str]) -> tuple[Arm, Arm]:
     """Return the arms A and B of two texts such as "v3.20.1,install=chart".
 
-    The release may stand alone and first: it is the field `gatekeeper`, and "none" is a cluster without it. Whether a
-    value can be, an incident's shape decides. Raises BadScenario with the problems of both.
+    The release may stand alone and first: it is the field `gatekeeper`, and "none" is a cluster without it. What
+    differs from a release (`values`, a `checkout` …) is named likewise; files are found from the working directory.
+    Whether a value can be, an incident's shape decides. Raises BadScenario with the problems of both.
     """
     problems: list[str] = []
     arms = []
@@ -60,7 +65,7 @@ def _fields(text: str) -> tuple[dict[str, Any], list[str]]:
         if not equals and not place:
             name, value = _RELEASE, name
         shown = escape_controls(repr(part), most=_SHORT)
-        known = Shape.model_fields.get(name)
+        known = Shape.model_fields.get(name) or OwnGatekeeper.model_fields.get(name if name in _OWN else "")
         if known is None or not value:
             problems.append(f"{shown}: {_words(name, equals)}")
         elif name in fields:
@@ -70,15 +75,19 @@ def _fields(text: str) -> tuple[dict[str, Any], list[str]]:
                 fields[name] = _value(value, known.default)
             except ValueError:
                 problems.append(f"{shown}: expected {_kind(known.default)} for {name}")
+    if own := {name: fields.pop(name) for name in _OWN if name in fields}:
+        release = {"version": fields.pop(_RELEASE)} if _RELEASE in fields else {}
+        install = {"install": fields.pop("install")} if "install" in fields else {}
+        fields = flatten({**fields, _RELEASE: {**release, **install, **own}})
     return fields, problems
 
 
 def _words(name: str, equals: str) -> str:
-    if name in Shape.model_fields:
+    if name in (*Shape.model_fields, *_OWN):
         return f"expected a value for {name}"
     if not equals:
         return "expected a release such as v3.20.1 first, then FIELD=VALUE, with commas between them"
-    there = list(Shape.model_fields)
+    there = [*(name for name in Shape.model_fields if name != "own"), *_OWN]
     meant = did_you_mean(name, there)
     return f"there is no field {escape_controls(name, most=_SHORT)}; {meant}there are {', '.join(there)}"
 

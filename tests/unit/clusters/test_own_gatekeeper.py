@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from chaos_harness.clusters.errors import BadScenario
-from chaos_harness.clusters.own_gatekeeper import flatten
+from chaos_harness.clusters.own_gatekeeper import OwnGatekeeper, flatten
 from chaos_harness.clusters.shape import RECORDED, Shape
 
 _VALUES = {"replicas": 2, "validatingWebhookFailurePolicy": "Fail"}
@@ -126,3 +126,62 @@ def test_what_is_refused(folder: Path, gatekeeper: dict[str, Any], problem: str)
 
     assert len(error.value.problems) == 1, error.value.problems
     assert problem in error.value.problems[0]
+
+
+def _own(folder: Path, **gatekeeper: str) -> OwnGatekeeper:
+    own = _shape(folder, **gatekeeper).own
+    assert own
+    return own
+
+
+def _checkout(folder: Path) -> Path:
+    checkout = folder / "gatekeeper"
+    for inner in (".git", "vendor", "pkg"):
+        (checkout / inner).mkdir(parents=True)
+        (checkout / inner / "a.go").write_text("package a\n", encoding="utf-8")
+    (checkout / "go.mod").write_text("module example.com/gatekeeper\n", encoding="utf-8")
+    (checkout / "Dockerfile").write_text("FROM acme/base:1\n", encoding="utf-8")
+    return checkout
+
+
+def test_a_checkout_is_known_by_what_is_in_it(tmp_path: Path) -> None:
+    """Another content is another image, and another cluster; neither the folder's name counts, nor .git, nor vendor."""
+    checkout = _checkout(tmp_path)
+    first = _own(tmp_path, checkout="gatekeeper")
+    assert str(first.image).startswith("chaos-harness/gatekeeper:checkout-")
+    for inner in (".git", "vendor"):
+        (checkout / inner / "b.go").write_text("package a\n", encoding="utf-8")
+    checkout.rename(tmp_path / "other")
+    assert _own(tmp_path, checkout="other").image == first.image
+    (tmp_path / "other/pkg/a.go").write_text("package a // and more\n", encoding="utf-8")
+    changed = _own(tmp_path, checkout="other")
+    assert changed.image != first.image
+    assert changed.digest != first.digest
+    assert _own(tmp_path, checkout="other", dockerfile="Dockerfile").image != changed.image
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"checkout": "nowhere"}, "no folder "),
+        ({"checkout": "gatekeeper", "image": "acme/a:1"}, "image, checkout: say one of them"),
+        ({"dockerfile": "Dockerfile"}, "dockerfile: is one of a checkout"),
+        ({"checkout": "gatekeeper", "dockerfile": "Containerfile"}, "no file Containerfile in it"),
+        ({"checkout": "gatekeeper/pkg"}, "no file go.mod in it"),
+    ],
+)
+def test_a_checkout_that_cannot_be_built(fields: dict[str, str], words: str, tmp_path: Path) -> None:
+    """It is refused before anything is built."""
+    _checkout(tmp_path)
+    with pytest.raises(BadScenario, match=words):
+        _shape(tmp_path, **fields)
+
+
+def test_a_checkout_is_written_as_it_was_named(tmp_path: Path) -> None:
+    """Its image is a consequence, and is not written."""
+    _checkout(tmp_path)
+    own = _own(tmp_path, checkout="gatekeeper")
+    assert own.as_written("v3.23.1", "manifest", tmp_path) == {
+        "gatekeeper": {"version": "v3.23.1", "install": "manifest", "checkout": "gatekeeper"}
+    }
+    assert own.words == f"checkout {tmp_path / 'gatekeeper'}"
