@@ -12,7 +12,7 @@ import pytest
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.harness.experiment.record import PROPERTY
 
-__all__ = ["DURATIONS", "Countdown", "Estimates", "PlannedExperiment", "in_minutes", "planned"]
+__all__ = ["CLUSTER_SECONDS", "DURATIONS", "Countdown", "Estimates", "PlannedExperiment", "in_minutes", "planned"]
 
 DURATIONS = "durations.json"
 """The file of the last durations, in the folder of runs."""
@@ -21,7 +21,7 @@ _TAKES = "takes"
 """The marker of how long an experiment takes: `takes(150)`, in seconds. Tests of a file that share an experiment name
 it: `takes(150, experiment="kill-all")`."""
 
-_CLUSTER_SECONDS = 75.0
+CLUSTER_SECONDS = 75.0
 """Seconds for a new cluster: 50 on two idle cores, and its removal."""
 
 _UNKNOWN_SECONDS = 180.0
@@ -130,7 +130,7 @@ class Countdown:
         paths = list(dict.fromkeys(experiment.tests[0].path for experiment in experiments))
         shapes = [self._shapes().get(path) for path in paths]
         clusters = sum(before != after for before, after in pairwise(shapes)) + new
-        return sum(map(self._estimates.seconds, experiments)) + _CLUSTER_SECONDS * clusters
+        return sum(map(self._estimates.seconds, experiments)) + CLUSTER_SECONDS * clusters
 
 
 def in_minutes(seconds: float) -> str:

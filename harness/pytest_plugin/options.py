@@ -11,6 +11,7 @@ from chaos_harness.clusters.checkout import OPTION, OUT
 from chaos_harness.clusters.engine import CHOICES
 from chaos_harness.clusters.images.pull_rules import PullRules
 from chaos_harness.clusters.machine import consent
+from chaos_harness.clusters.own_gatekeeper import flatten
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.harness.errors import BadScenario
 
@@ -33,6 +34,7 @@ def add_options(parser: pytest.Parser) -> None:
     add("kubernetes", metavar="VERSION", help=f"version of Kubernetes, or a minor such as 1.35, {scope}")
     add("workers", metavar="N", type=int, help=f"number of worker nodes, {scope}")
     add("install", metavar="METHOD", help=f"manifest or chart, {scope}")
+    add("values", metavar="FILE", help=f"values of yours for Gatekeeper's chart, {scope}")
     add("seed", metavar="N", type=int, help="seed of every random choice; each run reports it")
     add(
         "times",
@@ -47,6 +49,7 @@ def add_options(parser: pytest.Parser) -> None:
     add("pool", action=argparse.BooleanOptionalAction, default=False, help=help_text)
     add("founding", action="store_true", help="run what is marked as founding, unless -k or -m selects something")
     add("list", action="store_true", help="show claims, minutes and memory of what would run, and touch nothing")
+    add("json", metavar="FILE", type=Path, help="with --list: write it for scripts, too, into this file")
     add("engine", choices=CHOICES, help="container engine (default: $CHAOS_ENGINE or auto)")
     add("lock", metavar="FILE", type=Path, help="what images and files must be, by digest (default: the shipped lock)")
     locked = "pull and download only what is in the lock; an image that is in it is used with that digest or not at all"
@@ -62,8 +65,12 @@ def options_of(config: pytest.Config) -> argparse.Namespace:
 
 
 def shape_asked(option: argparse.Namespace) -> dict[str, Any]:
-    """Return those options that ask for a shape, as they were typed."""
-    return {name: getattr(option, name) for name in _SHAPE_OPTIONS if getattr(option, name) is not None}
+    """Return those options that ask for a shape, as they were typed; with values, `gatekeeper` in its long form."""
+    asked = {name: getattr(option, name) for name in _SHAPE_OPTIONS if getattr(option, name) is not None}
+    if option.values is None:
+        return asked
+    parts = {"version": asked.pop("gatekeeper", None), "install": asked.pop("install", None), "values": option.values}
+    return {**asked, "gatekeeper": {name: value for name, value in parts.items() if value is not None}}
 
 
 def adopted_of(option: argparse.Namespace) -> Adoption | None:
@@ -77,9 +84,11 @@ def parse_options(option: argparse.Namespace) -> tuple[dict[str, Any], PullRules
     problems = [] if option.times > 0 else [f"options: times: expected a number above 0 (was {option.times})"]
     if option.seed is not None and not 0 <= option.seed < 2**32:
         problems.append(f"options: seed: expected 0 to {2**32 - 1} (was {option.seed})")
+    if option.json and not option.list:
+        problems.append(f"options: json: {option.json} is for what {OPTION}list shows; give both, or neither")
     try:
         shape = Shape.parse(asked, "options")
-        asked = {name: getattr(shape, name) for name in asked}
+        asked = {name: getattr(shape, name) for name in flatten(asked)}
     except BadScenario as error:
         problems += error.problems
     if option.on and (option.pool or option.keep != "never" or option.times > 1):

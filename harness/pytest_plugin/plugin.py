@@ -102,7 +102,7 @@ def pytest_configure(config: pytest.Config) -> None:
     context, estimates = config.stash[_CONTEXT], Estimates(config.rootpath / OUT / DURATIONS)
     countdown = Countdown(estimates, lambda: context.shapes, context.progress.say)
     if option.list:
-        config.pluginmanager.register(ScenarioList(countdown, lambda: context.shapes), "chaos-list")
+        config.pluginmanager.register(ScenarioList(countdown, lambda: context.shapes, option.json), "chaos-list")
     elif not _has_workers(config):
         config.pluginmanager.register(countdown, "chaos-countdown")
 

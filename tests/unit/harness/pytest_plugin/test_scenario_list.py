@@ -1,5 +1,6 @@
 """Scenario list: --list shows what would run, and touches nothing."""
 
+import json
 from pathlib import Path
 
 from tests.fakes.session_folder import SessionFolder
@@ -54,4 +55,36 @@ def test_list(tmp_path: Path) -> None:
         "5 tests in 3 experiments: about 17 minutes, 2.6 GiB ",
     ]
     assert "2.0 GiB)" in output
+    assert bench.did() == []
+
+
+def test_list_for_scripts(tmp_path: Path) -> None:
+    """The file of --json says which fields of its shape a file names itself, and what its experiments take."""
+    bench = SessionFolder(tmp_path)
+    bench.write(rows=_ROWS)
+    values = tmp_path / "values.yaml"
+    values.write_text("validatingWebhookFailurePolicy: Fail\n", encoding="utf-8")
+    chosen = ["--install", "chart", "--values", str(values), "test_rows.py"]
+    status, output = bench.run("--list", "--json", str(tmp_path / "list.json"), *chosen)
+    assert status == 0, output
+    (described,) = json.loads((tmp_path / "list.json").read_text(encoding="utf-8"))
+    assert (described["file"], described["named"]) == (str(tmp_path / "test_rows.py"), ["workers"])
+    assert described["shape"]["own"]["values"]["path"] == str(values)
+    assert [(each["name"], each["seconds"], each["stated_seconds"]) for each in described["experiments"]] == [
+        ("a", 150.0, 150.0),
+        ("b", 150.0, 150.0),
+    ]
+    assert bench.did() == []
+
+
+def test_json_is_of_a_list_and_values_are_of_a_chart(tmp_path: Path) -> None:
+    """What could not be meant is refused, all of it at once, before anything is touched."""
+    bench = SessionFolder(tmp_path)
+    bench.write(rows=_ROWS)
+    values = tmp_path / "values.yaml"
+    values.write_text("replicas: 1\n", encoding="utf-8")
+    status, output = bench.run("--json", "list.json", "--install", "manifest", "--values", str(values))
+    assert status == 4, output
+    assert "list.json is for what" in output
+    assert "say install: chart" in output
     assert bench.did() == []
