@@ -1,6 +1,6 @@
 """The verbs of the project.
 
-scenarios     chaos, report, truth, bench
+scenarios     chaos, nightly, report, truth, bench
 incidents     repro, ab, recheck, shrink, record, suite, adopt, release
 their files   new, new-incident, check, plan, list, schema
 this machine  doctor, images, gc, uninstall
@@ -49,8 +49,7 @@ Of what is drawn, or taken away part by part, a quarter is tried, and of many ro
 `nox -s tests` tries all. What a test costs there is printed at the end: tests/costs.py.
 """
 
-_BESIDE = ("-n", "2", *_BY_FILE, "-m", "beside")
-_ALONE = ("-m", "not beside")
+_BESIDE, _ALONE = ("-n", "2", *_BY_FILE, "-m", "beside"), ("-m", "not beside")
 """Of tests/integration, whose modules say which they are: one cluster keeps two cores busy for a third of the time."""
 _MOST_CI_SECONDS = 75 * 60
 _SLOWEST_MODULES = 5
@@ -121,6 +120,7 @@ def bench(session: nox.Session) -> None:
 
 
 _VERBS = {
+    "nightly": "Run scenarios on a matrix of versions.\n\n-- MATRIX --plan | --budget 6h | --resume DIR | --merge DIR…",
     "repro": "Replay an incident.\n\n-- scenarios/incidents/gatekeeper-3839.yaml --times 10 --gatekeeper V",
     "ab": "Compare two releases, or ways to install, on the same incidents.\n\n-- v3.20.1 v3.23.1 FILE… --times 10",
     "recheck": "Judge the bundle of a replay again, without a cluster.\n\n-- BUNDLE",

@@ -21,6 +21,7 @@ _VERBS = {
     "scenarios": {
         "run": ("run scenarios: by default the three founding incidents", ""),
         "report": ("make the report of a run again, or show it in a browser", ""),
+        "nightly": ("run scenarios on a matrix of versions, in shards if so", ""),
         "truth": ("count what each check said in many runs, and how rightly", ""),
     },
     "incidents": {

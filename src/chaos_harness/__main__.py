@@ -10,6 +10,7 @@ _WITH_REPORTS = {
     "plan": "chaos_harness.plans",
     "run": "chaos_harness.scenario_runs",
     "report": "chaos_harness.reports.__main__",
+    "nightly": "chaos_harness.nights",
     "truth": "chaos_harness.reports.truth.__main__",
 }
 """Verbs that need reports beside the harness, by their modules; all others are the harness's."""

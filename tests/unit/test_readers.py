@@ -62,6 +62,7 @@ OURS = {
     "clusters/machine/installed.py": "root's record of this machine, in a directory that only root may write to",
     "clusters/machine/traces.py": "root's journal of this machine, in a directory that only root may write to",
     "harness/pytest_plugin/estimates.py": "durations that this harness wrote; without them it knows less",
+    "harness/nightly/found.py": "the list that this night's own process wrote",
     "harness/faults/": "what this run's own nodes and API server say",
     "harness/gatekeeper/": "what this run's own API server says",
     "harness/incident/bundle/write.py": "histories of this run, on their way into its bundle",

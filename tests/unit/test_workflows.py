@@ -92,7 +92,7 @@ def test_what_is_kept_is_redacted(path: Path) -> None:
 
 def test_clusters_are_removed() -> None:
     """Whatever runs on clusters is followed by gc, also when it fails."""
-    breaks = re.compile(r"\.ci/run|nox -s (chaos|repro)|pytest --chaos|chaos_harness ab ")
+    breaks = re.compile(r"\.ci/run|nox -s (chaos|repro)|nox -s nightly -- --shard|pytest --chaos|chaos_harness ab ")
     for path in (*_WORKFLOWS, *_ACTIONS):
         groups = [list(_steps(path))] if path in _ACTIONS else [job["steps"] for job in _jobs(path).values()]
         for steps in groups:

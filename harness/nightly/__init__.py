@@ -1,0 +1,1 @@
+"""A night: scenarios and incidents on a matrix of versions, cell by cell, resumable, in shards."""

@@ -1,0 +1,262 @@
+"""Session: begins a night or goes on with one, alone on its machine, and leaves its summary beside its ledger."""
+
+import hashlib
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from chaos_harness.clusters.machine.locking import try_lock
+from chaos_harness.harness import __version__, private
+from chaos_harness.harness.errors import BadScenario, HarnessError
+from chaos_harness.harness.nightly.cells import Cell, cells_of
+from chaos_harness.harness.nightly.found import find
+from chaos_harness.harness.nightly.ledger import FILE, CellFacts, Ended, Head, JudgedLine, Ledger, Note
+from chaos_harness.harness.nightly.matrix import LoadedMatrix, load_matrix
+from chaos_harness.harness.nightly.metrics import summary_metrics
+from chaos_harness.harness.nightly.night import JUMP_SECONDS, Night, Room
+from chaos_harness.harness.nightly.past import PastCell, read_past
+from chaos_harness.harness.nightly.planning import NightPlan, order, within
+from chaos_harness.harness.nightly.shards import merge, split
+from chaos_harness.harness.nightly.summary import Summary, describe, summarize
+from chaos_harness.harness.nightly.words import group_left_out, summary_markdown
+
+__all__ = ["Asked", "describe_plan", "merge_nights", "plan_night", "run_night"]
+
+_LOCK = "nightly"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a night is asked for.
+
+    `command` runs scenarios, `own_without_fault` is the harness's scenario in which nothing is harmed, `nights` the
+    folder with a folder for each night. `shard` is which of how many, from 1 on. `judged` reads the claims that a run
+    left in its folder. `extra` are options for each run, `jobs` the most cells at a time.
+    """
+
+    command: Sequence[str]
+    own_without_fault: str
+    nights: Path
+    judged: Callable[[Path], Sequence[JudgedLine]]
+    say: Callable[[str], None]
+    shard: tuple[int, int] = (1, 1)
+    budget: float | None = None
+    seed: int | None = None
+    jobs: int | None = None
+    extra: Sequence[str] = ()
+
+
+def plan_night(asked: Asked, matrix: Path) -> NightPlan:
+    """Return the plan of a night; nothing is touched. Raises BadScenario."""
+    with TemporaryDirectory() as folder:
+        return _plan(asked, load_matrix(matrix, asked.own_without_fault), Path(folder), _past(asked, None))
+
+
+def run_night(asked: Asked, matrix: Path | None, folder: Path, *, resume: bool) -> Summary:
+    """Run a night in `folder`, or go on with the one that is there, and return its summary.
+
+    Raises BadScenario if another night runs on this machine, or what is there is another night.
+    """
+    with _alone():
+        ledger = Ledger.read(folder / FILE, __version__) if resume else None
+        path = Path(ledger.head.matrix) if ledger else matrix
+        if path is None or (not resume and (folder / FILE).exists()):
+            raise BadScenario(f"{folder}: there is a night already; --resume {folder} goes on with it")
+        past = _past(asked, folder)
+        loaded = load_matrix(path, asked.own_without_fault)
+        if ledger:
+            asked = _as_begun(asked, ledger)
+        plan = _plan(asked, loaded, _folder(folder), past)
+        head = _head(asked, loaded, plan)
+        if ledger is None:
+            ledger = Ledger.begin(folder / FILE, head)
+        elif ledger.head.digest != head.digest:
+            raise BadScenario(f"{folder}: was begun with another matrix, or other files; begin again without --resume")
+        else:
+            _go_on(ledger)
+        night = Night(
+            folder,
+            ledger,
+            past,
+            asked.command,
+            asked.judged,
+            asked.say,
+            Room.now(asked.jobs),
+            asked.extra,
+            asked.budget,
+        )
+        try:
+            night.run([each for each in plan.cells if each.shard == asked.shard[0]])
+        finally:
+            summary = summarize(ledger.head, ledger.runs(), ledger.notes, past)
+            _leave(folder, summary)
+        return summary
+
+
+def merge_nights(paths: Sequence[Path], nights: Path, folder: Path) -> Summary:
+    """Merge the ledgers of shards, in these folders, into one night in `folder`; return its summary.
+
+    Raises BadScenario if one cannot be read or is of another night, with the problems of all.
+    """
+    ledgers: list[Ledger] = []
+    problems: list[str] = []
+    for path in paths:
+        try:
+            ledgers.append(Ledger.read(path / FILE if path.is_dir() else path, __version__))
+        except BadScenario as error:
+            problems += error.problems
+    if problems or not ledgers:
+        raise BadScenario(problems or "expected the folders of the shards of a night")
+    if (folder / FILE).exists():
+        raise BadScenario(f"{folder}: there is a night already; choose another folder")
+    merged = merge(ledgers)
+    past, unread = read_past(nights, __version__, folder)
+    head = ledgers[0].head.model_copy(update={"night": secrets.token_hex(4)})
+    ledger = Ledger.begin(_folder(folder) / FILE, head)
+    lines: list[Ended | Note] = [*merged.runs, *merged.notes]
+    for line in lines:
+        ledger.add(line)
+    told = (*merged.told, *unread)
+    summary = summarize(head, merged.runs, merged.notes, past, lost=merged.lost, told=told, whole=True)
+    _leave(folder, summary)
+    return summary
+
+
+def describe_plan(plan: NightPlan, asked: Asked) -> dict[str, object]:
+    """Return a plan for scripts: plain data whose names stay; minutes are those of one machine."""
+    return {
+        "harness": __version__,
+        "minutes": round(plan.seconds / 60, 1),
+        "parallel": plan.parallel,
+        "budget_minutes": None if asked.budget is None else round(asked.budget / 60, 1),
+        "cells": [
+            {
+                "id": each.cell.id,
+                "target": each.cell.target,
+                **each.cell.axes,
+                "value": each.value.name.lower(),
+                "minutes": round(each.seconds / 60, 1),
+                "memory_mib": each.cell.shape.memory_mib,
+                "shard": each.shard,
+                "fits": each.fits,
+                "without_fault": each.cell.without_fault,
+            }
+            for each in plan.cells
+        ],
+        "left_out": [
+            {"target": each.target, **each.axes, "why": each.why, "words": each.words} for each in plan.left_out
+        ],
+    }
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    with try_lock(_LOCK) as free:
+        if not free:
+            raise BadScenario("another night runs on this machine; wait for it, or end it")
+        yield
+
+
+def _folder(folder: Path) -> Path:
+    try:
+        return private.directory(folder)
+    except OSError as error:
+        raise HarnessError(f"{folder}: cannot be written: {error.strerror}; see `ls -ld {folder.parent}`") from error
+
+
+def _past(asked: Asked, folder: Path | None) -> Mapping[str, PastCell]:
+    past, unread = read_past(asked.nights, __version__, folder)
+    for words in unread:
+        asked.say(f"an earlier night is left out: {words}")
+    return past
+
+
+def _plan(asked: Asked, loaded: LoadedMatrix, folder: Path, past: Mapping[str, PastCell]) -> NightPlan:
+    asked.say("asking for the list of scenarios …")
+    found = find((loaded.without_fault, *loaded.targets), asked.command)
+    cells, left_out = cells_of(loaded, found, folder)
+    shard, shards = asked.shard
+    planned = order(cells, past, split(cells, shards), stated=shards > 1)
+    parallel = Room.now(asked.jobs).slots([cell.shape for cell in cells])
+    mine = [each for each in planned if each.shard == shard]
+    others = [each for each in planned if each.shard != shard]
+    fitting = {each.cell.id: each for each in within(mine, asked.budget, parallel)}
+    return NightPlan(
+        tuple(fitting.get(each.cell.id, each) for each in (*mine, *others)), tuple(left_out), parallel, asked.budget
+    )
+
+
+def _head(asked: Asked, loaded: LoadedMatrix, plan: NightPlan) -> Head:
+    cells = {each.cell.id: _facts(each.cell, each.shard, each.seconds) for each in plan.cells}
+    shards = sorted((id_, facts.shard) for id_, facts in cells.items())
+    said = json.dumps([loaded.path.read_text(encoding="utf-8"), shards])
+    return Head(
+        harness=__version__,
+        night=secrets.token_hex(4),
+        matrix=str(loaded.path),
+        digest=hashlib.sha256(said.encode()).hexdigest(),
+        shard=asked.shard[0],
+        shards=asked.shard[1],
+        seed=secrets.randbelow(2**32) if asked.seed is None else asked.seed,
+        begun=time.time(),
+        confidence=loaded.matrix.rate.confidence,
+        width=loaded.matrix.rate.width,
+        cells=cells,
+        left_out=tuple(group_left_out(plan.left_out)),
+    )
+
+
+def _facts(cell: Cell, shard: int, seconds: float) -> CellFacts:
+    return CellFacts(
+        shard=shard,
+        target=cell.target,
+        axes=cell.axes,
+        seconds=seconds,
+        memory_mib=cell.shape.memory_mib,
+        without_fault=cell.without_fault,
+    )
+
+
+def _as_begun(asked: Asked, ledger: Ledger) -> Asked:
+    """Return what a night is asked for that goes on: its shard is the one that it was begun with."""
+    head = ledger.head
+    return Asked(
+        asked.command,
+        asked.own_without_fault,
+        asked.nights,
+        asked.judged,
+        asked.say,
+        (head.shard, head.shards),
+        asked.budget,
+        head.seed,
+        asked.jobs,
+        asked.extra,
+    )
+
+
+def _go_on(ledger: Ledger) -> None:
+    """Note that a night goes on, and whether the clock went back meanwhile."""
+    ledger.mend()
+    now = time.time()
+    last = max([ledger.head.begun, *(run.ended for run in ledger.runs()), *(note.at for note in ledger.notes)])
+    if now < last - JUMP_SECONDS:
+        words = f"the clock went back: this night was resumed {last - now:.0f} s before it was stopped"
+        ledger.add(Note(at=now, words=words))
+
+
+def _leave(folder: Path, summary: Summary) -> None:
+    """Write the summary beside the ledger, for people and for scripts."""
+    for name, text in (
+        ("summary.md", summary_markdown(summary)),
+        ("summary.json", json.dumps(describe(summary), indent=1)),
+        ("metrics.txt", summary_metrics(summary)),
+    ):
+        try:
+            private.write(folder / name, text)
+        except OSError as error:
+            raise HarnessError(f"{folder / name}: cannot be written: {error.strerror}; see `df {folder}`") from error

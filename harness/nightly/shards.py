@@ -1,0 +1,94 @@
+"""Shards: which cells each of several machines runs, and one ledger of all their ledgers, in which nothing is twice."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.nightly.cells import Cell
+from chaos_harness.harness.nightly.ledger import DECIDED, Ended, Ledger, Note
+
+__all__ = ["MergedNight", "merge", "split"]
+
+
+def split(cells: Iterable[Cell], shards: int) -> dict[str, int]:
+    """Return the shard of each cell, from 1 on: the longest cell first, each to the shard with the fewest seconds.
+
+    It depends on nothing but the cells' ids and the seconds that their files state, so that each machine comes to the
+    same. The cell without a fault counts as any other.
+    """
+    loads = [0.0] * shards
+    chosen: dict[str, int] = {}
+    for cell in sorted(cells, key=lambda cell: (-cell.stated_seconds, cell.id)):
+        least = loads.index(min(loads))
+        chosen[cell.id] = least + 1
+        loads[least] += cell.stated_seconds
+    return chosen
+
+
+@dataclass(frozen=True)
+class MergedNight:
+    """The ledgers of one night as one: its runs, each once, its notes, and what is to be told of the shards."""
+
+    runs: tuple[Ended, ...]
+    notes: tuple[Note, ...]
+    lost: tuple[int, ...]
+    told: tuple[str, ...]
+
+
+def merge(ledgers: Sequence[Ledger]) -> MergedNight:
+    """Return the night of these ledgers.
+
+    A shard that is not there is lost. Of one that answered twice each cell is taken from the answer that began first
+    and decided it: a second answer never makes a red cell green. Raises BadScenario if they are not of one night: of
+    another matrix, of other cells, or of another number of shards.
+    """
+    first = ledgers[0].head
+    problems = [
+        f"{ledger.path}: is of another night than {ledgers[0].path}: {words}"
+        for ledger in ledgers[1:]
+        for words in _differences(ledgers[0], ledger)
+    ]
+    if problems:
+        raise BadScenario(problems)
+    told: list[str] = []
+    by_night = {ledger.head.night: ledger for ledger in ledgers}
+    copies = Counter(ledger.head.night for ledger in ledgers)
+    for night, count in copies.items():
+        if count > 1:
+            shard = by_night[night].head.shard
+            told.append(f"shard {shard} of {first.shards}: the same ledger was given {count} times; it counts once")
+    runs: list[Ended] = []
+    for shard in range(1, first.shards + 1):
+        answers = sorted(
+            (ledger for ledger in by_night.values() if ledger.head.shard == shard),
+            key=lambda ledger: (ledger.head.begun, ledger.head.night),
+        )
+        if len(answers) > 1:
+            told.append(
+                f"shard {shard} of {first.shards} answered {len(answers)} times; each cell is taken from the first "
+                "answer that decided it"
+            )
+        mine = [cell for cell, facts in first.cells.items() if facts.shard == shard]
+        runs += [run for cell in mine for run in _runs_of(cell, answers)]
+    answered = {ledger.head.shard for ledger in by_night.values()}
+    lost = tuple(shard for shard in range(1, first.shards + 1) if shard not in answered)
+    told += [f"shard {shard} of {first.shards} is lost: its ledger was not given" for shard in lost]
+    notes = tuple(note for ledger in by_night.values() for note in ledger.notes)
+    return MergedNight(tuple(runs), notes, lost, tuple(told))
+
+
+def _runs_of(cell: str, answers: Sequence[Ledger]) -> list[Ended]:
+    """Return the runs of a cell from the first answer that decided it, or else from the first that has any."""
+    tried = [runs for answer in answers if (runs := answer.runs(cell))]
+    decided = (runs for runs in tried if any(run.outcome in DECIDED for run in runs))
+    return next(decided, tried[0] if tried else [])
+
+
+def _differences(one: Ledger, other: Ledger) -> list[str]:
+    a, b = one.head, other.head
+    words = {
+        "the matrix or its cells": a.digest == b.digest,
+        f"{a.shards} shards, and {b.shards}": a.shards == b.shards,
+    }
+    return [text for text, same in words.items() if not same]
