@@ -2,7 +2,8 @@
 
 `$FAKE_CELLS` is a file of JSON: by the name of each file with scenarios, which fields of its shape it names (`named`),
 how long it says it takes (`seconds`), and what each of its runs comes to (`outcomes`, the last for all further ones):
-a status, or "wait": until somebody ends it. Each run adds a line to `$FAKE_CELLS.log`.
+a status, "no verdict" (0, and none is left), or "wait": until somebody ends it. Each run adds a line to
+`$FAKE_CELLS.log`.
 """
 
 import json
@@ -68,7 +69,7 @@ def _run(told: Path, cells: dict[str, Any], target: str, arguments: list[str]) -
         }
         line |= {"outcome": _OUTCOMES[outcome], "shape": _SHAPE, "seconds": 1.0, "summary": "", "id": "enforced"}
         (results.parent / "verdicts.jsonl").write_text(f"{json.dumps(line)}\n", encoding="utf-8")
-    return int(outcome)
+    return 0 if outcome == "no verdict" else int(outcome)
 
 
 if __name__ == "__main__":

@@ -64,9 +64,16 @@ def _outcomes(summary: Mapping[str, Any]) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("outcome", "told", "status"),
-    [(0, "as expected", 0), (1, "otherwise", 1), (2, "refused", 3), (3, "inconclusive", 3), (4, "broken", 4)],
+    [
+        (0, "as expected", 0),
+        (1, "otherwise", 1),
+        (2, "refused", 3),
+        (3, "inconclusive", 3),
+        (4, "broken", 4),
+        ("no verdict", "broken", 4),
+    ],
 )
-def test_what_a_cell_comes_to(place: Path, outcome: int, told: str, status: int) -> None:
+def test_what_a_cell_comes_to(place: Path, outcome: int | str, told: str, status: int) -> None:
     """The status of a run is the outcome of its cell, and the worst of them that of the night, which goes on."""
     _come_to(place, a=[outcome])
     ended, summary = _new(place)
@@ -109,8 +116,9 @@ def test_the_last_night_says_what_changed(place: Path) -> None:
 
 
 @thorough
-def test_a_night_that_was_killed_goes_on(place: Path) -> None:
-    """After SIGKILL in the middle of a cell nothing of it runs on; the resumed night runs that cell, and no other."""
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
+def test_a_night_that_was_stopped_goes_on(place: Path, number: signal.Signals, status: int) -> None:
+    """After a kill or Ctrl-C in the middle of a cell the resumed night runs that cell, and no other."""
     _come_to(place, b=["wait", 0])
     folder = place / "reports/out/nights/one"
     source = f"import sys; from chaos_harness import nights; sys.exit(nights.main(sys.argv[1:], {_FAKE!r}))"
@@ -122,14 +130,14 @@ def test_a_night_that_was_killed_goes_on(place: Path) -> None:
         if "test_b.py" in _ran(place):
             break
     assert _night("matrix.yaml", "--out", str(place / "other")) == 2
-    killed.send_signal(signal.SIGKILL)
-    killed.wait(deadline.remaining)
+    killed.send_signal(number)
+    assert killed.wait(deadline.remaining) == status
     with (folder / "night.jsonl").open("a", encoding="utf-8") as ledger:
         ledger.write('{"kind": "ended", "cell"')
     for _ in Deadline.after(30, "the lock to be free").attempts():
-        if (status := _night("--resume", str(folder))) != 2:
+        if (resumed := _night("--resume", str(folder))) != 2:
             break
-    assert status == 0
+    assert resumed == 0
     assert _ran(place) == ["test_healthy.py", "test_a.py", "test_b.py", "test_b.py"]
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     assert [len(cell["runs"]) for cell in summary["cells"]] == [1, 1, 1]
