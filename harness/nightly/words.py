@@ -41,7 +41,8 @@ def plan_lines(plan: NightPlan) -> list[str]:
         gib = each.cell.shape.memory_mib / _MIB
         lines.append(f"{number:3}  {_minutes(each.seconds):>4} min  {gib:4.1f} GiB  {each.cell.target}")
         lines.append(f"{'':5}{_axes(each.cell.axes)}; {_value(each)}")
-    lines += [f"left out, over the budget: {each.cell.id}" for each in plan.cells if not each.fits]
+    for each in plan.cells:
+        lines += [] if each.fits else [f"left out, over the budget: {each.cell.target} ({_axes(each.cell.axes)})"]
     lines += [f"left out: {words}" for words in _left_out(group_left_out(plan.left_out))]
     fitting = [each for each in plan.cells if each.fits]
     memory = max((each.cell.shape.memory_mib for each in fitting), default=0) / _MIB
@@ -68,7 +69,8 @@ def summary_lines(summary: Summary) -> list[str]:
         if cell.runs or cell.outcome == "lost":
             lines.append(f"{_MARKS[cell.outcome]} {cell.facts.target}: {cell.outcome}{_more(cell)}")
             lines.append(f"  {_axes(cell.facts.axes)}{_rates(cell)}")
-    lines += [f"not run: {cell.id}" for cell in summary.cells if cell.outcome == "not run"]
+    not_run = [cell for cell in summary.cells if cell.outcome == "not run"]
+    lines += [f"not run: {cell.facts.target} ({_axes(cell.facts.axes)})" for cell in not_run]
     lines += [f"left out: {words}" for words in _left_out(summary.head.left_out)]
     return _fitted(lines)
 
