@@ -12,7 +12,7 @@ from tests.live_api.cluster import KubectlEngine
 
 __all__ = ["inject_and_die", "replay_afresh"]
 
-_SECONDS = 60.0
+_SECONDS = 180.0
 _REPOSITORY = Path(__file__).parents[2]
 _OPEN = """
 import json, os, signal, sys
