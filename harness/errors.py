@@ -8,6 +8,7 @@ ChaosError
     PolicyRejected                    a policy was refused, or cannot be enforced; it is deleted again
     DeadlineExceeded                  something did not happen in time
     CommandFailed                     a command ended with a status other than 0
+      CommandDenied                   what it asked the API server for was denied by an admission policy
     NotOurs                           a container, cluster or kubeconfig without this harness's label
     ClusterUnavailable                no cluster of the wanted shape is available
       EngineUnavailable               no container engine answers and none could be started
@@ -16,6 +17,7 @@ ChaosError
     ApiUnreachable                    no answer of an API server: it is unknown whether the request was done
     FaultNotApplied                   a fault has no proof of its effect (that it heals is a claim, `heals`)
     UndoFailed                        an undo of the journal failed
+      UndoDenied                      an admission policy denied it: it can be done when the policy is gone
     ProbeBroken                       a probe stopped asking, so its silence means nothing
     Inconclusive                      a claim could not be judged: never a pass
       CheckBroken                     its check raised: nothing is known of the product, the error is ours
@@ -44,6 +46,7 @@ __all__ = [
     "ChaosError",
     "CheckBroken",
     "ClusterUnavailable",
+    "CommandDenied",
     "CommandFailed",
     "ConsentMissing",
     "DeadlineExceeded",
@@ -57,6 +60,7 @@ __all__ = [
     "PolicyRejected",
     "PreparationFailed",
     "ProbeBroken",
+    "UndoDenied",
     "UndoFailed",
 ]
 
@@ -81,6 +85,25 @@ class FaultNotApplied(HarnessError):
 
 class UndoFailed(HarnessError):
     """One or more undos of a journal failed; all of them are in the message."""
+
+
+class CommandDenied(CommandFailed):
+    """An admission webhook or policy denied what a command asked for; `by` says which, the message also why."""
+
+    def __init__(self, message: str, *, by: str) -> None:
+        self.by = by
+        super().__init__(message)
+
+
+class UndoDenied(UndoFailed):
+    """Undos failed only because admission webhooks or policies denied them; `by` says which.
+
+    It is evidence of what they enforce, and can be done when they are gone.
+    """
+
+    def __init__(self, message: str, *, by: str) -> None:
+        self.by = by
+        super().__init__(message)
 
 
 class ProbeBroken(HarnessError):

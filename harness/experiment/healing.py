@@ -1,18 +1,20 @@
 """Healing: takes one fault back and waits for the proof that it is healed; claims, at the end, that all of them are."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import ApiRefused, ApiUnreachable, CommandFailed, DeadlineExceeded
 from chaos_harness.harness.checks.heals import heals, implied
-from chaos_harness.harness.errors import FaultNotApplied, HarnessError, InvariantViolated
+from chaos_harness.harness.errors import FaultNotApplied, HarnessError, InvariantViolated, UndoDenied
 from chaos_harness.harness.experiment.record import ClaimRecord, Record
 from chaos_harness.harness.faults import ONE_SHOT, Fault
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.history import HistoryWriter, read
-from chaos_harness.harness.history.vocabulary import HEAL, HEALED, NOT_HEALED, UNDONE
+from chaos_harness.harness.history.vocabulary import HEAL, HEALED, NOT_HEALED, UNDO_DENIED, UNDONE
 from chaos_harness.harness.judging import faults_of, judge_of
+from chaos_harness.harness.undo.denials import GONE_SECONDS
 from chaos_harness.harness.verdict import Claim
 
 __all__ = ["claim_healing", "take_back"]
@@ -28,18 +30,30 @@ _ANSWERS = (FaultNotApplied, DeadlineExceeded, ApiRefused, ApiUnreachable)
 
 
 def take_back(
-    fault: Fault, injection: Injection, history: HistoryWriter, process: str, within: float | None, *, proved: bool
+    fault: Fault,
+    injection: Injection,
+    history: HistoryWriter,
+    process: str,
+    within: float | None,
+    *,
+    proved: bool,
+    denied: UndoDenied | None = None,
 ) -> tuple[bool, str]:
     """Take a fault back; return whether it is proved to be healed, and what proves it, or what was said last instead.
 
     All of it is written to the history, with the seconds `within` which it is claimed to heal; None: those that the
-    fault says. It is asked again until then, and a quarter longer. Raises UndoFailed if it cannot be taken back, and
-    whatever keeps us from asking; FaultNotApplied for one that was not `proved`, and does not heal at once: that says
-    nothing of the product.
+    fault says. It is asked again until then, and a quarter longer. Its undo was `denied` before, if at all, by policies
+    that are removed now: that stands in the proof. Raises UndoFailed if it cannot be taken back, UndoDenied if that is
+    because of a policy, and whatever keeps us from asking; FaultNotApplied for one that was not `proved`, and does not
+    heal at once: that says nothing of the product.
     """
     name = {"name": fault.name}
     history.append("invoke", process, HEAL, name)
-    injection.heal()
+    try:
+        _undo(injection, patient=denied is not None)
+    except UndoDenied as error:
+        history.append("fail", process, UNDO_DENIED, {**name, "by": error.by, "said": str(error)})
+        raise
     proof, said = ONE_SHOT.value, ""
     if fault.healed is not ONE_SHOT:
         given = getattr(fault, "healed_within", _HEALED_SECONDS) if within is None else within
@@ -52,8 +66,19 @@ def take_back(
     if not proof:
         history.append("fail", process, NOT_HEALED, {**name, "said": said})
         return False, said
+    proof += f"; its undo was denied by {denied.by} until the policies were removed" if denied else ""
     history.append("ok", process, HEALED, {**name, "proof": proof})
     return True, proof
+
+
+def _undo(injection: Injection, *, patient: bool) -> None:
+    """Do the undos of a fault; if `patient`, again while policies deny them. Raises UndoDenied, UndoFailed."""
+    if patient:
+        for _ in Deadline.after(GONE_SECONDS, "policies to be gone").attempts(first=0.2):
+            with suppress(UndoDenied):
+                injection.heal()
+                return
+    injection.heal()
 
 
 def _asked(prove: Callable[[Cluster, Deadline], str], cluster: Cluster, deadline: Deadline) -> tuple[str, str]:

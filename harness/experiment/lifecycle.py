@@ -1,7 +1,6 @@
 """Experiment: the life cycle of one attempt to break a cluster, from steady state to verdict."""
 
 import random
-import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
@@ -24,16 +23,17 @@ from chaos_harness.harness import private
 from chaos_harness.harness.causes import Cause
 from chaos_harness.harness.errors import HarnessError
 from chaos_harness.harness.experiment import attachments
-from chaos_harness.harness.experiment.healing import claim_healing, take_back
+from chaos_harness.harness.experiment.harm import HEAL_SECONDS, Harm
+from chaos_harness.harness.experiment.healing import claim_healing
 from chaos_harness.harness.experiment.phases import Phases, describe_serving
-from chaos_harness.harness.experiment.record import ClaimRecord, FaultRecord, Record
+from chaos_harness.harness.experiment.record import ClaimRecord, Record
 from chaos_harness.harness.experiment.recording import Recording, convert_write_errors
-from chaos_harness.harness.faults import ONE_SHOT, Fault
-from chaos_harness.harness.faults.injection import Injection, inject_fault, observe_fault
+from chaos_harness.harness.faults import Fault
+from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.gatekeeper.apply import enforce_policies
 from chaos_harness.harness.gatekeeper.restart import PullPolicy, restart_gatekeeper
 from chaos_harness.harness.history import HistoryWriter, read
-from chaos_harness.harness.history.vocabulary import FAULT, INJECT, OBSERVED, REPLICAS, numbered
+from chaos_harness.harness.history.vocabulary import FAULT, REPLICAS, numbered
 from chaos_harness.harness.judging import judge_of
 from chaos_harness.harness.policies import Policy
 from chaos_harness.harness.preparation import Preparation
@@ -51,9 +51,7 @@ from chaos_harness.harness.verdict import CheckFunction, Claim, Expected, KnownB
 
 __all__ = ["Experiment"]
 
-_PROVE_SECONDS, _SERVING_SECONDS, _LED_SECONDS = 45.0, 300.0, 360.0
-_HEAL_SECONDS = 600.0
-"""Time for a whole healing, its proof included; an interrupt's message names it."""
+_SERVING_SECONDS, _LED_SECONDS = 300.0, 360.0
 _END_SECONDS = 120.0
 """Time for the last signs of life, the end of the probes, and the attachments."""
 
@@ -78,6 +76,7 @@ class Experiment:
        one that faded meanwhile is no fault.
     5. *Heal.* The fault is undone, also if the block raised; UndoFailed if that is impossible. That the cluster
        recovers in time is a claim (`heals`), judged when the experiment ends: the scenario goes on in either case.
+       So it does if an admission policy denies the undo, which is done when the policies are removed.
     6. *Recovered.* `experiment.recovered()` waits until all replicas of Gatekeeper are serving again.
     7. *Checks.* `experiment.claim(check)` reads the history file and nothing else, and raises InvariantViolated
        or Inconclusive if the verdict is not the expected one. If a probe died or is late, every claim raises
@@ -115,6 +114,7 @@ class Experiment:
         self._probes = Probes(self.history)
         self._questions = standing_questions(cluster)
         self._open = CleanupStack()
+        self._harms: list[Harm] = []
         self.fault_number = 0
         """The number of the last fault; a replay sets it, so that a fault's id follows the step."""
         self._claims_healing = claims_healing
@@ -190,7 +190,7 @@ class Experiment:
     def prepare_for_block(self, preparation: Preparation) -> AbstractContextManager[str]:
         """Bring the cluster into a certain state for the duration of a block; give the proof of it."""
         block = self._carry_out(preparation, self._written(preparation.name))
-        return exit_uninterrupted(block, f"take back {preparation.name}", _HEAL_SECONDS)
+        return exit_uninterrupted(block, f"take back {preparation.name}", HEAL_SECONDS)
 
     @contextmanager
     def _carry_out(self, preparation: Preparation, journal: Journal) -> Iterator[str]:
@@ -217,7 +217,7 @@ class Experiment:
         """
         with self._phase(f"apply policies: {', '.join(policy.name for policy in policies)}") as phase:
             block = enforce_policies(self.cluster, self._written("apply"), self.history, policies)
-            phase.detail, more = self._open.enter_context(exit_uninterrupted(block, "remove policies", _HEAL_SECONDS))
+            phase.detail, more = self._open.enter_context(exit_uninterrupted(block, "remove policies", HEAL_SECONDS))
             cluster, history, asked = self.cluster, self.history, [*self._questions, *more]
             self._questions = asked
             asking = [admission_canary(cluster, history, rate=rate, questions=asked)] if asked else []
@@ -306,44 +306,20 @@ class Experiment:
         injection = Injection(self.cluster, self._written(fault.name), self.history)
         self.fault_number += 1
         process = numbered(FAULT, self.fault_number)
-        self.record.faults.append(fault_record := FaultRecord(fault.name, time.time()))
-        tried = False
-
-        def prove() -> None:
-            with self._phase(f"observed: {fault.name}") as phase:
-                deadline = Deadline.after(getattr(fault, "proved_within", _PROVE_SECONDS), f"the proof of {fault.name}")
-                phase.detail = proof = observe_fault(fault, self.cluster, deadline)
-                fault_record.proof = f"{fault_record.proof}; at the end: {proof}" if fault_record.proof else proof
-                self.history.append("ok", process, OBSERVED, {"name": fault.name, "proof": proof})
-
-        def heal() -> None:
-            nonlocal tried
-            with defer_interrupts(f"heal {fault.name}", _HEAL_SECONDS), self.history.tolerate_lost_lines():
-                if tried:
-                    return
-                tried = True
-                with self._phase(f"heal: {fault.name}") as phase:
-                    proved = bool(fault_record.proof)
-                    healed, phase.detail = take_back(
-                        fault, injection, self.history, process, heals_within, proved=proved
-                    )
-                    if healed:
-                        fault_record.heal_proof, fault_record.healed_at = phase.detail, time.time()
-                    else:
-                        phase.status = "failed"
-
+        harm = Harm(fault, injection, self.history, self.record, process, heals_within)
+        self._harms.append(harm)
+        heal, prove = partial(harm.heal, self._phase), partial(harm.prove, self._phase)
         self._open.callback(heal)  # should an interrupt hit between the block and its healing
         errors: list[BaseException] = []
-        with announce_cleanup(f"heal {fault.name}", _HEAL_SECONDS):
+        with announce_cleanup(f"heal {fault.name}", HEAL_SECONDS):
             try:
                 self._probes.wait_for_calm()
                 with self._phase(f"fault: {fault.name}"):
-                    one_shot = {"one_shot": True} if fault.healed is ONE_SHOT else {}
-                    self.history.append("invoke", process, INJECT, {"name": fault.name, **one_shot})
+                    harm.tell()
                     self._probes.prove_watches()
-                    inject_fault(fault, injection)
+                    harm.inject()
                 prove()
-                yield fault_record.proof, prove
+                yield harm.proof, prove
             except BaseException as error:  # noqa: BLE001 - raised below, with what its healing raises in its notes
                 errors.append(error)
             try:
@@ -374,6 +350,8 @@ class Experiment:
             last.callback(self._keep_journal)
             last.callback(self._probes.stop)
             last.callback(self.history.require_whole)  # why probes died, if they did for it
+            for harm in self._harms:
+                last.callback(partial(harm.heal_denied, self._phase))  # what policies denied that are removed by then
             last.callback(self._open.close)
             last.callback(self._probes.give_last_signs)  # while policies are in force, and asked about
             last.close()

@@ -64,7 +64,7 @@ def enforce_policies(
         yield enforced
     finally:
         history.append("invoke", POLICIES, REMOVE, value)
-        undos.run()
+        undos.run(patient=True)
         history.append("ok", POLICIES, REMOVED, value)
 
 

@@ -55,6 +55,7 @@ __all__ = [
     "SEEN",
     "TRIGGER",
     "UNDONE",
+    "UNDO_DENIED",
     "UPGRADED",
     "WATCH_BINDINGS",
     "WATCH_CANARIES",
@@ -129,6 +130,11 @@ seconds from here. Older histories go from HEAL to HEALED directly.
 
 NOT_HEALED = "not healed"
 """Instead of HEALED: fail, the proof was requested up to here and did not come; `said` is the last answer."""
+
+UNDO_DENIED = "undo denied"
+"""After HEAL: fail, admission denied the undo; `by` says which webhook or policy, `said` why. It is tried again, from
+HEAL on, when the policies are removed.
+"""
 
 HARM = "harm"
 """Records what a fault did to one pod, or to a `node`; the operation says how: KILLED, "deleted", "drained node"."""

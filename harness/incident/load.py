@@ -48,6 +48,9 @@ _MOST_PARTS = 200
 _MOST_VALUES = 20
 _SHORT = 80
 
+_OF_FILES = ("policies", "setup", "workload")
+"""Lists whose parts may be files."""
+
 _NODES = ("node", "nodes", "on")
 """Parameters that are nodes."""
 
@@ -202,7 +205,20 @@ def _problems_of_model(data: Any, context: str | None) -> Iterator[Problem]:
     except ValidationError as error:
         for detail in error.errors():
             loc = tuple(part for part in detail["loc"] if part not in (DURATION_TAG, CONDITION_TAG))
-            yield (loc[0], *as_written(loc[1:])) if loc[:1] == ("shape",) else loc, _words(detail)
+            words = _words(detail) + (_as_part(loc[0], detail["input"]) if len(loc) == len(("faults", 0)) else "")
+            yield (loc[0], *as_written(loc[1:])) if loc[:1] == ("shape",) else loc, words
+
+
+def _as_part(section: str | int, word: object) -> str:
+    """Return how a part of a list is written, of which there is only one word instead."""
+    kind = next((kind for kind, name in LISTS.items() if name == section), None)
+    known = entries(kind) if kind else {}
+    if not isinstance(word, str) or not (kind or section in _OF_FILES) or escape_controls(word) != word:
+        return ""
+    if section in _OF_FILES and word not in known and Path(word).suffix:
+        return f"; say {{file: {word[:_SHORT]}}}"
+    meant = "" if word in known else did_you_mean(word, known)
+    return f"; {meant}say {{{kind or 'file'}: {word if word in known else 'NAME'}}}"
 
 
 def _words(problem: ErrorDetails) -> str:

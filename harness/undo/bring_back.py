@@ -6,7 +6,7 @@ from typing import Any
 
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
-from chaos_harness.harness.errors import CommandFailed, DeadlineExceeded
+from chaos_harness.harness.errors import CommandDenied, CommandFailed, DeadlineExceeded
 from chaos_harness.harness.undo.actions import undo
 from chaos_harness.harness.undo.commands import undo_by_kubectl
 
@@ -39,19 +39,24 @@ def bring_back(
 
     A definition is established before what comes after it. What was owned by an object that was made again is owned by
     the new one; by one that is gone, by nobody: the garbage collector would take it. If the namespace of an object is
-    gone, there is nothing to bring back. Raises CommandFailed with everything that was refused.
+    gone, there is nothing to bring back. Raises CommandFailed with everything that was refused; CommandDenied if that
+    was by admission policies alone.
     """
-    refused = []
+    refused: list[Exception] = []
     for manifest in manifests:
         again = _Again(engine, (control_plane, others), manifest)
         try:
             again.make()
         except (CommandFailed, DeadlineExceeded) as error:
-            refused.append(str(error))
+            refused.append(error)
             if manifest["kind"] == DEFINITION:
                 break
+    denied = [error for error in refused if isinstance(error, CommandDenied)]
+    said = "\n".join(map(str, refused))
+    if denied and len(denied) == len(refused):
+        raise CommandDenied(said, by=", ".join(dict.fromkeys(error.by for error in denied)))
     if refused:
-        raise CommandFailed("\n".join(refused))
+        raise CommandFailed(said)
 
 
 class _Again:

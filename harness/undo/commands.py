@@ -10,7 +10,8 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.machine.process import CommandResult
-from chaos_harness.harness.errors import CommandFailed, DeadlineExceeded
+from chaos_harness.harness.errors import CommandDenied, CommandFailed, DeadlineExceeded
+from chaos_harness.harness.undo.denials import who_denied
 
 __all__ = ["KUBECTL", "Ending", "control_plane_arguments", "run_in_container", "undo_by_kubectl"]
 
@@ -74,7 +75,8 @@ def undo_by_kubectl(
 
     All control planes share the state that it changes: a stopped or missing control plane ends no harm. Nothing is left
     to do if the object, or its kind, does not exist any more, or if an object to create exists already. Raises
-    CommandFailed (no control plane runs, or kubectl failed for another reason), DeadlineExceeded.
+    CommandDenied (by an admission policy), CommandFailed (no control plane runs, or kubectl failed for another reason),
+    DeadlineExceeded.
     """
     options = ["--interactive"] if stdin is not None else []
     words = f"`kubectl {' '.join(argv)}`"
@@ -102,12 +104,15 @@ def undo_by_kubectl(
             f"{words}: {', '.join(down)} stopped or paused, and no control plane is left to ask; "
             f"`docker --host {engine.host} start {down[0]}`, then `{command_line('gc')}`"
         )
-    if last is not None and last.returncode and not _has_nothing_left(last.stderr):
-        raise CommandFailed(f"{words} on {control_plane}: {last.stderr.strip()}")
+    if last is not None and last.returncode:
+        _require_nothing_left(f"{words} on {control_plane}", last.stderr.strip())
     return last
 
 
-def _has_nothing_left(said: str) -> bool:
-    """Whether kubectl failed because its work is done already."""
+def _require_nothing_left(what: str, said: str) -> None:
+    """Raise CommandDenied or CommandFailed unless kubectl failed because its work is done already."""
+    if by := who_denied(said):
+        raise CommandDenied(f"{what}: {said}", by=by)
     letters = "".join(said.lower().split())
-    return any(word in letters for word in _NOTHING_LEFT)
+    if not any(word in letters for word in _NOTHING_LEFT):
+        raise CommandFailed(f"{what}: {said}")

@@ -15,6 +15,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness import jsonl
 from chaos_harness.harness.errors import HarnessError, UndoFailed
 from chaos_harness.harness.undo import actions
+from chaos_harness.harness.undo.denials import do_all
 
 __all__ = ["Journal", "Undo", "pending", "replay"]
 
@@ -161,8 +162,9 @@ def pending(path: Path) -> list[Undo]:
 def replay(path: Path, engine: object) -> list[str]:
     """Do the pending undos, newest first, note each as done, and return them as texts.
 
-    Every undo is tried, even if others or their notes fail; a second replay does only what the first could not do. An
-    unreadable line is reported once. Raises UndoFailed with all that could not be done.
+    Every undo is tried, even if others or their notes fail; one that an admission policy denies is tried again after
+    the others, of which one may delete the policy. A second replay does only what the first could not do. An unreadable
+    line is reported once. Raises UndoFailed with all that could not be done.
     """
     contents = _scan(path)
     failed, unnoted = list(contents.broken.values()), []
@@ -172,17 +174,17 @@ def replay(path: Path, engine: object) -> list[str]:
     except HarnessError as error:
         unnoted.append(f"nothing can be noted as done: {error}")
     try:
-        for number, entry in reversed(contents.entries.items()):
-            words = str(entry)
-            try:
-                actions.find(entry.action)(engine, **entry.arguments)
-            except Exception as error:  # noqa: BLE001 - one undo that fails must not keep the others from being tried
-                failed.append(f"{words}: {type(error).__name__}: {error}")
-                continue
-            undone.append(words)
-            with _collect_unnoted(unnoted, f"{words} is undone"):
+
+        def do(numbered: tuple[int, Undo]) -> None:
+            number, entry = numbered
+            actions.find(entry.action)(engine, **entry.arguments)
+            undone.append(str(entry))
+            with _collect_unnoted(unnoted, f"{entry} is undone"):
                 if journal:
                     journal.done(number)
+
+        for (_, entry), problem in do_all([*reversed(contents.entries.items())], do, patient=True):
+            failed.append(f"{entry}: {type(problem).__name__}: {problem}")
         for line in contents.broken:
             with _collect_unnoted(unnoted, f"line {line} is reported"):
                 if journal:

@@ -7,8 +7,9 @@ from typing import Any
 
 from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.engine import Engine
-from chaos_harness.harness.errors import UndoFailed
+from chaos_harness.harness.errors import CommandDenied, UndoDenied, UndoFailed
 from chaos_harness.harness.undo.actions import Action, identity
+from chaos_harness.harness.undo.denials import do_all
 from chaos_harness.harness.undo.journal import Journal, Undo
 
 __all__ = ["RegisteredUndo", "Undos", "merge_patches"]
@@ -59,32 +60,33 @@ class Undos:
         entries = self._journal.pending_with(identity(action)).values()
         return [entry for entry in entries if target.items() <= dict(entry.arguments).items()]
 
-    def run(self) -> None:
+    def run(self, *, patient: bool = False) -> None:
         """Do all registered undos that are not done, newest first, and note them in the journal.
 
-        If another fault still harms the same target, its harm is left in place, or put there. Every undo is tried; then
-        UndoFailed lists all that failed or could not be noted.
+        If another fault still harms the same target, its harm is left in place, or put there. Every undo is tried, and
+        if they are `patient`, again if policies denied it that others may delete; then UndoFailed lists all that failed
+        or could not be noted. It is UndoDenied if policies denied all of these.
         """
-        failed: list[Exception] = []
-        for promise in reversed(self._registered[:]):
-            try:
-                arguments = _adjust_to_others(self._journal, promise.number, promise.entry)
-                if arguments is None:
-                    promise.kept = True
-                else:
-                    promise.action(self._engine, **arguments)
-                    promise.given = arguments
-                self._journal.done(promise.number)
-            except Exception as error:  # noqa: BLE001 - whatever it was, it must not keep the others from being tried
-                failed.append(error)
-            else:
-                self._registered.remove(promise)
-        if failed:
-            problems = "\n".join(f"{type(error).__name__}: {error}" for error in failed)
-            undos = f"{len(failed)} undos" if len(failed) > 1 else "an undo"
-            raise UndoFailed(
-                f"{undos} could not be done or noted:\n{problems}\n`{command_line('gc')}` tries again"
-            ) from failed[0]
+        failed = [error for _, error in do_all(self._registered[::-1], self._do, patient=patient)]
+        if not failed:
+            return
+        problems = "\n".join(f"{type(error).__name__}: {error}" for error in failed)
+        undos = f"{len(failed)} undos" if len(failed) > 1 else "an undo"
+        said = f"{undos} could not be done or noted:\n{problems}\n`{command_line('gc')}` tries again"
+        denied = [error.by for error in failed if isinstance(error, CommandDenied)]
+        if len(denied) == len(failed):
+            raise UndoDenied(said, by=", ".join(dict.fromkeys(denied))) from failed[0]
+        raise UndoFailed(said) from failed[0]
+
+    def _do(self, promise: RegisteredUndo) -> None:
+        arguments = _adjust_to_others(self._journal, promise.number, promise.entry)
+        if arguments is None:
+            promise.kept = True
+        else:
+            promise.action(self._engine, **arguments)
+            promise.given = arguments
+        self._journal.done(promise.number)
+        self._registered.remove(promise)
 
 
 def merge_patches(into: Any, patch: Any) -> Any:

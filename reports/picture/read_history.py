@@ -127,6 +127,8 @@ class _StoryReader:
             self._tell(entry.at, f"undone: {name}")
         elif entry.f == v.NOT_HEALED:
             self._tell(entry.at, f"not healed: {name}: {entry.value['said']}")
+        elif entry.f == v.UNDO_DENIED:
+            self._tell(entry.at, f"undo denied by {entry.value['by']}: {name}")
         else:
             band.ended, band.heal_proof = entry.at, proof
             fault = FaultSpan(entry.process, name, band.begun, heal_proof=proof, blow=band.one_shot)

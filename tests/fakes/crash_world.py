@@ -17,6 +17,7 @@ from chaos_harness.clusters.registry.login import Login
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.harness.faults.control_plane.api_server import _KILL_AND_ASK as KILL_AND_ASK
 from tests.fakes.docker import DONE, Container, FakeDockerEngine
+from tests.fakes.merging import merge
 from tests.fakes.nodes import IMAGE, FakeNodes
 
 __all__ = ["CGROUP", "CONFIG_MAP", "DEPLOYMENT", "CrashWorld", "KilledError"]
@@ -34,7 +35,12 @@ _CONSTRAINTS = "/apis/constraints.gatekeeper.sh/v1beta1/chaosdeniedbyrego"
 _ESTABLISHED = {"conditions": [{"type": "Established", "status": "True"}]}
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
 _ROLE, _BINDING = f"{_RBAC}/clusterroles/r", f"{_RBAC}/clusterrolebindings/b"
+_LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/l"
 _REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+_KINDS = {
+    _TEMPLATES.rpartition("/")[0]: "ConstraintTemplate",
+    _WEBHOOKS.removesuffix("/"): "MutatingWebhookConfiguration",
+}
 _DATA = {"ca.crt": "Y2E=", "tls.crt": "Y3J0"}
 _HELD = "/api/v1/namespaces/n/configmaps/held"
 _QUOTAS = "/api/v1/namespaces/n/resourcequotas"
@@ -75,6 +81,7 @@ class CrashWorld(FakeNodes):
         for which, kind in (("mutating", "mutation"), ("validating", "validation")):
             path = f"{_WEBHOOKS}{which}webhookconfigurations/gatekeeper-{which}-webhook-configuration"
             webhook = {"name": f"{kind}.gatekeeper.sh", "failurePolicy": "Ignore", "timeoutSeconds": 2}
+            webhook["clientConfig"] = {"caBundle": "Y2E="}
             self.objects[path] = _object(f"{which}webhookconfiguration", path, {"webhooks": [webhook]})
         for name in (node for node in self.containers if node != "w-registry"):
             path = f"/api/v1/nodes/{name}"
@@ -167,7 +174,7 @@ class CrashWorld(FakeNodes):
             if "template" in patch.get("spec", {}):
                 self.objects[_SECRET]["data"] = dict(_DATA)
             else:
-                _merge(self.objects[path], patch)
+                merge(self.objects[path], patch)
             let_go = self._let_go(path)
         return let_go or json.dumps(self.objects[path]) != before
 
@@ -199,7 +206,7 @@ class CrashWorld(FakeNodes):
             elif method == "PATCH" and path not in self.objects:
                 self.objects[path] = body
             elif method == "PATCH":
-                _merge(self.objects[path], body)
+                merge(self.objects[path], body)
                 changed = {**self.objects[path], "metadata": {"resourceVersion": "2"}}
                 self._let_go(path)
                 return 200, changed
@@ -230,8 +237,8 @@ class CrashWorld(FakeNodes):
     def _get(self, path: str) -> tuple[int, Any]:
         if path in ("/apis", "/api/v1"):
             return 200, {"groups": [], "resources": _CORE}
-        if path == _TEMPLATES.rpartition("/")[0]:
-            return 200, {"resources": [{"kind": "ConstraintTemplate", "name": "constrainttemplates"}]}
+        if path in _KINDS:
+            return 200, {"resources": [{"kind": _KINDS[path], "name": f"{_KINDS[path].lower()}s"}]}
         if path in (_PODS, "/api/v1/pods", _TEMPLATES):
             templates = [template for at, template in self.objects.items() if at.startswith(f"{_TEMPLATES}/")]
             kind, items = ("Template", templates) if path == _TEMPLATES else ("Pod", self.pods)
@@ -245,7 +252,8 @@ class CrashWorld(FakeNodes):
             return 200, {"items": list(self.listed(path))}
         if path.startswith(_PODS):
             return 200, next(pod for pod in self.pods if path.endswith(f"/{pod['metadata']['name']}"))
-        object_ = {"spec": {"renewTime": "1"}} if "/leases/" in path else self.objects.get(path)
+        nodes_lease = {"spec": {"renewTime": "1"}} if "/kube-node-lease/" in path else None
+        object_ = nodes_lease or self.objects.get(path)
         return (200, object_) if object_ else (404, {"message": "not found"})
 
     def _serves(self, path: str) -> bool:
@@ -278,7 +286,9 @@ class _Api(ApiClient):
     """An API client whose server is the world, in the thread of who asks, so that he can be killed there."""
 
     def __init__(self, world: CrashWorld) -> None:
-        super().__init__(Configuration(host="http://w"))
+        configuration = Configuration(host="http://w")
+        configuration.ssl_ca_cert = str(Path(__file__).with_name("__init__.py"))
+        super().__init__(configuration)
         self._world = world
         self.rest_client.pool_manager = cast("Any", _Pool(world))
 
@@ -356,6 +366,7 @@ _DEFINED = {
     f"{_CONSTRAINTS}/c": _object(
         "ChaosDeniedByRego", f"{_CONSTRAINTS}/c", {"spec": {"a": "b"}}, version="constraints.gatekeeper.sh/v1beta1"
     ),
+    _LEASE: _object("Lease", _LEASE, {"spec": {"leaseDurationSeconds": 15}}, version="coordination.k8s.io/v1"),
     _ROLE: _object(
         "ClusterRole",
         _ROLE,
@@ -372,7 +383,7 @@ _DEFINED = {
         version="rbac.authorization.k8s.io/v1",
     ),
 }
-"""A definition with an object of its kind, a role with its binding, and what is held while it is deleted."""
+"""A definition with an object of its kind, a role with its binding, a lease, and what is held while it is deleted."""
 
 _LISTS = (
     DEPLOYMENT.rpartition("/")[0],
@@ -381,18 +392,3 @@ _LISTS = (
     f"{_RBAC}/clusterrolebindings",
     f"{_RBAC}/rolebindings",
 )
-
-
-def _merge(target: dict[str, Any], patch: Mapping[str, Any]) -> None:
-    """Merge as an API server does, in place; webhooks by their names."""
-    for name, value in patch.items():
-        if name == "webhooks":
-            _merge(target[name][0], value[0])
-            continue
-        if value is None:
-            target.pop(name, None)
-        elif isinstance(value, Mapping):
-            target[name] = target.get(name) if isinstance(target.get(name), dict) else {}
-            _merge(target[name], value)
-        else:
-            target[name] = value

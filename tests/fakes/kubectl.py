@@ -63,6 +63,7 @@ _RESOURCES = (
     _Resource("ServiceAccount", "serviceaccounts", namespaced=True),
     _Resource("ResourceQuota", "resourcequotas", namespaced=True),
     _Resource("Deployment", "deployments", "apps", namespaced=True),
+    _Resource("Lease", "leases", "coordination.k8s.io", namespaced=True),
     _Resource("ConstraintTemplate", "constrainttemplates", "templates.gatekeeper.sh"),
     _Resource("Assign", "assign", "mutations.gatekeeper.sh"),
     _Resource("ChaosDeniedByRego", "chaosdeniedbyrego", "constraints.gatekeeper.sh", "v1beta1"),

@@ -149,7 +149,7 @@ def test_no_op(
     fault: Callable[[Cluster], Fault],
 ) -> None:
     """A fault that was turned into a no-op is FaultNotApplied, not green."""
-    monkeypatch.setattr("chaos_harness.harness.experiment.lifecycle._PROVE_SECONDS", 5.0)
+    monkeypatch.setattr("chaos_harness.harness.experiment.harm._PROVE_SECONDS", 5.0)
     monkeypatch.setattr(kind, "inject", lambda *_: None)
     with pytest.raises(FaultNotApplied), make() as experiment, experiment.fault(fault(cluster)):
         pytest.fail("the block was entered")
@@ -159,7 +159,7 @@ def test_kill_that_does_nothing(
     cluster: Cluster, make: Callable[[], Experiment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A kill that kills nobody is FaultNotApplied: the node still runs the container."""
-    monkeypatch.setattr("chaos_harness.harness.experiment.lifecycle._PROVE_SECONDS", 5.0)
+    monkeypatch.setattr("chaos_harness.harness.experiment.harm._PROVE_SECONDS", 5.0)
     monkeypatch.setattr(_ContainerKill, "_kill", lambda *_: None)
     with pytest.raises(FaultNotApplied, match="to be dead"), make() as experiment:
         experiment.act(kill_containers(webhooks(cluster)[0]))

@@ -113,7 +113,7 @@ def test_throttle(cluster: Cluster, make: Callable[[], Experiment]) -> None:
 
 def test_no_ops(cluster: Cluster, make: Callable[[], Experiment], monkeypatch: pytest.MonkeyPatch) -> None:
     """Faults that were turned into no-ops are not applied: nothing was killed, nothing was written."""
-    monkeypatch.setattr("chaos_harness.harness.experiment.lifecycle._PROVE_SECONDS", 5.0)
+    monkeypatch.setattr("chaos_harness.harness.experiment.harm._PROVE_SECONDS", 5.0)
     monkeypatch.setattr(_ApiServerRestart, "_kill", lambda *_: "")
     monkeypatch.setattr(_Throttle, "_write", lambda *_: None)
     with make() as experiment:

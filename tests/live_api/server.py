@@ -32,6 +32,11 @@ _STARTS = 3
 _LOG_TAIL = 2000
 _LOGS = ("etcd.log", "kube-apiserver.log", "kube-controller-manager.log")
 _CONTROLLERS = ("deployment", "disruption", "garbage-collector", "namespace", "replicaset", "resourcequota")
+_ELECTED = {
+    "leader-elect-lease-duration": "5s",
+    "leader-elect-renew-deadline": "3s",
+    "leader-elect-retry-period": "1s",
+}
 _NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 _FIRST = (
     *(f"/registry/namespaces/{name}" for name in _NAMESPACES),
@@ -120,12 +125,15 @@ class ApiServer:
         return ApiClient(configuration)
 
     @contextmanager
-    def controllers(self) -> Iterator[None]:
-        """Run kube-controller-manager during the block: what makes pods, counts budgets, and ends what is deleted."""
+    def controllers(self, *, elected: bool = False) -> Iterator[None]:
+        """Run kube-controller-manager during the block: what makes pods, counts budgets, and ends what is deleted.
+
+        If it is `elected`, it must hold its lease: it renews it each second, and ends when it could not for three.
+        """
         options = {
             "kubeconfig": write_kubeconfig(self._folder / "controllers.conf", self.kubeconfig()),
             "controllers": ",".join(f"{name}-controller" for name in _CONTROLLERS),
-            "leader-elect": "false",
+            **(_ELECTED if elected else {"leader-elect": "false"}),
             "secure-port": "0",
         }
         words = [f"--{name}={value}" for name, value in options.items()]

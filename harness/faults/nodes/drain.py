@@ -29,6 +29,8 @@ _DRAIN_SECONDS = 150.0
 _NODES = "/api/v1/nodes"
 _TOO_MANY, _NOT_FOUND, _CONFLICT = 429, 404, 409
 _MIRROR = "kubernetes.io/config.mirror"
+_BY_CONTROLLERS = "node.kubernetes.io/"
+"""How the taints begin that Kubernetes itself sets and takes off."""
 
 
 def drain_node(node: str) -> Fault:
@@ -42,7 +44,8 @@ def drain_node(node: str) -> Fault:
 def remove_node(node: str) -> Fault:
     """Return the fault that deletes the Node object of `node`, whose kubelet still runs; healing registers it again.
 
-    The node gets its old range of pod addresses back, so that running containers keep their addresses.
+    The node gets its labels, annotations and taints back, a cordon, and its old range of pod addresses, so that running
+    containers keep their addresses.
     """
     return _NodeRemoval(node)
 
@@ -186,6 +189,9 @@ def _eviction(metadata: Mapping[str, Any]) -> dict[str, Any]:
 def _manifest(node: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parts of a Node object that a new one needs to take its place."""
     metadata, spec = node["metadata"], node["spec"]
-    kept = {name: spec[name] for name in ("podCIDR", "podCIDRs", "providerID") if name in spec}
+    kept = {name: spec[name] for name in ("podCIDR", "podCIDRs", "providerID", "unschedulable") if name in spec}
+    taints = [taint for taint in spec.get("taints") or () if not taint["key"].startswith(_BY_CONTROLLERS)]
     named = {"name": metadata["name"], "labels": metadata.get("labels", {})}
-    return {"apiVersion": "v1", "kind": "Node", "metadata": named, "spec": kept}
+    annotations = {"annotations": metadata["annotations"]} if "annotations" in metadata else {}
+    tainted = {"taints": taints} if taints else {}
+    return {"apiVersion": "v1", "kind": "Node", "metadata": named | annotations, "spec": kept | tainted}

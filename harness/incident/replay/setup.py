@@ -53,7 +53,7 @@ def _bring(name: str, objects: Sequence[Object], cluster: Cluster, journal: Jour
             raise PreparationFailed(f"set up {name}: {error}") from error
         yield "; ".join([f"{len(objects)} objects are applied", *proofs])
     finally:
-        undos.run()
+        undos.run(patient=True)
 
 
 @contextmanager

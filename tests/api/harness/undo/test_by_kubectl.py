@@ -22,7 +22,12 @@ from tests.live_api.gatekeeper import install_kinds, install_webhooks, released
 from tests.live_api.server import ApiServer
 
 PLANE = "live-control-plane"
-NODE = {"metadata": {"name": "live-worker", "labels": {"a": "b"}}, "spec": {"podCIDR": "10.1.0.0/24"}}
+TAINT = {"key": "example.com/dedicated", "value": "a", "effect": "NoSchedule"}
+GONE_TAINT = {"key": "node.kubernetes.io/not-ready", "effect": "NoExecute"}
+NODE = {
+    "metadata": {"name": "live-worker", "labels": {"a": "b"}, "annotations": {"c": "d"}},
+    "spec": {"podCIDR": "10.1.0.0/24", "taints": [TAINT, GONE_TAINT], "unschedulable": True},
+}
 TEMPLATES = "/apis/templates.gatekeeper.sh/v1/constrainttemplates"
 SECRET = f"/api/v1/namespaces/{NAMESPACE}/secrets/gatekeeper-webhook-server-cert"
 DEPLOYMENT = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{CONTROLLER}"
@@ -58,7 +63,7 @@ def test_uncordon(api: ApiClient, engine: KubectlEngine) -> None:
 
 
 def test_register(api: ApiClient, engine: KubectlEngine) -> None:
-    """A Node object that was deleted is made anew with its labels and its addresses; one that is there stays."""
+    """A Node object that was deleted is made anew with its labels, taints, cordon and addresses; one there stays."""
     before = request(api, "POST", "/api/v1/nodes", body=NODE)
     assert delete(api, "/api/v1/nodes/live-worker")
     for _ in range(2):
@@ -66,6 +71,11 @@ def test_register(api: ApiClient, engine: KubectlEngine) -> None:
     after = node(api)
     assert after["metadata"]["uid"] != before["metadata"]["uid"]
     assert after["metadata"]["labels"] == before["metadata"]["labels"]
+    assert after["metadata"]["annotations"] == {"c": "d"}
+    taints = after["spec"]["taints"]
+    assert TAINT in taints
+    assert "NoExecute" not in [taint["effect"] for taint in taints]
+    assert after["spec"]["unschedulable"] is True
     assert after["spec"]["podCIDR"] == "10.1.0.0/24"
 
 

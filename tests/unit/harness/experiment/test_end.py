@@ -146,7 +146,7 @@ def test_an_interrupt_just_before_healing_leaves_it_to_the_end(
             raise KeyboardInterrupt
         return defer_interrupts(what, seconds)
 
-    monkeypatch.setattr("chaos_harness.harness.experiment.lifecycle.defer_interrupts", late)
+    monkeypatch.setattr("chaos_harness.harness.experiment.harm.defer_interrupts", late)
 
     def end() -> None:
         with experiment, experiment.fault(cut_registry()):

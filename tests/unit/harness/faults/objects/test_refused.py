@@ -56,6 +56,17 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("revoke_rule", {"role": "r", "verb": "list", "resource": "pods", "group": "a b"}, "group: expected a group"),
     ("revoke_rule", {"role": "r", "verb": "list", "resource": "pods", "namespace": "N"}, "the name of a namespace"),
     ("revoke_binding", {"name": "a/b"}, "name: expected the name of an object"),
+    ("break_ca_bundle", {"how": "expired"}, "expected 'other' or 'none', found 'expired'"),
+    ("add_webhook", {"place": "between"}, "expected 'before' or 'after', found 'between'"),
+    ("add_webhook", {"timeout": 11}, "expected at most 10, found 11"),
+    ("add_webhook", {"namespace": ""}, "and a namespace"),
+    ("add_webhook", {"failure_policy": "Fails"}, "expected 'Ignore' or 'Fail', found 'Fails'; did you mean Fail"),
+    ("take_lease", {"name": "../l"}, "name: expected the name of an object"),
+    ("take_lease", {"name": "l", "namespace": "N"}, "the name of a namespace"),
+    ("delete_pods", {"selector": ""}, "expected a selector such as app=web"),
+    ("delete_pods", {"selector": "a=b", "grace": 3601}, "expected at most 3600, found 3601"),
+    ("delete_pods", {"selector": "a=b", "most": 0}, "expected at least 1, found 0"),
+    ("delete_pods", {"selector": "a=b", "namespace": "--all"}, "the name of a namespace"),
 ]
 
 
