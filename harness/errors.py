@@ -17,6 +17,7 @@ ChaosError
     FaultNotApplied                   a fault has no proof of its effect (that it heals is a claim, `heals`)
     UndoFailed                        an undo of the journal failed
     ProbeBroken                       a probe stopped asking, so its silence means nothing
+    StoreUnreadable                   the store of runs, or a part of it, cannot be read or written
     Inconclusive                      a claim could not be judged: never a pass
       CheckBroken                     its check raised: nothing is known of the product, the error is ours
   InvariantViolated(AssertionError)   the product does not do what is claimed (Allure: failed)
@@ -57,6 +58,7 @@ __all__ = [
     "PolicyRejected",
     "PreparationFailed",
     "ProbeBroken",
+    "StoreUnreadable",
     "UndoFailed",
 ]
 
@@ -85,6 +87,10 @@ class UndoFailed(HarnessError):
 
 class ProbeBroken(HarnessError):
     """A probe died or is late, so its silence says nothing about the cluster."""
+
+
+class StoreUnreadable(HarnessError):
+    """The store of runs is no database, or a part of it is damaged, or it cannot be written."""
 
 
 class Inconclusive(HarnessError):

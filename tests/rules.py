@@ -23,6 +23,8 @@ _MAY_IMPORT = {
     "reports": (
         "reports",
         "clusters.checkout",
+        "clusters.deadline",
+        "clusters.machine.locking",
         "clusters.machine.owner",
         "clusters.machine.paths",
         "clusters.machine.removal",
@@ -54,6 +56,7 @@ _CONFINED = {
     "allure_commons": ("reports/allure/plugin.py",),
     "allure_pytest": ("reports/allure/plugin.py",),
     "pytest": ("harness/", "reports/", "scenarios/", "src/"),
+    "duckdb": ("reports/store/database.py",),
     "prometheus_client": ("reports/trends/figures.py",),
     "tenacity": ("clusters/retrying.py",),
 }

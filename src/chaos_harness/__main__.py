@@ -11,6 +11,7 @@ _WITH_REPORTS = {
     "run": "chaos_harness.scenario_runs",
     "report": "chaos_harness.reports.__main__",
     "truth": "chaos_harness.reports.truth.__main__",
+    "store": "chaos_harness.run_store",
 }
 """Verbs that need reports beside the harness, by their modules; all others are the harness's."""
 
