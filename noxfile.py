@@ -1,6 +1,6 @@
 """The verbs of the project.
 
-scenarios     chaos, report, truth, bench, store
+scenarios     chaos, report, truth, bench, store, compare
 incidents     repro, ab, recheck, shrink, record, suite, adopt, release
 their files   new, new-incident, check, plan, list, schema
 this machine  doctor, images, gc, uninstall
@@ -122,6 +122,7 @@ def bench(session: nox.Session) -> None:
 
 _VERBS = {
     "store": "Keep what many runs said in one database.\n\n-- import RUN… | show",
+    "compare": "Say what changed between runs, commits or weeks, beyond noise.\n\n-- A B [--markdown]",
     "repro": "Replay an incident.\n\n-- scenarios/incidents/gatekeeper-3839.yaml --times 10 --gatekeeper V",
     "ab": "Compare two releases, or ways to install, on the same incidents.\n\n-- v3.20.1 v3.23.1 FILE… --times 10",
     "recheck": "Judge the bundle of a replay again, without a cluster.\n\n-- BUNDLE",

@@ -19,7 +19,7 @@ from chaos_harness.reports.store.database import Database, open_database
 from chaos_harness.reports.store.run_files import StoredRun, digest_of, find_runs, read_runs
 from chaos_harness.reports.store.schema import migrate
 
-__all__ = ["Imported", "change_store", "import_runs"]
+__all__ = ["Imported", "add_run", "change_store", "import_runs", "read_places"]
 
 _SECONDS = 600.0
 _BY_RUN = ("figures", "verdicts", "experiments", "runs")
@@ -46,12 +46,12 @@ def import_runs(
     refused, and so is what cannot be read below a directory. Raises BadScenario, with all problems and before anything
     is changed, if a place has no run, or is a run that cannot be read.
     """
-    runs, refused = _read_all(places, say)
+    runs, refused = read_places(places, say)
     results = list(refused)
     with change_store(store, say) as database:
         for run in runs:
             with database.transaction():
-                results.append(_import(database, run, clock()))
+                results.append(add_run(database, run, clock()))
     return results
 
 
@@ -82,7 +82,12 @@ def change_store(store: Path, say: Say) -> Iterator[Database]:
             _replace(copy, store, before)
 
 
-def _read_all(places: Sequence[Path], say: Say) -> tuple[list[StoredRun], list[Imported]]:
+def read_places(places: Sequence[Path], say: Say) -> tuple[list[StoredRun], list[Imported]]:
+    """Return the runs in these directories, or below them, each once, and what below them could not be read.
+
+    Raises BadScenario with all problems if a place has no run, or is a run that cannot be read, or if one run is there
+    twice with other verdicts.
+    """
     runs: dict[str, StoredRun] = {}
     refused, problems = [], []
     for place in places:
@@ -122,7 +127,8 @@ def _begins_alike(one: StoredRun, other: StoredRun) -> bool:
     return one.lines[:both] == other.lines[:both]
 
 
-def _import(database: Database, run: StoredRun, now: float) -> Imported:
+def add_run(database: Database, run: StoredRun, now: float) -> Imported:
+    """Add a run at this moment (unix seconds), if it is not there or went on since; return what became of it."""
     count = len(run.lines)
     known = database.rows("SELECT lines, digest, ending, ended FROM runs WHERE run = ?", run.id)
     if known:
