@@ -1,6 +1,6 @@
 """The verbs of the project.
 
-scenarios     chaos, nightly, report, truth, bench
+scenarios     chaos, nightly, report, truth, bench, store, compare
 incidents     repro, ab, recheck, shrink, record, suite, adopt, release
 their files   new, new-incident, check, plan, list, schema
 this machine  doctor, images, gc, uninstall
@@ -121,6 +121,8 @@ def bench(session: nox.Session) -> None:
 
 _VERBS = {
     "nightly": "Run scenarios on a matrix of versions.\n\n-- MATRIX --plan | --budget 6h | --resume DIR | --merge DIR…",
+    "store": "Keep what many runs said in one database.\n\n-- import RUN… | show",
+    "compare": "Say what changed between runs, commits or weeks, beyond noise.\n\n-- A B [--markdown]",
     "repro": "Replay an incident.\n\n-- scenarios/incidents/gatekeeper-3839.yaml --times 10 --gatekeeper V",
     "ab": "Compare two releases, or ways to install, on the same incidents.\n\n-- v3.20.1 v3.23.1 FILE… --times 10",
     "recheck": "Judge the bundle of a replay again, without a cluster.\n\n-- BUNDLE",
@@ -327,11 +329,9 @@ def lock(session: nox.Session) -> None:
     """
     session.install(*_locked("uv"))
     compile_ = ("uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes")
-    dev = ("--group", "dev")
+    dev, ours = ("--group", "dev"), (*session.posargs, "pyproject.toml", "--all-extras", "--output-file")
     for name, options in {"chaos": (), "tests": dev, "lowest": (*dev, "--resolution", "lowest-direct")}.items():
-        session.run(
-            *compile_, *options, *session.posargs, "pyproject.toml", "--output-file", f"requirements/{name}.txt"
-        )
+        session.run(*compile_, *options, *ours, f"requirements/{name}.txt")
     for name in (*(f"requirements/{name}" for name in ("nox", "uv", "bench", "docs")), "reports/html/npm/node"):
         session.run(*compile_, *session.posargs, f"{name}.in", "--output-file", f"{name}.txt")
 

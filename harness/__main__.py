@@ -23,6 +23,8 @@ _VERBS = {
         "report": ("make the report of a run again, or show it in a browser", ""),
         "nightly": ("run scenarios on a matrix of versions, in shards if so", ""),
         "truth": ("count what each check said in many runs, and how rightly", ""),
+        "store": ("keep what many runs said in one database", ""),
+        "compare": ("say what changed between runs, commits or weeks, beyond noise", ""),
     },
     "incidents": {
         "repro": ("replay an incident, and leave a bundle", "chaos_harness.harness.incident.cli:add_repro_options"),

@@ -19,6 +19,7 @@ ChaosError
     UndoFailed                        an undo of the journal failed
       UndoDenied                      an admission policy denied it: it can be done when the policy is gone
     ProbeBroken                       a probe stopped asking, so its silence means nothing
+    StoreUnreadable                   the store of runs, or a part of it, cannot be read or written
     Inconclusive                      a claim could not be judged: never a pass
       CheckBroken                     its check raised: nothing is known of the product, the error is ours
   InvariantViolated(AssertionError)   the product does not do what is claimed (Allure: failed)
@@ -60,6 +61,7 @@ __all__ = [
     "PolicyRejected",
     "PreparationFailed",
     "ProbeBroken",
+    "StoreUnreadable",
     "UndoDenied",
     "UndoFailed",
 ]
@@ -108,6 +110,10 @@ class UndoDenied(UndoFailed):
 
 class ProbeBroken(HarnessError):
     """A probe died or is late, so its silence says nothing about the cluster."""
+
+
+class StoreUnreadable(HarnessError):
+    """The store of runs is no database, or a part of it is damaged, or it cannot be written."""
 
 
 class Inconclusive(HarnessError):

@@ -2,9 +2,11 @@
 
 from typing import Literal
 
-__all__ = ["is_time_or_share", "unit", "worse_if"]
+__all__ = ["is_time_or_share", "least_difference", "unit", "worse_if"]
 
 _UNITS = (("_seconds", "s"), ("_percent", "%"), ("_bytes", "B"))
+_FLOORS = {"s": 1.0, "%": 1.0, "": 1.0, "B": 2.0**20}
+_SHARE = 0.1
 _TIMES_AND_SHARES = ("_seconds", "_percent")
 _WORSE_IF_LESS = ("first_lost_seconds",)
 _CHOSEN = ("asked_seconds", "cut_seconds")
@@ -19,6 +21,14 @@ _COUNTED = (
 def unit(figure: str) -> str:
     """Return the unit of a figure, by the end of its name: "s", "%", "B", or "" for a count."""
     return next((unit for ending, unit in _UNITS if figure.endswith(ending)), "")
+
+
+def least_difference(figure: str, usual: float) -> float:
+    """Return the smallest difference of a figure, whose usual value this is, that is called worse or better.
+
+    That is 1 s, 1 %, 1 or 1 MiB, or a tenth of the usual value if that is more.
+    """
+    return max(_FLOORS[unit(figure)], _SHARE * abs(usual))
 
 
 def is_time_or_share(figure: str) -> bool:

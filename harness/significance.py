@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import combinations_with_replacement
-from math import comb, fsum, inf, isclose
-from statistics import median
+from math import comb, fsum, inf, isclose, sqrt
+from statistics import NormalDist, median
 
 from chaos_harness.harness.statistics import CONFIDENCE, Interval
 
-__all__ = ["adjusted", "fisher", "shift", "signed_rank"]
+__all__ = ["adjusted", "fisher", "rank_sum", "shift", "signed_rank"]
+
+_MOST_EXACT = 60
 
 
 @lru_cache(maxsize=2**14)
@@ -36,6 +38,25 @@ def signed_rank(differences: Sequence[float]) -> float:
     counts = _rank_sums(ranks)
     ways: int = sum(counts[positive:])
     return ways / (1 << len(ranks))
+
+
+def rank_sum(values: Sequence[float], others: Sequence[float]) -> float:
+    """Return how likely these values are as large beside the others, or larger, by chance if both are of one kind.
+
+    The test of Wilcoxon, Mann and Whitney, one-sided: each choice of so many out of all has the same probability. Equal
+    values share their ranks. Exact for up to 60 values together, by the normal distribution for more. 1.0 if there are
+    none on a side.
+    """
+    count, total = len(values), len(values) + len(others)
+    if not values or not others:
+        return 1.0
+    ranks, sum_ = _shared_ranks(values, others)
+    if total <= _MOST_EXACT:
+        ways = _choices(tuple(sorted(ranks)), count)
+        return sum(ways[sum_:]) / comb(total, count)
+    middle = count * fsum(ranks) / total
+    spread = count * (total - count) / (total - 1) * fsum((rank - fsum(ranks) / total) ** 2 for rank in ranks) / total
+    return 1 - NormalDist().cdf((sum_ - 1 - middle) / sqrt(spread)) if spread else 1.0
 
 
 def shift(differences: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
@@ -66,6 +87,36 @@ def adjusted(probabilities: Sequence[float]) -> list[float]:
         highest = max(highest, min(1.0, (len(order) - place) * probabilities[index]))
         corrected[index] = highest
     return corrected
+
+
+def _shared_ranks(values: Sequence[float], others: Sequence[float]) -> tuple[list[int], int]:
+    """Return twice the rank of each value among all, and their sum over `values`."""
+    marked = sorted([(value, 1) for value in values] + [(other, 0) for other in others])
+    ranks: list[int] = []
+    sum_ = begin = 0
+    while begin < len(marked):
+        end = begin
+        while end < len(marked) and marked[end][0] == marked[begin][0]:
+            end += 1
+        ranks += [begin + end + 1] * (end - begin)
+        sum_ += (begin + end + 1) * sum(mine for _, mine in marked[begin:end])
+        begin = end
+    return ranks, sum_
+
+
+@lru_cache(maxsize=2**8)
+def _choices(ranks: tuple[int, ...], count: int) -> tuple[int, ...]:
+    """Return for each sum in how many ways so many of these ranks have it.
+
+    The numbers for all sums are digits of one large number, so that a rank is added to all of them by one shift.
+    """
+    digit = len(ranks) + 1
+    ways = [1] + [0] * count
+    for rank in ranks:
+        for chosen in range(count, 0, -1):
+            ways[chosen] += ways[chosen - 1] << (rank * digit)
+    mask = (1 << digit) - 1
+    return tuple(ways[count] >> (place * digit) & mask for place in range(sum(ranks) + 1))
 
 
 def _signed_ranks(differences: Sequence[float]) -> tuple[tuple[int, ...], int]:

@@ -14,6 +14,7 @@ from chaos_harness.harness.redaction import redact
 __all__ = [
     "RunState",
     "count_tests",
+    "is_below",
     "is_running",
     "make_latest",
     "new_run",
@@ -84,6 +85,11 @@ def is_running(run: Path, said: RunState) -> bool:
     """
     seen = Owner(run.name, said.pid, said.start, said.boot_id, 0, said.view).is_running()
     return time.time() - _last_written(run) < _SILENT_SECONDS if seen is None else seen
+
+
+def is_below(run: Path, path: str) -> bool:
+    """Whether a path is one of the run, links resolved: what is read must not lead to other files of this machine."""
+    return (run / path).resolve().is_relative_to(run.resolve())
 
 
 def record_end(run: Path, status: int) -> None:

@@ -23,9 +23,12 @@ _MAY_IMPORT = {
     "reports": (
         "reports",
         "clusters.checkout",
+        "clusters.deadline",
+        "clusters.machine.locking",
         "clusters.machine.owner",
         "clusters.machine.paths",
         "clusters.machine.removal",
+        "clusters.suggest",
         "clusters.terminal.escape",
         "clusters.terminal.width",
         "harness.history",
@@ -38,6 +41,7 @@ _MAY_IMPORT = {
         "harness.experiment.record",
         "harness.figures",
         "harness.redaction",
+        "harness.significance",
         "harness.statistics",
         "harness.verdict",
     ),
@@ -54,6 +58,7 @@ _CONFINED = {
     "allure_commons": ("reports/allure/plugin.py",),
     "allure_pytest": ("reports/allure/plugin.py",),
     "pytest": ("harness/", "reports/", "scenarios/", "src/"),
+    "duckdb": ("reports/store/database.py",),
     "prometheus_client": ("reports/trends/figures.py", "harness/nightly/metrics.py"),
     "tenacity": ("clusters/retrying.py",),
 }

@@ -12,6 +12,7 @@ from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness import judging
 from chaos_harness.harness.errors import BadScenario, HarnessError
 from chaos_harness.harness.verdict import Claim
+from chaos_harness.reports.run_directory import is_below
 from chaos_harness.reports.truth.verdict_lines import BROKEN, FILE, VerdictLine, read_verdicts
 
 __all__ = ["GivenVerdict", "Table", "TruthCount", "TruthRow", "gather_rows", "merge_rows", "read_table", "sum_counts"]
@@ -263,7 +264,7 @@ def _judge_again(run: Path, lines: Iterable[VerdictLine], log: Callable[[str], o
         try:
             if not line.history:
                 raise BadScenario("they name no history")
-            if escape_controls(line.history) != line.history or not _is_below(run, line.history):
+            if escape_controls(line.history) != line.history or not is_below(run, line.history):
                 raise BadScenario("the history that they name is not one of the run")
             check = judging.check_of(line.id)
             verdict = judging.again(check, run / line.history, line.until)
@@ -275,11 +276,6 @@ def _judge_again(run: Path, lines: Iterable[VerdictLine], log: Callable[[str], o
     for reason, count in reasons.items():
         why = escape_controls(reason, most=_SHORT)
         log(f"{run}: {count} verdicts of other checks than today's cannot be given again: {why}")
-
-
-def _is_below(run: Path, history: str) -> bool:
-    """Whether a path is a file of the run, links resolved: a table must not lead to other files of this machine."""
-    return (run / history).resolve().is_relative_to(run.resolve())
 
 
 def _row(line: VerdictLine, outcome: str, surprise: bool, judge: str, *, again: bool) -> TruthRow:

@@ -12,6 +12,8 @@ _WITH_REPORTS = {
     "report": "chaos_harness.reports.__main__",
     "nightly": "chaos_harness.nights",
     "truth": "chaos_harness.reports.truth.__main__",
+    "store": "chaos_harness.run_store",
+    "compare": "chaos_harness.run_comparison",
 }
 """Verbs that need reports beside the harness, by their modules; all others are the harness's."""
 

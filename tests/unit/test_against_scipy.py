@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chaos_harness.harness.significance import fisher, shift, signed_rank
-from chaos_harness.harness.statistics import Interval, exact, percentile, wilson
+from chaos_harness.harness.significance import fisher, rank_sum, shift, signed_rank
+from chaos_harness.harness.statistics import Interval, bootstrap, exact, percentile, wilson
 from chaos_harness.reports.trends.regression import quantile
 from tests.thorough import examples, thorough
 
@@ -114,3 +114,54 @@ def test_interval_of_a_shift(stats: Any, sizes: list[int]) -> None:
             for moved in (end + outwards, end - outwards)
         )
         assert outside <= 0.05 < inside
+
+
+@settings(deadline=None, max_examples=examples(40))
+@given(values=st.lists(st.integers(), min_size=4, max_size=40, unique=True), data=st.data())
+def test_rank_sum(stats: Any, values: list[int], data: st.DataObject) -> None:
+    """The test of Wilcoxon, Mann and Whitney without ties, one-sided and exact."""
+    cut = data.draw(st.integers(1, len(values) - 1))
+    one, other = [float(value % 10**9) for value in values[:cut]], [float(value % 10**9) for value in values[cut:]]
+    if len({*one, *other}) < len(values):
+        return
+    theirs = stats.mannwhitneyu(one, other, alternative="greater", method="exact").pvalue
+    assert rank_sum(one, other) == pytest.approx(theirs, rel=1e-9)
+
+
+@settings(deadline=None, max_examples=examples(40))
+@given(values=st.lists(st.integers(0, 3), min_size=4, max_size=9), data=st.data())
+def test_rank_sum_with_ties(stats: Any, values: list[int], data: st.DataObject) -> None:
+    """With ties, which share their ranks: SciPy tries all choices."""
+    cut = data.draw(st.integers(2, len(values) - 2))
+    ranks = stats.rankdata(values)
+    theirs = stats.permutation_test(
+        (ranks[:cut], ranks[cut:]), lambda one, _: sum(one), alternative="greater", vectorized=False
+    )
+    ours = rank_sum([float(value) for value in values[:cut]], [float(value) for value in values[cut:]])
+    assert ours == pytest.approx(theirs.pvalue, rel=1e-9)
+
+
+@settings(deadline=None, max_examples=examples(40))
+@given(sizes=st.lists(st.integers(0, 20), min_size=61, max_size=90), data=st.data())
+def test_rank_sum_of_many(stats: Any, sizes: list[int], data: st.DataObject) -> None:
+    """By the normal distribution, with a correction for ties and for steps."""
+    cut = data.draw(st.integers(20, len(sizes) - 20))
+    theirs = stats.mannwhitneyu(sizes[:cut], sizes[cut:], alternative="greater", method="asymptotic").pvalue
+    if len(set(sizes)) > 1:
+        ours = rank_sum([float(size) for size in sizes[:cut]], [float(size) for size in sizes[cut:]])
+        assert ours == pytest.approx(theirs, rel=1e-6, abs=1e-12)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.95])
+def test_bootstrap_of_single_values(stats: Any, share: float) -> None:
+    """One value a run: SciPy draws other runs, and its interval by percentiles is the same but for that."""
+    values = [float(value) for value in stats.norm.rvs(100, 15, size=60, random_state=3)]
+
+    def rank(sample: Any) -> float:
+        return float(sorted(sample)[max(0, math.ceil(share * len(sample)) - 1)])
+
+    theirs = stats.bootstrap(
+        (values,), rank, vectorized=False, method="percentile", n_resamples=2000, random_state=1
+    ).confidence_interval
+    ours = bootstrap([(value,) for value in values], share)
+    assert [ours.low, ours.high] == pytest.approx([theirs.low, theirs.high], abs=3.0)

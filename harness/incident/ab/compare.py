@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Literal
 
-from chaos_harness.harness.figures import unit, worse_if
+from chaos_harness.harness.figures import least_difference, unit, worse_if
 from chaos_harness.harness.incident.ab.arms import LABELS, Label
 from chaos_harness.harness.incident.ab.observed import ObservedRun
 from chaos_harness.harness.incident.judge import JudgedClaim
@@ -33,9 +33,6 @@ ALPHA = 0.025
 
 LEANING = 0.1
 """What could be chance with a smaller probability than this, for a claim, or for all figures, is undecided."""
-
-_FLOORS = {"s": 1.0, "%": 1.0, "": 1.0, "B": 2.0**20}
-_SHARE_OF_MEDIAN = 0.1
 
 
 @dataclass(frozen=True)
@@ -141,7 +138,7 @@ class FigureDifference:
     @property
     def floor(self) -> float:
         """The smallest difference that is called worse or better: 1 s, 1 %, 1, or a tenth of the median on A."""
-        return max(_FLOORS[self.unit], _SHARE_OF_MEDIAN * abs(self.medians[0]))
+        return least_difference(self.figure, self.medians[0])
 
     @property
     def harms(self) -> list[float]:

@@ -74,8 +74,8 @@ def test_help_has_each_verb_once(capsys: pytest.CaptureFixture[str]) -> None:
     verbs = [line.split()[0] for line in lines if line.startswith("  ")]
 
     assert ended.value.code == 0
-    assert verbs[:4] == ["run", "report", "nightly", "truth"]
-    assert len(verbs) == len(set(verbs)) == 23
+    assert verbs[:7] == ["run", "report", "nightly", "truth", "store", "compare", "repro"]
+    assert len(verbs) == len(set(verbs)) == 25
     assert max(map(len, lines)) <= 80
 
 

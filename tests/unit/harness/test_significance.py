@@ -4,7 +4,7 @@ from math import comb, inf
 
 import pytest
 
-from chaos_harness.harness.significance import adjusted, fisher, shift, signed_rank
+from chaos_harness.harness.significance import adjusted, fisher, rank_sum, shift, signed_rank
 from chaos_harness.harness.statistics import Interval
 
 
@@ -61,3 +61,27 @@ def test_adjusted() -> None:
     assert adjusted([0.01, 0.04, 0.03, 0.9]) == pytest.approx([0.04, 0.09, 0.09, 0.9])
     assert adjusted([0.5, 0.6]) == [1.0, 1.0]
     assert adjusted([]) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "others", "probability"),
+    [
+        ([4.0, 5.0], [1.0, 2.0, 3.0], 1 / comb(5, 2)),
+        ([3.0, 5.0], [1.0, 2.0, 4.0], 2 / comb(5, 2)),
+        ([1.0, 2.0], [3.0, 4.0, 5.0], 1.0),
+        ([1.0, 1.0], [1.0, 1.0], 1.0),
+        ([2.0], [1.0, 2.0], 2 / 3),
+        ([], [1.0], 1.0),
+        ([1.0], [], 1.0),
+    ],
+)
+def test_rank_sum(values: list[float], others: list[float], probability: float) -> None:
+    """The share of the ways to choose so many of all values whose ranks sum up to so much or more."""
+    assert rank_sum(values, others) == pytest.approx(probability)
+
+
+def test_rank_sum_of_many() -> None:
+    """For more than 60 values it is by the normal distribution, which goes on where the exact one ends."""
+    values, others = ([float(2 * number + more) for number in range(30)] for more in (9, 0))
+    assert rank_sum([*values, 40.0], others) == pytest.approx(rank_sum(values, others), rel=0.2)
+    assert rank_sum([1.0] * 40, [1.0] * 40) == 1.0

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chaos_harness.harness.statistics import CONFIDENCE, Interval, exact, percentile, wilson
+from chaos_harness.harness.statistics import CONFIDENCE, Interval, bootstrap, exact, percentile, wilson
 
 counts = st.integers(1, 400).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))
 
@@ -112,3 +112,30 @@ def test_few_samples_bound_nothing() -> None:
 def test_rate_in_words() -> None:
     """A rate is told with its interval."""
     assert wilson(8, 975).percent() == "0.82 % (0.42 to 1.61 %)"
+
+
+def test_bootstrap_draws_whole_groups() -> None:
+    """The interval is as wide as the groups differ, however many values they have."""
+    alike = bootstrap([(1.0, 2.0, 3.0)] * 8, 0.5)
+    differing = bootstrap([(1.0,) * 3, (2.0,) * 3, (3.0,) * 3] * 3, 0.5)
+    assert alike == Interval(2.0, 2.0, 2.0)
+    assert differing.estimate == 2.0
+    assert (differing.low, differing.high) == (1.0, 3.0)
+    assert bootstrap([(5.0, 6.0)], 0.5) == Interval(5.0, -math.inf, math.inf)
+    assert bootstrap([(5.0,), (), (6.0,)], 0.95).estimate == 6.0
+
+
+def test_bootstrap_holds_the_median() -> None:
+    """The interval of twenty runs holds the true median about as often as it says, and is always the same one."""
+    draw = random.Random(5)  # noqa: S311
+    nights = [[(draw.gauss(100, 15),) for _ in range(20)] for _ in range(60)]
+    found = [bootstrap(night, 0.5) for night in nights]
+    assert sum(one.low <= 100 <= one.high for one in found) >= 0.85 * len(found)
+    assert found[0] == bootstrap(nights[0], 0.5)
+
+
+@pytest.mark.parametrize(("groups", "share"), [([], 0.5), ([()], 0.5), ([(1.0,)], 0.0), ([(1.0,)], 1.0)])
+def test_bootstrap_refuses(groups: list[tuple[float, ...]], share: float) -> None:
+    """Without a value, or for all of them, there is nothing to say."""
+    with pytest.raises(ValueError, match="expected values and a share"):
+        bootstrap(groups, share)
