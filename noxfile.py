@@ -1,6 +1,6 @@
 """The verbs of the project.
 
-scenarios     chaos, nightly, report, truth, bench, store, compare
+scenarios     chaos, report, truth, bench, nightly, store, compare
 incidents     repro, ab, recheck, shrink, record, suite, adopt, release
 their files   new, new-incident, check, plan, list, schema
 this machine  doctor, images, gc, uninstall

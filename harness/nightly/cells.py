@@ -20,7 +20,7 @@ from chaos_harness.harness.nightly.found import FoundFile
 from chaos_harness.harness.nightly.matrix import AXES, Axis, LoadedMatrix, Target
 from chaos_harness.harness.pytest_plugin.estimates import CLUSTER_SECONDS
 
-__all__ = ["Cell", "LeftOut", "Why", "cells_of"]
+__all__ = ["Cell", "LeftOut", "cells_of"]
 
 Why = Literal["excluded", "the same", "not to be had"]
 """Why a cell is left out: by the matrix; another cell is the same; a version, a file or such a cluster is not there."""

@@ -11,7 +11,7 @@ from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness import private
 from chaos_harness.harness.errors import BadScenario, HarnessError
 
-__all__ = ["DECIDED", "FILE", "FORMAT", "CellFacts", "Ended", "Head", "JudgedLine", "Ledger", "Note", "Outcome"]
+__all__ = ["DECIDED", "FILE", "CellFacts", "Ended", "Head", "JudgedLine", "Ledger", "Note", "Outcome"]
 
 FILE = "night.jsonl"
 FORMAT = 1

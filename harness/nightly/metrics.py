@@ -8,7 +8,7 @@ from prometheus_client.openmetrics.exposition import generate_latest
 from chaos_harness.harness.nightly.ledger import Outcome
 from chaos_harness.harness.nightly.summary import CellSummary, Summary
 
-__all__ = ["LABELS", "summary_metrics"]
+__all__ = ["summary_metrics"]
 
 LABELS = ("target", "kubernetes", "gatekeeper", "install", "failure_policy", "values")
 """What tells cells apart; neither the night nor the machine is among them, so that a series goes on."""

@@ -8,7 +8,7 @@ from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.nightly.cells import Cell
 from chaos_harness.harness.nightly.ledger import DECIDED, Ended, Ledger, Note
 
-__all__ = ["MergedNight", "merge", "split"]
+__all__ = ["merge", "split"]
 
 
 def split(cells: Iterable[Cell], shards: int) -> dict[str, int]:

@@ -21,7 +21,7 @@ from chaos_harness.harness.pytest_plugin.estimates import Countdown, PlannedExpe
 from chaos_harness.harness.run.context import MARKER
 from chaos_harness.harness.verdict import Claim
 
-__all__ = ["ScenarioList", "describe_scenarios"]
+__all__ = ["ScenarioList"]
 
 _MIB = 1024
 _WIDEST = 120

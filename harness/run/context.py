@@ -29,7 +29,7 @@ from chaos_harness.harness.run.adopted import heal_adopted
 from chaos_harness.harness.run.kept_logs import keep_logs
 from chaos_harness.harness.undo import journal
 
-__all__ = ["RunContext", "shapes_of"]
+__all__ = ["MARKER", "RunContext", "shapes_of"]
 
 MARKER = "shape"
 """The marker with the shape of the cluster on which a file's scenarios run."""

@@ -7,7 +7,7 @@ from math import isfinite
 from chaos_harness.harness.statistics import Interval, bootstrap
 from chaos_harness.reports.comparison.compare import ClaimChange, Comparison, Counts, FigureChange, Judgement
 
-__all__ = ["SHARES", "Line", "Section", "groups", "headline", "interval", "sections"]
+__all__ = ["SHARES", "Section", "groups", "headline", "sections"]
 
 SHARES = (0.5, 0.95)
 """The percentiles that are shown."""

@@ -13,13 +13,14 @@ from typing import Literal
 
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.machine.locking import hold_lock
+from chaos_harness.clusters.machine.removal import try_remove_folder
 from chaos_harness.harness import private
 from chaos_harness.harness.errors import BadScenario, HarnessError, StoreUnreadable
 from chaos_harness.reports.store.database import Database, open_database
 from chaos_harness.reports.store.run_files import StoredRun, digest_of, find_runs, read_runs
 from chaos_harness.reports.store.schema import migrate
 
-__all__ = ["Imported", "add_run", "change_store", "import_runs", "read_places"]
+__all__ = ["add_run", "change_store", "import_runs", "read_places"]
 
 _SECONDS = 600.0
 _BY_RUN = ("figures", "verdicts", "experiments", "runs")
@@ -68,7 +69,7 @@ def change_store(store: Path, say: Say) -> Iterator[Database]:
     with hold_lock(name, Deadline.after(_SECONDS, f"another importer to be done with {store}")):
         private.directory(store.parent)
         for left in store.parent.glob(f".{store.name}-*"):
-            shutil.rmtree(left, ignore_errors=True)  # by an importer that was killed
+            try_remove_folder(left)  # by an importer that was killed
         with tempfile.TemporaryDirectory(prefix=f".{store.name}-", dir=store.parent) as folder:
             copy = Path(folder, store.name)
             before = _copy(store, copy, say)

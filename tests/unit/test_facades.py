@@ -19,7 +19,10 @@ _USERS = (
     "tests",
     "docs/generator",
     "noxfile.py",
+    "src/chaos_harness/nights.py",
     "src/chaos_harness/plans.py",
+    "src/chaos_harness/run_comparison.py",
+    "src/chaos_harness/run_store.py",
     "src/chaos_harness/scenario_runs.py",
 )
 _BY_OTHERS = re.compile(r"main|pytest_\w+")

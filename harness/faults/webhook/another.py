@@ -42,7 +42,8 @@ def add_webhook(
     The API server calls mutating webhooks one after the other, by the names of their configurations: this one comes
     before or after Gatekeeper's, and its `timeout` in seconds adds up with theirs. With the `failure_policy` Fail no
     such pod is admitted. Healing deletes it. It is proved by a dry run in that namespace, which waits for so long and
-    is refused, if it is, for this webhook. Raises BadScenario.
+    is refused, if it is, for this webhook. Where the network refuses 192.0.2.1 at once, as one without any route to the
+    internet does, it is not applied. Raises BadScenario.
     """
     right = place in get_args(Place) and failure_policy in get_args(FailurePolicy) and 1 <= timeout <= _LONGEST
     if not right or not namespace:

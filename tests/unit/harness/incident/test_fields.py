@@ -88,7 +88,7 @@ def test_a_file_with_a_kind_configuration() -> None:
     """What docs/how-to shows: its nodes are the shape's, the plan tells the file, and it travels with the incident."""
     loaded = load(Path(__file__).parents[4] / "docs" / "how-to" / "your-kind.yaml")
     assert (loaded.shape.control_planes, loaded.shape.workers) == (1, 2)
-    assert [path.name for path in loaded.files] == ["kind.yaml"]
+    assert [path.name for path in loaded.files] == ["kind.yaml", "agent.yaml"]
     cost = " ".join(format_plan(plan_of(loaded, PullRules())))
     assert "2 workers by" in cost
     assert "your-kind/kind.yaml" in cost

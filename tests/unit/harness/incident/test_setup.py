@@ -64,7 +64,7 @@ def test_a_kind_that_it_defines_can_be_used(tmp_path: Path) -> None:
         ({}, "expected one of object, file"),
         ({"file": "none.yaml"}, "no file 'none.yaml'"),
         ({"file": "../x.yaml"}, "leads out of the incident's directory"),
-        ({"chart": "x"}, "setup.0.chart: no such field"),
+        ({"diagram": "x"}, "setup.0.diagram: no such field"),
     ],
 )
 def test_what_cannot_be_set_up(item: dict[str, Any], words: str, tmp_path: Path) -> None:
