@@ -1,5 +1,6 @@
 """Incident files: collects each incident file as one pytest test, on a cluster of the file's shape."""
 
+import os
 import re
 from pathlib import Path
 from types import ModuleType
@@ -19,17 +20,26 @@ from chaos_harness.harness.pytest_plugin.options import adopted_of, options_of
 __all__ = ["collect_incident"]
 
 FOLDER = "incidents"
-"""Incident files are the YAML files directly in a directory of this name."""
+"""YAML files directly in a directory of this name are incident files, as are those that are named themselves."""
 
 _AROUND_SECONDS = 60.0
 """Seconds for the steady state, preparations, policies, the proofs of faults, and the recovery at the end."""
 
 
 def collect_incident(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """Return the collector of an incident file, or None for another file."""
-    if path.suffix == ".yaml" and path.parent.name == FOLDER:
+    """Return the collector of an incident file, or None for another file.
+
+    Incident files are those in folders of that name, and what is itself on the command line.
+    """
+    if path.suffix == ".yaml" and (path.parent.name == FOLDER or _is_named(path, parent.config)):
         return _IncidentFile.from_parent(parent, path=path)
     return None
+
+
+def _is_named(path: Path, config: pytest.Config) -> bool:
+    """Whether a file itself is on the command line, which selects it."""
+    places = (Path(config.invocation_params.dir, argument.partition("::")[0]) for argument in config.args)
+    return path in (Path(os.path.normpath(place)) for place in places)
 
 
 class _IncidentFile(pytest.Module):
@@ -46,15 +56,10 @@ class _IncidentFile(pytest.Module):
             fields["releases"] = loaded.shape.releases
         test = _test(loaded, f"test_{module.__name__}")
         marks = [pytest.mark.shape(**fields), pytest.mark.takes(_seconds_of(loaded.incident))]
-        if loaded.incident.extended and not self._named():
+        if loaded.incident.extended and not _is_named(self.path, self.config):
             marks.append(pytest.mark.extended)
         vars(module).update({"pytestmark": marks, test.__name__: test})
         return module
-
-    def _named(self) -> bool:
-        """Whether the file itself is on the command line, which selects it."""
-        places = [Path(argument.partition("::")[0]) for argument in self.config.args]
-        return self.path in [self.config.invocation_params.dir / place for place in places]
 
 
 def _seconds_of(incident: Incident) -> float:

@@ -30,6 +30,18 @@ def test_one_test_a_file(bench: SessionFolder) -> None:
     assert "1 test collected" in output
 
 
+def test_a_file_that_is_named_may_be_anywhere(bench: SessionFolder) -> None:
+    """Nobody has to make a folder of a certain name for it; the folder that it is in, if named, brings no other."""
+    incident(bench.folder, shape={"workers": 1}, extended=True)
+    _, output = bench.run("--collect-only", "-q", "a.yaml")
+    assert "a.yaml::test_a\n" in output
+    assert "1 test collected" in output
+
+    _, output = bench.run("--collect-only", "-q", ".")
+    assert "incidents/a.yaml::test_a\n" in output
+    assert "1 test collected" in output
+
+
 @pytest.mark.parametrize(
     "workers", [pytest.param((), id="one process"), pytest.param(XDIST, id="xdist", marks=thorough)]
 )
