@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from chaos_harness.clusters.machine import bounded_files
 from chaos_harness.clusters.terminal.escape import escape_controls
-from chaos_harness.harness import private
-from chaos_harness.harness.errors import BadScenario, HarnessError
+from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.ledger_file import add_line, replace_lines
 
 __all__ = ["DECIDED", "FILE", "CellFacts", "Ended", "Head", "JudgedLine", "Ledger", "Note", "Outcome"]
 
@@ -127,7 +127,7 @@ class Ledger:
     @classmethod
     def begin(cls, path: Path, head: Head) -> "Ledger":
         """Return a new ledger. Raises HarnessError if it cannot be written."""
-        _add(path, head)
+        add_line(path, head)
         return cls(path, head)
 
     @classmethod
@@ -152,14 +152,11 @@ class Ledger:
     def mend(self) -> None:
         """Remove a last line that was cut off, so that others can follow. Raises HarnessError."""
         if _lines_of(self.path)[-1]:
-            try:
-                private.write(self.path, "".join(f"{line.model_dump_json()}\n" for line in (self.head, *self.lines)))
-            except OSError as error:
-                raise _unwritable(self.path, error) from error
+            replace_lines(self.path, "".join(f"{line.model_dump_json()}\n" for line in (self.head, *self.lines)))
 
     def add(self, line: Ended | Note) -> None:
         """Write a line. Raises HarnessError if the disk does not take it."""
-        _add(self.path, line)
+        add_line(self.path, line)
         self.lines.append(line)
 
     def runs(self, cell: str | None = None) -> list[Ended]:
@@ -177,14 +174,3 @@ def _lines_of(path: Path) -> list[str]:
     if len(lines) == 1:
         raise BadScenario(f"{path}: is no ledger of a night: expected whole lines of JSON")
     return lines
-
-
-def _add(path: Path, line: Any) -> None:
-    try:
-        private.add(path, f"{line.model_dump_json()}\n")
-    except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def _unwritable(path: Path, error: OSError) -> HarnessError:
-    return HarnessError(f"{path}: cannot be written: {error.strerror}; see `df {path.parent}`")

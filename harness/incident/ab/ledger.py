@@ -8,10 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chaos_harness.clusters.machine import bounded_files
 from chaos_harness.clusters.terminal.escape import escape_controls
-from chaos_harness.harness import private
-from chaos_harness.harness.errors import BadScenario, HarnessError
+from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.ab.order import Slot
 from chaos_harness.harness.incident.bundle.write import Reason, Replay
+from chaos_harness.harness.ledger_file import add_line, replace_lines
 
 __all__ = ["FILE", "MOST_PAIRS", "Head", "Ledger"]
 
@@ -56,7 +56,7 @@ class Ledger:
     @classmethod
     def begin(cls, path: Path, head: Head) -> "Ledger":
         """Return a new ledger. Raises HarnessError if it cannot be written."""
-        _add(path, head)
+        add_line(path, head)
         return cls(path, head)
 
     @classmethod
@@ -72,10 +72,7 @@ class Ledger:
         """
         ledger, whole, torn = cls._read(path)
         if torn:
-            try:
-                private.write(path, whole)
-            except OSError as error:
-                raise _unwritable(path, error) from error
+            replace_lines(path, whole)
         return ledger
 
     @classmethod
@@ -94,20 +91,9 @@ class Ledger:
 
     def note(self, slot: Slot, replay: Replay) -> None:
         """Write how a run ended."""
-        _add(self._path, _Ended(slot=slot.number, seen=replay.seen, seconds=replay.seconds, reason=replay.reason))
+        add_line(self._path, _Ended(slot=slot.number, seen=replay.seen, seconds=replay.seconds, reason=replay.reason))
         if replay.reason != "broken":
             self._done.add(slot.number)
-
-
-def _add(path: Path, line: _Line) -> None:
-    try:
-        private.add(path, f"{line.model_dump_json()}\n")
-    except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def _unwritable(path: Path, error: OSError) -> HarnessError:
-    return HarnessError(f"{path}: cannot be written: {error.strerror}; see `df {path.parent}`")
 
 
 def _no_ledger(path: Path, error: Exception) -> BadScenario:
