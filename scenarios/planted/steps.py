@@ -6,14 +6,22 @@ from contextlib import contextmanager
 from chaos_harness.clusters.api.rest import merge_patch, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.shape import NAMESPACE
+from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.probes import Probe
+from chaos_harness.harness.probes.fields import watch_field
 
-__all__ = ["PLANTED", "PlantedDefect", "mislead_webhooks"]
+__all__ = ["AUDIT_PODS", "PLANTED", "PlantedDefect", "count_audit_pods", "end_generation", "mislead_webhooks"]
 
 PLANTED = "plant defect"
 """The name of the fault."""
 
+AUDIT_PODS = "audit pods"
+"""The field that says how many pods Gatekeeper's audit is to have; they generate policies, too."""
+
 _NOWHERE = "/planted"
+_AUDIT = "gatekeeper-audit"
 
 
 class PlantedDefect:
@@ -57,3 +65,24 @@ def mislead_webhooks(cluster: Cluster, kind: str) -> Iterator[PlantedDefect]:
         yield PlantedDefect(lambda: lead(lambda service_path: f"{_NOWHERE}{service_path}"))
     finally:
         lead(lambda service_path: service_path.removeprefix(_NOWHERE))
+
+
+@contextmanager
+def end_generation(cluster: Cluster) -> Iterator[PlantedDefect]:
+    """Give the defect that Gatekeeper's audit, which generates policies, has no pods."""
+    path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{_AUDIT}"
+
+    def scale(replicas: int) -> None:
+        with cluster.client() as api:
+            merge_patch(api, path, {"spec": {"replicas": replicas}})
+
+    try:
+        yield PlantedDefect(lambda: scale(0))
+    finally:
+        scale(1)
+
+
+def count_audit_pods(experiment: Experiment) -> Probe:
+    """Return the probe of AUDIT_PODS."""
+    named = {"kind": "Deployment", "name": _AUDIT, "namespace": NAMESPACE}
+    return watch_field(experiment.cluster, experiment.history, field=AUDIT_PODS, path="{.spec.replicas}", **named)

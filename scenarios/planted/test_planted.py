@@ -9,13 +9,16 @@ import pytest
 
 from chaos_harness.clusters.api.rest import delete, request
 from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.harness.checks.comparison import loses_no_longer_than
 from chaos_harness.harness.checks.control_plane import control_plane_unharmed, leases_renewed, leases_renewed_again
 from chaos_harness.harness.checks.fail_open import fail_open_window, refused_for_at_most
+from chaos_harness.harness.checks.fields import field_stays
+from chaos_harness.harness.checks.generators import has_generator
 from chaos_harness.harness.checks.heals import heals
 from chaos_harness.harness.checks.node_loss import never_replaced
 from chaos_harness.harness.checks.outage import comes_back, outlasts
 from chaos_harness.harness.checks.pulls import asked_no_registry, asked_registry, no_request_during
-from chaos_harness.harness.checks.recovery import recovers_after
+from chaos_harness.harness.checks.recovery import recovers, recovers_after
 from chaos_harness.harness.checks.undisturbed import undisturbed
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.experiment.workload import Controller, deploy
@@ -25,8 +28,15 @@ from chaos_harness.harness.faults.workloads.kill_containers import kill_containe
 from chaos_harness.harness.gatekeeper.webhook_settings import fail_closed
 from chaos_harness.harness.policies import POD_LEVEL, deny_pods_by_cel, mutate_pods
 from chaos_harness.harness.probes.control_plane import watch_control_plane
-from chaos_harness.harness.probes.objects import WORKLOAD, WORKLOAD_EVENTS, watch_objects
-from chaos_harness.scenarios.planted.steps import PLANTED, PlantedDefect, mislead_webhooks
+from chaos_harness.harness.probes.objects import GENERATED, WORKLOAD, WORKLOAD_EVENTS, watch_objects
+from chaos_harness.scenarios.planted.steps import (
+    AUDIT_PODS,
+    PLANTED,
+    PlantedDefect,
+    count_audit_pods,
+    end_generation,
+    mislead_webhooks,
+)
 
 pytestmark = [pytest.mark.shape(workers=2), pytest.mark.extended, pytest.mark.takes(55)]
 
@@ -68,6 +78,32 @@ def test_planted_refusal(experiment: Experiment) -> None:
     back = comes_back(fault=PLANTED, policies=_BY_WEBHOOK, before_healing=True)
     experiment.claim(back, expected="violated", known="planted")
     experiment.claim(fail_open_window(5, fault=PLANTED, policies=_BY_WEBHOOK, excused=["timed out"]), known="planted")
+
+
+def test_planted_difference(experiment: Experiment) -> None:
+    """A defect that mutates nothing loses more than one that does nothing, and not the other way round."""
+    experiment.apply(mutate_pods())
+    with experiment.fault(PlantedDefect()):
+        experiment.hold(15)
+    with mislead_webhooks(experiment.cluster, "mutating") as defect, experiment.fault(defect):
+        experiment.hold(20)
+    harmless, harmful = "fault 1", "fault 2"
+    worse = loses_no_longer_than(fault=harmful, than=harmless, excused=["timed out"])
+    experiment.claim(worse, expected="violated", known="planted")
+    experiment.claim(loses_no_longer_than(fault=harmless, than=harmful, excused=["timed out"]), known="planted")
+
+
+def test_planted_generator_that_is_gone(experiment: Experiment) -> None:
+    """Nobody generates policies while Gatekeeper's audit has no pods, though a template asks for one."""
+    experiment.probe(*watch_objects(experiment.cluster, experiment.history, GENERATED))
+    experiment.probe(count_audit_pods(experiment))
+    experiment.apply(deny_pods_by_cel())
+    with end_generation(experiment.cluster) as defect, experiment.fault(defect):
+        experiment.hold(20)
+    experiment.claim(has_generator(10), expected="violated", known="planted")
+    experiment.claim(has_generator(120), known="planted")
+    experiment.claim(field_stays(AUDIT_PODS, 1), expected="violated", known="planted")
+    experiment.claim(field_stays(AUDIT_PODS, 1, but_for=120), known="planted")
 
 
 def test_planted_pull(experiment: Experiment) -> None:
@@ -144,5 +180,6 @@ def test_planted_back_off(experiment: Experiment) -> None:
         experiment.hold(45)
     experiment.hold(15)
     experiment.claim(recovers_after(5, "killed"), expected="violated", because=["image pull failed"])
+    experiment.claim(recovers(20, "killed"), expected="violated", known="planted")
     experiment.claim(undisturbed())
     experiment.recovered()
