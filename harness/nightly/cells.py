@@ -221,12 +221,12 @@ def _seconds(file: FoundFile) -> tuple[float, float]:
 
 def _effective(file: FoundFile, shape: Shape, combination: _Combination) -> _Combination:
     """Return the values of the axes that the cell really has."""
-    own = "gatekeeper" in file.named or "own" in file.named
+    theirs = "own" in file.named or shape.gatekeeper is None
     return {
         "kubernetes": shape.kubernetes,
         "gatekeeper": shape.gatekeeper or "none",
         "install": shape.install,
-        "failurePolicy": combination["failurePolicy"] if not own else "",
+        "failurePolicy": "" if theirs else combination["failurePolicy"],
         "values": combination["values"] if shape.own and shape.own.values else "",
     }
 

@@ -137,6 +137,16 @@ def test_a_failure_policy_is_a_value_of_the_chart(place: Path) -> None:
     assert all(cell.shape.own and cell.shape.install == "chart" for cell in cells[1:] if cell.values)
 
 
+@pytest.mark.parametrize(
+    ("named", "policies"),
+    [({"gatekeeper": "v3.20.1"}, ["Ignore", "Fail"]), ({"gatekeeper": None}, [""]), ({}, ["Ignore", "Fail"])],
+)
+def test_the_failure_policy_of_a_cell_is_told(place: Path, named: dict[str, Any], policies: list[str]) -> None:
+    """Also where the file names the release that it is for, but not without Gatekeeper."""
+    cells, _ = _cells(place, "install: chart\nfailurePolicy: [Ignore, Fail]\n", **named)
+    assert [cell.axes["failurePolicy"] for cell in cells[1:]] == policies
+
+
 @pytest.mark.parametrize(("confidence", "width"), [(0.95, 0.6), (0.95, 0.9), (0.8, 0.5)])
 def test_repeats_suffice_whatever_they_come_to(confidence: float, width: float) -> None:
     """The interval is narrow enough for each number of hits, and with one repeat less for some it is not."""
