@@ -15,13 +15,25 @@ from typing import Any, NamedTuple
 import chaos_harness.harness.checks
 import chaos_harness.harness.history
 from chaos_harness.harness.history import History
+from chaos_harness.harness.judging import today
+from chaos_harness.harness.meaning import Code, Source, source_of
+from chaos_harness.harness.normal_form import Place
 from chaos_harness.harness.verdict import Verdict
+from tests.worlds import truths
 from tests.worlds.claimed import Claimed
 from tests.worlds.hiding import Hiding
 
-__all__ = ["Judged", "catalogue", "digest", "judge", "verdict"]
+__all__ = ["Judged", "catalogue", "digest", "digest_of_all", "digest_of_worlds", "judge", "verdict"]
 
 _LONGEST_SECONDS = 30
+_OURS = {"chaos_harness", "tests"}
+_JUDGING = (
+    Place("tests.worlds.truths", "world"),
+    Place("tests.worlds.judging", "judge"),
+    Place("tests.worlds.metamorphic", "broken"),
+)
+_OF_ALL = ("tests.worlds.truths.TRUTHS", "tests.worlds.judging.catalogue")
+"""What is there for all checks, so that another one changes it."""
 _TELLING = {
     "__main__.py",
     "scoring.py",
@@ -65,11 +77,24 @@ def catalogue() -> dict[str, Callable[..., Any]]:
 
 
 @cache
-def digest() -> str:
-    """Return the digest of what judges: the sources of checks and of the read model, and of the worlds themselves.
+def digest(check: str) -> str:
+    """Return the digest of what judges the worlds of a check: its code, what that reads with, and the worlds' own.
 
-    How they are counted and told, and which mutants there are, changes no verdict.
+    It stays while other checks and other worlds change; how worlds are counted and told is not in it.
     """
+    return sha256(f"{today(f'{check}()')} {digest_of_worlds(check)}".encode()).hexdigest()[:16]
+
+
+def digest_of_worlds(check: str, sources: Callable[[str], Source | None] = source_of) -> str:
+    """Return the digest of what draws the worlds of a check, and hides parts of them."""
+    drawing = truths.TRUTHS[check]
+    code = Code(lambda name: sources(name) if name.partition(".")[0] in _OURS else None, _OF_ALL)
+    return code.digest([Place(drawing.__module__, drawing.__qualname__), *_JUDGING])
+
+
+@cache
+def digest_of_all() -> str:
+    """Return the digest of the sources of all checks, the read model and the worlds, for what unit tests find."""
     roots = [Path(package.__path__[0]) for package in (chaos_harness.harness.checks, chaos_harness.harness.history)]
     every = [path for root in (*roots, Path(__file__).parent) for path in sorted(root.glob("*.py"))]
     sources = [path for path in every if path.name not in _TELLING]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,17 +12,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.worlds.elsewhere import ELSEWHERE
-from tests.worlds.judging import digest
+from tests.worlds.judging import digest, digest_of_all
 from tests.worlds.mutated import MUTANTS, Mutant
 from tests.worlds.taken_back import ROWS
+from tests.worlds.truths import TRUTHS
 
 __all__ = ["finders", "mutated", "rows", "survivors"]
 
 _ROOT = Path(__file__).parents[2]
 _COPIED = ("harness", "reports", "src", "tests")
 _SECONDS = 6 * 3600
-_SAMPLES = (("--seeds", "0:240"), ("--seeds", "0:40", "--metamorphic"), ("--seeds", "240:1600"))
-"""What is tried, one after the other, until a mutant is found."""
+_SAMPLES = [["--seeds", "0:240"], ["--seeds", "0:40", "--metamorphic"], ["--seeds", "240:1600"]]
+"""What is tried, one after the other, until a mutant is found; of one that is known to live, the first alone."""
+_WORLD = re.compile(r"(?:wrong \w+|needless inconclusive): (\d+)$")
 
 
 def mutated(source: str, mutant: Mutant) -> str:
@@ -31,8 +34,11 @@ def mutated(source: str, mutant: Mutant) -> str:
     return source.replace(mutant.old, mutant.new)
 
 
-def finders(mutant: Mutant) -> dict[str, str]:
-    """Return, for each check that a mutant makes wrong, how worlds found that, or that its test did; "" if none did."""
+def finders(mutant: Mutant, first: Iterable[str] = ()) -> dict[str, str]:
+    """Return, for each check that a mutant makes wrong, how worlds found that, or that its test did; "" if none did.
+
+    The worlds `first` are tried first: those that found it when checks or worlds were others.
+    """
     with TemporaryDirectory() as folder:
         root = Path(folder)
         for name in _COPIED:
@@ -44,11 +50,13 @@ def finders(mutant: Mutant) -> dict[str, str]:
         path.write_text(mutated(path.read_text(encoding="utf-8"), mutant), encoding="utf-8")
         if mutant.test:
             return {"": _fails(root, mutant.test)}
-        return {check: _how(root, check) for check in mutant.checks}
+        samples = [["--seeds", f"{seed}:{int(seed) + 1}"] for seed in first]
+        samples += _SAMPLES[:1] if mutant.lives else _SAMPLES
+        return {check: _how(root, check, samples) for check in mutant.checks}
 
 
-def _how(root: Path, check: str) -> str:
-    return next(filter(None, (_wrong(root, check, sample) for sample in _SAMPLES)), "")
+def _how(root: Path, check: str, samples: Iterable[Iterable[str]]) -> str:
+    return next(filter(None, (_wrong(root, check, sample) for sample in samples)), "")
 
 
 def _wrong(root: Path, check: str, sample: Iterable[str]) -> str:
@@ -80,16 +88,20 @@ def survivors(
 ) -> Iterator[tuple[Mutant, str, str]]:
     """Yield each mutant of these checks, with the check and how it was found ("": it was not).
 
-    What `store`, a file of JSON lines, has of the same sources is not tried again. With `rows`, only the mistakes are
-    put back that checks once made.
+    What `store`, a file of JSON lines, has of the same checks and worlds is not tried again, and what it has of others
+    is tried first. With `rows`, only the mistakes are put back that checks once made.
     """
-    wanted, known = set(checks), dict(_stored(store))
+    wanted, lines = set(checks), _stored(store)
+    known = {key: how for key, how, digest_then in lines if digest_then == _digest(key)}
+    worlds_then: dict[tuple[str, ...], list[str]] = {}
+    for key, how, _ in lines:
+        worlds_then.setdefault(key, []).extend(_WORLD.findall(how))
     worlds = [*ROWS, *(() if rows else MUTANTS)]
     every = [mutant._replace(checks=(check,)) for mutant in worlds for check in mutant.checks if check in wanted]
     every = [*(mutant for mutant in every if mutant.row), *ELSEWHERE, *(mutant for mutant in every if not mutant.row)]
     untried = list({_key(mutant): mutant for mutant in every if _key(mutant) not in known}.values())
     with ThreadPoolExecutor(jobs) as pool:
-        trying = pool.map(finders, untried)
+        trying = pool.map(finders, untried, [dict.fromkeys(worlds_then.get(_key(mutant), ())) for mutant in untried])
         for mutant in every:
             key = _key(mutant)
             if key not in known:
@@ -102,19 +114,22 @@ def _key(mutant: Mutant) -> tuple[str, ...]:
     return (*mutant.checks, mutant.file, mutant.old, mutant.new)
 
 
-def _stored(store: Path | None) -> Iterator[tuple[tuple[str, ...], str]]:
+def _digest(key: tuple[str, ...]) -> str:
+    return digest(key[0]) if key[0] in TRUTHS else digest_of_all()
+
+
+def _stored(store: Path | None) -> list[tuple[tuple[str, ...], str, str]]:
+    """Return what the store has of mutants: their keys, how each was found, and the digest of then."""
     if store is None or not store.exists():
-        return
-    for line in store.read_text(encoding="utf-8").splitlines():
-        stored = json.loads(line)
-        if "mutant" in stored and stored["digest"] == digest():
-            yield tuple(stored["mutant"]), stored["how"]
+        return []
+    lines = [json.loads(line) for line in store.read_text(encoding="utf-8").splitlines()]
+    return [(tuple(line["mutant"]), line["how"], line["digest"]) for line in lines if "mutant" in line]
 
 
 def _store(store: Path | None, key: tuple[str, ...], how: str) -> None:
     if store is not None:
         with store.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"digest": digest(), "mutant": key, "how": how}) + "\n")
+            file.write(json.dumps({"digest": _digest(key), "mutant": key, "how": how}) + "\n")
 
 
 def rows(done: Iterable[tuple[Mutant, str, str]]) -> list[str]:

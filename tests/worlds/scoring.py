@@ -58,14 +58,14 @@ def _stored(store: Path | None, check: str) -> Iterator[Judged]:
         return
     for line in store.read_text(encoding="utf-8").splitlines():
         fields = json.loads(line)
-        if fields.pop("digest") == digest() and fields.get("check") == check:
+        if fields.get("check") == check and fields.pop("digest") == digest(check):
             yield Judged(**fields)
 
 
 def _store(store: Path | None, judged: Judged) -> None:
     if store is not None:
         with store.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"digest": digest(), **judged._replace(evidence=())._asdict()}) + "\n")
+            file.write(json.dumps({"digest": digest(judged.check), **judged._replace(evidence=())._asdict()}) + "\n")
 
 
 class Score:
@@ -103,19 +103,19 @@ def _percent(some: int, all_: int) -> str:
 
 _HEAD = (
     "| check | worlds | violated, holds, open | sensitivity | specificity | of worlds with nothing hidden "
-    "| inconclusive | wrong `holds` | wrong `violated` | needless `inconclusive` | raised |"
+    "| inconclusive | wrong `holds` | wrong `violated` | needless `inconclusive` | raised | digest |"
 )
 
 
 def row(score: Score) -> str:
-    """Return the line of one check, in percent where no number of worlds is meant."""
+    """Return the line of one check, in percent where no number of worlds is meant; its digest is that of today."""
     truths = f"{score.count('violated')}, {score.count('holds')}, {score.count('inconclusive')}"
     clear = f"{score.share('violated', clear=True)} / {score.share('holds', clear=True)}"
     cells = [score.check, str(len(score.all)), truths, score.share("violated"), score.share("holds"), clear, score.open]
     kinds = ("wrong holds", "wrong violated", "needless inconclusive", "raised")
-    return f"| {' | '.join([*cells, *(str(score.wrongs(how)) for how in kinds)])} |"
+    return f"| {' | '.join([*cells, *(str(score.wrongs(how)) for how in kinds), digest(score.check)])} |"
 
 
 def table(scores: Iterable[Score]) -> str:
     """Return all lines, with a head."""
-    return "\n".join([_HEAD, "|" + " --- |" * 11, *(row(score) for score in scores)])
+    return "\n".join([_HEAD, "|" + " --- |" * 12, *(row(score) for score in scores)])

@@ -2,7 +2,9 @@
 
 import ast
 import itertools
+import json
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -22,15 +24,16 @@ from chaos_harness.harness.history.vocabulary import (
     RESUMED,
     WATCH_PODS,
 )
+from chaos_harness.harness.meaning import Source, source_of
 from tests.thorough import examples
-from tests.worlds import metamorphic
+from tests.worlds import metamorphic, mutants
 from tests.worlds.__main__ import main
 from tests.worlds.claimed import Claimed
 from tests.worlds.elsewhere import ELSEWHERE
 from tests.worlds.hiding import Hiding
-from tests.worlds.judging import catalogue, judge
+from tests.worlds.judging import catalogue, digest, digest_of_worlds, judge
 from tests.worlds.mutants import mutated
-from tests.worlds.mutated import MUTANTS
+from tests.worlds.mutated import MUTANTS, Mutant
 from tests.worlds.scoring import Score, row, run
 from tests.worlds.taken_back import ROWS
 from tests.worlds.truths import TRUTHS, world
@@ -203,6 +206,57 @@ def test_what_is_judged_is_kept(tmp_path: Path) -> None:
     assert judged == [2]
     assert [verdict.seed for verdict in verdicts] == [0, 1, 2]
     assert row(Score("outlasts", verdicts)).startswith("| outlasts | 3 |")
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new", "changed"),
+    [
+        ("healing", "def heals(", "_MORE = 1\n\n\ndef heals(", set()),
+        ("truths", '"heals": healing.heals', '"heals": healing.heals, "again": healing.heals', set()),
+        ("healing", "return Drawn(", "return Drawn(*(), ", {"heals"}),
+        ("dice", "return self.random() <", "return self.random() <=", {"heals", "field_stays"}),
+    ],
+)
+def test_a_digest_is_of_what_draws(module: str, old: str, new: str, changed: set[str]) -> None:
+    """What is drawn for one check leaves the figures of the others as they are."""
+
+    def other(name: str) -> Source | None:
+        source = source_of(name)
+        if name != f"tests.worlds.{module}" or source is None:
+            return source
+        return Source(mutated(source.text, Mutant(module, (), old, new)), source.package)
+
+    checks = ("heals", "field_stays")
+    assert {check for check in checks if digest_of_worlds(check, other) != digest_of_worlds(check)} == changed
+
+
+def test_the_world_that_found_a_mutant_is_tried_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a store has of other checks than today's is no answer, but tells where to look; today's is one."""
+    one, other = [mutant for mutant in MUTANTS if mutant.checks and not mutant.test][:2]
+    store = tmp_path / "mutants.jsonl"
+    lines = [
+        {
+            "digest": digest_then,
+            "mutant": [mutant.checks[0], mutant.file, mutant.old, mutant.new],
+            "how": "wrong holds: 7",
+        }
+        for mutant, digest_then in ((one, "of then"), (other, digest(other.checks[0])))
+    ]
+    store.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+    tried: dict[tuple[str, str], list[str]] = {}
+
+    def find(mutant: Mutant, first: Iterable[str]) -> dict[str, str]:
+        tried[mutant.checks[0], mutant.old] = list(first)
+        return {mutant.checks[0]: "wrong holds: 8"}
+
+    monkeypatch.setattr(mutants, "finders", find)
+    monkeypatch.setattr(mutants, "MUTANTS", (one, other))
+    monkeypatch.setattr(mutants, "ROWS", ())
+    monkeypatch.setattr(mutants, "ELSEWHERE", ())
+    found = {mutant.old: how for mutant, check, how in mutants.survivors([one.checks[0], other.checks[0]], store=store)}
+    assert tried[one.checks[0], one.old] == ["7"]
+    assert (other.checks[0], other.old) not in tried
+    assert (found[one.old], found[other.old]) == ("wrong holds: 8", "wrong holds: 7")
 
 
 def test_mutants_can_be_made() -> None:
