@@ -50,7 +50,8 @@ def loses_no_longer_than(
         mine, theirs = _times(read, one), _times(read, other)
         judged = dict.fromkeys(policy for blame in (*mine, *theirs) for policy in read.policies(blame, chosen))
         verdicts = [_judge(read, policy, mine, theirs, seconds, excused) for policy in judged or ["any policy"]]
-        worst = max(verdicts, key=lambda verdict: _ORDER.index(verdict.outcome))
+        verdicts.sort(key=lambda verdict: -_ORDER.index(verdict.outcome))
+        worst = verdicts[0]
         evidence = tuple(line for verdict in verdicts for line in verdict.evidence)
         figures = {name: value for verdict in verdicts for name, value in verdict.figures.items()}
         if worst.outcome != "inconclusive" and (problem := again(read.coverage, read.faults, (*one, *other))):

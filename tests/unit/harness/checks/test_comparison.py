@@ -67,6 +67,17 @@ def test_both_figures_are_told() -> None:
     }
 
 
+def test_the_policy_that_decides_comes_first() -> None:
+    """Its figures and its lines are what a table has room for; the other one's are told, too."""
+    history = CanaryHistory().asks(0, 110, policy="check labels")
+    history.asks(0, 20).asks(20, 40, "fail").asks(40, 110)
+    verdict = loses_no_longer_than(fault=_UPGRADE, than=_RESTART)(one_shots(history).recorded())
+    names = list(verdict.figures)
+    assert names[0].startswith("mutate_pods_lost")
+    assert any(name.startswith("check_labels_lost") for name in names)
+    assert verdict.evidence[0].startswith("mutate pods: ")
+
+
 def test_unseen_counts_as_the_worst() -> None:
     """What the upgrade may have lost unseen does not hold; what the restart may have lost unseen does not violate."""
     hole = CanaryHistory().asks(0, 20).asks(40, 70).asks(70, 72, "fail").asks(72, 110)
