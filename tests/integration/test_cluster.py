@@ -11,6 +11,7 @@ from functools import partial
 from math import inf
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 
@@ -229,8 +230,31 @@ def test_a_container_that_restarts_with_always_asks_the_registry(cluster: Cluste
 
 def test_a_container_that_restarts_with_if_not_present_asks_nobody(cluster: Cluster) -> None:
     """With that policy the registry hears nothing of a restart."""
-    assert len(restart_gatekeeper(cluster, soon("the roll-out", 240), pull_policy="IfNotPresent")) == 3
+    restart_gatekeeper(cluster, soon("the roll-out", 240), pull_policy="IfNotPresent")
     assert asked(cluster, restart_audit(cluster)) == []
+
+
+def test_a_restart_makes_all_pods_at_once(cluster: Cluster) -> None:
+    """No new pod waits for another one to serve; how the Deployments are rolled out otherwise is as before."""
+
+    def rolled_out() -> dict[str, Any]:
+        deployments = request(api, "GET", f"/apis/apps/v1/namespaces/{_SYSTEM}/deployments")["items"]
+        return {each["metadata"]["name"]: each["spec"]["strategy"] for each in deployments}
+
+    with cluster.client() as api:
+        before = rolled_out()
+        assert len(restart_gatekeeper(cluster, soon("the roll-out", 240))) == 3
+        assert rolled_out() == before
+        pods = request(api, "GET", f"/api/v1/namespaces/{_SYSTEM}/pods")["items"]
+    made = [datetime.fromisoformat(pod["metadata"]["creationTimestamp"]) for pod in pods]
+    ready = [
+        datetime.fromisoformat(condition["lastTransitionTime"])
+        for pod in pods
+        for condition in pod["status"]["conditions"]
+        if (condition["type"], condition["status"]) == ("Ready", "True")
+    ]
+    assert len(ready) == len(pods) == 4
+    assert max(made) <= min(ready)
 
 
 def test_the_registry_answers_503_while_its_file_is_there(cluster: Cluster) -> None:
