@@ -1,9 +1,11 @@
 """What tests on real engines and clusters share: live progress, clusters, and an engine of one's own to break."""
 
+import functools
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,28 @@ def engine(progress: Progress) -> Engine:
 @pytest.fixture(scope="module")
 def build(engine: Engine, progress: Progress) -> Iterator[Callable[..., Cluster]]:
     """Return who makes clusters of a shape that go after the last test of the file."""
+    with _builder(engine, progress) as bring_up:
+        yield bring_up
+
+
+@pytest.fixture(scope="session")
+def calm_clusters(engine: Engine, progress: Progress) -> Iterator[Callable[..., Cluster]]:
+    with _builder(engine, progress) as bring_up:
+        yield functools.cache(bring_up)
+
+
+@pytest.fixture(scope="module")
+def calm_cluster(request: pytest.FixtureRequest, calm_clusters: Callable[..., Cluster]) -> Iterator[Cluster]:
+    """Give the cluster of all files whose claims are judged while no other one stands; each leaves it as it was."""
+    cluster = calm_clusters(Shape())
+    yield cluster
+    users = (item for item in request.session.items if request.fixturename in getattr(item, "fixturenames", ()))
+    if [item.path for item in users][-1] == request.path:
+        delete(cluster)
+
+
+@contextmanager
+def _builder(engine: Engine, progress: Progress) -> Iterator[Callable[..., Cluster]]:
     owner = Owner.mine()
     claims.hold(engine, owner)
     made: list[Cluster] = []

@@ -12,7 +12,7 @@ import pytest
 
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.shape import NAMESPACE, Shape
+from chaos_harness.clusters.shape import NAMESPACE
 from chaos_harness.harness.checks.fail_open import fail_open_window
 from chaos_harness.harness.checks.outage import comes_back, outlasts
 from chaos_harness.harness.checks.parity import enforcement_parity
@@ -61,8 +61,8 @@ nobody is left who could say a line, or after a minute, and the process may then
 
 
 @pytest.fixture(scope="module")
-def cluster(build: Callable[..., Cluster]) -> Cluster:
-    return build(Shape(workers=1))
+def cluster(calm_cluster: Cluster) -> Cluster:
+    return calm_cluster
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.gatekeeper.readiness import wait_until_serving
-from chaos_harness.clusters.shape import Shape
 from chaos_harness.harness.checks.fail_open import fail_open_window
 from chaos_harness.harness.checks.parity import enforcement_parity
 from chaos_harness.harness.checks.unmutated import never_unmutated
@@ -39,8 +38,8 @@ LISTS = {
 
 
 @pytest.fixture(scope="module")
-def cluster(build: Callable[..., Cluster]) -> Cluster:
-    return build(Shape())
+def cluster(calm_cluster: Cluster) -> Cluster:
+    return calm_cluster
 
 
 def left(cluster: Cluster) -> list[str]:
