@@ -31,7 +31,7 @@ _RESTRICTED = {
 
 def test_what_is_planted_is_found_nowhere(build: Callable[..., Cluster], tmp_path: Path) -> None:
     """A pod's variables, arguments and log, and an address with a password, are on this disk without them."""
-    cluster = build(Shape(workers=1))
+    cluster = build(Shape(workers=1, install="chart"))
     address = f"http://jdoe:{_PLANTED}@proxy.example:3128"
     container = {
         "name": "a",
