@@ -25,7 +25,7 @@ from chaos_harness.clusters.creation import create
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.faults.registry.cut import cut_registry
 
-pytestmark = pytest.mark.shape(workers=1)
+pytestmark = pytest.mark.shape(workers=1, gatekeeper=None)
 PLACE = Path(__file__).parent
 delete = create.delete
 
