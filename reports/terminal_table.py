@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -19,7 +19,7 @@ from chaos_harness.reports.failure_origin import FailureOrigin, origin_of
 from chaos_harness.reports.overview.write import PAGE
 from chaos_harness.reports.records import read_record, reason_of
 
-__all__ = ["pytest_addoption", "pytest_configure"]
+__all__ = ["headline", "pytest_addoption", "pytest_configure"]
 
 _HEAD = ("", "scenario", "claim", "expected", "seen", "figure", "time")
 _GAP = "  "
@@ -157,9 +157,18 @@ def _claim_row(nodeid: str, claim: ClaimRecord) -> _Row:
         claim.outcome,
         claim.name,
         f"{claim.expectation} {(claim.issue or '').rpartition('/')[2]}".strip(),
-        next((_figure(name, value) for name, value in claim.figures.items()), ""),
+        headline(claim.outcome, claim.figures),
         reason=claim.summary,
     )
+
+
+def headline(outcome: str, figures: Mapping[str, float]) -> str:
+    """Return the one figure that a line has room for: of a violation how long it lasted, or what there was of it."""
+    chosen = list(figures.items())
+    if outcome == "violated":
+        there = [(name, value) for name, value in chosen if value]
+        chosen = [*(each for each in there if each[0].endswith("_seconds")), *there, *chosen]
+    return _figure(*chosen[0]) if chosen else ""
 
 
 def _figure(name: str, value: float) -> str:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from chaos_harness.harness.verdict import Outcome
 from chaos_harness.reports import terminal_table
+from chaos_harness.reports.terminal_table import headline
 from tests.sessions import SCENARIOS, Session, run
 from tests.thorough import thorough
 
@@ -25,6 +27,23 @@ def test_matrix_has_a_line_for_each_cell(every_kind: Session) -> None:
 
     columns = "pods ready within 60 s violated gatekeeper#3839 violated recovered 62 s"
     assert cells == [f"✓ Always {columns}", f"✓ IfNotPresent {columns}"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "figures", "shown"),
+    [
+        ("violated", {"a_lost_requests": 0.0, "a_refused_requests": 408.0, "a_least_seconds": 61.0}, "a least 61 s"),
+        ("violated", {"a_lost_requests": 0.0, "a_refused_requests": 408.0}, "a refused requests 408"),
+        ("violated", {"a_lost_requests": 0.0}, "a lost requests 0"),
+        ("holds", {"a_lost_requests": 0.0, "a_least_seconds": 61.0}, "a lost requests 0"),
+        ("violated", {}, ""),
+    ],
+)
+def test_the_figure_of_a_violation_says_what_was_violated(
+    outcome: Outcome, figures: dict[str, float], shown: str
+) -> None:
+    """How long it lasted, if that is known; not how much there was of what did not happen."""
+    assert headline(outcome, figures) == shown
 
 
 @pytest.mark.parametrize(
