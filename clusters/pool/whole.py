@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.engine.inventory import RUN, inventory
+from chaos_harness.clusters.machine.owner import run_directories
 from chaos_harness.clusters.machine.process import run
 from chaos_harness.clusters.pool.deviations import Trait
 
@@ -85,14 +86,17 @@ def by_line(place: Trait, text: str) -> dict[Trait, str]:
 def machine_traits(engine: Engine, cluster_run: str, deadline: Deadline) -> dict[Trait, str]:
     """Return the traits of this machine, and of what the engine has of a cluster's run: containers, networks, volumes.
 
-    Other runs on this machine change it, too: nothing else of the harness should run meanwhile. Raises CommandFailed,
-    DeadlineExceeded.
+    Directories of dead runs are among the former. Other runs on this machine change it, too: nothing else of the
+    harness should run meanwhile. Raises CommandFailed, DeadlineExceeded.
     """
     traits = {
         Trait("engine", thing.name, aspect=thing.kind): "there"
         for thing in inventory(engine, deadline)
         if thing.labels[RUN] == cluster_run
     }
+    for directory, owner in run_directories():
+        if not owner.alive():
+            traits[Trait("machine", "this one", aspect=f"directory {directory.name}")] = "of a dead run"
     for title, text in sections(run(["sh", "-c", _MACHINE], deadline).stdout):
         traits |= by_line(Trait("machine", "this one", aspect=title), text)
     return traits

@@ -72,6 +72,7 @@ def _crashtest(chosen: argparse.Namespace, progress: Progress) -> int:
     folder = chosen.resume or _OUT / time.strftime("%Y%m%d-%H%M%S")
     ledger = Ledger.read(folder / FILE) if chosen.resume else Ledger(folder / FILE)
     work = make_work_folder(folder)
+    ledger.path.touch(mode=0o600)
     with try_lock(_LOCK) as free:
         if not free:
             raise BadScenario("another crash test runs on this machine, and each would see what the other one does")

@@ -89,10 +89,10 @@ def _tried(
     path = Path(told.facts["journal"]) if "journal" in told.facts else None
     kept = _without_undo(path, place.work) if path and told.reached and not key.with_undo else None
     ended = time.monotonic()
-    place.collect()
+    uncollected = _collect(place)
     compared, settled = _settle(place, before, leaves, to_zero=kept is None)
-    collected = settled - ended if told.reached and not compared.differences else None
-    outcome: TrialOutcome = "differs" if compared.differences else "zero"
+    differences = (*uncollected, *(redact(str(deviation)) for deviation in compared.differences))
+    outcome: TrialOutcome = "differs" if differences else "zero"
     if "problem" in told.facts:
         outcome = "not proved" if outcome == "zero" else outcome
     elif not told.reached and key.moment != "unkilled":
@@ -101,19 +101,28 @@ def _tried(
         key,
         place,
         outcome,
-        differences=tuple(redact(str(deviation)) for deviation in compared.differences),
+        differences=differences,
         left=tuple((redact(str(deviation)), leave.words) for deviation, leave in compared.left),
         declared=tuple(dict.fromkeys(leave.words for leave in leaves)),
         proved=told.facts.get("proved"),
         healed=told.facts.get("healed"),
-        collected=collected,
+        collected=settled - ended if told.reached and not differences else None,
         said=redact(str(told.facts.get("problem", "")))[:_SHOWN],
     )
     if kept is None:
-        return trial, not compared.differences
+        return trial, not differences
     journal.replay(kept, place.engine)
     again, _ = _settle(place, before, leaves, to_zero=True)
     return trial, not again.differences
+
+
+def _collect(place: Place) -> tuple[str, ...]:
+    """Collect garbage; return what was said if that failed, for then something is left."""
+    try:
+        place.collect()
+    except HarnessError as error:
+        return (f"garbage was not collected: {redact(str(error))[:_SHOWN]}",)
+    return ()
 
 
 def _ended(key: TrialKey, place: Place, outcome: TrialOutcome, **facts: Any) -> Trial:

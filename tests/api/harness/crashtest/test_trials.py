@@ -12,6 +12,7 @@ from chaos_harness.harness.crashtest.ledger import Trial, TrialKey
 from chaos_harness.harness.crashtest.moments import MOMENTS, Moment
 from chaos_harness.harness.crashtest.samples import MAP, NAMESPACE, SAMPLES
 from chaos_harness.harness.crashtest.trial import Place, run_trial
+from chaos_harness.harness.errors import HarnessError
 from chaos_harness.harness.faults.objects.delete import _Deletion
 from tests.live_api.crashes import live_place
 
@@ -72,6 +73,18 @@ def test_a_moment_that_is_not_reached(place: Place) -> None:
     trial, _ = tried(place, "strip_finalizers", "journaled")
     assert trial.outcome == "not reached"
     assert not trial.as_wanted
+
+
+def test_garbage_that_is_not_collected_is_left(place: Place) -> None:
+    """A collector that fails has left something, whatever the fingerprint says; what it said is told."""
+
+    def collect() -> None:
+        place.collect()
+        raise HarnessError("garbage is left: of mine")
+
+    trial, is_clean = tried(replace(place, collect=collect), "edit_object", "journaled")
+    assert (trial.outcome, is_clean) == ("differs", False)
+    assert trial.differences == ("garbage was not collected: garbage is left: of mine",)
 
 
 def test_a_trial_that_cannot_be_made(place: Place) -> None:
