@@ -120,7 +120,7 @@ def _leaves(entry: CatalogueEntry) -> Iterator[str]:
     values = [sample.values for sample in SAMPLES.values() if sample.fault == entry.name]
     words = dict.fromkeys(leave.words for given in values for leave in leaves_of(entry.make(given)))
     if words:
-        yield f"Afterwards [not as before](../how-to/crash-test.md): {', '.join(words)}."
+        yield f"Afterwards [not as before](../how-to/crash-test.md): {'; '.join(words)}."
 
 
 def _fields(schema: Mapping[str, Any]) -> list[tuple[str, str, str]]:
