@@ -1,7 +1,7 @@
 """The verbs of the project.
 
 scenarios     chaos, report, truth, bench, nightly, store, compare
-incidents     repro, ab, recheck, shrink, record, suite, adopt, release
+incidents     repro, ab, recheck, shrink, record, suite, crashtest, adopt, release
 their files   new, new-incident, check, plan, list, schema
 this machine  doctor, images, gc, uninstall
 versions      add-kubernetes
@@ -44,9 +44,8 @@ _QUICK = ("-n", str(_CORES + 2), *_BY_FILE, "--hypothesis-profile", "quick", *_E
 """For tests that touch no engine; a cluster wants the machine for itself.
 
 What starts whole programs, a browser, nox, pip, an API server, or is ended by signals, `nox -s tests` runs.
-On two cores four processes: much of a unit test is waiting, but each of them collects all tests, for 6 s of processor.
-Of what is drawn, or taken away part by part, a quarter is tried, and of many rows a sample: tests/thorough.py;
-`nox -s tests` tries all. What a test costs there is printed at the end: tests/costs.py.
+On two cores four processes: much of a unit test is waiting, but each collects all tests, for 6 s of processor. Of what
+is drawn a quarter is tried, of many rows a sample (tests/thorough.py). The end says what tests cost: tests/costs.py.
 """
 
 _BESIDE, _ALONE = ("-n", "2", *_BY_FILE, "-m", "beside"), ("-m", "not beside")
@@ -129,6 +128,7 @@ _VERBS = {
     "shrink": "Reduce an incident to the parts that reproduce it.\n\n-- FILE --budget 2h --resume DIR",
     "record": "Draft an incident from a cluster of yours, which is only read.\n\n-- --kubeconfig FILE",
     "suite": "Ask the cases of gator's suites of a cluster, also under a fault.\n\n-- PATH… [--during FAULT]",
+    "crashtest": "Kill the harness in each fault, and compare what is left.\n\n-- --fault NAME --resume DIR",
     "adopt": "Let faults be done to a kind cluster of yours, for a time.\n\n-- kind NAME --for 2h",
     "release": "Heal an adopted cluster, and say what is not as it was.\n\n-- NAME",
     "new": "Write a scenario, or an incident, to start with.\n\n-- incident FILE",

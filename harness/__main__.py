@@ -48,6 +48,10 @@ _VERBS = {
             "ask the cases of gator's test suites, also under a fault",
             "chaos_harness.harness.suites.cli:add_options",
         ),
+        "crashtest": (
+            "kill the harness in each fault, and compare what is left",
+            "chaos_harness.harness.crashtest.cli:add_options",
+        ),
         "adopt": (
             "let faults be done to a kind cluster of yours, for a time",
             "chaos_harness.harness.adopt:add_adopt_options",

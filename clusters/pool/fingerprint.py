@@ -3,6 +3,8 @@
 Left out is what changes by itself (heartbeats, leases, events, addresses of pods) and what follows from the rest
 (endpoints, kube-proxy's rules). A pod counts by its owner, its content, and that it never restarted: its name is
 random, but a pod that restarted has a back-off, which would slow the next scenario down.
+
+One that is `whole` says more, and each thing apart: see `pool.whole`.
 """
 
 import hashlib
@@ -17,10 +19,11 @@ from chaos_harness.clusters.api.objects import condition, is_ready, is_terminati
 from chaos_harness.clusters.api.rest import list_objects, read
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.pool import whole as whole_traits
 from chaos_harness.clusters.pool.deviations import Trait
 from chaos_harness.clusters.watching.watch import wait_until
 
-__all__ = ["fingerprint", "wait_settled"]
+__all__ = ["fingerprint", "object_traits", "wait_settled"]
 
 _PASSING = {
     *("events", "leases", "endpoints", "endpointslices", "componentstatuses", "certificatesigningrequests"),
@@ -28,6 +31,7 @@ _PASSING = {
     *("expansiontemplatepodstatuses", "providerpodstatuses", "connectionpodstatuses"),
 }
 _VOLATILE = ("resourceVersion", "generation", "managedFields", "uid", "creationTimestamp", "ownerReferences")
+_BY_HOLDERS = ("holderIdentity", "renewTime", "acquireTime", "leaseTransitions")
 _LONG = 60
 
 _PROBE = r"""
@@ -42,26 +46,32 @@ section stopped; ps -eo stat=,args= | grep '^T'
 section services; systemctl is-active kubelet containerd
 section files; sha256sum /etc/kubernetes/manifests/* /etc/kubernetes/*.conf /var/lib/kubelet/config.yaml \
   /etc/hosts /etc/resolv.conf /etc/containerd/config.toml 2>/dev/null
-exit 0
 """
 _RUNNING = "containers"
 _LIMITS = ("Memory", "NanoCpus", "CpuQuota", "CpuShares", "CpusetCpus", "PidsLimit")
 
 
-def fingerprint(cluster: Cluster, deadline: Deadline) -> dict[Trait, str]:
+def fingerprint(cluster: Cluster, deadline: Deadline, *, whole: bool = False) -> dict[Trait, str]:
     """Return the traits of `cluster` now: its containers, the inside of its nodes, and its objects.
 
-    Raises CommandFailed, ApiRefused, ApiUnreachable, DeadlineExceeded.
+    A `whole` one has each object's uid, too, and what a node has line by line, with what the crash test compares
+    besides. Raises CommandFailed, ApiRefused, ApiUnreachable, DeadlineExceeded.
     """
+    script = f"{_PROBE}{whole_traits.PROBE if whole else ''}exit 0\n"
     with ThreadPoolExecutor() as pool:
-        inside = pool.map(lambda node: dict(_inside(cluster, node, deadline)), cluster.nodes())
+        inside = pool.map(lambda node: dict(_inside(cluster, node, script, deadline)), cluster.nodes())
         traits = dict(_containers(cluster, deadline))
         with cluster.client() as api:
-            traits |= _objects(api, deadline)
+            traits |= object_traits(api, deadline, whole=whole)
         running: list[str] = []
         for node, sections in zip(cluster.nodes(), inside, strict=True):
             running += sections.pop(_RUNNING, "").splitlines()
-            traits |= {Trait("node", node, aspect=title): _short(text) for title, text in sections.items()}
+            for title, text in sections.items():
+                traits |= (
+                    whole_traits.by_line(Trait("node", node, aspect=title), text)
+                    if whole
+                    else {Trait("node", node, aspect=title): _short(text)}
+                )
     return traits | _running(running)
 
 
@@ -100,11 +110,8 @@ def _containers(cluster: Cluster, deadline: Deadline) -> Iterator[tuple[Trait, s
         )
 
 
-def _inside(cluster: Cluster, node: str, deadline: Deadline) -> Iterator[tuple[str, str]]:
-    done = cluster.exec(node, ["sh", "-c", _PROBE], deadline)
-    for section in done.stdout.split("== ")[1:]:
-        title, _, text = section.partition("\n")
-        yield title, text.strip()
+def _inside(cluster: Cluster, node: str, script: str, deadline: Deadline) -> Iterator[tuple[str, str]]:
+    yield from whole_traits.sections(cluster.exec(node, ["sh", "-c", script], deadline).stdout)
 
 
 def _running(containers: Iterable[str]) -> dict[Trait, str]:
@@ -116,26 +123,34 @@ def _running(containers: Iterable[str]) -> dict[Trait, str]:
     return {part: _short(sorted(started)) for part, started in starts.items()}
 
 
-def _objects(api: ApiClient, deadline: Deadline) -> dict[Trait, str]:
+def object_traits(api: ApiClient, deadline: Deadline, *, whole: bool = False) -> dict[Trait, str]:
+    """Return the traits of all objects; of a `whole` fingerprint each has its uid, and pods their restarts apart.
+
+    Raises ApiRefused, ApiUnreachable, DeadlineExceeded.
+    """
     traits: dict[Trait, str] = {}
     pods: dict[Trait, list[str]] = {}
-    for resource, path in _resources(api, deadline):
+    for resource, path in _resources(api, deadline, whole=whole):
         deadline.check(f"objects up to {resource} read")
         for thing in list_objects(api, path, "items", deadline):
             if resource == "pods":
-                pods.setdefault(_maker(thing), []).append(_pod(thing))
+                for part, state in _pod(thing, whole=whole).items():
+                    pods.setdefault(_maker(thing)._replace(aspect=part), []).append(state)
             else:
-                traits[_trait(resource, thing)] = _short(_without_volatile_fields(resource, thing))
+                trait = _trait(resource, thing)
+                traits[trait] = _short(_without_volatile_fields(resource, thing))
+                traits |= {trait._replace(aspect="uid"): thing["metadata"].get("uid", "")} if whole else {}
     return traits | {part: _short(sorted(states)) for part, states in pods.items()}
 
 
-def _resources(api: ApiClient, deadline: Deadline) -> Iterator[tuple[str, str]]:
+def _resources(api: ApiClient, deadline: Deadline, *, whole: bool) -> Iterator[tuple[str, str]]:
     """Yield name and URL of each kind of object that can be listed, in the server's preferred version."""
+    passing = _PASSING - {"leases"} if whole else _PASSING
     groups = read(api, "/apis", deadline)["groups"]
     roots = ["/api/v1", *(f"/apis/{group['preferredVersion']['groupVersion']}" for group in groups)]
     for root in roots:
         for resource in list_objects(api, root, "resources", deadline):
-            if "list" in resource["verbs"] and resource["name"] not in _PASSING:
+            if "list" in resource["verbs"] and resource["name"] not in passing:
                 yield resource["name"], f"{root}/{resource['name']}"
 
 
@@ -148,13 +163,17 @@ def _maker(pod: Mapping[str, Any]) -> Trait:
     return Trait("pods", f"{owners[0]['kind']} {owners[0]['name']}", pod["metadata"]["namespace"])
 
 
-def _pod(pod: Mapping[str, Any]) -> str:
+def _pod(pod: Mapping[str, Any], *, whole: bool) -> dict[str, str]:
+    """Return the content of a pod, by aspect: of a whole fingerprint its restarts and its uid are apart."""
+    statuses = pod["status"].get("containerStatuses") or ()
+    restarts = {status["name"]: status["restartCount"] for status in statuses}
     containers = [
-        (status["name"], status["image"], status["restartCount"])
-        for status in pod["status"].get("containerStatuses") or ()
+        (status["name"], status["image"], *([] if whole else [status["restartCount"]])) for status in statuses
     ]
     facts = [pod["status"].get("phase"), condition(pod, "Ready"), containers, pod["metadata"].get("deletionTimestamp")]
-    return json.dumps([*facts, pod["metadata"].get("labels"), pod["metadata"].get("annotations")])
+    content = json.dumps([*facts, pod["metadata"].get("labels"), pod["metadata"].get("annotations")])
+    apart = {"uid": pod["metadata"].get("uid", ""), "restarts": json.dumps(restarts)} if whole else {}
+    return {"": content, **apart}
 
 
 def _is_pod_settled(pod: Mapping[str, Any]) -> bool:
@@ -165,6 +184,8 @@ def _without_volatile_fields(resource: str, thing: Mapping[str, Any]) -> dict[st
     """Return an object without the fields that change by themselves."""
     metadata = {name: value for name, value in thing["metadata"].items() if name not in _VOLATILE}
     settled = {**{name: value for name, value in thing.items() if name != "status"}, "metadata": metadata}
+    if resource == "leases":
+        settled["spec"] = {name: value for name, value in thing["spec"].items() if name not in _BY_HOLDERS}
     if resource == "nodes":
         status = thing["status"]
         settled["conditions"] = {condition["type"]: condition["status"] for condition in status["conditions"]}

@@ -9,10 +9,11 @@ from typing import Any, NoReturn
 from chaos_harness.clusters.suggest import did_you_mean
 from chaos_harness.clusters.terminal.width import columns_of, wrap
 
-__all__ = ["CommandParser", "one_of", "whole_number"]
+__all__ = ["CommandParser", "one_of", "shard", "whole_number"]
 
 _REFUSED = 2
 _LONGEST = 80
+_SHARD = re.compile(r"([1-9]\d{0,3})/([1-9]\d{0,3})", re.ASCII)
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -71,6 +72,14 @@ def one_of(*words: str) -> Callable[[str], str]:
         return text
 
     return read
+
+
+def shard(text: str) -> tuple[int, int]:
+    """Read an option's shard: which of how many, from 1 on, such as 1/4."""
+    form = _SHARD.fullmatch(text)
+    if form is None or int(form[1]) > int(form[2]):
+        raise argparse.ArgumentTypeError(f"expected which of how many, such as 1/4, found {text[:20]!r}")
+    return int(form[1]), int(form[2])
 
 
 def _refusal(what: str, given: str, known: Iterable[str]) -> str:

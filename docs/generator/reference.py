@@ -10,6 +10,8 @@ from pydantic import BaseModel
 
 from chaos_harness.harness.catalogue import CatalogueEntry, PartKind, entries, watch_groups
 from chaos_harness.harness.causes import CAUSES
+from chaos_harness.harness.crashtest.samples import SAMPLES
+from chaos_harness.harness.faults.leaves import leaves_of
 from chaos_harness.harness.incident.durations import parameters_schema, written
 from chaos_harness.harness.incident.model import SECTIONS, WAIT, Incident
 from chaos_harness.harness.incident.references import SYNTAX
@@ -96,6 +98,7 @@ def parts_page(*kinds: PartKind) -> str:
         parts += [f"{'#' if kind == kinds[0] else '##'} {title}", f"{meaning}{f' {_MADE}' if kind == kinds[0] else ''}"]
         for entry in entries(kind).values():
             parts += _entry(entry, "##" if len(kinds) == 1 else "###")
+            parts += _leaves(entry) if kind == "fault" else ()
     return "\n\n".join(parts) + "\n"
 
 
@@ -110,6 +113,14 @@ def _entry(entry: CatalogueEntry, level: str) -> Iterator[str]:
         source / "__init__.py" if hasattr(inspect.getmodule(entry.factory), "__path__") else source.with_suffix(".py")
     )
     yield f"Source: [{file}](../../{file})"
+
+
+def _leaves(entry: CatalogueEntry) -> Iterator[str]:
+    """Yield a paragraph on what a fault does not give back, with the parameters of its sample."""
+    values = [sample.values for sample in SAMPLES.values() if sample.fault == entry.name]
+    words = dict.fromkeys(leave.words for given in values for leave in leaves_of(entry.make(given)))
+    if words:
+        yield f"Afterwards [not as before](../how-to/crash-test.md): {'; '.join(words)}."
 
 
 def _fields(schema: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import re
 import sys
 import time
 from collections.abc import Sequence
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from chaos_harness.clusters.checkout import OPTION, OUT, ROOT, command_line
 from chaos_harness.clusters.engine import CHOICES
-from chaos_harness.clusters.terminal.command_options import CommandParser, one_of, whole_number
+from chaos_harness.clusters.terminal.command_options import CommandParser, one_of, shard, whole_number
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.cli_options import add_lock_options, add_yes_option
@@ -28,7 +27,6 @@ _RUN = (sys.executable, "-m", "chaos_harness", "run")
 _SCENARIOS = Path("scenarios") if ROOT else Path(__file__).parent / "scenarios"
 _MATRIX = _SCENARIOS / "nightly.yaml"
 _WITHOUT_FAULT = f"{_SCENARIOS / 'healthy' / 'test_healthy.py'}::test_no_check_raises_a_false_alarm"
-_SHARD = re.compile(r"([1-9]\d{0,3})/([1-9]\d{0,3})", re.ASCII)
 _MOST_JOBS = 64
 
 
@@ -47,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--plan", action="store_true", help="show cells, minutes and memory, and touch nothing")
     words = "begin no cell that would end later, such as 6h (default: no limit)"
     parser.add_argument("--budget", type=_duration, metavar="TIME", help=words)
-    parser.add_argument("--shard", type=_shard, metavar="I/N", help="run only the cells of machine I of N")
+    parser.add_argument("--shard", type=shard, metavar="I/N", help="run only the cells of machine I of N")
     parser.add_argument("--out", type=Path, metavar="DIR", help=f"a folder for the night (default: in {OUT}/nights)")
     parser.add_argument("--resume", type=Path, metavar="DIR", help="go on with the night in this folder")
     merging = "make one night of the folders of its shards, without a cluster"
@@ -139,10 +137,3 @@ def _duration(text: str) -> float:
     if not isinstance(read, float) or read <= 0:
         raise argparse.ArgumentTypeError(f"expected more than no time, found {text[:20]}")
     return read
-
-
-def _shard(text: str) -> tuple[int, int]:
-    form = _SHARD.fullmatch(text)
-    if form is None or int(form[1]) > int(form[2]):
-        raise argparse.ArgumentTypeError(f"expected which of how many, such as 1/4, found {text[:20]!r}")
-    return int(form[1]), int(form[2])

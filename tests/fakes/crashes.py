@@ -10,6 +10,18 @@ from typing import Any, Literal
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.catalogue import entries
+from chaos_harness.harness.crashtest.samples import (
+    BINDING,
+    DEFINITION,
+    HELD,
+    LEASE,
+    MAP,
+    NAMESPACE,
+    ROLE,
+    SAMPLES,
+    SELECTOR,
+    WEBHOOK_POD,
+)
 from chaos_harness.harness.errors import HarnessError
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.history import HistoryWriter
@@ -40,56 +52,97 @@ class Row:
     """How many changes the harm consists of, at least."""
 
 
-EDIT = {"kind": "ConfigMap", "name": "c", "namespace": "n", "patch": {"data": {"a": "7", "b": None, "c": "8"}}}
+_HERE = {
+    NAMESPACE: "n",
+    MAP: "c",
+    HELD: "held",
+    LEASE: "l",
+    ROLE: "r",
+    BINDING: "b",
+    "chaos-crash-put": "put",
+    DEFINITION: "chaosdeniedbyrego.constraints.gatekeeper.sh",
+    SELECTOR: "a=b",
+    WEBHOOK_POD: "a",
+    "$worker": "w-worker",
+    "$control-plane": "w-control-plane",
+    "$gatekeeper-image": IMAGE,
+}
+"""What the names and references of the crash test's samples are called in the crash world."""
+
+
+def _called(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _called(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_called(part) for part in value]
+    return _HERE.get(value, value) if isinstance(value, str) else value
+
+
 NODE = {"node": "w-worker"}
-MAP = {"kind": "ConfigMap", "name": "c", "namespace": "n"}
-PUT = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "put", "namespace": "n"}, "data": {"a": "b"}}
+EDIT: dict[str, Any] = _called(SAMPLES["edit_object"].values)
+
+_SAMPLED: Mapping[Stopped, Mapping[str, int]] = {
+    "started": {
+        "cut_registry stop": 1,
+        "cut_registry 503": 1,
+        "kill_node": 1,
+        "stop_node": 1,
+        "reboot_node": 2,
+    },
+    "done": {
+        "cut_registry drop": 5,
+        "cut_registry drop of one": 1,
+        "cut_webhook": 3,
+        "cut_off_node": 2,
+        "pause_node": 1,
+        "throttle": 2,
+    },
+    "kept": {"remove_image": 2},
+    "another plane": {
+        "drain_node": 2,
+        "drain_node of a plane": 1,
+        "reschedule_pod": 2,
+        "remove_node": 1,
+        "scale_to_zero": 1,
+        "edit_object": 1,
+        "delete_crd": 1,
+        "revoke_rule": 1,
+        "revoke_binding": 1,
+        "delete_object": 1,
+        "recreate_object": 2,
+        "hold_deletion": 2,
+        "flip_field": 4,
+        "put_object": 1,
+        "exhaust_quota": 1,
+        "break_ca_bundle": 2,
+        "delete_certificate": 1,
+        "add_webhook": 1,
+        "take_lease": 1,
+        "crowd_templates": 3,
+        "blank_certificate": 1,
+    },
+    "nothing": {
+        "strip_finalizers": 1,
+        "delete_pods": 2,
+        "kill_containers": 1,
+        "restart_api_server": 1,
+        "restart_rollout": 1,
+        "delete_replicas": 1,
+        "evict_replicas": 1,
+    },
+}
+"""The crash test's samples, by what becomes of their undos, each with its changes."""
 
 ROWS = {
-    "cut_registry stop": Row("cut_registry", "started", {"how": "stop"}),
-    "cut_registry drop": Row("cut_registry", "done", {"how": "drop"}, changes=5),
-    "cut_registry drop of one": Row("cut_registry", "done", {"how": "drop", "nodes": ["w-worker"]}),
-    "cut_registry 503": Row("cut_registry", "started", {"how": "503"}),
-    "remove_image": Row("remove_image", "kept", {"image": IMAGE}, changes=2),
-    "cut_webhook": Row("cut_webhook", "done", {}, changes=3),
-    "cut_off_node": Row("cut_off_node", "done", NODE, changes=2),
-    "kill_node": Row("kill_node", "started", NODE),
-    "stop_node": Row("stop_node", "started", NODE),
-    "pause_node": Row("pause_node", "done", NODE),
-    "reboot_node": Row("reboot_node", "started", NODE, changes=2),
-    "drain_node": Row("drain_node", "another plane", NODE, changes=2),
-    "drain_node of a plane": Row("drain_node", "another plane", {"node": "w-control-plane"}),
-    "reschedule_pod": Row("reschedule_pod", "another plane", {"pod": "a"}, changes=2),
-    "remove_node": Row("remove_node", "another plane", NODE),
-    "scale_to_zero": Row("scale_to_zero", "another plane", {}),
-    "edit_object": Row("edit_object", "another plane", EDIT),
-    "delete_crd": Row("delete_crd", "another plane", {"name": "chaosdeniedbyrego.constraints.gatekeeper.sh"}),
-    "revoke_rule": Row("revoke_rule", "another plane", {"role": "r", "verb": "list", "resource": "pods"}),
-    "revoke_binding": Row("revoke_binding", "another plane", {"name": "b"}),
-    "delete_object": Row("delete_object", "another plane", MAP),
-    "recreate_object": Row("recreate_object", "another plane", MAP, changes=2),
-    "hold_deletion": Row("hold_deletion", "another plane", MAP, changes=2),
-    "flip_field": Row("flip_field", "another plane", EDIT | {"times": 2}, changes=4),
-    "put_object": Row("put_object", "another plane", {"manifest": PUT}),
-    "exhaust_quota": Row("exhaust_quota", "another plane", {"namespace": "n"}),
-    "break_ca_bundle": Row("break_ca_bundle", "another plane", {}, changes=2),
-    "delete_certificate": Row("delete_certificate", "another plane", {}),
-    "add_webhook": Row("add_webhook", "another plane", {}),
-    "take_lease": Row("take_lease", "another plane", {"name": "l"}),
-    "throttle": Row("throttle", "done", {"selector": "a=b", "cpu": 0.1}, changes=2),
-    "crowd_templates": Row("crowd_templates", "another plane", {"count": 3}, changes=3),
-    "blank_certificate": Row("blank_certificate", "another plane", {}),
+    **{
+        name: Row(SAMPLES[name].fault, stopped, _called(SAMPLES[name].values), changes)
+        for stopped, samples in _SAMPLED.items()
+        for name, changes in samples.items()
+    },
     "fail_mutation": Row("fail_mutation", "another plane", {"policy": "Fail"}),
     "fail_closed": Row("fail_closed", "another plane", {}, changes=2),
     "time_out_webhooks": Row("time_out_webhooks", "another plane", {}, changes=2),
     "put": Row("put", "another plane", {}),
-    "strip_finalizers": Row("strip_finalizers", "nothing", MAP | {"name": "held"}),
-    "delete_pods": Row("delete_pods", "nothing", {"selector": "a=b"}, changes=2),
-    "kill_containers": Row("kill_containers", "nothing", {"selector": "a=b"}),
-    "restart_api_server": Row("restart_api_server", "nothing", {}),
-    "restart_rollout": Row("restart_rollout", "nothing", {}),
-    "delete_replicas": Row("delete_replicas", "nothing", {}),
-    "evict_replicas": Row("evict_replicas", "nothing", {}),
 }
 LASTING = [name for name, row in ROWS.items() if row.stopped != "nothing"]
 

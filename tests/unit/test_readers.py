@@ -39,6 +39,7 @@ OURS = {
     "clusters/images/golang.py": "what go says",
     "clusters/images/layers.py": "archives that it writes",
     "clusters/images/lock.py": "what the engine says",
+    "harness/crashtest/": "what its own process says, and ledgers of the user's own, whose lines are checked",
     "harness/suites/during.py": "what was typed on the command line",
     "clusters/adoption/nodes.py": "what the engine says",
     "clusters/adoption/opening.py": "the administrator's kubeconfig in a node of the user's own cluster",

@@ -9,6 +9,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.errors import DeadlineExceeded, FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.faults.leaves import RESTARTS
 from chaos_harness.harness.faults.targets import Target, require_nodes
 
 __all__ = ["CRASHED", "RESTARTED", "restart_api_server"]
@@ -47,6 +48,7 @@ def restart_api_server(node: str = "") -> Fault:
 
 class _ApiServerRestart:
     name = RESTARTED
+    leaves = RESTARTS
     healed_within = 420.0  # the kubelet's longest back-off, and a start on a busy machine
 
     def __init__(self, node: str) -> None:

@@ -14,6 +14,7 @@ from chaos_harness.clusters.engine import Engine
 from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, CommandFailed, FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.faults.leaves import NEW_PODS, made_again
 from chaos_harness.harness.faults.nodes.heartbeats import Heartbeat, read_heartbeat, require_victim, wait_back
 from chaos_harness.harness.faults.workloads.reschedule import Cordon
 from chaos_harness.harness.undo.actions import undo
@@ -69,6 +70,7 @@ def register(
 class _Drain:
     name = "drain node"
     harms_nodes = DRAINED_NODE
+    leaves = NEW_PODS
 
     def __init__(self, node: str) -> None:
         self._node = node
@@ -140,6 +142,7 @@ class _NodeRemoval:
         self._node = node
         self._last = Heartbeat()
         self._uid = ""
+        self.leaves = (made_again(node), *NEW_PODS)
 
     def inject(self, injection: Injection) -> None:
         require_victim(injection.cluster, self._node)

@@ -11,6 +11,7 @@ from chaos_harness.clusters.engine.retry import retry_while_busy
 from chaos_harness.harness.errors import CommandFailed, FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.faults.leaves import started_again
 from chaos_harness.harness.faults.nodes.heartbeats import (
     Heartbeat,
     read_heartbeat,
@@ -117,6 +118,7 @@ class _Down:
     def __init__(self, kind: _Kind, node: str) -> None:
         self.name = kind.name
         self.harms_nodes = kind.how
+        self.leaves = started_again(node) if kind.restarts else ()
         self._kind = kind
         self._node = node
         self._last = Heartbeat()
@@ -162,6 +164,7 @@ class _Reboot:
         self._node = node
         self._last = Heartbeat()
         self._address = self._started = ""
+        self.leaves = started_again(node)
 
     def inject(self, injection: Injection) -> None:
         cluster = injection.cluster

@@ -11,6 +11,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.errors import BadScenario, FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.faults.leaves import made_again
 from chaos_harness.harness.faults.objects.remembered import (
     DEFINITIONS,
     Remembered,
@@ -54,6 +55,8 @@ class _Definition:
         self._path = f"{DEFINITIONS}/{definition}"
         self._lists: list[str] = []
         self._lost: list[Remembered] = []
+        plural, _, group = definition.partition(".")
+        self.leaves = (made_again(definition), made_again(kind=plural), made_again(f"*.{group}", kind="apiservices"))
 
     def inject(self, injection: Injection) -> None:
         with injection.cluster.client() as api:

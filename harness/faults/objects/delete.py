@@ -7,6 +7,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.errors import BadScenario, FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.faults.leaves import made_again
 from chaos_harness.harness.faults.objects.remembered import (
     Remembered,
     is_gone,
@@ -71,6 +72,7 @@ class _Deletion:
     name = "delete object"
 
     def __init__(self, kind: str, name: str, selector: str, namespace: str, most: int) -> None:
+        self.leaves = (made_again(name or "*", namespace),)
         self._kind = kind
         self._named = name, selector, namespace
         self._most = most
@@ -111,6 +113,7 @@ class _Recreation:
     name = "recreate object"
 
     def __init__(self, kind: str, name: str, namespace: str, most: int) -> None:
+        self.leaves = (made_again(name, namespace),)
         self._kind = kind
         self._object = name
         self._namespace = namespace

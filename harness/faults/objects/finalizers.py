@@ -12,6 +12,7 @@ from chaos_harness.clusters.engine import Engine
 from chaos_harness.harness.errors import BadScenario, FaultNotApplied
 from chaos_harness.harness.faults import ONE_SHOT, Fault
 from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.faults.leaves import Leave, made_again
 from chaos_harness.harness.faults.objects.remembered import (
     Remembered,
     is_gone,
@@ -77,6 +78,7 @@ class _Held:
     name = "hold deletion"
 
     def __init__(self, kind: str, name: str, namespace: str, most: int) -> None:
+        self.leaves = (made_again(name, namespace),)
         self._named = kind, name, namespace
         self._most = most
         self._lost: list[Remembered] = []
@@ -122,6 +124,9 @@ class _Stripped:
     healed = ONE_SHOT
 
     def __init__(self, kind: str, name: str, namespace: str) -> None:
+        self.leaves = tuple(
+            Leave("the object, which was to go", "*", name, namespace, aspect) for aspect in ("", "uid")
+        )
         self._named = kind, name, namespace
         self._path = ""
         self._uid = ""

@@ -14,6 +14,7 @@ from chaos_harness.clusters.shape import NAMESPACE
 from chaos_harness.harness.errors import FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.faults.leaves import NEW_CERTIFICATE, ROLLED_OUT
 from chaos_harness.harness.faults.webhook.call import UNCALLED, wait_answered
 from chaos_harness.harness.undo.actions import undo
 from chaos_harness.harness.undo.commands import control_plane_arguments, undo_by_kubectl
@@ -62,6 +63,7 @@ def refill(
 
 class _EmptyCertificate:
     name = BLANK_CERTIFICATE
+    leaves = (*NEW_CERTIFICATE, *ROLLED_OUT)
 
     def __init__(self) -> None:
         self._before = self._secret = self._path = ""

@@ -7,6 +7,7 @@ from chaos_harness.clusters.gatekeeper.installed import secret_of, webhook_deplo
 from chaos_harness.harness.errors import FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.faults.leaves import NEW_CERTIFICATE, ROLLED_OUT, made_again
 from chaos_harness.harness.faults.objects.remembered import is_gone
 from chaos_harness.harness.faults.webhook.empty_certificate import refill
 from chaos_harness.harness.undo.bring_back import bring_back, own_fields
@@ -26,6 +27,7 @@ def delete_certificate() -> Fault:
 
 class _LostCertificate:
     name = "delete certificate"
+    leaves = (made_again(kind="secrets"), *NEW_CERTIFICATE, *ROLLED_OUT)
 
     def __init__(self) -> None:
         self._secret = self._path = self._uid = ""

@@ -11,6 +11,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.errors import BadScenario, FaultNotApplied
 from chaos_harness.harness.faults import ONE_SHOT, Fault
 from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.faults.leaves import NEW_PODS
 from chaos_harness.harness.faults.objects.remembered import is_gone
 from chaos_harness.harness.faults.objects.selected import MOST, Most
 from chaos_harness.harness.faults.targets import Target, find_pods
@@ -47,6 +48,7 @@ def delete_pods(
 class _PodDeletion:
     name = "delete pods"
     harms_pods = DELETED
+    leaves = NEW_PODS
     healed = ONE_SHOT
 
     def __init__(self, selector: str, namespace: str, grace: int | None, most: int) -> None:

@@ -11,6 +11,7 @@ from chaos_harness.clusters.watching.watch import wait_until
 from chaos_harness.harness.errors import BadScenario, FaultNotApplied
 from chaos_harness.harness.faults import ONE_SHOT, Fault
 from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.faults.leaves import RESTARTS
 from chaos_harness.harness.faults.targets import Target, find_pods
 
 __all__ = ["find_processes", "kill_containers"]
@@ -35,6 +36,7 @@ def kill_containers(*pods: str, selector: str = "", namespace: str = "") -> Faul
 
 class _ContainerKill:
     name = "kill containers"
+    leaves = RESTARTS
     harms_pods = KILLED
     healed = ONE_SHOT
 

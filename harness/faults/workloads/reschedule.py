@@ -12,6 +12,7 @@ from chaos_harness.clusters.watching.watch import wait_until
 from chaos_harness.harness.errors import FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.faults.leaves import NEW_PODS
 from chaos_harness.harness.faults.targets import Target, find_pods
 from chaos_harness.harness.undo.actions import undo
 from chaos_harness.harness.undo.commands import KUBECTL, control_plane_arguments, undo_by_kubectl
@@ -78,6 +79,7 @@ def _is_closed(cluster: Cluster, node: str) -> bool:
 class _Reschedule:
     name = "reschedule pod"
     harms_pods = RESCHEDULED
+    leaves = NEW_PODS
 
     def __init__(self, pod: str, namespace: str) -> None:
         self._pod = pod

@@ -18,6 +18,7 @@ from chaos_harness.clusters.watching.watch import wait_until
 from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, FaultNotApplied
 from chaos_harness.harness.faults import ONE_SHOT, Fault
 from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.faults.leaves import NEW_PODS, ROLLED_OUT
 from chaos_harness.harness.faults.objects.edit import edit, restore
 from chaos_harness.harness.faults.targets import Target, find_pods
 from chaos_harness.harness.undo.actions import undo
@@ -84,6 +85,7 @@ class _Replacement:
     def __init__(self, name: str, how: str, harm: Callable[[ApiClient, Cluster, Sequence[Target]], str]) -> None:
         self.name = name
         self.harms_pods = how
+        self.leaves = ROLLED_OUT if how == ROLLED else NEW_PODS
         self._harm = harm
         self._targets: list[Target] = []
         self._said = ""
@@ -120,6 +122,7 @@ class _Replacement:
 
 class _ScaleDown:
     name = "scale to zero"
+    leaves = NEW_PODS
     harms_pods = DELETED
 
     def __init__(self) -> None:

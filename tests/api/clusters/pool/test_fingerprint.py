@@ -6,7 +6,7 @@ from kubernetes.client import ApiClient
 from chaos_harness.clusters.api.rest import apply, delete, merge_patch, request
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.pool.deviations import Trait, deviations
-from chaos_harness.clusters.pool.fingerprint import _objects
+from chaos_harness.clusters.pool.fingerprint import object_traits
 from chaos_harness.harness.policies import mutate_pods
 from tests.live_api.gatekeeper import install_kinds, install_webhooks
 from tests.live_api.server import ApiServer
@@ -21,14 +21,14 @@ def soon() -> Deadline:
 
 
 def changed(api: ApiClient, before: dict[Trait, str]) -> list[str]:
-    return list(map(str, deviations(before, _objects(api, soon()))))
+    return list(map(str, deviations(before, object_traits(api, soon()))))
 
 
 def test_a_cluster_that_nobody_touched_is_as_it_was(server: ApiServer, api: ApiClient) -> None:
     """Policies that come and go leave it as it was, and so does an API server that restarts."""
     install_kinds(api)
     install_webhooks(api)
-    before = _objects(api, soon())
+    before = object_traits(api, soon())
     assert {trait.kind for trait in before} > {"namespaces", "customresourcedefinitions", "clusterroles", "services"}
     apply(api, (ASSIGN,), soon())
     (difference,) = changed(api, before)
@@ -54,7 +54,7 @@ def test_what_changed_is_named(api: ApiClient, path: str, patch: dict[str, objec
     request(api, "POST", "/api/v1/nodes", body={"metadata": {"name": "live-worker"}})
     status = {"conditions": [{"type": "Ready", "status": "True"}], "nodeInfo": {"bootID": "b"}}
     merge_patch(api, "/api/v1/nodes/live-worker/status", {"status": status})
-    before = _objects(api, soon())
+    before = object_traits(api, soon())
     merge_patch(api, path, patch)
     (difference,) = changed(api, before)
     assert difference.startswith(words)
@@ -62,9 +62,9 @@ def test_what_changed_is_named(api: ApiClient, path: str, patch: dict[str, objec
 
 def test_a_definition_that_goes_while_it_is_looked_at(api: ApiClient) -> None:
     """The server still tells of a kind that has just gone, or of its group: there is nothing of it to compare."""
-    before = _objects(api, soon())
+    before = object_traits(api, soon())
     for _ in range(2):
         install_kinds(api)
         for name in ("assign", "modifyset"):
             assert delete(api, f"{DEFINITIONS}/{name}.mutations.gatekeeper.sh")
-        assert _objects(api, soon()).keys() > before.keys()
+        assert object_traits(api, soon()).keys() > before.keys()

@@ -239,3 +239,32 @@ def test_what_changed_about_a_container_is_named(
         cluster, lambda: engine.containers.update({"c-worker": container("c-worker") | {field_: value}})
     )
     assert difference.startswith(f"changed: container c-worker {part} (was ")
+
+
+def whole(cluster: Cluster) -> dict[Trait, str]:
+    return fingerprint(cluster, Deadline.after(10, "a fingerprint"), whole=True)
+
+
+def test_a_whole_one_tells_more_apart(server: RestServer, engine: Nodes, cluster: Cluster) -> None:
+    """A uid, a restart, a line of a node, and a lease's duration are traits of their own; its holder is none."""
+    lease = {"metadata": {"name": "l", "namespace": "n", "uid": "1"}, "spec": {"holderIdentity": "a"}}
+    server.answers["/api/v1"]["resources"].append({"name": "leases", "verbs": ["list"]})
+    server.answers["/api/v1/leases"] = {"items": [lease]}
+    for number, one in enumerate([*items(server, _SECRETS), *items(server, _PODS), *items(server, _NODES)]):
+        one["metadata"]["uid"] = str(number)
+    before, pooled = whole(cluster), take(cluster)
+    items(server, _SECRETS)[0]["metadata"]["uid"] = "new"
+    items(server, _PODS)[0]["status"]["containerStatuses"][0]["restartCount"] = 1
+    items(server, "/api/v1/leases")[0]["spec"] |= {"holderIdentity": "b", "leaseDurationSeconds": 3600}
+    engine.inside["c-worker"] = _INSIDE.replace("ACCEPT", "ACCEPT\n-A INPUT -j DROP")
+    found = [str(deviation).partition(" (")[0] for deviation in deviations(before, whole(cluster))]
+    assert found == [
+        "changed: leases n/l",
+        "changed: pods of gatekeeper-system/ReplicaSet webhook-5f restarts",
+        "changed: secrets gatekeeper-system/cert uid",
+        "new: node c-worker rules: -A INPUT -j DROP",
+    ]
+    assert [str(deviation).partition(" (")[0] for deviation in deviations(pooled, take(cluster))] == [
+        "changed: node c-worker rules",
+        "changed: pods of gatekeeper-system/ReplicaSet webhook-5f",
+    ]

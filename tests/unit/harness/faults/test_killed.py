@@ -10,6 +10,7 @@ from typing import Any, Literal
 import pytest
 
 from chaos_harness.harness.catalogue import entries
+from chaos_harness.harness.crashtest.samples import NOT_SAMPLED, SAMPLES
 from chaos_harness.harness.errors import HarnessError, UndoFailed
 from chaos_harness.harness.undo import journal
 from chaos_harness.harness.undo.actions import ACTIONS
@@ -56,9 +57,6 @@ _EARLIER = {"registry.no_longer_down", "registry.start", "rollouts.scale"}
 """Actions that only journals of earlier versions name."""
 
 
-_RELEASES = {"upgrade_gatekeeper", "rollback_gatekeeper"}
-"""Faults whose undo does not make the cluster as it was: what another release brought stays. See test_upgrades."""
-
 _BY_HELM = {"upgrades.go_back", "charts.uninstall"}
 """Undos that helm does, which no fake answers for: tests/api/harness/incident/test_charts.py, test_upgrades.py."""
 
@@ -69,7 +67,8 @@ def _die(_self: object, _number: int) -> None:
 
 def test_each_fault_has_a_row() -> None:
     """A fault that is new in the catalogue says here what becomes of it when the harness is killed."""
-    assert {row.fault for row in ROWS.values()} >= set(entries("fault")) - _RELEASES
+    assert {row.fault for row in ROWS.values()} >= set(entries("fault")) - set(NOT_SAMPLED)
+    assert set(ROWS) >= set(SAMPLES)
 
 
 def test_each_undo_is_in_the_table(live: Callable[[], Run]) -> None:

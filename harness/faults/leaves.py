@@ -1,0 +1,83 @@
+"""Leaves: what a fault does not give back when it is undone, as data that the crash test leaves out."""
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from chaos_harness.clusters.pool.deviations import Trait
+from chaos_harness.harness.faults import Fault
+
+__all__ = [
+    "NEW_CERTIFICATE",
+    "NEW_PODS",
+    "RESTARTS",
+    "ROLLED_OUT",
+    "Leave",
+    "leaves_of",
+    "made_again",
+    "started_again",
+]
+
+
+@dataclass(frozen=True)
+class Leave:
+    """A trait of a cluster that is another one after a fault and its undo; `words` say what of it.
+
+    The others are those of `clusters.pool.deviations.Trait`, in which "*" stands for anything: a plural as the API
+    server has it ("configmaps"), "node" or "container"; `aspect` is "" for the content of an object, else "uid", of
+    pods "restarts", or a line such as "mounts: *".
+    """
+
+    words: str
+    kind: str
+    name: str = "*"
+    namespace: str = "*"
+    aspect: str = ""
+
+    def covers(self, trait: Trait) -> bool:
+        """Whether a trait that changed is what is left."""
+        wanted = Trait(self.kind, self.name, self.namespace, self.aspect)
+        return all(fnmatchcase(has, want) for has, want in zip(trait, wanted, strict=True))
+
+
+def leaves_of(fault: Fault) -> tuple[Leave, ...]:
+    """Return what a fault declares by its attribute `leaves`; most give everything back."""
+    return tuple(getattr(fault, "leaves", ()))
+
+
+def made_again(name: str = "*", namespace: str = "*", kind: str = "*") -> Leave:
+    """Return the leave of an object that is made again with its content."""
+    return Leave("the uid of what is made again", kind, name, namespace, "uid")
+
+
+def started_again(node: str) -> tuple[Leave, ...]:
+    """Return the leaves of a node that went down and started again: its pods are the same, and started anew."""
+    return (Leave("when the node's container started", "container", node, aspect="state"), *RESTARTS)
+
+
+_NODES_SAY = "as nodes run them"
+
+NEW_PODS = (Leave("pods are replaced", "pods", aspect="uid"),)
+"""Pods were deleted or evicted, and their controllers made others."""
+
+RESTARTS = (
+    Leave("restart counts", "pods", aspect="restarts"),
+    Leave("restart counts, as nodes tell them", "pods", _NODES_SAY),
+)
+"""Containers ended, and their kubelets started them again."""
+
+ROLLED_OUT = (
+    *NEW_PODS,
+    Leave("when it was restarted, in the Deployment", "deployments"),
+    Leave("the ReplicaSet of the new pods", "replicasets"),
+    Leave("the ReplicaSet of the new pods", "replicasets", aspect="uid"),
+    Leave("pods of the new ReplicaSet", "pods", "ReplicaSet *", aspect=""),
+    Leave("pods of the new ReplicaSet", "pods", "ReplicaSet *", aspect="restarts"),
+)
+"""A Deployment was rolled out anew, as by `kubectl rollout restart`."""
+
+NEW_CERTIFICATE = (
+    Leave("the certificate, which is a new one", "secrets"),
+    Leave("the authority that signed it", "*webhookconfigurations"),
+    Leave("the authority that signed it", "customresourcedefinitions"),
+)
+"""Gatekeeper made another certificate for its webhooks, and other objects trust it."""

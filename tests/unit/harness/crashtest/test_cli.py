@@ -1,0 +1,81 @@
+"""The verb: what is wrong with its options is told before anything is touched, and its table needs no cluster."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from chaos_harness.harness.__main__ import main
+from chaos_harness.harness.crashtest.ledger import FILE, Ledger, Trial, TrialKey, TrialOutcome
+
+KEY = TrialKey(sample="kill_node", moment="lasting")
+
+
+def folder(path: Path, *outcomes: TrialOutcome, with_undo: bool = True) -> str:
+    path.mkdir()
+    ledger = Ledger(path / FILE)
+    for number, outcome in enumerate(outcomes, 1):
+        ledger.add(Trial(key=KEY.model_copy(update={"time": number, "with_undo": with_undo}), outcome=outcome))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--fault", "kil_node"], "--fault kil_node: it has no sample; did you mean kill_node?"),
+        (["--fault", "upgrade_gatekeeper"], "--fault upgrade_gatekeeper: it has no sample"),
+        (["--moment", "last"], "there is no value 'last'; did you mean lasting?"),
+        (["--shard", "5/4"], "expected which of how many, such as 1/4, found '5/4'"),
+        (["--fault", "evict_replicas", "--moment", "undoing"], "nothing of what was chosen can be tried"),
+        (["--fault", "reboot_node", "--without-undo"], "nothing of what was chosen can be tried"),
+        (["--keep", "always"], "crashtest takes no --keep"),
+        (["--gatekeeper", "none"], "no --gatekeeper none"),
+        (["--resume", "nowhere"], "cannot be read"),
+        (["--times", "0"], "expected a whole number from 1 to 100"),
+    ],
+    ids=str,
+)
+def test_what_is_refused(
+    words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With status 2, and nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    try:
+        status = main(["crashtest", *words])
+    except SystemExit as ended:
+        status = int(str(ended.code))
+    assert status == 2
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "with_undo", "status"),
+    [
+        (["zero"], True, 0),
+        (["zero", "differs", "broken"], True, 1),
+        (["zero", "broken", "not proved"], True, 4),
+        (["zero", "not reached"], True, 3),
+        (["differs"], False, 0),
+        (["zero"], False, 1),
+        ([], True, 5),
+    ],
+)
+def test_how_it_ends(
+    outcomes: list[TrialOutcome], with_undo: bool, status: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As every verb does; without undos a difference is what is wanted."""
+    shown = folder(tmp_path / "a", *outcomes, with_undo=with_undo)
+    if not outcomes:
+        Path(shown, FILE).touch()
+    assert main(["crashtest", "--show", shown]) == status
+    assert f"of {len(outcomes)} trials" in capsys.readouterr().out
+
+
+def test_shards_are_one_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The trials of all folders together."""
+    assert (
+        main(["crashtest", "--json", "--show", folder(tmp_path / "a", "zero"), folder(tmp_path / "b", "differs")]) == 1
+    )
+    (row,) = json.loads(capsys.readouterr().out)["with_undo"]
+    assert [each["outcome"] for each in row["moments"]["lasting"]] == ["zero", "differs"]
