@@ -188,7 +188,7 @@ def tests(session: nox.Session) -> None:
             session.run("nox", "-s", "lowest")
             linted.result()
         with phase("unit and processes"):
-            _pytest(session, *_PARALLEL, "tests/unit", "tests/processes")
+            _pytest(session, *_PARALLEL, *_UNWATCHED, "tests/unit", "tests/processes")
         with phase("images"):  # of which tests/api takes programs
             _patiently(session, "python", "-m", "chaos_harness.harness", "images")
         with phase("api"):

@@ -21,7 +21,7 @@ from chaos_harness.harness.history.vocabulary import (
     is_watch,
 )
 from chaos_harness.harness.probes import objects
-from tests.fakes.histories import STARTED, HistoryBuilder
+from tests.fakes.histories import STARTED, HistoryBuilder, renumbered
 
 __all__ = [
     "BINDINGS",
@@ -190,8 +190,7 @@ def gapped(
 
 
 def _numbered(recorded: History, entries: list[Entry]) -> History:
-    entries = [replace(entry, index=index) for index, entry in enumerate(entries)]
-    return replace(recorded, header=Header(2, "test", STARTED, "0"), entries=entries)
+    return replace(recorded, header=Header(2, "test", STARTED, "0"), entries=renumbered(entries))
 
 
 def _blind(recorded: History, process: str) -> Iterator[tuple[float, float]]:

@@ -1,7 +1,7 @@
 """Histories by hand: the entries that experiment, faults and probes would have written, at chosen moments."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Self
 
@@ -9,12 +9,26 @@ from chaos_harness.harness.history import Entry, EntryKind, Header, History
 from chaos_harness.harness.history.vocabulary import CLOCK_STEP, HISTORY
 from tests.thorough import some
 
-__all__ = ["STARTED", "HistoryBuilder", "set_clock", "some_lines"]
+__all__ = ["STARTED", "HistoryBuilder", "renumbered", "set_clock", "some_lines"]
 
 _FEW_LINES, _SHARE = 12, 4
 _SHOWN = ("time", "since", "until", "received", "decided")
 
 STARTED = 1_800_000_000.0
+
+
+def renumbered(entries: Iterable[Entry]) -> list[Entry]:
+    """Return entries with the indices of their places.
+
+    Tests take histories apart a thousand times: an entry stays where its index does, and none is made by
+    `dataclasses.replace`, which takes thrice as long.
+    """
+    return [
+        entry
+        if entry.index == index
+        else Entry(index, entry.kind, entry.process, entry.f, entry.value, entry.at, entry.wall)
+        for index, entry in enumerate(entries)
+    ]
 
 
 class HistoryBuilder:

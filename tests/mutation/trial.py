@@ -6,7 +6,7 @@ import resource
 import shutil
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -33,7 +33,8 @@ class Trial:
 
     def __init__(self, root: Path, package: Package) -> None:
         self._root = root
-        self._tests = [*package.tests, *(f"--deselect={test}" for test in package.unsteady)]
+        self._package = package
+        self._unsteady = [f"--deselect={test}" for test in package.unsteady]
         self._tried = 0
 
     @classmethod
@@ -54,12 +55,16 @@ class Trial:
             yield cls(root, package)
 
     def found(self, file: str, source: str) -> str:
-        """Return the test that fails while `file` has this source, or why the run did not end; "" if all pass."""
+        """Return the test that fails while `file` has this source, or why the run did not end; "" if all pass.
+
+        The tests that have the file's name are run alone first, and all others only if they pass.
+        """
         path = self._root / file
         right = path.read_text(encoding="utf-8")
         try:
             self._write(path, source)
-            return self._run()
+            nearest = list(self._package.nearest(file))
+            return (self._run(nearest) if nearest else "") or self._run(self._package.tests)
         finally:
             self._write(path, right)
 
@@ -69,18 +74,18 @@ class Trial:
         self._tried += 1
         os.utime(path, (self._tried, self._tried))
 
-    def _run(self) -> str:
+    def _run(self, tests: Sequence[str]) -> str:
         output = self._root / "output.txt"
         pid = os.fork()
         if pid == 0:
-            self._test(output)
+            self._test(output, tests)
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         if status == 0:
             return ""
         failed = _FAILED.search(output.read_text(encoding="utf-8", errors="replace"))
         return failed[1] if failed else f"status {status}"
 
-    def _test(self, output: Path) -> None:
+    def _test(self, output: Path, tests: Sequence[str]) -> None:
         """Run pytest in this process, and end it."""
         status = 1
         try:
@@ -89,7 +94,7 @@ class Trial:
             for stream in (1, 2):
                 os.dup2(out, stream)
             self._enter_copy()
-            status = pytest.main([*_OPTIONS, *_REPEATABLE, *self._tests])
+            status = pytest.main([*_OPTIONS, *_REPEATABLE, *self._unsteady, *tests])
         except BaseException:
             traceback.print_exc()
             raise

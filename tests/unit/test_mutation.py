@@ -66,6 +66,19 @@ def test_packages_are_there() -> None:
         assert [place for place in (*package.sources, *package.tests) if not (_ROOT / place).exists()] == []
 
 
+@pytest.mark.parametrize(
+    ("package", "source", "tests"),
+    [
+        ("ownership", "clusters/engine/guard.py", ["tests/unit/clusters/engine/test_guard.py"]),
+        ("undo", "harness/undo/journal.py", ["tests/unit/harness/undo/test_journal.py"]),
+        ("redaction", "harness/redaction/suspicion.py", []),
+    ],
+)
+def test_tests_of_the_same_name_come_first(package: str, source: str, tests: list[str]) -> None:
+    """Whether a package names files of tests or folders; a source may have none of its name."""
+    assert list(PACKAGES[package].nearest(source)) == tests
+
+
 def test_what_was_tried_is_tried_again_when_it_may_come_out_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

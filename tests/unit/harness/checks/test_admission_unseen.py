@@ -26,6 +26,7 @@ from chaos_harness.harness.verdict import Verdict
 from tests.fakes.audit_histories import AuditHistory
 from tests.fakes.audit_log import MUTATION
 from tests.fakes.canary_histories import CanaryHistory
+from tests.fakes.histories import renumbered
 from tests.thorough import examples, sampled
 
 _CHECKS = (
@@ -119,7 +120,7 @@ def _kept(recorded: History, keep: Callable[[Entry], bool]) -> History:
 
 
 def _counted_anew(recorded: History) -> History:
-    return replace(recorded, entries=[replace(entry, index=n) for n, entry in enumerate(recorded.entries)])
+    return replace(recorded, entries=renumbered(recorded.entries))
 
 
 def _cut(recorded: History, draw: random.Random) -> History:

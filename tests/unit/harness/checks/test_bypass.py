@@ -1,6 +1,7 @@
 """Bypasses and refusals: the inputs on which the checks of admissions once answered wrongly, with the right answers."""
 
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
@@ -8,6 +9,7 @@ from chaos_harness.harness.checks import Check
 from chaos_harness.harness.checks.fail_open import fail_open_window, refused_for_at_most
 from chaos_harness.harness.checks.outage import comes_back, outlasts
 from chaos_harness.harness.checks.unmutated import never_unmutated
+from chaos_harness.harness.history import History
 from chaos_harness.harness.history.vocabulary import CLOCK_STEP, JUDGE
 from chaos_harness.harness.policies import ADMIT
 from tests.fakes.canary_histories import CanaryHistory
@@ -22,6 +24,12 @@ def killed(until: float = 300, *, inject: float = 25.0, healed: float | None = 2
     """Return a history in which policies are in force from 1 s on, and a node is killed for a while."""
     history = CanaryHistory().in_force(1, "mutate pods").fault(inject, inject + 2, healed, name=NAME)
     return history.add(until, "mark", "experiment", JUDGE).add(until + 3, "mark", "history", "end")
+
+
+@cache
+def answered() -> History:
+    """Return the history of a killed node in which every question has the right answer."""
+    return killed().asks(1, 300.2).written()
 
 
 def test_what_was_lost_before_the_fault_is_lost_in_its_time() -> None:
@@ -87,7 +95,7 @@ def test_what_nobody_saw_did_not_hold(begin: float, end: float, check: Check, ho
     verdict = check(history.written())
     assert verdict.outcome == "inconclusive"
     assert "not seen from" in verdict.summary or "are needed" in verdict.summary
-    assert check(killed().asks(1, 300.2).written()).outcome == "holds"
+    assert check(answered()).outcome == "holds"
 
 
 def test_silence_outside_of_a_claims_window_changes_nothing() -> None:

@@ -26,7 +26,7 @@ from chaos_harness.harness.history.vocabulary import (
     WRITE,
     numbered,
 )
-from tests.fakes.histories import STARTED, HistoryBuilder
+from tests.fakes.histories import STARTED, HistoryBuilder, renumbered
 from tests.thorough import examples
 from tests.worlds.judging import verdict
 from tests.worlds.truths import TRUTHS, world
@@ -176,7 +176,7 @@ def _seen(recorded: History) -> History:
         if entries[0].at <= at < entries[-1].at
     ]
     ordered = [*sorted([*entries[:-1], *numbers], key=lambda entry: entry.at), entries[-1]]
-    return replace(recorded, entries=[replace(entry, index=index) for index, entry in enumerate(ordered)])
+    return replace(recorded, entries=renumbered(ordered))
 
 
 @pytest.mark.parametrize("check", list(TRUTHS))

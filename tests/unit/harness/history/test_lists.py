@@ -15,6 +15,7 @@ from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import LISTED, RESUMED
 from chaos_harness.harness.policies.status import seen_by_all
 from tests.fakes.generated import BINDINGS, TEMPLATES, Generating, gapped, new, silenced
+from tests.fakes.histories import renumbered
 
 NAME = "gatekeeper-chaoslabels-c"
 
@@ -65,8 +66,7 @@ def test_same_object_on_both_sides_of_a_gap() -> None:
     entries = list(touched.entries)
     where = next(index for index, entry in enumerate(entries) if entry.at == 25 and entry.f == LISTED)
     entries.insert(where, replace(entries[where], f="MODIFIED", value=status))
-    numbered = [replace(entry, index=index) for index, entry in enumerate(entries)]
-    assert known(replace(touched, entries=numbered)) == KnownSpans(spans((10, 40)), spans((0, 10)))
+    assert known(replace(touched, entries=renumbered(entries))) == KnownSpans(spans((10, 40)), spans((0, 10)))
 
 
 def test_a_gap_in_which_it_is_judged() -> None:
