@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import comb
+from math import comb, log
 from statistics import median
 from typing import Literal
 
 from chaos_harness.harness.figures import least_difference, unit, worse_if
 from chaos_harness.harness.significance import adjusted, fisher, rank_sum
+from chaos_harness.reports.comparison.levels import LEAST_SHARE, levels
 from chaos_harness.reports.comparison.samples import Group, Key, Samples
 from chaos_harness.reports.trends.regression import ERROR, FEWEST, bound
 
@@ -206,9 +207,40 @@ def _figure(samples: Samples, key: tuple[Key, str]) -> FigureChange:
 
 
 def judge_figures(figures: Sequence[FigureChange]) -> list[FigureChange]:
-    """Return figures with their judgements; ALPHA is for all of them together.."""
-    level = ALPHA / max(1, sum(len(one.a) >= FEWEST for one in figures))
-    return [_judge_figure(one, level) for one in figures]
+    """Return figures with their judgements; ALPHA is for all of them together, in each direction.
+
+    It is shared by those that could be called worse, whichever of their runs were B's: a figure that is about the same
+    in all runs has no part. Of those with runs enough for a test of ranks at the least level, `levels` says how much
+    each may use; the others have equal parts.
+    """
+    tested = [index for index, one in enumerate(figures) if len(one.a) >= FEWEST and _varies(one)]
+    equal = ALPHA / max(1, len(tested))
+    by_figure = dict.fromkeys(range(len(figures)), equal)
+    by_ranks = [index for index in tested if _least_chance(figures[index]) <= LEAST_SHARE * equal]
+    shared = levels([_logarithms(figures[index]) for index in by_ranks], equal * len(by_ranks))
+    by_figure.update(zip(by_ranks, shared, strict=True))
+    return [_judge_figure(one, by_figure[index]) for index, one in enumerate(figures)]
+
+
+def _runs(figure: FigureChange) -> list[float]:
+    """Return the median of each run, of A and of B."""
+    return [median(of_run) for of_run in (*figure.a, *figure.b)]
+
+
+def _varies(figure: FigureChange) -> bool:
+    runs = _runs(figure)
+    return max(runs) - min(runs) >= least_difference(figure.figure, min(map(abs, runs)))
+
+
+def _least_chance(figure: FigureChange) -> float:
+    """Return the probability below which no test of ranks can come with so many runs."""
+    return 1 / comb(len(figure.a) + len(figure.b), len(figure.b))
+
+
+def _logarithms(figure: FigureChange) -> list[float]:
+    """Return the logarithm of each run, plus the difference that is none: figures vary by factors."""
+    nothing = least_difference(figure.figure, 0.0)
+    return [log(max(value, 0.0) + nothing) for value in _runs(figure)]
 
 
 def _judge_figure(figure: FigureChange, level: float) -> FigureChange:
@@ -216,7 +248,7 @@ def _judge_figure(figure: FigureChange, level: float) -> FigureChange:
         return replace(figure, judgement="too few runs")
     towards = 1 if worse_if(figure.figure) == "more" else -1
     a, b = ([towards * median(of_run) for of_run in side] for side in (figure.a, figure.b))
-    if 1 / comb(len(a) + len(b), len(b)) > level:
+    if _least_chance(figure) > level:
         return _judge_by_bound(figure, level)
     chance, otherwise = rank_sum(b, a), rank_sum(a, b)
     enough = abs(figure.harm) >= least_difference(figure.figure, figure.medians[0])

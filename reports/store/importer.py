@@ -17,13 +17,15 @@ from chaos_harness.clusters.machine.removal import try_remove_folder
 from chaos_harness.harness import private
 from chaos_harness.harness.errors import BadScenario, HarnessError, StoreUnreadable
 from chaos_harness.reports.store.database import Database, open_database
+from chaos_harness.reports.store.history_rows import history_rows
 from chaos_harness.reports.store.run_files import StoredRun, digest_of, find_runs, read_runs
-from chaos_harness.reports.store.schema import migrate
+from chaos_harness.reports.store.schema import SCHEMA, migrate
 
 __all__ = ["add_run", "change_store", "import_runs", "read_places"]
 
 _SECONDS = 600.0
-_BY_RUN = ("figures", "verdicts", "experiments", "runs")
+_BY_HISTORY = ("phases", "windows", "coverage")
+_BY_RUN = (*_BY_HISTORY, "figures", "verdicts", "experiments", "runs")
 
 Say = Callable[[str], object]
 
@@ -53,6 +55,8 @@ def import_runs(
         for run in runs:
             with database.transaction():
                 results.append(add_run(database, run, clock()))
+                if results[-1].outcome in ("new", "grown"):
+                    _add_histories(database, run, say)
     return results
 
 
@@ -129,15 +133,19 @@ def _begins_alike(one: StoredRun, other: StoredRun) -> bool:
 
 
 def add_run(database: Database, run: StoredRun, now: float) -> Imported:
-    """Add a run at this moment (unix seconds), if it is not there or went on since; return what became of it."""
+    """Add a run at this moment (unix seconds), if it is not there or went on since; return what became of it.
+
+    One that came in for an earlier schema, and whose histories can all be read still, comes in again.
+    """
     count = len(run.lines)
-    known = database.rows("SELECT lines, digest, ending, ended FROM runs WHERE run = ?", run.id)
+    known = database.rows("SELECT lines, digest, read_as, ending, ended FROM runs WHERE run = ?", run.id)
     if known:
-        lines, digest, *ending = known[0]
+        lines, digest, read_as, *ending = known[0]
         if count < lines or digest_of(run.lines[:lines]) != digest:
             why = f"the store has {lines} verdicts of it that are not the first {lines} of these {count}"
             return Imported(run.id, "refused", why=why)
-        if count == lines and ending == [run.head["ending"], run.head["ended"]]:
+        whole = read_as == SCHEMA or run.problems or not run.histories
+        if count == lines and whole and ending == [run.head["ending"], run.head["ended"]]:
             return Imported(run.id, "already there", count)
         for table in _BY_RUN:
             database.rows(f"DELETE FROM {table} WHERE run = ?", run.id)  # noqa: S608 - the names are ours
@@ -146,6 +154,18 @@ def add_run(database: Database, run: StoredRun, now: float) -> Imported:
         database.insert(table, [row for row in rows if row[0] not in there])
     database.insert("runs", [run.row(now)])
     return Imported(run.id, "grown" if known else "new", count)
+
+
+def _add_histories(database: Database, run: StoredRun, say: Say) -> None:
+    """Add what the histories of a run say beside its verdicts; `say` is told of one that breaks off."""
+    for path, recorded in run.histories.items():
+        try:
+            of_history = history_rows(recorded)
+        except HarnessError as error:
+            say(f"{run.id}: without the phases and windows of {path}: {error}")
+            continue
+        for table in _BY_HISTORY:
+            database.insert(table, [(run.id, path, *row) for row in getattr(of_history, table)])
 
 
 def _keys(database: Database, table: str) -> set[object]:

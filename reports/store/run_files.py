@@ -13,6 +13,7 @@ from typing import Any
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.history import History, read
 from chaos_harness.reports import run_directory
+from chaos_harness.reports.store.schema import SCHEMA
 from chaos_harness.reports.truth.verdict_lines import FILE, VerdictLine, read_verdicts
 
 __all__ = ["StoredRun", "digest_of", "find_runs", "read_runs"]
@@ -22,7 +23,7 @@ _MOST_DEPTH = 3
 _STARTED = re.compile(r"(\d{8}T\d{6})Z-")
 _RUN_COLUMNS = (
     *("run", "name", "project_commit", "harness", "host", "ending", "started", "ended", "status", "chosen"),
-    *("lines", "digest", "imported"),
+    *("lines", "digest", "imported", "read_as"),
 )
 _OF_LINE = ("expected", "outcome", "issue", "surprise", "broken", "judge", "known")
 
@@ -34,6 +35,8 @@ class StoredRun:
     """One run as the store keeps it: its id, its lines of verdicts as they are in the file, and rows by table.
 
     `problems` are histories that could not be read, each with the reason: of them only the verdicts are kept.
+    `histories` are the others, by their paths as the verdicts name them; what they say beside the verdicts is read when
+    the run comes in (`history_rows`), because that takes a second each.
     """
 
     id: str
@@ -41,10 +44,11 @@ class StoredRun:
     head: Mapping[str, Any]
     rows: Mapping[str, list[Row]]
     problems: list[str] = field(default_factory=list)
+    histories: Mapping[str, History] = field(default_factory=dict)
 
     def row(self, imported: float) -> Row:
         """Return its row of the table `runs`, imported at this moment (unix seconds)."""
-        fields = {**self.head, "run": self.id, "lines": len(self.lines), "imported": imported}
+        fields = {**self.head, "run": self.id, "lines": len(self.lines), "imported": imported, "read_as": SCHEMA}
         fields["digest"] = digest_of(self.lines)
         return tuple(fields[name] for name in _RUN_COLUMNS)
 
@@ -98,20 +102,24 @@ def _run(folder: Path, id_: str, group: list[tuple[str, VerdictLine]], *, is_las
     rows["cells"] = list({row[0]: row for row in map(_cell, lines)}.values())
     rows["claims"] = list({row[0]: row for row in ((line.id or line.claim, line.claim) for line in lines)}.values())
     problems = []
-    versions: set[str] = set()
+    histories: dict[str, History] = {}
     for history, line in cells.items():
         if history:
-            row, problem, version = _experiment(folder, id_, line)
-            rows["experiments"].append(row)
-            problems += [f"{folder / history}: {problem}"] if problem else []
-            versions |= {version} if version else set()
+            try:
+                recorded = histories[history] = _history(folder, history)
+            except BadScenario as error:
+                problems.append(f"{folder / history}: {error}")
+                rows["experiments"].append((*_place(id_, line), None, None, None, "", str(error)))
+            else:
+                rows["experiments"].append((*_place(id_, line), *_recording(recorded), ""))
     for number, line in enumerate(lines):
         rows["verdicts"].append(_verdict(id_, number, line))
         rows["figures"] += [(id_, number, figure, value) for figure, value in line.figures.items()]
-    head = {"name": folder.resolve().name, "project_commit": lines[-1].commit, "harness": " ".join(sorted(versions))}
+    head = {"name": folder.resolve().name, "project_commit": lines[-1].commit, "harness": ""}
+    head["harness"] = " ".join(sorted({recorded.header.harness for recorded in histories.values()}))
     state = run_directory.read_state(folder) if is_last else None
     head |= {"host": _host(folder), **_ending(folder, state, id_)}
-    return StoredRun(id_, tuple(text for text, _ in group), head, rows, problems)
+    return StoredRun(id_, tuple(text for text, _ in group), head, rows, problems, histories)
 
 
 def _ending(folder: Path, state: run_directory.RunState | None, id_: str) -> dict[str, Any]:
@@ -158,16 +166,13 @@ def _verdict(id_: str, number: int, line: VerdictLine) -> Row:
     return id_, number, *place, *of_line, because, line.at, line.until, line.seed, line.seconds, line.summary
 
 
-def _experiment(folder: Path, id_: str, line: VerdictLine) -> tuple[Row, str, str]:
-    """Return the row of an experiment, why its history could not be read, or "", and the harness that wrote it."""
-    place = id_, line.history, _cell_id(line), line.seed, line.seconds
-    try:
-        recorded = _history(folder, line.history)
-    except BadScenario as error:
-        return (*place, None, None, None, "", str(error)), str(error), ""
+def _place(id_: str, line: VerdictLine) -> Row:
+    return id_, line.history, _cell_id(line), line.seed, line.seconds
+
+
+def _recording(recorded: History) -> Row:
     header = recorded.header
-    row = *place, header.started, recorded.ended, header.schema, header.harness, ""
-    return row, "", header.harness
+    return header.started, recorded.ended, header.schema, header.harness
 
 
 def _history(folder: Path, path: str) -> History:

@@ -32,7 +32,22 @@ CREATE TABLE verdicts (
 CREATE TABLE figures (run VARCHAR, number INTEGER, figure VARCHAR, value DOUBLE);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+_SEEN = """
+CREATE TABLE phases (
+    run VARCHAR, history VARCHAR, number INTEGER, phase VARCHAR, began DOUBLE, ended DOUBLE
+);
+CREATE TABLE windows (
+    run VARCHAR, history VARCHAR, fault VARCHAR, name VARCHAR, one_shot BOOLEAN, injected DOUBLE, proved DOUBLE,
+    healing DOUBLE, undone DOUBLE, healed DOUBLE, given_up DOUBLE
+);
+CREATE TABLE coverage (
+    run VARCHAR, history VARCHAR, stream VARCHAR, seen DOUBLE, known DOUBLE, longest_unseen DOUBLE, every DOUBLE
+);
+ALTER TABLE runs ADD COLUMN read_as INTEGER DEFAULT 1;
+"""
+"""Moments are seconds of a history. `read_as` is the schema of the store for which a run's histories were read."""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SEEN)
 """The step to each schema from the one before it; a step that was ever used is never changed."""
 
 SCHEMA = len(MIGRATIONS)

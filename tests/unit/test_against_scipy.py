@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from chaos_harness.harness.significance import fisher, rank_sum, shift, signed_rank
 from chaos_harness.harness.statistics import Interval, bootstrap, exact, percentile, wilson
+from chaos_harness.reports.comparison.levels import levels
 from chaos_harness.reports.trends.regression import quantile
 from tests.thorough import examples, thorough
 
@@ -165,3 +166,24 @@ def test_bootstrap_of_single_values(stats: Any, share: float) -> None:
     ).confidence_interval
     ours = bootstrap([(value,) for value in values], share)
     assert [ours.low, ours.high] == pytest.approx([theirs.low, theirs.high], abs=3.0)
+
+
+@settings(deadline=None, max_examples=examples(20))
+@given(seed=st.integers(0, 2**32 - 1), number=st.integers(2, 60), count=st.integers(14, 60))
+def test_levels_of_many_tests(stats: Any, seed: int, number: int, count: int) -> None:
+    """A fifth of an equal part, and the rest by normal tails beyond one bound, in units of the common noise."""
+    logs = stats.norm.rvs(3, 0.15, size=(number, count), random_state=seed)
+    cut = round(count / 10)
+    normal = stats.norm.ppf((stats.rankdata(range(count)) - 0.5) / count)[cut : count - cut]
+    kept = [sorted(row)[cut : count - cut] for row in logs.tolist()]
+    spreads = [math.log(max(stats.tstd(row) / stats.tstd(normal), 0.05)) for row in kept]
+    alike = min(1.0, 0.8 / count / stats.tvar(spreads))
+    middle = sorted(spreads)[(number - 1) // 2] / 2 + sorted(spreads)[number // 2] / 2
+    ratios = [math.exp(alike * (spread - middle)) for spread in spreads]
+
+    def tails(bound: float) -> Any:
+        return stats.norm.sf([bound / ratio for ratio in ratios])
+
+    bound = import_module("scipy.optimize").brentq(lambda bound: tails(bound).sum() - 0.005, 0, 40, xtol=1e-13)
+    theirs = [0.2 * 0.005 / number + 0.8 * tail for tail in tails(bound)]
+    assert levels(logs.tolist(), 0.005) == pytest.approx(theirs, rel=1e-6)

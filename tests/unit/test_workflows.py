@@ -46,7 +46,7 @@ def _scripts(path: Path) -> list[str]:
 def test_there_are_workflows() -> None:
     """What the tests below read is there."""
     assert [path.stem for path in _WORKFLOWS] == ["ci", "nightly", "release"]
-    assert [path.parent.name for path in _ACTIONS] == ["ab", "ab-comment", "chaos"]
+    assert [path.parent.name for path in _ACTIONS] == ["ab", "ab-comment", "chaos", "last-night"]
     assert all(_scripts(path) for path in (*_WORKFLOWS, *_ACTIONS))
 
 
