@@ -173,7 +173,8 @@ REPLICAS = "replicas"
 
 REPLICA = "replica"
 """Processes "replica <pod>" ask one webhook pod for a REVIEW of the label that only exempt namespaces may carry, and
-for one of each policy in force, `review_of(policy)`; the value has `pod` and `uid`, and the latter's the `question`.
+for one of each policy in force, `review_of(policy)`; the value has `pod` and `uid`, the latter's the `question`, and
+today's the number of the `round`, in which all pods are asked the same.
 """
 
 LIST, REVIEW = "list", "review"

@@ -85,6 +85,7 @@ NEEDS: Mapping[str, Needs] = {
     "recovers_after": _RECOVERY,
     "recovers_within": _RECOVERY,
     "refused_for_at_most": _ASKED,
+    "replicas_agree": Needs((WATCH_PODS, WATCH_SLICES, REPLICAS_ANSWER)),
     "replaced_within": Needs((WATCH_WORKLOAD,), nodes=True),
     "replacements_mutated": Needs((WATCH_WORKLOAD, WATCH_PODS, WATCH_SLICES), nodes=True),
     "undisturbed": Needs((WATCH_PODS, REPLICAS_ANSWER)),

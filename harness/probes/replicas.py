@@ -32,10 +32,10 @@ def ask_replicas(
 ) -> Probe:
     """Return a probe that sends AdmissionReviews to each webhook pod directly, every `every` seconds.
 
-    Each round sends the label review, which needs no policy, and the next of the `questions`' reviews. They go through
-    the API server's proxy to the pod's port, past Service and endpoints, so that the recovery of one replica is
-    distinguished from the others'. `ok`: the pod gave the right answer; `fail`: it, or the API server, gave another
-    one; `info`: no answer.
+    Each `round`, which is numbered, sends the label review, which needs no policy, and the next of the `questions`'
+    reviews. They go through the API server's proxy to the pod's port, past Service and endpoints, so that the recovery
+    of one replica is distinguished from the others'. `ok`: the pod gave the right answer; `fail`: it, or the API
+    server, gave another one; `info`: no answer.
     """
     return Probe(REPLICAS, partial(_ask, cluster, history, every, reviews(questions)), late_after=30.0)
 
@@ -48,14 +48,14 @@ def _ask(cluster: Cluster, history: HistoryWriter, interval: float, asked: Seque
     with ExitStack() as last, cluster.client() as api:
         last.callback(clients.close)
         pool = last.enter_context(ThreadPoolExecutor(_MOST, REPLICAS))
-        for _ in probe.every(interval):
+        for number, _ in enumerate(probe.every(interval)):
             now = [LABEL, *islice(turns, 1)]
             try:
                 webhook_pods = request(api, "GET", pods, query=selector, timeout=_TIMEOUT)["items"]
             except (ApiRefused, ApiUnreachable) as error:
                 history.append("info", REPLICAS, LIST, {"said": error.cause[:_SHORT]})
                 continue
-            list(pool.map(partial(_review, clients, history, now, pods), webhook_pods))
+            list(pool.map(partial(_review, clients, history, now, number, pods), webhook_pods))
 
 
 class _Clients:
@@ -78,11 +78,13 @@ class _Clients:
         self._open.close()
 
 
-def _review(clients: _Clients, history: HistoryWriter, asked: Sequence[Review], pods: str, pod: dict[str, Any]) -> None:
+def _review(
+    clients: _Clients, history: HistoryWriter, asked: Sequence[Review], number: int, pods: str, pod: dict[str, Any]
+) -> None:
     name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
     process = numbered(REPLICA, name)
     for review in asked:
-        value = {"pod": name, "uid": uid, **review.value}
+        value = {"pod": name, "uid": uid, "round": number, **review.value}
         path = review.url(pods, pod)
         history.append("invoke", process, review.f, value)
         try:

@@ -53,6 +53,16 @@ class ReplicaHistory(HistoryBuilder):
             self.add(at + 1, "ok", process, "observed", {"name": name, "proof": "seen"})
         return self
 
+    def decides(self, begin: float, end: float, pod: str, said: str = "denied", *, question: str = "p") -> Self:
+        """Add one question in each numbered round, one a second, and what a replica decides."""
+        for number in range(int(begin), int(end)):
+            value = {"pod": pod, "uid": f"uid-{pod}", "question": question, "round": number}
+            at = number + 0.4 + 0.2 * (question != "p")
+            self.add(at, "invoke", f"replica {pod}", f"review {question}", value)
+            outcome: EntryKind = "ok" if said == "denied" else "fail"
+            self.add(at + 0.1, outcome, f"replica {pod}", f"review {question}", {**value, "said": said})
+        return self
+
     def asked(self, begin: float, end: float, pod: str, outcome: EntryKind = "ok", **rest: object) -> Self:
         """Add one question a second to a replica; `rest` stands in the value of the answer."""
         at = begin + 0.5

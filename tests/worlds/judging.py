@@ -41,6 +41,7 @@ _TELLING = {
     "mutants.py",
     "mutated.py",
     "unfound.py",
+    "astray.py",
     "compared.py",
     "misread.py",
     "taken_back.py",

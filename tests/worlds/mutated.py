@@ -7,6 +7,7 @@ must be found by worlds, or says why none finds it.
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from tests.worlds.astray import ASTRAY
 from tests.worlds.compared import COMPARED
 from tests.worlds.misread import MISREAD
 from tests.worlds.unfound import LIVES, TESTS
@@ -119,6 +120,7 @@ _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
         (_ANY_RECOVERS, "    if perhaps:\n", "    if not perhaps:\n"),
     ],
     **MISREAD,
+    **ASTRAY,
     "harness/history/recoveries.py": [
         (_RECOVERS, "spans |= window - rotation.when(by.uid) - doubt(", "spans |= Spans() - doubt("),
         (_RECOVERS, "return pod.ready and not pod.deleted and", "return pod.ready or"),

@@ -2,7 +2,19 @@
 
 from collections.abc import Callable, Mapping
 
-from tests.worlds import fields, generating, healing, leasing, losing, nodes, plane, pulling, recovering, unmutated
+from tests.worlds import (
+    agreeing,
+    fields,
+    generating,
+    healing,
+    leasing,
+    losing,
+    nodes,
+    plane,
+    pulling,
+    recovering,
+    unmutated,
+)
 from tests.worlds.claimed import Claimed, Drawn, hidden
 from tests.worlds.dice import Dice
 
@@ -37,6 +49,7 @@ TRUTHS: Mapping[str, Callable[[Dice], Drawn]] = {
     "no_orphan_stays": generating.no_orphan_stays,
     "heals": healing.heals,
     "field_stays": fields.field_stays,
+    "replicas_agree": agreeing.replicas_agree,
 }
 
 _TRIES = 60

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import inf
+from math import ceil, inf
 from typing import Any, NamedTuple
 
 from chaos_harness.harness.history.vocabulary import (
@@ -13,6 +13,7 @@ from chaos_harness.harness.history.vocabulary import (
     WATCH_PODS,
     WATCH_SLICES,
     numbered,
+    review_of,
 )
 from tests.worlds.claimed import staged
 from tests.worlds.dice import Dice, Stretch
@@ -23,6 +24,9 @@ __all__ = ["BLOWS", "FORBIDDEN", "Pod", "Scene", "State", "drawn_scene", "replic
 
 FORBIDDEN = "check ignore label"
 _READY_SECONDS, _ROTATION_SECONDS = 1.5, 0.3
+_ROUND = 0.4
+"""When in a second a numbered round is asked."""
+
 _BEGIN = -100.0
 _UNREACHED = "error trying to reach service: dial tcp 10.244.1.3:8443"
 BLOWS = {"killed": "kill containers", "rescheduled": "reschedule pod"}
@@ -45,7 +49,8 @@ class State(NamedTuple):
 class Pod:
     """A pod through its life; `states` in their order.
 
-    `mute`: when it answers nobody, which the API server says, or, if `deaf`, nobody; `barred`: it is out of rotation.
+    `mute`: when it answers nobody, which the API server says, or, if `deaf`, nobody; `barred`: it is out of rotation;
+    `astray`: when it decides otherwise than its policy demands.
     """
 
     name: str
@@ -56,6 +61,7 @@ class Pod:
     unready: list[Stretch] = field(default_factory=list)
     barred: bool = False
     deaf: bool = False
+    astray: list[Stretch] = field(default_factory=list)
 
     @property
     def uid(self) -> str:
@@ -89,10 +95,14 @@ class Pod:
 
 @dataclass
 class Scene:
-    """A world of pods; what is done to them is written by `finish`."""
+    """A world of pods; what is done to them is written by `finish`.
+
+    They are asked the label review, or one `question` in rounds that are numbered.
+    """
 
     stage: Stage
     pods: list[Pod]
+    question: str = ""
 
     def harm(self, at: float, how: str, *pods: Pod, by: str = "", proved: bool = True) -> None:
         """Write the fault that does something to pods at a moment, `by` name, and what it does to each."""
@@ -140,7 +150,11 @@ class Scene:
     def _ask(self, pod: Pod) -> None:
         begin = max(0.9, pod.states[0].at + 0.4)
         end = next((state.at for state in pod.states if state.gone), self.stage.judge + 1.5)
-        value = {"pod": pod.name, "uid": pod.uid}
+        value: Object = {"pod": pod.name, "uid": pod.uid}
+        f, stream = REVIEW, replica(pod)
+        if self.question:
+            value, f, stream = {**value, "question": self.question}, review_of(self.question), self.asked(pod)
+            begin = ceil(begin) + _ROUND
 
         def answer(at: float) -> Answer:
             now = pod.state(at)
@@ -151,10 +165,20 @@ class Scene:
             since = next((state.at for state in pod.states if now and state.container == now.container), inf)
             if now is None or not now.container or at < since + _READY_SECONDS / 2:
                 return Answer("fail", 0.02, {"status": 503, "said": f"{_UNREACHED}: connect: connection refused"})
+            if any(one <= at < other for one, other in pod.astray):
+                return Answer("fail", 0.03, {"said": "allowed"})
             return Answer("ok", 0.03, {"said": "denied"})
 
-        process = numbered("replica", pod.name)
-        self.stage.askings.append(Asking(replica(pod), process, REVIEW, begin, end, 1.0, answer, value))
+        def in_round(at: float) -> Answer:
+            given = answer(at)
+            return given._replace(value={**given.value, "round": int(at)})
+
+        process, asked = numbered("replica", pod.name), in_round if self.question else answer
+        self.stage.askings.append(Asking(stream, process, f, begin, end, 1.0, asked, value))
+
+    def asked(self, pod: Pod) -> str:
+        """Return the stream of the question to a pod."""
+        return f"{replica(pod)} {self.question}".rstrip()
 
     def _events(self, pod: Pod) -> None:
         started: set[str] = set()

@@ -130,7 +130,7 @@ def test_a_patch_is_judged_by_what_it_makes(operations: list[dict[str, Any]], sa
 
 
 def test_each_round_asks_for_the_label_and_one_more(cluster: Cluster, history: HistoryWriter) -> None:
-    """Questions come in turn, one at a time, to each replica; the answers name pod, uid and question."""
+    """Questions come in turn, one at a time, to each replica; the answers name pod, uid, question and round."""
     entries = asked(cluster, history, 6)
     for pod in ("a", "b"):
         mine = [entry for entry in entries if entry.process == f"replica {pod}"]
@@ -145,7 +145,8 @@ def test_each_round_asks_for_the_label_and_one_more(cluster: Cluster, history: H
         assert [entry.f for entry in mine[::2]][:6] == turn
         assert [entry.f for entry in mine[1::2]][:6] == turn
         assert {entry.kind for entry in mine} == {"invoke", "ok"}
-        assert mine[2].value == {"pod": pod, "uid": pod, "question": "mutate pods"}
+        assert mine[2].value == {"pod": pod, "uid": pod, "round": 0, "question": "mutate pods"}
+        assert [entry.value["round"] for entry in mine[:12]] == [0] * 4 + [1] * 4 + [2] * 4
         assert [entry.value["said"] for entry in mine[1:12:2]] == [
             "denied",
             "mutated",
