@@ -13,6 +13,7 @@ from benchmarks.histories import Histories
 from benchmarks.overhead import Overhead
 from benchmarks.peer import Peer
 from benchmarks.samples import Benchmark, OnCluster
+from benchmarks.stores import Stores
 from benchmarks.suites import CHOSEN, Suites
 from benchmarks.watch_load import WatchLoad
 from chaos_harness.clusters import images
@@ -26,7 +27,7 @@ from chaos_harness.harness.undo import journal
 
 __all__ = ["main"]
 
-_PARTS = ("plain", "ours", "detection", "watched", "overhead", "peer", "histories", "suites")
+_PARTS = ("plain", "ours", "detection", "watched", "overhead", "peer", "histories", "stores", "suites")
 _ALL = "all"
 _RETURNS = 3
 _PROBING_SECONDS = 600.0
@@ -46,10 +47,10 @@ def _measure(chosen: argparse.Namespace) -> int:
     shape = Shape()
     making = ClusterCreation(engine, images.ensure(engine, shape, progress), shape, session)
     on_cluster = _on_cluster(chosen, session)
-    histories, suites = Histories(), Suites(chosen.output / f"suites-{session.owner.run}", chosen.suite)
-    findings = Findings(
-        chosen.output, progress, _chosen(parts, ours=making, **on_cluster, histories=histories, suites=suites)
-    )
+    histories, stores = Histories(), Stores()
+    suites = Suites(chosen.output / f"suites-{session.owner.run}", chosen.suite)
+    alone: dict[str, Histories | Stores | Suites] = {"histories": histories, "stores": stores, "suites": suites}
+    findings = Findings(chosen.output, progress, _chosen(parts, ours=making, **on_cluster, **alone))
     wanted = {name: part for name, part in on_cluster.items() if name in parts}
     try:
         for number in range(chosen.rounds):
@@ -62,12 +63,10 @@ def _measure(chosen: argparse.Namespace) -> int:
                     for name, part in wanted.items() if last else ():
                         with findings.part(name):
                             part.measure(cluster)
-        if "histories" in parts:
-            with findings.part("histories"):
-                histories.measure(chosen.rounds)
-        if "suites" in parts:
-            with findings.part("suites"):
-                suites.measure(chosen.rounds)
+        for name, part_alone in alone.items():
+            if name in parts:
+                with findings.part(name):
+                    part_alone.measure(chosen.rounds)
     finally:
         sys.stdout.write(findings.report())
         collect_garbage(engine, progress=progress, undo=partial(journal.replay, engine=engine))
