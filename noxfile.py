@@ -1,7 +1,7 @@
 """The verbs of the project.
 
-scenarios     chaos, report, truth, bench, nightly, store, compare
-incidents     repro, ab, recheck, shrink, record, suite, crashtest, adopt, release
+scenarios     chaos, report, truth, bench, nightly, store, compare, crashtest
+incidents     repro, ab, recheck, shrink, record, suite, adopt, release
 their files   new, new-incident, check, plan, list, schema
 this machine  doctor, images, gc, uninstall
 versions      add-kubernetes
@@ -122,13 +122,13 @@ _VERBS = {
     "nightly": "Run scenarios on a matrix of versions.\n\n-- MATRIX --plan | --budget 6h | --resume DIR | --merge DIR…",
     "store": "Keep what many runs said in one database.\n\n-- import RUN… | show",
     "compare": "Say what changed between runs, commits or weeks, beyond noise.\n\n-- A B [--markdown]",
+    "crashtest": "Kill the harness in each fault, and compare what is left.\n\n-- --fault NAME --resume DIR",
     "repro": "Replay an incident.\n\n-- scenarios/incidents/gatekeeper-3839.yaml --times 10 --gatekeeper V",
     "ab": "Compare two releases, or ways to install, on the same incidents.\n\n-- v3.20.1 v3.23.1 FILE… --times 10",
     "recheck": "Judge the bundle of a replay again, without a cluster.\n\n-- BUNDLE",
     "shrink": "Reduce an incident to the parts that reproduce it.\n\n-- FILE --budget 2h --resume DIR",
     "record": "Draft an incident from a cluster of yours, which is only read.\n\n-- --kubeconfig FILE",
     "suite": "Ask the cases of gator's suites of a cluster, also under a fault.\n\n-- PATH… [--during FAULT]",
-    "crashtest": "Kill the harness in each fault, and compare what is left.\n\n-- --fault NAME --resume DIR",
     "adopt": "Let faults be done to a kind cluster of yours, for a time.\n\n-- kind NAME --for 2h",
     "release": "Heal an adopted cluster, and say what is not as it was.\n\n-- NAME",
     "new": "Write a scenario, or an incident, to start with.\n\n-- incident FILE",

@@ -7,7 +7,7 @@ from chaos_harness.harness.history.following import Reader, Take
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.vocabulary import REPLICA, REVIEW
 
-__all__ = ["Decision", "Decisions", "ReviewRound"]
+__all__ = ["Decisions", "ReviewRound"]
 
 _NOT_REACHED = "trying to reach service"
 """Part of the API server's proxy error for a pod that did not accept the question."""

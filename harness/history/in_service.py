@@ -9,16 +9,16 @@ from chaos_harness.harness.history.rotation import Rotation
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import WATCH_PODS, WATCH_SLICES
 
-__all__ = ["NOTICED_SECONDS", "InService", "covers"]
+__all__ = ["InService", "covers"]
 
-NOTICED_SECONDS = 3.0
+_NOTICED_SECONDS = 3.0
 """How many seconds a kubelet may take to report that a container ended, and a watch to deliver it."""
 
 
 class InService:
     """When webhook pods were Ready and in rotation; valid once the readers that it is given have read the history.
 
-    A pod that is told to be so may have ended up to NOTICED_SECONDS before the report of its end, and have begun up to
+    A pod that is told to be so may have ended up to _NOTICED_SECONDS before the report of its end, and have begun up to
     LAG before that of its begin. After a missing line nothing is certain any more: it may have reported a change.
     """
 
@@ -45,7 +45,7 @@ class InService:
             ready, routed = self._reported(uid)
             pods, slices = self._doubts_of(uid)
             there = ((ready & routed) - pods - slices - self._lost).within(0.0, self._coverage.surely_until)
-            self._sure[uid] = Spans.of((begin, end - NOTICED_SECONDS) for begin, end in there)
+            self._sure[uid] = Spans.of((begin, end - _NOTICED_SECONDS) for begin, end in there)
         return self._sure[uid]
 
     def maybe(self, uid: str) -> Spans:
@@ -63,7 +63,7 @@ class InService:
         late = self._coverage.delayed([WATCH_PODS]) | self._coverage.delayed([WATCH_SLICES])
         spans = [span for uid in self.uids for reported in self._reported(uid) for span in reported]
         came = ((begin - LAG, begin) for begin, _ in spans)
-        left = ((end - NOTICED_SECONDS, end) for _, end in spans if end < inf)
+        left = ((end - _NOTICED_SECONDS, end) for _, end in spans if end < inf)
         return Spans.of(span for span in (*came, *left) if not any(begin <= span[1] <= end for begin, end in late))
 
     @cached_property

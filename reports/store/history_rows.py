@@ -9,7 +9,7 @@ from chaos_harness.harness.history.faults import Faults, FaultSpan
 from chaos_harness.harness.history.following import Reader, Take, follow
 from chaos_harness.harness.history.vocabulary import BEGIN, END, EXPERIMENT
 
-__all__ = ["HistoryRows", "history_rows"]
+__all__ = ["history_rows"]
 
 Row = tuple[object, ...]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from chaos_harness.harness import judging
 from chaos_harness.reports.store.database import Database
 
-__all__ = ["Forgotten", "forget"]
+__all__ = ["forget"]
 
 _DAY_SECONDS = 86_400.0
 _OLD = "SELECT run FROM runs WHERE started < ? AND ending <> 'running' ORDER BY started, run"

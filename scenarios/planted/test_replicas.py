@@ -40,13 +40,14 @@ def test_planted_pod_that_learns_nothing(experiment: Experiment) -> None:
 
 @contextmanager
 def _cut_off(cluster: Cluster) -> Iterator[PlantedDefect]:
-    """Give the defect that one webhook pod cannot reach any API server, while it can be reached."""
+    """Give the defect that one webhook pod hears nothing of any API server, nor it of the pod, which serves."""
     with cluster.client() as api:
         pod = request(api, "GET", pods_path(cluster), query={"labelSelector": WEBHOOK_PODS})["items"][0]
 
     def rules(verb: str) -> None:
-        for chain in ("FORWARD", "INPUT"):
-            words = ["-s", pod["status"]["podIP"], "-p", "tcp", "--dport", "6443", "-j", "DROP"]
+        for chain, to_server in (("FORWARD", True), ("INPUT", True), ("FORWARD", False), ("OUTPUT", False)):
+            address, port = ("-s", "--dport") if to_server else ("-d", "--sport")
+            words = [address, pod["status"]["podIP"], "-p", "tcp", port, "6443", "-j", "DROP"]
             deadline = Deadline.after(_SECONDS, f"iptables {verb} {chain}")
             cluster.exec(pod["spec"]["nodeName"], ["iptables", "-w", verb, chain, *words], deadline)
 

@@ -55,6 +55,8 @@ class World(FakeNodes):
         self.uncalled = "failed calling webhook"
         self.leaders, self._looks = set(LEADERS), counting()
         self.policy = "Always"
+        self.rolling: dict[str, Any] = {"maxSurge": "25%", "maxUnavailable": "25%"}
+        self.rolled: list[dict[str, Any]] = []
         self.on_delete: Callable[[str], None] = lambda _: None
         self.handler: type[Api] = Api
         for name in ("w-control-plane", "w-worker", "w-worker2", "w-registry"):
@@ -124,7 +126,9 @@ class World(FakeNodes):
         counts = {"replicas": count, "updatedReplicas": count, "availableReplicas": count, "observedGeneration": 1}
         template = {"spec": {"containers": [{"name": "manager", "imagePullPolicy": self.policy}]}}
         metadata = {"name": "gatekeeper-controller-manager", "uid": "d", "generation": 1, **_VERSION}
-        return {"metadata": metadata, "spec": {"replicas": count, "template": template}, "status": counts}
+        strategy = {"type": "RollingUpdate", "rollingUpdate": self.rolling}
+        spec = {"replicas": count, "strategy": strategy, "template": template}
+        return {"metadata": metadata, "spec": spec, "status": counts}
 
     def leases(self) -> list[dict[str, Any]]:
         """Return the leases of those who lead; who is among `leaders` renews his whenever somebody looks."""
@@ -148,8 +152,13 @@ class World(FakeNodes):
         ]
         return {"metadata": {"name": "s", "uid": "s", **_VERSION}, "ports": [{"port": 8443}], "endpoints": endpoints}
 
-    def roll_out(self, template: dict[str, Any]) -> None:
-        """Give all pods a changed template."""
+    def roll_out(self, template: dict[str, Any] | None = None, strategy: dict[str, Any] | None = None) -> None:
+        """Change how the Deployment is rolled out, or give all pods a changed template, in the way of now."""
+        if strategy:
+            self.rolling = self.rolling | strategy["rollingUpdate"]
+        if template is None:
+            return
+        self.rolled.append(self.rolling)
         for container in template.get("spec", {}).get("containers", ()):
             self.policy = container["imagePullPolicy"]
         for pod in self.pods.values():
@@ -186,7 +195,7 @@ class World(FakeNodes):
             (self.cordoned.add if closed else self.cordoned.discard)(name)
             return change
         if path.startswith(_DEPLOYMENTS):
-            self.roll_out(patch["spec"]["template"])
+            self.roll_out(**patch["spec"])
         return bool(patch)
 
     def delete(self, path: str) -> None:
@@ -246,7 +255,7 @@ class Api(BaseHTTPRequestHandler):
             version = {"uid": "uid-number", "resourceVersion": str(patch["spec"]["leaseTransitions"])}
             self.server.world.numbers = [{**patch, "metadata": {**patch["metadata"], **version}}]
         elif self.path.startswith(f"{_DEPLOYMENTS}/{self.server.world.deployment()['metadata']['name']}"):
-            self.server.world.roll_out(patch["spec"]["template"])
+            self.server.world.roll_out(**patch["spec"])
         else:
             self.answer(404, {"message": f"not found: {self.path}"})
             return

@@ -8,6 +8,7 @@ from typing import Literal
 import pytest
 
 from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.checks import Check
 from chaos_harness.harness.checks.pulls import no_request_during
 from chaos_harness.harness.errors import (
@@ -24,7 +25,7 @@ from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.faults.registry.cut import cut_registry
 from chaos_harness.harness.faults.registry.remove_image import remove_image
 from chaos_harness.harness.faults.workloads.reschedule import uncordon
-from chaos_harness.harness.gatekeeper.restart import pull_policy
+from chaos_harness.harness.gatekeeper.restart import pull_policy, restart_gatekeeper
 from chaos_harness.harness.history import History, HistoryWriter, read
 from chaos_harness.harness.probes import Probe
 from chaos_harness.harness.probes.usual import usual_probes
@@ -323,6 +324,20 @@ def test_a_restart_replaces_all_pods(make: Callable[..., Experiment], world: Wor
         experiment.restart_gatekeeper("IfNotPresent")
         assert pull_policy(experiment.cluster) == "IfNotPresent"
     assert world.pods["a"]["metadata"]["annotations"]
+
+
+def test_a_restart_makes_all_pods_at_once(make: Callable[..., Experiment], world: World) -> None:
+    """No new pod waits for another one; how the Deployment is rolled out otherwise is put back, also after an error."""
+    usual = world.rolling
+    with make() as experiment:
+        experiment.restart_gatekeeper()
+        assert world.rolling == usual
+        world.denies = False
+        with pytest.raises(DeadlineExceeded):
+            restart_gatekeeper(experiment.cluster, Deadline.after(0.5, "a restart"))
+        assert world.rolling == usual
+        world.denies = True
+    assert world.rolled == [{"maxSurge": "100%", "maxUnavailable": 0}] * 2
 
 
 def test_the_experiment_knows_gatekeepers_image(make: Callable[..., Experiment]) -> None:
