@@ -72,6 +72,15 @@ class _Liveness:
             return not any(claim.alive() for claim in standing)
         return not (now or _judged_by_time(owner)).alive()
 
+    def abandoned(self, owner: Owner) -> bool:
+        """Whether the clusters of a run are kept, and nothing shows that its process could still heal them."""
+        if owner.run not in self.kept or owner.run in claims.held_runs():
+            return False
+        seen = owner.is_running()
+        if seen is None:
+            seen = any(claim.alive() for claim in self.register.of(owner.run) if not claim.keep)
+        return not seen
+
 
 def collect_garbage(
     engine: Engine,
@@ -83,9 +92,10 @@ def collect_garbage(
     """Remove what dead runs left behind; return the removed things as text.
 
     First `undo` gets the journals of dead runs, so that faults on nodes and containers are undone before anything
-    disappears. Then containers, networks and volumes of those runs are removed, then their private directories (unless
-    they name another engine), then their claims. Kept things stay while their claim is valid. `everything` also removes
-    kept things and those of live runs. Nothing without our label is touched. Only one process collects at a time.
+    disappears, and of killed runs whose clusters are kept, so that those are not kept broken. Then containers, networks
+    and volumes of dead runs are removed, then their private directories (unless they name another engine), then their
+    claims. Kept things stay while their claim is valid. `everything` also removes kept things and those of live runs.
+    Nothing without our label is touched. Only one process collects at a time.
 
     Raises HarnessError if something cannot be removed, after everything else was.
     """
@@ -97,6 +107,9 @@ def collect_garbage(
         directories = [path for path, owner in runs if everything or living.dead(owner, path)]
         removed: list[str] = []
         problems: list[str] = []
+        for path, owner in runs:
+            if undo and path not in directories and living.abandoned(owner):
+                problems += _undo_in(path, undo, removed)
         unhealed = {
             directory: noted for directory in directories if undo and (noted := _undo_in(directory, undo, removed))
         }

@@ -88,6 +88,25 @@ def test_journals_are_replayed_before_anything_is_removed() -> None:
     assert removed == ["undone: rules dropped", "container node", f"directory {journal.parent.parent}"]
 
 
+def test_what_a_killed_run_did_to_a_kept_cluster_is_undone() -> None:
+    """The cluster stays for its user, as it was before the fault; that of a run that lives is its own."""
+    engine = FakeEngine()
+    runs = {"dead": dead(), "live": Owner.mine("live")}
+    for name, owner in runs.items():
+        engine.add("container", name, owner.labels(keep=True))
+        (owner.claim() / JOURNAL).touch()
+    seen: list[Path] = []
+
+    def undo(path: Path) -> list[str]:
+        seen.append(path)
+        return ["rules dropped"]
+
+    assert collect_garbage(engine, undo=undo) == ["undone: rules dropped"]
+    assert [path.parent.name for path in seen] == [runs["dead"].run]
+    assert engine.names() == ["dead", "live"]
+    assert seen[0].exists()
+
+
 def test_a_journal_that_cannot_be_undone_is_kept_and_told() -> None:
     """A failed undo does not stop the collection, and its journal stays for the next one."""
     engine = FakeEngine()
