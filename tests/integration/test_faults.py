@@ -21,12 +21,12 @@ from chaos_harness.harness.checks.undisturbed import undisturbed
 from chaos_harness.harness.errors import FaultNotApplied, Inconclusive, InvariantViolated
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.faults import Fault
-from chaos_harness.harness.faults.registry.cut import _PacketDrop, _RegistryStop, _Unavailable, cut_registry
+from chaos_harness.harness.faults.registry.cut import cut_registry
 from chaos_harness.harness.faults.registry.remove_image import images_of, remove_image
-from chaos_harness.harness.faults.webhook.empty_certificate import _EmptyCertificate, blank_certificate
-from chaos_harness.harness.faults.webhook.link import _LinkCut, cut_webhook
-from chaos_harness.harness.faults.workloads.kill_containers import _ContainerKill, kill_containers
-from chaos_harness.harness.faults.workloads.reschedule import _Reschedule, reschedule_pod
+from chaos_harness.harness.faults.webhook.empty_certificate import blank_certificate
+from chaos_harness.harness.faults.webhook.link import cut_webhook
+from chaos_harness.harness.faults.workloads.kill_containers import kill_containers
+from chaos_harness.harness.faults.workloads.reschedule import reschedule_pod
 from chaos_harness.harness.gatekeeper.restart import restart_gatekeeper
 from chaos_harness.harness.history import read
 from chaos_harness.harness.undo import journal
@@ -133,25 +133,27 @@ def nothing() -> Fault:
     return _Nothing()
 
 
-NO_OPS: dict[type[Fault], tuple[str, Callable[[Cluster], Fault]]] = {
-    _RegistryStop: ("inject", lambda _: cut_registry("stop")),
-    _PacketDrop: ("inject", lambda _: cut_registry("drop")),
-    _Unavailable: ("inject", lambda _: cut_registry("503")),
-    _LinkCut: ("inject", lambda _: cut_webhook()),
-    _EmptyCertificate: ("inject", lambda _: blank_certificate()),
-    _Reschedule: ("inject", lambda cluster: reschedule_pod(webhooks(cluster)[0])),
-    _ContainerKill: ("_kill", lambda cluster: kill_containers(webhooks(cluster)[0])),
+NO_OPS: dict[str, Callable[[Cluster], Fault]] = {
+    "registry.cut._RegistryStop.inject": lambda _: cut_registry("stop"),
+    "registry.cut._PacketDrop.inject": lambda _: cut_registry("drop"),
+    "registry.cut._Unavailable.inject": lambda _: cut_registry("503"),
+    "webhook.link._LinkCut.inject": lambda _: cut_webhook(),
+    "webhook.empty_certificate.merge_patch": lambda _: blank_certificate(),
+    "workloads.reschedule._Reschedule.inject": lambda cluster: reschedule_pod(webhooks(cluster)[0]),
+    "workloads.kill_containers._ContainerKill._kill": lambda cluster: kill_containers(webhooks(cluster)[0]),
 }
+"""What harms, in harness.faults, and the fault that does no harm without it."""
 
 
 def test_no_op(cluster: Cluster, make: Callable[[], Experiment], monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault that was turned into a no-op is FaultNotApplied, not green; the experiment goes on."""
     monkeypatch.setattr("chaos_harness.harness.experiment.harm._PROVE_SECONDS", 5.0)
+    unchanged = {"metadata": {"resourceVersion": "0"}}
     with make() as experiment:
-        for kind, (harm, fault) in NO_OPS.items():
+        for harm, fault in NO_OPS.items():
             harmless = fault(cluster)
             with monkeypatch.context() as patch:
-                patch.setattr(kind, harm, lambda *_: None)
+                patch.setattr(f"chaos_harness.harness.faults.{harm}", lambda *_, **__: unchanged)
                 with pytest.raises(FaultNotApplied):
                     experiment.act(harmless)
 
@@ -161,8 +163,6 @@ import json, sys
 from pathlib import Path
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.engine import connect
-from chaos_harness.harness.faults.webhook.empty_certificate import _EmptyCertificate, blank_certificate
-from chaos_harness.harness.faults.workloads.kill_containers import kill_containers
 from chaos_harness.harness.faults.registry.remove_image import remove_image
 from chaos_harness.harness.faults.workloads.reschedule import reschedule_pod
 from chaos_harness.harness.faults.registry.cut import cut_registry
