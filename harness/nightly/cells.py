@@ -234,5 +234,5 @@ def _effective(file: FoundFile, shape: Shape, combination: _Combination) -> _Com
 def _same(loaded: LoadedMatrix, file: FoundFile) -> str:
     """Return why a cell is the same as one before it."""
     fixed: Sequence[str] = [name for name in AXES if len(loaded.matrix.axis(name)) > 1 and name in file.named]
-    named = f"its file says {' and '.join(fixed)} itself" if fixed else "two words of the matrix stand for it"
-    return f"the same cluster as another cell of it: {named}"
+    named = f"which says {' and '.join(fixed)} itself" if fixed else "for two words of the matrix stand for it"
+    return f"the same cluster as another cell of the file, {named}"

@@ -129,8 +129,11 @@ def _value(each: PlannedCell) -> str:
 
 
 def _left_out(grouped: Sequence[tuple[str, str, int]]) -> Iterator[str]:
+    """Yield each reason once, with the files that it is the reason of."""
+    files: dict[str, list[str]] = {}
     for target, words, number in grouped:
-        yield f"{target}{f' ({number} cells)' if number > 1 else ''}: {words}"
+        files.setdefault(words, []).append(f"{target} ({number} cells)" if number > 1 else target)
+    yield from (f"{words}: {', '.join(targets)}" for words, targets in files.items())
 
 
 def _minutes(seconds: float) -> int:
