@@ -86,7 +86,8 @@ def summary_markdown(summary: Summary) -> str:
         cells = (cell.facts.target, _axes(cell.facts.axes), f"{cell.outcome}{_more(cell)}", _rates(cell).lstrip("; "))
         lines.append(f"| {_MARKS[cell.outcome]} | {' | '.join(map(_text, cells))} |")
     lines += [f"\nand {len(ran) - _MOST_ROWS} more"] if len(ran) > _MOST_ROWS else []
-    lines += ["", *(f"- not run: {_text(cell.id)}" for cell in summary.cells if cell.outcome == "not run")]
+    not_run = (f"{cell.facts.target} ({_axes(cell.facts.axes)})" for cell in summary.cells if cell.outcome == "not run")
+    lines += ["", *(f"- not run: {_text(words)}" for words in not_run)]
     lines += [f"- left out: {_text(words)}" for words in _left_out(summary.head.left_out)]
     return "\n".join(lines).rstrip() + "\n"
 
