@@ -167,8 +167,6 @@ class Pool:
 
     def _crowded(self, shape: Shape) -> str | None:
         """Return why no more clusters should be frozen, or None; print it the first time if the reason is memory."""
-        if shape.control_planes > 1:
-            return "clusters of several control planes cannot be frozen unnoticed"
         standing = sum(1 for _ in frozen.entries())
         if standing >= self._most:
             return f"{standing} clusters are in the pool already"

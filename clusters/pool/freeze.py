@@ -11,10 +11,15 @@ and it reads the node again before it judges.
 A kubelet that slept for long posts once that it is not Ready, since its own data about containers is old. The judges
 see that post before the next one, and may keep new pods off the node for a moment (taint with the effect NoSchedule).
 That harms no pod and ends by itself; the effect NoExecute, which evicts pods, never occurs.
+
+Of several control planes, one has the judge that leads, and the others wait for its lease to run out, which it has when
+they wake. So the leading one goes on first, and they only when it has renewed the lease: what they see then is a lease
+that has just changed. The engine pauses all containers at once, and wakes them so: members of etcd that stop and go on
+within less than a second of each other count no heartbeat as lost.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -27,7 +32,7 @@ from chaos_harness.clusters.api.rest import read
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine.retry import retry_while_busy
-from chaos_harness.clusters.errors import BadScenario, ClusterUnavailable
+from chaos_harness.clusters.errors import ClusterUnavailable
 from chaos_harness.clusters.gatekeeper.readiness import wait_until_serving
 from chaos_harness.clusters.watching.watch import State, wait_until
 
@@ -50,19 +55,13 @@ class _FrozenState:
 
 
 def freeze(cluster: Cluster, deadline: Deadline) -> None:
-    """Pause every process of the cluster.
-
-    Raises BadScenario (several control planes: their controllers would take over each other's leases), CommandFailed,
-    DeadlineExceeded.
-    """
-    if cluster.shape.control_planes > 1:
-        raise BadScenario(f"cluster {cluster.name}: with several control planes it cannot be frozen unnoticed")
+    """Pause every process of the cluster. Raises CommandFailed, DeadlineExceeded."""
     with ThreadPoolExecutor(len(LEADERS)) as pool:
         holders = list(pool.map(lambda judge: _stop_between_renewals(cluster, judge, deadline), LEADERS))
     frozen = _FrozenState(dict(zip(LEADERS, holders, strict=True)), datetime.now(UTC).timestamp())
     (cluster.directory / _FILE).write_text(json.dumps(asdict(frozen)), encoding="utf-8")
     retry_while_busy(
-        cluster.engine, ["pause"], [*cluster.workers, *cluster.control_planes, *_registry(cluster)], deadline
+        cluster.engine, ["pause"], [*cluster.workers, *cluster.control_planes, *_others(cluster)], deadline
     )
 
 
@@ -79,16 +78,18 @@ def thaw(cluster: Cluster, deadline: Deadline) -> None:
     except (OSError, ValueError, TypeError) as error:
         raise ClusterUnavailable(f"cluster {cluster.name}: its state before the pause is unknown: {error}") from error
     since = datetime.now(UTC)
-    cluster.engine.run(["unpause", *_registry(cluster), *cluster.control_planes, *cluster.workers], deadline)
+    cluster.engine.run(["unpause", *_others(cluster), *cluster.control_planes, *cluster.workers], deadline)
     wanted = set(cluster.nodes())
     with cluster.client() as api:
         renewed = deadline.within(deadline.remaining, "every kubelet to renew its lease and post its status")
         wait_until(api, _KUBELETS, lambda state: _renewed_leases(state, since) >= wanted, renewed)
         wait_until(api, "/api/v1/nodes", lambda state: _nodes_posted_ready(state, since) >= wanted, renewed)
         for judge in LEADERS:
-            _signal(cluster, judge, "CONT", deadline)
+            _signal(cluster, judge, "CONT", deadline, _leading(cluster, frozen.holders[judge]))
         path.unlink()
         wait_until(api, LEASES, lambda state: _renewed_leases(state, since) >= set(LEADERS), deadline)
+        for judge in LEADERS:
+            _signal(cluster, judge, "CONT", deadline, _waiting(cluster, frozen.holders[judge]))
         free = deadline.within(deadline.remaining, "every node to be schedulable")
         wait_until(
             api, "/api/v1/nodes", lambda state: not any(_tainted(node, "NoSchedule") for node in state.values()), free
@@ -99,8 +100,20 @@ def thaw(cluster: Cluster, deadline: Deadline) -> None:
     wait_until_serving(cluster, deadline)
 
 
-def _registry(cluster: Cluster) -> list[str]:
-    return [cluster.registry.container] if cluster.registry else []
+def _others(cluster: Cluster) -> list[str]:
+    """Return the containers that are no nodes: the registry, and what stands before several API servers."""
+    balancer = [f"{cluster.name}-external-load-balancer"] if cluster.shape.control_planes > 1 else []
+    return [*balancer, *([cluster.registry.container] if cluster.registry else [])]
+
+
+def _leading(cluster: Cluster, holder: str) -> list[str]:
+    """Return the control plane on which the holder of a lease runs: its name begins with the node's."""
+    return [node for node in cluster.control_planes if holder.startswith(f"{node}_")] or cluster.control_planes
+
+
+def _waiting(cluster: Cluster, holder: str) -> list[str]:
+    leading = _leading(cluster, holder)
+    return [node for node in cluster.control_planes if node not in leading]
 
 
 def _stop_between_renewals(cluster: Cluster, judge: str, deadline: Deadline) -> str:
@@ -120,12 +133,12 @@ def _stop_between_renewals(cluster: Cluster, judge: str, deadline: Deadline) -> 
     for attempt in deadline.attempts(first=_BETWEEN_SECONDS):
         if attempt:  # its answer has reached it by now
             break
-    _signal(cluster, judge, "STOP", deadline)
+    _signal(cluster, judge, "STOP", deadline, [*_leading(cluster, holder), *_waiting(cluster, holder)])
     return holder
 
 
-def _signal(cluster: Cluster, judge: str, signal: str, deadline: Deadline) -> None:
-    for node in cluster.control_planes:
+def _signal(cluster: Cluster, judge: str, signal: str, deadline: Deadline, nodes: Iterable[str]) -> None:
+    for node in nodes:
         cluster.exec(node, ["pkill", f"-{signal}", "--full", f"^{judge} "], deadline)
 
 

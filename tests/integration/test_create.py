@@ -20,6 +20,7 @@ from chaos_harness.clusters.errors import ApiRefused, ApiUnreachable, ClusterUna
 from chaos_harness.clusters.gatekeeper.install import wait_until_serving
 from chaos_harness.clusters.images import ensure
 from chaos_harness.clusters.kind.logs import LogKeeper
+from chaos_harness.clusters.pool.freeze import freeze, thaw
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 from tests.fakes.child import child
@@ -87,8 +88,15 @@ def test_a_node_is_deleted_while_a_container_is_frozen_in_it(pair: tuple[Cluster
 
 
 def test_several_api_servers_stand_behind_one_address(build: Callable[..., Cluster], engine: Engine) -> None:
-    """With three control planes the cluster answers, also when the first API server is away, and all is deleted."""
+    """With three control planes the cluster answers, also when the first API server is away, and all is deleted.
+
+    It sleeps unnoticed for longer than the lease of a leader, for which two others wait.
+    """
     cluster = build(Shape(control_planes=3, workers=0, gatekeeper=None, registry=False))
+    freeze(cluster, soon("the cluster to freeze"))
+    for _ in Deadline.after(20, "leases to run out").attempts(first=20):
+        pass
+    thaw(cluster, soon("the cluster to be as it was"))
     with cluster.client() as api:
         assert len(request(api, "GET", "/api/v1/nodes")["items"]) == 3
     engine.run(["pause", cluster.control_planes[0]], soon())

@@ -12,7 +12,7 @@ import pytest
 
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.errors import BadScenario, ClusterUnavailable, DeadlineExceeded
+from chaos_harness.clusters.errors import ClusterUnavailable, DeadlineExceeded
 from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.clusters.pool.freeze import freeze, thaw
 from chaos_harness.clusters.shape import Shape
@@ -35,6 +35,20 @@ class Nodes(FakeEngine):
         """Leave out what is the same for all."""
         words = [str(word) for word in argv]
         self.asked.append(" ".join(words[words.index("pkill") :] if "pkill" in words else words))
+        return CommandResult("", "", 0)
+
+
+@dataclass(frozen=True)
+class Whose(FakeEngine):
+    """Every command succeeds; signals are noted with the node, the signal and the judge."""
+
+    def run(self, argv: Any, deadline: Deadline, *, check: bool = True, **_: Any) -> CommandResult:
+        words = [str(word) for word in argv]
+        if "pkill" in words:
+            signal, _full, judge = words[words.index("pkill") + 1 :]
+            node = next(word for word in words if word.startswith("c-control-plane"))
+            words = [f"{node}:", signal.lstrip("-"), judge.strip("^ ")]
+        self.asked.append(" ".join(words))
         return CommandResult("", "", 0)
 
 
@@ -105,12 +119,35 @@ def test_a_judge_that_does_not_renew_its_lease_is_not_stopped(server: RestServer
     assert asked(cluster) == []
 
 
-def test_several_control_planes_are_refused(server: RestServer, tmp_path: Path) -> None:
-    """Their judges would take each other's leases: nothing is stopped."""
-    cluster = cluster_on(server, Nodes(), tmp_path, Shape(control_planes=3))
-    with pytest.raises(BadScenario, match="several control planes"):
-        freeze(cluster, Deadline.after(1, "frost"))
-    assert asked(cluster) == []
+def test_of_several_control_planes_the_leading_one_goes_on_first(server: RestServer, tmp_path: Path) -> None:
+    """Those who wait for the lease stop after it, and go on when it has renewed the lease again."""
+    cluster = cluster_on(server, Whose(), tmp_path, Shape(control_planes=3, workers=0, gatekeeper=None))
+    renewals = itertools.count()
+    holders = dict(zip(_JUDGES, ("c-control-plane2_1", "c-control-plane3_1"), strict=True))
+
+    def led() -> Any:
+        now = datetime.now(UTC) + timedelta(seconds=next(renewals))
+        return listed(lease(name, now, holder) for name, holder in holders.items())
+
+    server.answers[_SYSTEM] = led
+    for name, holder in holders.items():
+        server.answers[f"{_SYSTEM}/{name}"] = lease(name, _EPOCH, holder)
+    freeze(cluster, Deadline.after(10, "frost"))
+    stopped = asked(cluster)[:6]
+    del asked(cluster)[:]
+    awake(server, cluster)
+    server.answers[_SYSTEM] = led
+    thaw(cluster, Deadline.after(5, "dawn"))
+    goes_on = asked(cluster)[1:]
+    assert next(words for words in stopped if "scheduler" in words).startswith("c-control-plane3: ")
+    assert goes_on[:2] == ["c-control-plane2: CONT kube-controller-manager", "c-control-plane3: CONT kube-scheduler"]
+    assert sorted(goes_on[2:]) == [
+        "c-control-plane2: CONT kube-scheduler",
+        "c-control-plane3: CONT kube-controller-manager",
+        "c-control-plane: CONT kube-controller-manager",
+        "c-control-plane: CONT kube-scheduler",
+    ]
+    assert asked(cluster)[0].split()[:2] == ["unpause", "c-external-load-balancer"]
 
 
 def test_judges_go_on_last(server: RestServer, cluster: Cluster) -> None:
