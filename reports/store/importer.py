@@ -19,13 +19,11 @@ from chaos_harness.harness.errors import BadScenario, HarnessError, StoreUnreada
 from chaos_harness.reports.store.database import Database, open_database
 from chaos_harness.reports.store.history_rows import history_rows
 from chaos_harness.reports.store.run_files import StoredRun, digest_of, find_runs, read_runs
-from chaos_harness.reports.store.schema import SCHEMA, migrate
+from chaos_harness.reports.store.schema import BY_HISTORY, BY_RUN, SCHEMA, migrate
 
 __all__ = ["add_run", "change_store", "import_runs", "read_places"]
 
 _SECONDS = 600.0
-_BY_HISTORY = ("phases", "windows", "coverage")
-_BY_RUN = (*_BY_HISTORY, "figures", "verdicts", "experiments", "runs")
 
 Say = Callable[[str], object]
 
@@ -147,7 +145,7 @@ def add_run(database: Database, run: StoredRun, now: float) -> Imported:
         whole = read_as == SCHEMA or run.problems or not run.histories
         if count == lines and whole and ending == [run.head["ending"], run.head["ended"]]:
             return Imported(run.id, "already there", count)
-        for table in _BY_RUN:
+        for table in BY_RUN:
             database.rows(f"DELETE FROM {table} WHERE run = ?", run.id)  # noqa: S608 - the names are ours
     for table, rows in run.rows.items():
         there = _keys(database, table) if table in ("cells", "claims") else set()
@@ -164,7 +162,7 @@ def _add_histories(database: Database, run: StoredRun, say: Say) -> None:
         except HarnessError as error:
             say(f"{run.id}: without the phases and windows of {path}: {error}")
             continue
-        for table in _BY_HISTORY:
+        for table in BY_HISTORY:
             database.insert(table, [(run.id, path, *row) for row in getattr(of_history, table)])
 
 

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 from chaos_harness.harness import judging
 from chaos_harness.reports.store.database import Database
+from chaos_harness.reports.store.schema import BY_RUN
 
 __all__ = ["forget"]
 
 _DAY_SECONDS = 86_400.0
 _OLD = "SELECT run FROM runs WHERE started < ? AND ending <> 'running' ORDER BY started, run"
 _JUDGED = "SELECT DISTINCT run, claim, judge FROM verdicts WHERE outcome <> 'broken' AND claim <> ''"
-_OF_A_RUN = ("phases", "windows", "coverage", "figures", "verdicts", "experiments", "runs")
 _UNUSED = (
     "DELETE FROM cells WHERE cell NOT IN (SELECT cell FROM verdicts UNION SELECT cell FROM experiments)",
     "DELETE FROM claims WHERE claim NOT IN (SELECT claim FROM verdicts)",
@@ -38,7 +38,7 @@ def forget(database: Database, days: int, now: float) -> Forgotten:
     counting = {run for run, claim, judge in judged if judge == today[claim]}
     forgotten = [run for run in old if run not in counting]
     with database.transaction():
-        for table in _OF_A_RUN:
+        for table in BY_RUN:
             database.rows(f"DELETE FROM {table} WHERE run IN (SELECT unnest(?::VARCHAR[]))", forgotten)  # noqa: S608 - the names are ours
         for statement in _UNUSED:
             database.rows(statement)

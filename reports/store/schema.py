@@ -6,7 +6,13 @@ from pathlib import Path
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.reports.store.database import Database
 
-__all__ = ["MIGRATIONS", "SCHEMA", "migrate", "schema_of"]
+__all__ = ["BY_HISTORY", "BY_RUN", "MIGRATIONS", "SCHEMA", "migrate", "schema_of"]
+
+BY_HISTORY = ("phases", "windows", "coverage")
+"""The tables with what histories say beside verdicts."""
+
+BY_RUN = (*BY_HISTORY, "figures", "verdicts", "experiments", "runs")
+"""The tables with rows of a run, in the order in which those go."""
 
 _FIRST = """
 CREATE TABLE store (schema INTEGER NOT NULL);
