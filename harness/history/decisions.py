@@ -18,14 +18,12 @@ _ERROR = 500
 class Decision(NamedTuple):
     """What one pod answered: when it was asked and answered (seconds), and what it `said`.
 
-    "": it was not reached, so it decided nothing; None: it is not known what it decided. `right` is whether that is
-    what the policy demands.
+    "": it was not reached, so it decided nothing; None: it is not known what it decided.
     """
 
     asked: float
     answered: float
     said: str | None
-    right: bool
 
 
 class ReviewRound:
@@ -84,7 +82,7 @@ class Decisions(Reader):
         asked = self._open.pop(entry.process, None)
         if asked is None or "round" not in value:
             return
-        decision = Decision(asked, entry.at, _said(entry.kind, value), entry.kind == "ok")
+        decision = Decision(asked, entry.at, _said(entry.kind, value))
         rounds, uid = self._rounds.setdefault(question, {}), value["uid"]
         series, number = self._latest
         again = (series, value["round"]) in rounds and uid in rounds[series, value["round"]].by
