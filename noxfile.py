@@ -48,7 +48,7 @@ On two cores four processes: much of a unit test is waiting, but each collects a
 is drawn a quarter is tried, of many rows a sample (tests/thorough.py). The end says what tests cost: tests/costs.py.
 """
 
-_BESIDE, _ALONE = ("-n", "2", *_BY_FILE, "-m", "beside"), ("-m", "not beside")
+_BESIDE, _ALONE = ("-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder", "-m", "beside"), ("-m", "not beside")
 """Of tests/integration, whose modules say which they are: one cluster keeps two cores busy for a third of the time."""
 _MOST_CI_SECONDS = 75 * 60
 _SLOWEST_MODULES = 5

@@ -1,6 +1,8 @@
 """Longest: files of tests that took long go to xdist's workers first, so that none of them ends long after the others.
 
-Of itself xdist begins with the files of most tests, and a file of few tests may take longest.
+Of itself xdist begins with the files of most tests, and a file of few tests may take longest. Files of one
+`xdist_group` go to one worker, one after the other, and take what they take together; every other file is a group of
+its own.
 """
 
 from collections import Counter
@@ -13,6 +15,7 @@ __all__ = ["Longest"]
 _KEY = "chaos/seconds"
 _LATEST_KEY = "chaos/latest"
 """What the files took of the latest run alone, for noxfile.py."""
+_GROUP = "xdist_group"
 _USUAL_SECONDS = 0.02
 """What a test of a file takes that was never run."""
 
@@ -38,11 +41,16 @@ class Longest:
     def pytest_configure_node(self, node: Any) -> None:
         node.workerinput[_KEY] = self._seconds
 
+    @pytest.hookimpl(tryfirst=True)  # before xdist puts the group into the name of a test
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         if self._is_worker:
             tests = Counter(_file(test.nodeid) for test in items)
             seconds = {file: _USUAL_SECONDS * number for file, number in tests.items()} | self._seconds
-            items.sort(key=lambda test: -seconds[_file(test.nodeid)])  # stable: files stay together
+            groups = {_file(test.nodeid): _group(test) for test in items}
+            taken = dict.fromkeys(groups.values(), 0.0)
+            for file, group in groups.items():
+                taken[group] += seconds[file]
+            items.sort(key=lambda test: (-taken[groups[_file(test.nodeid)]], groups[_file(test.nodeid)]))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         file = _file(report.nodeid)
@@ -53,6 +61,15 @@ class Longest:
             latest = {file: round(took, 2) for file, took in self._took.items()}
             self._cache.set(_KEY, {**self._seconds, **latest})
             self._cache.set(_LATEST_KEY, latest)
+
+
+def _group(test: pytest.Item) -> str:
+    """Return the group of a test's file, which becomes one of its own if it has none."""
+    mark = test.get_closest_marker(_GROUP)
+    if mark is None:
+        test.add_marker(pytest.mark.xdist_group(_file(test.nodeid)))
+        return _file(test.nodeid)
+    return str(mark.args[0])
 
 
 def _file(node_id: str) -> str:

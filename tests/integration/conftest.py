@@ -13,8 +13,10 @@ import pytest
 
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.creation.create import create, delete
+from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine, Layout, claims, connect, stop_private
 from chaos_harness.clusters.garbage import Owner
+from chaos_harness.clusters.gatekeeper.readiness import wait_until_serving
 from chaos_harness.clusters.images import ensure
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
@@ -22,6 +24,7 @@ from chaos_harness.harness.experiment.lifecycle import Experiment
 from tests.fakes.tiny import tiny_context
 
 _PROGRESS = pytest.StashKey[Progress]()
+_AGAIN_SECONDS = 120.0
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -49,15 +52,19 @@ def build(engine: Engine, progress: Progress) -> Iterator[Callable[..., Cluster]
 
 
 @pytest.fixture(scope="session")
-def calm_clusters(engine: Engine, progress: Progress) -> Iterator[Callable[..., Cluster]]:
+def shared_clusters(engine: Engine, progress: Progress) -> Iterator[Callable[..., Cluster]]:
     with _builder(engine, progress) as bring_up:
         yield functools.cache(bring_up)
 
 
 @pytest.fixture(scope="module")
-def calm_cluster(request: pytest.FixtureRequest, calm_clusters: Callable[..., Cluster]) -> Iterator[Cluster]:
-    """Give the cluster of all files whose claims are judged while no other one stands; each leaves it as it was."""
-    cluster = calm_clusters(Shape())
+def shared_cluster(request: pytest.FixtureRequest, shared_clusters: Callable[..., Cluster]) -> Iterator[Cluster]:
+    """Give the cluster of all files that take it, one after the other: the first has it new, each leaves it healed.
+
+    Files that run beside others name one `xdist_group`. It goes after the last one's tests.
+    """
+    cluster = shared_clusters(Shape())
+    wait_until_serving(cluster, Deadline.after(_AGAIN_SECONDS, "the cluster of several files to be as it was"))
     yield cluster
     users = (item for item in request.session.items if request.fixturename in getattr(item, "fixturenames", ()))
     if [item.path for item in users][-1] == request.path:

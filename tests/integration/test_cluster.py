@@ -4,7 +4,6 @@ import base64
 import http.client
 import json
 import os
-from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
@@ -40,7 +39,7 @@ from chaos_harness.harness.probes.running import Probes
 from chaos_harness.harness.undo import journal
 from tests.fakes.child import child
 
-pytestmark = [pytest.mark.cluster, pytest.mark.beside]
+pytestmark = [pytest.mark.cluster, pytest.mark.beside, pytest.mark.xdist_group("one cluster")]
 
 _BARE = Shape(workers=0, gatekeeper=None)
 _SYSTEM = "gatekeeper-system"
@@ -48,8 +47,8 @@ _WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfiguratio
 
 
 @pytest.fixture(scope="module")
-def cluster(build: Callable[..., Cluster]) -> Cluster:
-    return build(Shape())
+def cluster(shared_cluster: Cluster) -> Cluster:
+    return shared_cluster
 
 
 def soon(what: str = "the test", seconds: float = 60) -> Deadline:

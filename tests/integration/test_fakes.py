@@ -1,22 +1,19 @@
 """Tests of what fakes are held to: a real engine and real nodes answer every command as it is on record."""
 
-from collections.abc import Callable
-
 import pytest
 
 from chaos_harness.clusters.cluster import Cluster
-from chaos_harness.clusters.shape import Shape
 from tests.fakes.commands import INVENTORY, NODES
 from tests.fakes.record import Answer, Names, answers, names_in, names_of_run, recorded
 
-pytestmark = [pytest.mark.cluster, pytest.mark.beside]
+pytestmark = [pytest.mark.cluster, pytest.mark.beside, pytest.mark.xdist_group("one cluster")]
 
 _ANEW = "the programs answer otherwise: `python -m tests.fakes.record` records them anew, and the fakes must follow"
 
 
 @pytest.fixture(scope="module")
-def cluster(build: Callable[..., Cluster]) -> Cluster:
-    return build(Shape())
+def cluster(shared_cluster: Cluster) -> Cluster:
+    return shared_cluster
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,6 @@ import pytest
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.gatekeeper.readiness import wait_until_serving
-from chaos_harness.clusters.shape import Shape
 from chaos_harness.harness.checks.pulls import asked_registry, no_request_during
 from chaos_harness.harness.checks.recovery import recovers_within
 from chaos_harness.harness.checks.undisturbed import undisturbed
@@ -31,15 +30,15 @@ from chaos_harness.harness.gatekeeper.restart import restart_gatekeeper
 from chaos_harness.harness.history import read
 from chaos_harness.harness.undo import journal
 
-pytestmark = [pytest.mark.cluster, pytest.mark.beside]
+pytestmark = [pytest.mark.cluster, pytest.mark.beside, pytest.mark.xdist_group("one cluster")]
 
 ROOT = Path(__file__).parents[2]
 AUDIT = "gatekeeper.sh/operation=audit"
 
 
 @pytest.fixture(scope="module")
-def cluster(build: Callable[..., Cluster]) -> Cluster:
-    return build(Shape())
+def cluster(shared_cluster: Cluster) -> Cluster:
+    return shared_cluster
 
 
 def webhooks(cluster: Cluster) -> list[str]:

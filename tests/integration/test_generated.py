@@ -10,7 +10,6 @@ from chaos_harness.clusters.api.leader_election import LEADERS
 from chaos_harness.clusters.api.rest import apply, delete, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.watching.watch import wait_until
 from chaos_harness.harness.checks.control_plane import control_plane_unharmed, leases_admitted, leases_renewed
 from chaos_harness.harness.checks.policies import policies_match
@@ -25,7 +24,7 @@ from chaos_harness.harness.probes.objects import GENERATED, constraints, watch_o
 from chaos_harness.harness.undo import journal
 from chaos_harness.scenarios.generated_policies.steps import CONFIG_MAPS, PolicyInCluster
 
-pytestmark = [pytest.mark.cluster, pytest.mark.beside]
+pytestmark = [pytest.mark.cluster, pytest.mark.beside, pytest.mark.xdist_group("one cluster")]
 
 AUDIT = "gatekeeper.sh/operation=audit"
 BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
@@ -39,8 +38,8 @@ KILL_SCHEDULER = "kill -KILL $(crictl inspect $(crictl ps --quiet --name '^kube-
 
 
 @pytest.fixture(scope="module")
-def cluster(build: Callable[..., Cluster]) -> Cluster:
-    return build(Shape(workers=1))
+def cluster(shared_cluster: Cluster) -> Cluster:
+    return shared_cluster
 
 
 def _restarts(pods: Iterable[Mapping[str, Any]]) -> int:

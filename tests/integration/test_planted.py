@@ -61,8 +61,8 @@ nobody is left who could say a line, or after a minute, and the process may then
 
 
 @pytest.fixture(scope="module")
-def cluster(calm_cluster: Cluster) -> Cluster:
-    return calm_cluster
+def cluster(shared_cluster: Cluster) -> Cluster:
+    return shared_cluster
 
 
 @pytest.fixture

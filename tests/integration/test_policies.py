@@ -38,8 +38,8 @@ LISTS = {
 
 
 @pytest.fixture(scope="module")
-def cluster(calm_cluster: Cluster) -> Cluster:
-    return calm_cluster
+def cluster(shared_cluster: Cluster) -> Cluster:
+    return shared_cluster
 
 
 def left(cluster: Cluster) -> list[str]:
