@@ -41,17 +41,13 @@ _PARALLEL = ("-n", str(_CORES + 1), *_BY_FILE)
 _ELSEWHERE = ("--ignore=tests/api", "--ignore=tests/engines", "--ignore=tests/integration", "--ignore=tests/processes")
 _UNWATCHED = ("-o", "faulthandler_timeout=0")  # a thread a test, which waits for a core, for a loop of a minute
 _QUICK = ("-n", str(_CORES + 2), *_BY_FILE, "--hypothesis-profile", "quick", *_ELSEWHERE, *_UNWATCHED)
-"""For tests that touch no engine; a cluster wants the machine for itself.
+"""For tests that start no engine, API server or whole program, of which many rows are a sample (tests/thorough.py).
+On two cores four processes: much of a unit test is waiting, but each collects all tests, for 6 s of processor."""
 
-What starts whole programs, a browser, nox, pip, an API server, or is ended by signals, `nox -s tests` runs.
-On two cores four processes: much of a unit test is waiting, but each collects all tests, for 6 s of processor. Of what
-is drawn a quarter is tried, of many rows a sample (tests/thorough.py). The end says what tests cost: tests/costs.py.
-"""
-
-_BESIDE, _ALONE = ("-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder", "-m", "beside"), ("-m", "not beside")
+_BESIDE = ("-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder", "-m", "beside")
+_ALONE, _ONLY_ENGINE = ("-m", "not beside and not only_engine"), ("-m", "only_engine", "-p", "no:cacheprovider")
 """Of tests/integration, whose modules say which they are: one cluster keeps two cores busy for a third of the time."""
-_MOST_CI_SECONDS = 75 * 60
-_SLOWEST_MODULES = 5
+_MOST_CI_SECONDS, _SLOWEST_MODULES = 75 * 60, 5
 _SOURCES = Path("src").resolve()
 
 _stopped = Event()
@@ -187,15 +183,21 @@ def tests(session: nox.Session) -> None:
             linted = beside.submit(_lint, session)  # on one core, as pip is; the tests leave a third of one
             session.run("nox", "-s", "lowest")
             linted.result()
-        with phase("unit and processes"):
+        with phase("unit, processes, images and engines"), ThreadPoolExecutor(1) as beside:
+            tried = beside.submit(_images_and_engines, session)
             _pytest(session, *_PARALLEL, *_UNWATCHED, "tests/unit", "tests/processes")
-        with phase("images"):  # of which tests/api takes programs
-            _patiently(session, "python", "-m", "chaos_harness.harness", "images")
-        with phase("api"):
-            _pytest(session, "-n", str(_CORES), *_BY_FILE, "tests/api")  # each has an API server
+            tried.result()
+        with phase("api"):  # with programs out of the images; each process has an API server
+            _pytest(session, "-n", str(_CORES), *_BY_FILE, "tests/api")
         for name, chosen in {"beside others": _BESIDE, "alone": _ALONE}.items():
             with phase(f"integration, {name}"):
                 _pytest(session, *chosen, "tests/integration")
+
+
+def _images_and_engines(session: nox.Session) -> None:
+    """Prepare images, and try engines: builds, and who waits for an engine, leave most of the processor to others."""
+    session.run("python", "-m", "chaos_harness.harness", "images")
+    session.run("pytest", *_ONLY_ENGINE, "tests/integration")
 
 
 def _lint(session: nox.Session) -> None:
@@ -365,10 +367,7 @@ def _locked(lock: str) -> tuple[str, ...]:
 
 
 def _tool(session: nox.Session, *arguments: str) -> None:
-    """Run a verb of the tool; if it fails, nox ends at once, with the verb's own status.
-
-    0 as expected, 1 otherwise, 2 refused, 3 inconclusive, 4 broken, 5 nothing to run, 130 interrupted.
-    """
+    """Run a verb of the tool; if it fails, nox ends at once, with the verb's own status (docs/reference/verbs.md)."""
     try:
         _patiently(session, "python", "-m", "chaos_harness", *arguments)
     except CommandFailed as error:

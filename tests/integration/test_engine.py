@@ -33,7 +33,7 @@ from tests.unguarded import docker
 
 pytestmark = [
     pytest.mark.cluster,
-    pytest.mark.alone(reason="starts, kills and stops an engine, and looks for its traces on the machine"),
+    pytest.mark.only_engine(reason="starts, kills and stops an engine, and looks for its traces on the machine"),
     pytest.mark.skipif(os.geteuid() != 0, reason="a private engine needs root"),
 ]
 

@@ -23,7 +23,7 @@ from tests.fakes.tiny import TINY, tiny_engine
 
 pytestmark = [
     pytest.mark.cluster,
-    pytest.mark.alone(reason="ends engines"),
+    pytest.mark.only_engine(reason="ends engines"),
     pytest.mark.skipif(os.geteuid() != 0, reason="a private engine needs root"),
 ]
 

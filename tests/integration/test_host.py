@@ -26,7 +26,7 @@ from chaos_harness.clusters.terminal.progress import Progress
 
 pytestmark = [
     pytest.mark.cluster,
-    pytest.mark.alone(reason="compares the machine before and after"),
+    pytest.mark.only_engine(reason="compares the machine before and after"),
     pytest.mark.skipif(os.geteuid() != 0, reason="a private engine needs root"),
 ]
 

@@ -23,7 +23,7 @@ from tests.unguarded import docker
 
 pytestmark = [
     pytest.mark.cluster,
-    pytest.mark.alone(reason="starts and stops an engine, and compares what is on the machine"),
+    pytest.mark.only_engine(reason="starts and stops an engine, and compares what is on the machine"),
     pytest.mark.skipif(os.geteuid() != 0, reason="a private engine needs root"),
 ]
 

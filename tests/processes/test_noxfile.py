@@ -291,8 +291,8 @@ def test_what_lint_finds_fails_the_tests(place: Path) -> None:
     assert not _told(place)
 
 
-def test_integration_runs_beside_others_and_then_alone(place: Path) -> None:
-    """Of tests/integration both parts are run, and what no mark lets run beside another is in the second."""
+def test_integration_is_run_in_three_parts(place: Path) -> None:
+    """What wants only engines to be away, what runs beside others, and all else alone."""
     tells = '#!/bin/bash\necho "$*" >> told\n'
     for name in ("pytest", "python"):
         (place / "bin" / name).write_text(tells, encoding="utf-8")
@@ -302,8 +302,9 @@ def test_integration_runs_beside_others_and_then_alone(place: Path) -> None:
 
     assert nox.returncode == 0, output
     assert [line for line in _told(place).splitlines() if "tests/integration" in line] == [
-        f"-n 2 {_BY_FILE} -m beside tests/integration",
-        "-m not beside tests/integration",
+        "-m only_engine -p no:cacheprovider tests/integration",
+        "-n 2 --dist loadgroup --no-loadscope-reorder -m beside tests/integration",
+        "-m not beside and not only_engine tests/integration",
     ]
 
 

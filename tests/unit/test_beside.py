@@ -1,4 +1,4 @@
-"""Beside: each module of tests/integration says whether another may run at the same time, and if not, why."""
+"""Beside: each module of tests/integration says what may run at the same time, and why nothing else may."""
 
 import ast
 from collections.abc import Iterator
@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 _MODULES = sorted(Path(__file__).parents[1].joinpath("integration").glob("test_*.py"))
-_CHOICE = {"alone", "beside"}
+_CHOICE = {"alone", "beside", "only_engine"}
+_NEEDS = f"needs one mark of {sorted(_CHOICE)}, has"
 
 
 def _marks(source: str) -> Iterator[tuple[str, ast.Call | None]]:
@@ -24,10 +25,10 @@ def _problem(source: str) -> str:
     """Return what is wrong with the choice of a module, or nothing."""
     chosen = [(name, call) for name, call in _marks(source) if name in _CHOICE]
     if len(chosen) != 1:
-        return f"needs one mark of {sorted(_CHOICE)}, has {len(chosen)}"
+        return f"{_NEEDS} {len(chosen)}"
     [(name, call)] = chosen
     reasons = [keyword.value for keyword in call.keywords if keyword.arg == "reason"] if call else []
-    return "runs alone and does not say why: alone(reason=…)" if name == "alone" and not reasons else ""
+    return f"does not say why: {name}(reason=…)" if name != "beside" and not reasons else ""
 
 
 @pytest.mark.parametrize("module", _MODULES, ids=lambda module: module.stem)
@@ -41,12 +42,16 @@ def test_each_module_says_whether_it_runs_beside_another(module: Path) -> None:
     [
         ("pytest.mark.beside", ""),
         ('[pytest.mark.cluster, pytest.mark.alone(reason="stops the engine")]', ""),
-        ("pytest.mark.cluster", "needs one mark of ['alone', 'beside'], has 0"),
-        ("[pytest.mark.beside, pytest.mark.alone(reason='both')]", "needs one mark of ['alone', 'beside'], has 2"),
-        ("pytest.mark.alone", "runs alone and does not say why: alone(reason=…)"),
-        ("pytest.mark.alone()", "runs alone and does not say why: alone(reason=…)"),
+        ("pytest.mark.cluster", f"{_NEEDS} 0"),
+        (
+            "[pytest.mark.beside, pytest.mark.alone(reason='both')]",
+            "needs one mark of ['alone', 'beside', 'only_engine'], has 2",
+        ),
+        ("pytest.mark.only_engine(reason='ends engines')", ""),
+        ("pytest.mark.alone", "does not say why: alone(reason=…)"),
+        ("pytest.mark.only_engine()", "does not say why: only_engine(reason=…)"),
     ],
 )
 def test_a_module_that_does_not_choose_is_named(marks: str, problem: str) -> None:
-    """Neither, both, and a module that runs alone for no reason."""
+    """Neither, both, and a module that keeps others away for no reason."""
     assert _problem(f"import pytest\npytestmark = {marks}\n") == problem
