@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.deadline import Deadline
 
-__all__ = ["announce_cleanup", "defer_interrupts", "exit_uninterrupted", "install_handlers"]
+__all__ = ["announce_cleanup", "defer_interrupts", "end_uninterrupted", "exit_uninterrupted", "install_handlers"]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STDERR = 2
@@ -105,6 +105,13 @@ def exit_uninterrupted(context: AbstractContextManager[_Entered], what: str, sec
             lambda: shield.enter_context(defer_interrupts(what, seconds))
         )  # first of what is done at the end
         yield value
+
+
+def end_uninterrupted(end: Callable[[], None], what: str, seconds: float) -> AbstractContextManager[Any]:
+    """Return a block after which `end` runs in any case, and does `what` within `seconds` with deferred interrupts."""
+    stack = ExitStack()
+    stack.callback(end)
+    return exit_uninterrupted(stack, what, seconds)
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.machine.process import run
-from chaos_harness.clusters.machine.signals import announce_cleanup, defer_interrupts
+from chaos_harness.clusters.machine.signals import end_uninterrupted
 from chaos_harness.clusters.pool import Pool
 from chaos_harness.clusters.pool.deviations import Trait
 from chaos_harness.clusters.pool.fingerprint import fingerprint
@@ -54,12 +54,8 @@ class ClusterLender:
         cluster = self.get()
         lent = Lent(self._place(cluster))
         what = f"give the cluster {cluster.name} back, or remove it"
-        with announce_cleanup(what, _GIVE_BACK_SECONDS):
-            try:
-                yield lent
-            finally:
-                with defer_interrupts(what, _GIVE_BACK_SECONDS):
-                    self._take_back(cluster, is_clean=lent.is_clean)
+        with end_uninterrupted(lambda: self._take_back(cluster, is_clean=lent.is_clean), what, _GIVE_BACK_SECONDS):
+            yield lent
 
     def _take_back(self, cluster: Cluster, *, is_clean: bool) -> None:
         broken = None if is_clean else "something differs after a trial"

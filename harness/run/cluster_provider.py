@@ -11,7 +11,7 @@ from chaos_harness.clusters.errors import HarnessError
 from chaos_harness.clusters.garbage import JOURNAL
 from chaos_harness.clusters.images import Images
 from chaos_harness.clusters.machine.background import BackgroundTask
-from chaos_harness.clusters.machine.signals import announce_cleanup, defer_interrupts
+from chaos_harness.clusters.machine.signals import announce_cleanup, defer_interrupts, end_uninterrupted
 from chaos_harness.clusters.pool import Pool, capacity
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.escape import first_line
@@ -85,15 +85,16 @@ class ClusterProvider:
             self._engine, images, shape, session.owner, directory, session.progress, keep=keep, logs=session.logs
         )
         what = f"remove the cluster {cluster.name}"
-        with announce_cleanup(what, _DELETE_SECONDS):
-            try:
-                yield cluster
-            finally:
-                if session.keep == "always" or (keep and failures() > before):
-                    session.keep_cluster(cluster)
-                else:
-                    with defer_interrupts(what, _DELETE_SECONDS), session.progress.step(what):
-                        create.delete(cluster)
+
+        def end() -> None:
+            if session.keep == "always" or (keep and failures() > before):
+                session.keep_cluster(cluster)
+            else:
+                with session.progress.step(what):
+                    create.delete(cluster)
+
+        with end_uninterrupted(end, what, _DELETE_SECONDS):
+            yield cluster
 
     @contextmanager
     def _use_again(self, shape: Shape, upcoming: Shape | None, is_stopping: Callable[[], bool]) -> Iterator[Cluster]:
@@ -101,15 +102,14 @@ class ClusterProvider:
         if self._held and self._held.shape != shape:
             self._remove_held()
         cluster, self._held = self._held or self._pool.make(shape, self._ready(shape), self._session.logs), None
-        what = f"put the cluster {cluster.name} back, or remove it"
-        with announce_cleanup(what, _GIVE_BACK_SECONDS):
-            try:
-                yield cluster
-            finally:
-                with defer_interrupts(what, _GIVE_BACK_SECONDS):
-                    self._held = cluster
-                    if upcoming != shape or is_stopping() or self._changes(cluster):
-                        self._remove_held()
+
+        def end() -> None:
+            self._held = cluster
+            if upcoming != shape or is_stopping() or self._changes(cluster):
+                self._remove_held()
+
+        with end_uninterrupted(end, f"put the cluster {cluster.name} back, or remove it", _GIVE_BACK_SECONDS):
+            yield cluster
 
     def _changes(self, cluster: Cluster) -> list[str]:
         """Put a cluster back as it was made; return why it cannot be used again, and say so."""
@@ -135,18 +135,15 @@ class ClusterProvider:
             self._ahead = BackgroundTask(
                 lambda: quiet.fill(upcoming, images, self._session.logs), "the cluster made ahead"
             )
-        what = f"give the cluster {cluster.name} back to the pool"
-        with announce_cleanup(what, _GIVE_BACK_SECONDS):
-            try:
-                yield cluster
-            finally:
-                with defer_interrupts(what, _GIVE_BACK_SECONDS):
-                    why = self._pool.give_back(cluster, broken=describe_pending(cluster.directory / JOURNAL))
+
+        def end() -> None:
+            why = self._pool.give_back(cluster, broken=describe_pending(cluster.directory / JOURNAL))
             if why:
-                self._session.remarks += [
-                    f"cluster {cluster.name} did not go back to the pool:",
-                    *(f"  {w}" for w in why),
-                ]
+                said = f"cluster {cluster.name} did not go back to the pool:"
+                self._session.remarks += [said, *(f"  {reason}" for reason in why)]
+
+        with end_uninterrupted(end, f"give the cluster {cluster.name} back to the pool", _GIVE_BACK_SECONDS):
+            yield cluster
 
     def _finish(self) -> None:
         """Wait for the cluster that is prepared ahead; a failure is only reported, and the next one created."""

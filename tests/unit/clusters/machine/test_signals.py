@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 
 from chaos_harness.clusters.machine import signals
-from chaos_harness.clusters.machine.signals import announce_cleanup, defer_interrupts, exit_uninterrupted
+from chaos_harness.clusters.machine.signals import (
+    announce_cleanup,
+    defer_interrupts,
+    end_uninterrupted,
+    exit_uninterrupted,
+)
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -109,6 +114,27 @@ def test_a_context_is_left_to_its_end(messages: Path) -> None:
             prepare(interrupted=interrupted)
         restore()
     assert done == ["there", "taken back"] * 2
+
+
+def test_a_block_ends_as_it_says(messages: Path) -> None:
+    """Its end runs whole, whether a signal comes in the block, in its end, or the block fails; then it is told."""
+    done = []
+
+    def end() -> None:
+        send()
+        done.append("ended")
+
+    def block(problem: type[BaseException] | None = None) -> None:
+        with end_uninterrupted(end, "give it back", 5.0):
+            if problem:
+                raise problem
+
+    for problem in (None, KeyboardInterrupt, ValueError):
+        restore = signals.install_handlers()
+        with pytest.raises(KeyboardInterrupt):
+            block(problem)
+        restore()
+    assert done == ["ended"] * 3
 
 
 def test_what_is_ignored_stays_ignored(messages: Path) -> None:
