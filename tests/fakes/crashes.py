@@ -116,7 +116,7 @@ _SAMPLED: Mapping[Stopped, Mapping[str, int]] = {
         "exhaust_quota": 1,
         "break_ca_bundle": 2,
         "delete_certificate": 1,
-        "add_webhook": 1,
+        "add_webhook": 4,
         "take_lease": 1,
         "crowd_templates": 3,
         "blank_certificate": 1,

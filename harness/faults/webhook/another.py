@@ -13,6 +13,7 @@ from chaos_harness.harness.errors import ApiRefused, BadScenario, FaultNotApplie
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.faults.objects.remembered import is_gone
+from chaos_harness.harness.undo.iptables import Rule, new_comment
 from chaos_harness.harness.undo.put_object import put
 
 __all__ = ["add_webhook"]
@@ -23,8 +24,9 @@ FailurePolicy = Literal["Ignore", "Fail"]
 _ROOT = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 _NAMES = {"before": "aaa-chaos-silent", "after": "zzz-chaos-silent"}
 _WEBHOOK = "silent.chaos-harness.example.com"
-_SILENT = "https://192.0.2.1/silent"
+_NOBODY = "192.0.2.1"
 """An address of RFC 5737, which nobody has."""
+_SILENT = f"https://{_NOBODY}/silent"
 
 _SECONDS = 20.0
 _LONGEST = 10
@@ -41,9 +43,9 @@ def add_webhook(
 
     The API server calls mutating webhooks one after the other, by the names of their configurations: this one comes
     before or after Gatekeeper's, and its `timeout` in seconds adds up with theirs. With the `failure_policy` Fail no
-    such pod is admitted. Healing deletes it. It is proved by a dry run in that namespace, which waits for so long and
-    is refused, if it is, for this webhook. Where the network refuses 192.0.2.1 at once, as one without any route to the
-    internet does, it is not applied. Raises BadScenario.
+    such pod is admitted. Its address is 192.0.2.1, and control planes drop what they would send there: many a network
+    refuses it at once. Healing deletes webhook and rules. It is proved by a dry run in that namespace, which waits for
+    so long and is refused, if it is, for this webhook. Raises BadScenario.
     """
     right = place in get_args(Place) and failure_policy in get_args(FailurePolicy) and 1 <= timeout <= _LONGEST
     if not right or not namespace:
@@ -62,6 +64,7 @@ class _AnotherWebhook:
         self._policy = policy
         self._timeout = timeout
         self._namespace = namespace
+        self._comment = new_comment()
 
     def inject(self, injection: Injection) -> None:
         with injection.cluster.client() as api:
@@ -73,7 +76,12 @@ class _AnotherWebhook:
             "metadata": {"name": self._configuration},
             "webhooks": [self._webhook()],
         }
-        put(injection.cluster, injection.undos, configuration, Deadline.after(_SECONDS, "the webhook to be added"))
+        deadline = Deadline.after(_SECONDS, "the webhook to be added")
+        for node in injection.cluster.control_planes:
+            rule = Rule(node, "OUTPUT", ["-d", _NOBODY], self._comment)
+            rule.register(injection.undos)
+            rule.insert(injection.cluster, deadline)
+        put(injection.cluster, injection.undos, configuration, deadline)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         seconds, said = 0.0, ""

@@ -99,10 +99,9 @@ def test_one_replay_heals_what_a_killed_harness_left(
 def _named(run: Run) -> set[str]:
     """Return the containers on which the undos are to be done."""
     undos = journal.pending(run.journal.path)
-    words = [undo.arguments.get(name, "") for undo in undos for name in ("container", "node", "control_plane")]
-    through_planes = any("control_plane" in undo.arguments for undo in undos)
-    planes = {word for word in words if word.startswith("w-control-plane")} if through_planes else set()
-    return planes or {word for word in words if word}
+    words = [undo.arguments.get(name, "") for undo in undos for name in ("container", "node")]
+    asked = {undo.arguments["control_plane"] for undo in undos if "control_plane" in undo.arguments}
+    return asked or {word for word in words if word}
 
 
 @pytest.mark.parametrize("name", LASTING)
