@@ -14,7 +14,7 @@ from chaos_harness.clusters.machine.process import CommandResult, run
 from chaos_harness.clusters.shape import Shape
 from tests.live_api.server import ADMINISTRATOR, ApiServer, write_kubeconfig
 
-__all__ = ["KubectlEngine", "live_cluster"]
+__all__ = ["KubectlEngine", "iptables", "live_cluster"]
 
 _NODE_FILE = "/etc/kubernetes/admin.conf"
 _LIMIT = ["timeout", "--kill-after=2"]
@@ -69,6 +69,25 @@ class KubectlEngine(Engine):
         words = [str(self.kubectl), f"--kubeconfig={self.kubeconfig}", *command[3:]]
         cache = {"KUBECACHEDIR": str(self.kubeconfig.parent / "cache"), "HOME": str(self.kubeconfig.parent)}
         return run(words, deadline, env=cache, stdin=stdin, check=False)
+
+
+def iptables() -> Command:
+    """Return the program iptables of a node, which only keeps rules and deletes them: there are no packets."""
+    rules: list[list[str]] = []
+
+    def run_iptables(words: list[str], _: Deadline) -> CommandResult:
+        match words:
+            case ["iptables", "-w", "5", "-I", *rule]:
+                rules.append(rule)
+            case ["iptables", "-w", "5", "-D", *rule] if rule in rules:
+                rules.remove(rule)
+            case ["iptables", "-w", "5", "-D", *_]:
+                return CommandResult("", "iptables: Bad rule (does a matching rule exist in that chain?).\n", 1)
+            case _:
+                raise CommandFailed(f"`{' '.join(words)}`: no packets pass here, whose rules could do so")
+        return CommandResult("", "", 0)
+
+    return run_iptables
 
 
 def live_cluster(

@@ -23,11 +23,11 @@ from chaos_harness.clusters.shape import Shape
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.undo.journal import Journal
-from tests.live_api.cluster import KubectlEngine
+from tests.live_api.cluster import KubectlEngine, iptables
 folder, kubectl, given = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
-systemctl = {"systemctl": lambda *_: CommandResult("", "", 0)}
+programs = {"systemctl": lambda *_: CommandResult("", "", 0), "iptables": iptables()}
 engine = KubectlEngine(
-    kubectl=kubectl, kubeconfig=folder / "kubeconfig", planes=("live-control-plane",), programs=systemctl
+    kubectl=kubectl, kubeconfig=folder / "kubeconfig", planes=("live-control-plane",), programs=programs
 )
 """
 _INJECT = f"""{_OPEN}

@@ -18,6 +18,7 @@ from chaos_harness.harness.faults.webhook.call import DENIED, UNCALLED, wait_ans
 from chaos_harness.harness.faults.webhook.lost_certificate import delete_certificate
 from tests.fakes.bench import Bench
 from tests.gatekeeper_names import CONTROLLER, DEPLOYMENTS, NAMESPACE
+from tests.live_api.cluster import KubectlEngine, iptables
 from tests.live_api.gatekeeper import released
 from tests.live_api.lives import inject_and_die, replay_afresh
 from tests.live_api.webhook import Webhook, denial, serving
@@ -77,7 +78,14 @@ def test_no_webhook_at_all(bench: Bench) -> None:
 
 
 @pytest.fixture
-def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def rules(bench: Bench) -> None:
+    """Have a node that keeps rules for packets."""
+    assert isinstance(bench.cluster.engine, KubectlEngine)
+    bench.cluster.engine.programs["iptables"] = iptables()
+
+
+@pytest.fixture
+def silent(rules: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Have the silent webhook's address be one of loopback, where connections are taken and nobody answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         monkeypatch.setattr(another, "_SILENT", f"https://127.0.0.1:{listener.getsockname()[1]}/silent")
@@ -115,6 +123,7 @@ def test_one_that_fails_closed(bench: Bench) -> None:
     bench.healed(fault)
 
 
+@pytest.mark.usefixtures("rules")
 def test_a_webhook_that_is_not_called(bench: Bench, api: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that was not added costs nothing, which the dry run shows; a killed harness leaves none."""
     inject_and_die(bench.cluster, "add_webhook", {"namespace": "nowhere"})
