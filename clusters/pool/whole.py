@@ -57,6 +57,7 @@ _RANDOM = (
     (re.compile(r"[0-9a-f]{8}([-_])[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}"), "UID"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "ID"),
     (re.compile(r"kube-api-access-[a-z0-9]+"), "kube-api-access"),
+    (re.compile(r"/netns/[0-9a-f]{12}\b"), "/netns/ID"),
 )
 _DIGEST = re.compile(r"([0-9a-f]{64})  (/.*)")
 _NAMED_BY_CHANCE = ("mounts", "namespaces", "cgroups")

@@ -41,6 +41,7 @@ def test_sections_of_what_a_script_printed() -> None:
         ),
         ("mounts", f"/run/{_ID}/rootfs overlay", f"/run/{_OTHER}/rootfs overlay\n/run/{_ID}/rootfs overlay", []),
         ("mounts", f"/pods/{_UID}/kube-api-access-a1b2c tmpfs", f"/pods/{_OTHER_UID}/kube-api-access-zz9 tmpfs", []),
+        ("mounts", "/run/d/exec/netns/0123456789ab nsfs", "/run/d/exec/netns/ba9876543210 nsfs", []),
         ("mounts", "/a tmpfs", "/a tmpfs\n/filled tmpfs", ["new: node w mounts: /filled tmpfs (there)"]),
         (
             "cgroups",
