@@ -58,9 +58,10 @@ _RANDOM = (
     (re.compile(r"\b[0-9a-f]{64}\b"), "ID"),
     (re.compile(r"kube-api-access-[a-z0-9]+"), "kube-api-access"),
     (re.compile(r"/netns/[0-9a-f]{12}\b"), "/netns/ID"),
+    (re.compile(r"(?<=127\.0\.0\.11:)\d+|(?<=--sport )\d+(?= -j SNAT --to-source \S+:53\b)"), "PORT"),
 )
 _DIGEST = re.compile(r"([0-9a-f]{64})  (/.*)")
-_NAMED_BY_CHANCE = ("mounts", "namespaces", "cgroups")
+_NAMED_BY_CHANCE = ("mounts", "namespaces", "cgroups", "rules")
 _SHOWN = 16
 
 

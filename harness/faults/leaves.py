@@ -51,7 +51,11 @@ def made_again(name: str = "*", namespace: str = "*", kind: str = "*") -> Leave:
 
 def started_again(node: str) -> tuple[Leave, ...]:
     """Return the leaves of a node that went down and started again: its pods are the same, and started anew."""
-    return (Leave("when the node's container started", "container", node, aspect="state"), *RESTARTS)
+    return (
+        Leave("when the node's container started", "container", node, aspect="state"),
+        Leave("the machine's id, which a node draws when it starts", "node", node, aspect="etc: /etc/machine-id"),
+        *RESTARTS,
+    )
 
 
 _NODES_SAY = "as nodes run them"

@@ -8,6 +8,8 @@ from chaos_harness.clusters.pool.whole import by_line, sections
 _ID, _OTHER = "0123abcd" * 8, "89ab4567" * 8
 _SHORT, _OTHER_SHORT = _ID[:16], _OTHER[:16]
 _UID, _OTHER_UID = "0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f", "ffffffff-0a1b-0a1b-0a1b-0a1b2c3d4e5f"
+_SNAT = "-A POST -s 127.0.0.11/32 -p udp -m udp --sport {} -j SNAT --to-source 10.1.2.3:53"
+"""Where what a container asks its name server is answered: at a port that Docker draws when the container starts."""
 
 
 def changed(title: str, before: str, after: str) -> list[str]:
@@ -41,6 +43,18 @@ def test_sections_of_what_a_script_printed() -> None:
         ),
         ("mounts", f"/run/{_ID}/rootfs overlay", f"/run/{_OTHER}/rootfs overlay\n/run/{_ID}/rootfs overlay", []),
         ("mounts", f"/pods/{_UID}/kube-api-access-a1b2c tmpfs", f"/pods/{_OTHER_UID}/kube-api-access-zz9 tmpfs", []),
+        (
+            "rules",
+            f"-A OUT --dport 53 -j DNAT --to-destination 127.0.0.11:35013\n{_SNAT.format(35013)}",
+            f"-A OUT --dport 53 -j DNAT --to-destination 127.0.0.11:43135\n{_SNAT.format(43135)}",
+            [],
+        ),
+        (
+            "rules",
+            "-A OUT --sport 1 -j DROP",
+            "-A OUT --sport 2 -j DROP",
+            ["gone: node w rules: -A OUT --sport 1 -j DROP", "new: node w rules: -A OUT --sport 2 -j DROP (there)"],
+        ),
         ("mounts", "/run/d/exec/netns/0123456789ab nsfs", "/run/d/exec/netns/ba9876543210 nsfs", []),
         ("mounts", "/a tmpfs", "/a tmpfs\n/filled tmpfs", ["new: node w mounts: /filled tmpfs (there)"]),
         (
