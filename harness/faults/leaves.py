@@ -60,8 +60,22 @@ def started_again(node: str) -> tuple[Leave, ...]:
 
 _NODES_SAY = "as nodes run them"
 
-NEW_PODS = (Leave("pods are replaced", "pods", aspect="uid"),)
-"""Pods were deleted or evicted, and their controllers made others."""
+_REPLACED = "pods are replaced, maybe on other nodes"
+
+NEW_PODS = (
+    Leave(_REPLACED, "pods", aspect="uid"),
+    Leave(_REPLACED, "pods", aspect="restarts"),
+    Leave(_REPLACED, "pods", _NODES_SAY),
+    Leave(_REPLACED, "node", aspect="mounts: /run/netns/cni-UID nsfs"),
+    Leave(_REPLACED, "node", aspect="mounts: /var/lib/kubelet/pods/UID/*"),
+    Leave(_REPLACED, "node", aspect="mounts: /run/containerd/*"),
+    Leave(_REPLACED, "node", aspect="cgroups: *kubepods*podUID*"),
+    Leave(_REPLACED, "node", aspect="namespaces: * dev eth0*"),
+)
+"""Pods were deleted or evicted, and their controllers made others, which the scheduler put somewhere.
+
+What a node has of a pod is on another node then, and of the last of its kind gone; a new pod has not restarted yet.
+"""
 
 RESTARTS = (
     Leave("restart counts", "pods", aspect="restarts"),
@@ -75,7 +89,6 @@ ROLLED_OUT = (
     Leave("the ReplicaSet of the new pods", "replicasets"),
     Leave("the ReplicaSet of the new pods", "replicasets", aspect="uid"),
     Leave("pods of the new ReplicaSet", "pods", "ReplicaSet *", aspect=""),
-    Leave("pods of the new ReplicaSet", "pods", "ReplicaSet *", aspect="restarts"),
 )
 """A Deployment was rolled out anew, as by `kubectl rollout restart`."""
 
