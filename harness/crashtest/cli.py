@@ -54,6 +54,8 @@ def add_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--shard", type=shard, metavar="I/N", help="only the faults of machine I of N")
     words = "turn undos into no-ops, each of which must be seen as a difference"
     verb.add_argument("--without-undo", action="store_true", help=words)
+    words = "how many control planes clusters have (default: 1); some samples need two"
+    verb.add_argument("--control-planes", type=one_of("1", "3"), default="1", metavar="N", help=words)
     verb.add_argument("--resume", type=Path, metavar="DIR", help="go on with the crash test in this folder")
     words = "print the table of what is in these folders, as of shards, and run nothing"
     verb.add_argument("--show", type=Path, nargs="+", metavar="DIR", help=words)
@@ -125,11 +127,15 @@ def _plan(chosen: argparse.Namespace) -> list[TrialKey]:
                 [f"--fault {word[:_SHORT]}: it has no sample; {did_you_mean(word, known)}{advice}" for word in unknown]
             )
         names = [name for name in names if name in chosen.fault or SAMPLES[name].fault in chosen.fault]
+    names = [name for name in names if SAMPLES[name].planes <= int(chosen.control_planes)]
     part, parts = chosen.shard or (1, 1)
     moments = [moment for moment in MOMENTS if not chosen.moment or moment in chosen.moment]
     keys = plan(names[part - 1 :: parts], moments, chosen.times, with_undo=not chosen.without_undo)
     if not keys:
-        raise BadScenario("nothing of what was chosen can be tried: it has no such moment, or heals by itself")
+        raise BadScenario(
+            "nothing of what was chosen can be tried: it has no such moment, heals by itself, or needs more control "
+            "planes, as by --control-planes 3"
+        )
     return keys
 
 
@@ -137,7 +143,7 @@ def _shape(chosen: argparse.Namespace) -> Shape:
     """Return the shape of the clusters. Raises BadScenario."""
     if chosen.keep != "never" or chosen.gatekeeper == NO_GATEKEEPER:
         raise BadScenario("crashtest takes no --keep, and no --gatekeeper none: faults harm Gatekeeper, too")
-    shape = Shape.parse(shape_fields(chosen), "options")
+    shape = Shape.parse({**shape_fields(chosen), "control_planes": int(chosen.control_planes)}, "options")
     require_right_values(shape)
     return shape
 

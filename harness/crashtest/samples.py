@@ -15,6 +15,7 @@ __all__ = [
     "ROLE",
     "SAMPLES",
     "SELECTOR",
+    "WEBHOOK_NODE",
     "WEBHOOK_POD",
     "held",
     "objects",
@@ -25,6 +26,7 @@ ROLE, BINDING = "chaos-crash-role", "chaos-crash-binding"
 DEFINITION = "chaoscrashes.chaos-harness.test"
 SELECTOR = "gatekeeper.sh/operation=audit"
 WEBHOOK_POD = "$pod(gatekeeper.sh/operation=webhook)"
+WEBHOOK_NODE = "$node(gatekeeper.sh/operation=webhook)"
 _USER = "chaos-crash-user"
 _RBAC = "rbac.authorization.k8s.io"
 
@@ -34,13 +36,15 @@ class Sample:
     """A fault with parameters, in which references of incident files stand for things of the cluster.
 
     One that is not `undone` has no undo: controllers repair what it did. `heals_itself` says why what it did goes by
-    itself, so that its undo, turned into a no-op, leaves nothing to see; "" if it does not.
+    itself, so that its undo, turned into a no-op, leaves nothing to see; "" if it does not. It can be done on a cluster
+    of that many control `planes`.
     """
 
     fault: str
     values: Mapping[str, Any]
     undone: bool = True
     heals_itself: str = ""
+    planes: int = 1
 
 
 _ON_WORKER = {"node": "$worker"}
@@ -66,8 +70,8 @@ SAMPLES: Mapping[str, Sample] = {
     "stop_node": Sample("stop_node", _ON_WORKER),
     "pause_node": Sample("pause_node", _ON_WORKER),
     "reboot_node": Sample("reboot_node", _ON_WORKER, heals_itself="the engine has started it again"),
-    "drain_node": Sample("drain_node", _ON_WORKER),
-    "drain_node of a plane": Sample("drain_node", {"node": "$control-plane"}),
+    "drain_node": Sample("drain_node", {"node": WEBHOOK_NODE}),
+    "drain_node of a plane": Sample("drain_node", {"node": "$control-plane"}, planes=2),
     "reschedule_pod": Sample("reschedule_pod", {"pod": WEBHOOK_POD}),
     "remove_node": Sample("remove_node", _ON_WORKER),
     "scale_to_zero": Sample("scale_to_zero", {}),

@@ -20,6 +20,7 @@ from chaos_harness.harness.crashtest.samples import (
     ROLE,
     SAMPLES,
     SELECTOR,
+    WEBHOOK_NODE,
     WEBHOOK_POD,
 )
 from chaos_harness.harness.errors import HarnessError
@@ -62,6 +63,7 @@ _HERE = {
     "chaos-crash-put": "put",
     DEFINITION: "chaosdeniedbyrego.constraints.gatekeeper.sh",
     SELECTOR: "a=b",
+    WEBHOOK_NODE: "w-worker",
     WEBHOOK_POD: "a",
     "$worker": "w-worker",
     "$control-plane": "w-control-plane",

@@ -28,6 +28,8 @@ def folder(path: Path, *outcomes: TrialOutcome, with_undo: bool = True) -> str:
         (["--shard", "5/4"], "expected which of how many, such as 1/4, found '5/4'"),
         (["--fault", "evict_replicas", "--moment", "undoing"], "nothing of what was chosen can be tried"),
         (["--fault", "reboot_node", "--without-undo"], "nothing of what was chosen can be tried"),
+        (["--fault", "drain_node of a plane"], "or needs more control planes, as by --control-planes 3"),
+        (["--control-planes", "2"], "there is no value '2'"),
         (["--keep", "always"], "crashtest takes no --keep"),
         (["--gatekeeper", "none"], "no --gatekeeper none"),
         (["--resume", "nowhere"], "cannot be read"),
