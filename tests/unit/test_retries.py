@@ -1,12 +1,13 @@
 """Retries: where something may be done again, and where a second try would hide the outage that is measured."""
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.syntax import statements
+from tests.syntax import statements, walk
 
 _ROOT = Path(__file__).parents[2]
 
@@ -21,6 +22,8 @@ _RETRYING = {
 _ONE_TRY_FOLDERS = ("harness/probes", "harness/checks", "harness/history", "clusters/watching")
 _ONE_TRY_FILES = ("clusters/cluster.py",)
 _PROOFS = ("observed", "healed")
+_SUSPECT = re.compile(rf"tenacity|\b(?:{'|'.join(module.rpartition('.')[2] for module in _RETRYING)})\b")
+"""What stands in each source that does something again: one without any of it is not parsed."""
 
 
 def _imported(tree: ast.Module) -> Iterator[tuple[str, str]]:
@@ -44,14 +47,15 @@ def _retrying_names(tree: ast.Module) -> set[str]:
 
 
 def _names_of(function: ast.AST) -> set[str]:
-    named = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
-    return named | {node.attr for node in ast.walk(function) if isinstance(node, ast.Attribute)}
+    nodes = list(walk(function))
+    named = {node.id for node in nodes if isinstance(node, ast.Name)}
+    return named | {node.attr for node in nodes if isinstance(node, ast.Attribute)}
 
 
 def _functions(tree: ast.Module) -> dict[str, set[str]]:
     """Return what each function or method names; those of one name are taken together."""
     named: dict[str, set[str]] = {}
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.FunctionDef):
             named[node.name] = named.get(node.name, set()) | _names_of(node)
     return named
@@ -68,8 +72,12 @@ def _reached(start: str, functions: Mapping[str, set[str]]) -> set[str]:
 
 def _problems(path: str, source: str) -> list[str]:
     """Return which retries of a Python file, named by its path in the repository, may hide an outage."""
+    if not _SUSPECT.search(source):
+        return []
     tree = ast.parse(source)
     retrying = _retrying_names(tree)
+    if not retrying:
+        return []
     if path in _ONE_TRY_FILES or path.startswith(_ONE_TRY_FOLDERS):
         return [f"{name} retries; here everything is tried once" for name in sorted(retrying)]
     functions = _functions(tree)
