@@ -11,7 +11,7 @@ from pathlib import Path
 from chaos_harness.clusters.suggest import did_you_mean
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.reports.store.database import Database, open_database
-from chaos_harness.reports.store.importer import add_run, read_places
+from chaos_harness.reports.store.importer import add_runs, read_places
 from chaos_harness.reports.store.queries import RunSummary, read_store, summaries
 from chaos_harness.reports.store.schema import migrate
 
@@ -73,8 +73,7 @@ def _read_directory(place: Path, open_: ExitStack) -> Database:
         raise BadScenario([one.why for one in refused])
     database = open_.enter_context(open_database(None))
     migrate(database, place)
-    for run in runs:
-        add_run(database, run, 0.0)
+    add_runs(database, runs, 0.0)
     return database
 
 

@@ -21,9 +21,12 @@ from chaos_harness.reports.store.history_rows import history_rows
 from chaos_harness.reports.store.run_files import StoredRun, digest_of, find_runs, read_runs
 from chaos_harness.reports.store.schema import BY_HISTORY, BY_RUN, SCHEMA, migrate
 
-__all__ = ["add_run", "change_store", "import_runs", "read_places"]
+__all__ = ["add_runs", "change_store", "import_runs", "read_places"]
 
 _SECONDS = 600.0
+_OF_RUNS = ("cells", "claims", "experiments", "verdicts", "figures")
+_KEYS = {"cells": "cell", "claims": "claim"}
+"""The tables whose rows several runs share, and by which column; the first run that has a row gives it."""
 
 Say = Callable[[str], object]
 
@@ -52,7 +55,7 @@ def import_runs(
     with change_store(store, say) as database:
         for run in runs:
             with database.transaction():
-                results.append(add_run(database, run, clock()))
+                results.append(_add_run(database, run, clock()))
                 if results[-1].outcome in ("new", "grown"):
                     _add_histories(database, run, say)
     return results
@@ -130,7 +133,24 @@ def _begins_alike(one: StoredRun, other: StoredRun) -> bool:
     return one.lines[:both] == other.lines[:both]
 
 
-def add_run(database: Database, run: StoredRun, now: float) -> Imported:
+def add_runs(database: Database, runs: Sequence[StoredRun], now: float) -> None:
+    """Add runs at this moment (unix seconds), each with another id and none of them there: one statement a table.
+
+    Raises StoreUnreadable if the database cannot be written.
+    """
+    for table in _OF_RUNS:
+        rows = [row for run in runs for row in run.rows[table]]
+        if column := _KEYS.get(table):
+            there = {key for (key,) in database.rows(f"SELECT {column} FROM {table}")}  # noqa: S608 - the names are ours
+            first: dict[object, tuple[object, ...]] = {}
+            for row in rows:
+                first.setdefault(row[0], row)
+            rows = [row for key, row in first.items() if key not in there]
+        database.insert(table, rows)
+    database.insert("runs", [run.row(now) for run in runs])
+
+
+def _add_run(database: Database, run: StoredRun, now: float) -> Imported:
     """Add a run at this moment (unix seconds), if it is not there or went on since; return what became of it.
 
     One that came in for an earlier schema, and whose histories can all be read still, comes in again.
@@ -147,10 +167,7 @@ def add_run(database: Database, run: StoredRun, now: float) -> Imported:
             return Imported(run.id, "already there", count)
         for table in BY_RUN:
             database.rows(f"DELETE FROM {table} WHERE run = ?", run.id)  # noqa: S608 - the names are ours
-    for table, rows in run.rows.items():
-        there = _keys(database, table) if table in ("cells", "claims") else set()
-        database.insert(table, [row for row in rows if row[0] not in there])
-    database.insert("runs", [run.row(now)])
+    add_runs(database, [run], now)
     return Imported(run.id, "grown" if known else "new", count)
 
 
@@ -164,11 +181,6 @@ def _add_histories(database: Database, run: StoredRun, say: Say) -> None:
             continue
         for table in BY_HISTORY:
             database.insert(table, [(run.id, path, *row) for row in getattr(of_history, table)])
-
-
-def _keys(database: Database, table: str) -> set[object]:
-    column = {"cells": "cell", "claims": "claim"}[table]
-    return {key for (key,) in database.rows(f"SELECT {column} FROM {table}")}  # noqa: S608 - the names are ours
 
 
 def _copy(store: Path, copy: Path, say: Say) -> tuple[int, int] | None:

@@ -13,8 +13,10 @@ import pytest
 
 from chaos_harness.harness.errors import BadScenario, HarnessError
 from chaos_harness.harness.history import SCHEMA, Entry, Header, History
-from chaos_harness.reports.store.importer import change_store, import_runs
+from chaos_harness.reports.store.database import open_database
+from chaos_harness.reports.store.importer import add_runs, change_store, import_runs, read_places
 from chaos_harness.reports.store.queries import read_store, summaries
+from chaos_harness.reports.store.schema import migrate
 from tests.fakes.runs import RunFolder, verdict
 from tests.thorough import thorough
 
@@ -153,6 +155,31 @@ def test_what_is_known_of_an_experiment(tmp_path: Path, store: Path) -> None:
             (history, 1_800_000_000.0, True, "0.1.0")
         ]
         assert database.rows("SELECT claim, name FROM claims") == [("undisturbed()", "policy is enforced")]
+
+
+def test_runs_at_once_are_the_same_as_one_after_another(tmp_path: Path) -> None:
+    """Whatever others lack, each run has its rows; a cell or a claim of several is there once, as the first says it."""
+    _run(tmp_path / "runs/1", "holds", claim="said first", figures={"lost": 2, "share": 0.5}, seed=2**40)
+    _run(tmp_path / "runs/2", "violated", "inconclusive", run=f"{_ID}2", claim="said later", issue="gatekeeper#3839")
+    RunFolder(tmp_path / "runs/3").verdicts(_lines("holds", run="of no known time", shape={"workers": 2}, seconds=3))
+    runs, _ = read_places([tmp_path / "runs"], str)
+    kept = []
+    for parts in ([runs], [[run] for run in runs]):
+        with open_database(None) as database:
+            migrate(database, tmp_path)
+            for part in parts:
+                add_runs(database, part, 0.5)
+            kept.append({table: database.rows(f"SELECT * FROM {table}") for table in database.tables()})  # noqa: S608
+    at_once, one_by_one = kept
+
+    assert at_once == one_by_one
+    assert {table: len(rows) for table, rows in at_once.items() if rows} == {
+        **dict.fromkeys(("claims", "store"), 1),
+        **dict.fromkeys(("cells", "figures"), 2),
+        "runs": 3,
+        "verdicts": 4,
+    }
+    assert at_once["claims"] == [("undisturbed()", "said first")]
 
 
 @pytest.mark.parametrize("history", ["../other/history.jsonl", "gone.jsonl"])
