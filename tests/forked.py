@@ -11,19 +11,27 @@ from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
+from _pytest.config import default_plugins
+
 from chaos_harness.clusters.deadline import Deadline
 from tests.stem import fork_workers
 
 __all__ = ["program", "session"]
 
 # Not the plugins themselves: pytest rewrites their assertions when it imports them, and warns if that is too late.
-_HEAVY = ["allure_commons", "docker", "execnet", "kubernetes.client", "kubernetes.config"]
-_HEAVY += ["prometheus_client.openmetrics.exposition", "pydantic", "pytest", "yaml"]
+_HEAVY = ["allure_commons.reporter", "docker", "execnet", "kubernetes.client", "kubernetes.config"]
+_HEAVY += ["prometheus_client.openmetrics.exposition", "pydantic.dataclasses", "pytest", "yaml"]
+_HEAVY += [f"_pytest.{plugin}" for plugin in default_plugins]
 _OURS = [
     "chaos_harness.clusters.creation.create",
     "chaos_harness.harness.pytest_plugin.incident_files",
+    "chaos_harness.harness.run.context",
     "chaos_harness.reports.allure.attachments",
+    "chaos_harness.reports.allure.results",
+    "chaos_harness.reports.overview.write",
     "chaos_harness.reports.picture.draw",
+    "chaos_harness.reports.trends.quality_gate",
+    "tests.fakes.world",
 ]
 _BYTES = 65536
 _ALWAYS = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest"]  # Hypothesis takes a tenth of a second to import
