@@ -187,8 +187,8 @@ def tests(session: nox.Session) -> None:
             tried = beside.submit(_images_and_engines, session)
             _pytest(session, *_PARALLEL, *_UNWATCHED, "tests/unit", "tests/processes")
             tried.result()
-        with phase("api"):  # with programs out of the images; each process has an API server
-            _pytest(session, "-n", str(_CORES), *_BY_FILE, "tests/api")
+        with phase("api"):  # with programs out of the images; each process waits much for an API server of its own
+            _pytest(session, *_PARALLEL, "tests/api")
         for name, chosen in {"beside others": _BESIDE, "alone": _ALONE}.items():
             with phase(f"integration, {name}"):
                 _pytest(session, *chosen, "tests/integration")

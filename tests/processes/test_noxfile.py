@@ -302,7 +302,7 @@ def test_what_lint_finds_fails_the_tests(place: Path) -> None:
 
 
 def test_integration_is_run_in_three_parts(place: Path) -> None:
-    """What wants only engines to be away, what runs beside others, and all else alone."""
+    """What wants only engines to be away beside the unit tests; after the API what runs beside others, then the rest."""
     tells = '#!/bin/bash\necho "$*" >> told\n'
     for name in ("pytest", "python"):
         (place / "bin" / name).write_text(tells, encoding="utf-8")
@@ -311,8 +311,9 @@ def test_integration_is_run_in_three_parts(place: Path) -> None:
         output, _ = nox.communicate(timeout=300)
 
     assert nox.returncode == 0, output
-    assert [line for line in _told(place).splitlines() if "tests/integration" in line] == [
+    assert [line for line in _told(place).splitlines() if line.endswith(("tests/api", "tests/integration"))] == [
         "-m only_engine -p no:cacheprovider tests/integration",
+        f"{_PARALLEL} tests/api",
         "-n 2 --dist loadgroup --no-loadscope-reorder -m beside tests/integration",
         "-m not beside and not only_engine tests/integration",
     ]
