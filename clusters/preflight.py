@@ -30,7 +30,7 @@ from chaos_harness.clusters.errors import BadScenario, ChaosError, EngineUnavail
 from chaos_harness.clusters.garbage import list_garbage
 from chaos_harness.clusters.images import catalogue, plan
 from chaos_harness.clusters.images.catalogue import ImageEntry
-from chaos_harness.clusters.images.pull_rules import MIRROR, PullRules
+from chaos_harness.clusters.images.pull_rules import PullRules
 from chaos_harness.clusters.images.pulling import host
 from chaos_harness.clusters.images.resolve import find as find_image
 from chaos_harness.clusters.images.tool_sources import TOOLS
@@ -38,6 +38,7 @@ from chaos_harness.clusters.machine import consent, supported
 from chaos_harness.clusters.machine.memory import MEMINFO, available_mib
 from chaos_harness.clusters.machine.paths import cache_dir
 from chaos_harness.clusters.machine.process import run
+from chaos_harness.clusters.mirror import MIRROR, Mirror
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.escape import first_line, last_line
 
@@ -97,8 +98,12 @@ def _registries() -> list[Finding]:
 
 
 def _registry_url(name: str) -> str:
-    """Return where the registry `name` of an image reference answers: without encryption only on this machine."""
-    scheme = "http" if name.startswith(_LOOPBACK) else "https"
+    """Return where the registry `name` of an image reference answers.
+
+    Without encryption only on this machine, or if it is a mirror that is named so.
+    """
+    mirror = Mirror.read()
+    scheme = "http" if name.startswith(_LOOPBACK) or (mirror.plain and name == mirror.host) else "https"
     return f"{scheme}://{_HUB_SERVER if name == _HUB else name}/v2/"
 
 

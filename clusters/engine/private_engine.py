@@ -36,6 +36,7 @@ from chaos_harness.clusters.machine.locking import hold_lock
 from chaos_harness.clusters.machine.orphans import MARK
 from chaos_harness.clusters.machine.paths import require_trusted
 from chaos_harness.clusters.machine.process import run
+from chaos_harness.clusters.mirror import Mirror
 from chaos_harness.clusters.terminal.progress import Progress
 
 __all__ = ["answers", "answers_in_time", "start", "stop"]
@@ -256,6 +257,8 @@ def _daemon_config(layout: Layout, quirks: HostQuirks) -> dict[str, object]:
         "log-driver": "json-file",
         "log-opts": {"max-size": "50m", "max-file": "2"},
     }
+    if (mirror := Mirror.read()).plain:
+        config |= {"insecure-registries": [mirror.host]}
     if quirks.missing_capabilities:
         runc = packages.program("runc")
         if runc is None:

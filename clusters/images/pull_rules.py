@@ -1,23 +1,14 @@
 """Pull rules: what images and files must be, where they are asked for, and whether a first sight is enough."""
 
-import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chaos_harness.clusters.errors import BadScenario
 from chaos_harness.clusters.images import first_seen
 from chaos_harness.clusters.images.lock_file import LOCK, read_lock
-from chaos_harness.clusters.terminal.escape import escape_controls
+from chaos_harness.clusters.mirror import Mirror
 
-__all__ = ["MIRROR", "PullRules"]
-
-MIRROR = "CHAOS_MIRROR"
-"""Variable with a mirror of docker.io, or a cache that pulls through, as HOST[:PORT][/PATH]."""
-
-_MIRROR = re.compile(r"[a-z0-9]([a-z0-9.\-]*[a-z0-9])?(:\d{1,5})?(/[a-z0-9][a-z0-9._\-]*)*", re.ASCII)
-_SHORT = 100
+__all__ = ["PullRules"]
 
 
 @dataclass(frozen=True)
@@ -38,11 +29,7 @@ class PullRules:
 
         Raises BadScenario.
         """
-        mirror = os.environ.get(MIRROR, "").strip().rstrip("/")
-        if mirror and not _MIRROR.fullmatch(mirror):
-            shown = escape_controls(mirror, most=_SHORT)
-            raise BadScenario(f"{MIRROR}: expected HOST[:PORT][/PATH], as in mirror.example:5000 (was {shown})")
-        return cls(read_lock(lock or LOCK), mirror, only_locked)
+        return cls(read_lock(lock or LOCK), Mirror.read().address, only_locked)
 
     def known(self, name: str) -> str:
         """Return what the image or file `name` must be, by the lock or else by first sight; "" if nobody knows."""

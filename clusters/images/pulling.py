@@ -13,7 +13,8 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.errors import CommandFailed, DeadlineExceeded
 from chaos_harness.clusters.images.download_retries import retry_download
-from chaos_harness.clusters.images.pull_rules import MIRROR, PullRules
+from chaos_harness.clusters.images.pull_rules import PullRules
+from chaos_harness.clusters.mirror import MIRROR
 from chaos_harness.clusters.terminal.escape import escape_controls, last_line
 from chaos_harness.clusters.terminal.progress import Progress, ProgressStep
 

@@ -13,8 +13,8 @@ import pytest
 from chaos_harness.clusters import preflight
 from chaos_harness.clusters.engine import Engine, EngineTraits, HostQuirks, packages
 from chaos_harness.clusters.images import plan
-from chaos_harness.clusters.images.pull_rules import MIRROR
 from chaos_harness.clusters.machine.owner import PREFIX, Owner
+from chaos_harness.clusters.mirror import MIRROR
 from chaos_harness.clusters.shape import Shape
 from tests.fakes.engine import FakeEngine
 
@@ -135,6 +135,16 @@ def test_images_that_can_only_be_pulled_need_a_registry_that_answers(
     assert {finding.state for finding in findings} == {state}
     assert all(f" {mirror}/" in finding.seen and "no go on PATH" in finding.seen for finding in findings)
     assert all((f"; {mirror} does not answer" in finding.seen) is not listens for finding in findings)
+
+
+@pytest.mark.parametrize(
+    ("mirror", "scheme"), [("http://registry.chaos:5000", "http"), ("registry.chaos:5000", "https")]
+)
+def test_a_mirror_is_asked_as_it_is_named(monkeypatch: pytest.MonkeyPatch, mirror: str, scheme: str) -> None:
+    """Without encryption only if its name says so."""
+    monkeypatch.setenv(MIRROR, mirror)
+    assert preflight._registry_url("registry.chaos:5000") == f"{scheme}://registry.chaos:5000/v2/"
+    assert preflight._registry_url("ghcr.io").startswith("https://")
 
 
 def test_a_look_that_fails_is_a_finding() -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from chaos_harness.clusters import preflight
 from chaos_harness.clusters.engine import HostQuirks, user_engine
-from chaos_harness.clusters.images.pull_rules import MIRROR
+from chaos_harness.clusters.mirror import MIRROR
 from chaos_harness.harness import __main__ as command
 from chaos_harness.harness import doctor
 from tests.fakes.docker_api import DOCKER_29, serving_docker

@@ -13,7 +13,8 @@ from chaos_harness.clusters.engine import host_changes
 from chaos_harness.clusters.engine.inventory import RUN, EngineObject, RemovableKind
 from chaos_harness.clusters.errors import EngineUnavailable
 from chaos_harness.clusters.images import Images
-from chaos_harness.clusters.images.pull_rules import MIRROR, PullRules
+from chaos_harness.clusters.images.pull_rules import PullRules
+from chaos_harness.clusters.mirror import MIRROR
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.harness import __main__ as command
 from tests.fakes.engine import FakeEngine

@@ -123,3 +123,16 @@ def test_images_stay_in_dockers_own_store(layout: Layout, monkeypatch: pytest.Mo
     monkeypatch.setattr(firewall, "free_pool", lambda: "10.213.0.0/16")
     configuration = private_engine._daemon_config(layout, HostQuirks())
     assert configuration["features"] == {"containerd-snapshotter": False}
+
+
+@pytest.mark.parametrize(
+    ("mirror", "registries"),
+    [("", None), ("mirror.example/hub", None), ("http://registry.chaos:5000/hub", ["registry.chaos:5000"])],
+)
+def test_only_a_mirror_that_is_named_so_is_spoken_to_without_encryption(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, mirror: str, registries: list[str] | None
+) -> None:
+    """Images are compared with the digest of the lock all the same."""
+    monkeypatch.setattr(firewall, "free_pool", lambda: "10.213.0.0/16")
+    monkeypatch.setenv("CHAOS_MIRROR", mirror)
+    assert private_engine._daemon_config(layout, HostQuirks()).get("insecure-registries") == registries

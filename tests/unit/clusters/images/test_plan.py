@@ -7,8 +7,9 @@ import pytest
 from chaos_harness.clusters.images import golang, plan
 from chaos_harness.clusters.images.catalogue import ImageEntry
 from chaos_harness.clusters.images.plan import image_supply
-from chaos_harness.clusters.images.pull_rules import MIRROR, PullRules
+from chaos_harness.clusters.images.pull_rules import PullRules
 from chaos_harness.clusters.images.store import Artefact
+from chaos_harness.clusters.mirror import MIRROR
 
 _OLD = "1" * 64
 _REFERENCE = f"docker.io/acme/tool@sha256:{_OLD}"

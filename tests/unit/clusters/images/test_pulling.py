@@ -10,11 +10,12 @@ from chaos_harness.clusters import images
 from chaos_harness.clusters.errors import BadScenario, ImageUnavailable
 from chaos_harness.clusters.images import download_retries, ensure, first_seen, golang, plan, pulling
 from chaos_harness.clusters.images.catalogue import ImageEntry
-from chaos_harness.clusters.images.pull_rules import MIRROR, PullRules
+from chaos_harness.clusters.images.pull_rules import PullRules
 from chaos_harness.clusters.images.pulling import PullProblem
 from chaos_harness.clusters.images.resolve import LocalImage, find, pull
 from chaos_harness.clusters.images.store import Artefact
 from chaos_harness.clusters.machine.process import CommandResult
+from chaos_harness.clusters.mirror import MIRROR
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 from tests.fakes.engine import FakeEngine
@@ -137,6 +138,7 @@ def test_the_lock_goes_before_what_was_seen_first() -> None:
         ("", _REFERENCE),
         ("127.0.0.1:5000", f"127.0.0.1:5000/acme/tool@sha256:{_OLD}"),
         ("mirror.example/hub/", f"mirror.example/hub/acme/tool@sha256:{_OLD}"),
+        ("http://registry.chaos:5000/", f"registry.chaos:5000/acme/tool@sha256:{_OLD}"),
     ],
 )
 def test_a_mirror_is_asked_by_the_same_digest(monkeypatch: pytest.MonkeyPatch, mirror: str, asked: str) -> None:
@@ -172,7 +174,9 @@ def test_a_mirror_stands_for_docker_io_alone(reference: str, asked: str) -> None
     assert PullRules(mirror="m").asked(reference) == asked
 
 
-@pytest.mark.parametrize("mirror", ["https://mirror.example", "mirror example", "-x", "M.example", "a:b", "m/../n/"])
+@pytest.mark.parametrize(
+    "mirror", ["https://mirror.example", "http://https://m", "mirror example", "-x", "M.example", "a:b", "m/../n/"]
+)
 def test_a_mirror_that_is_no_address_is_refused(monkeypatch: pytest.MonkeyPatch, mirror: str) -> None:
     """Before anything is asked."""
     monkeypatch.setenv(MIRROR, mirror)
