@@ -112,7 +112,7 @@ def _words_of(loaded: LoadedMatrix, target: Target, file: FoundFile, *, control:
     """Return the name of a file: relative to the matrix, with the test if one is named."""
     if control:
         return f"healthy/{file.file.name}"
-    path = Path(os.path.relpath(file.file, loaded.path.parent.resolve())).as_posix()
+    path = Path(os.path.relpath(file.file, loaded.folder.resolve())).as_posix()
     return f"{path}::{target.test}" if target.test else path
 
 

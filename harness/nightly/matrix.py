@@ -132,21 +132,26 @@ class Target:
 
 @dataclass(frozen=True)
 class LoadedMatrix:
-    """A matrix that can be used: its file, what is in it, and the files that it names, which are there."""
+    """A matrix that can be used: its file, what is in it, and the files that it names, which are there.
+
+    `folder` is the one from which it names them.
+    """
 
     path: Path
+    folder: Path
     matrix: Matrix
     targets: tuple[Target, ...]
     without_fault: Target
 
     def values_file(self, words: str) -> Path | None:
         """Return the file of one of `values`, or None if that is none."""
-        return None if words == AS_RELEASED else (self.path.parent / words).resolve()
+        return None if words == AS_RELEASED else (self.folder / words).resolve()
 
 
-def load_matrix(path: Path, own_without_fault: str) -> LoadedMatrix:
+def load_matrix(path: Path, own_without_fault: str, folder: Path | None = None) -> LoadedMatrix:
     """Return the matrix in a file; `own_without_fault` is the harness's scenario in which nothing is harmed.
 
+    Files are named relative to `folder`, by default the one that the matrix is in.
     Raises BadScenario with all problems, each with line and column.
     """
     sources = read(path)
@@ -157,19 +162,18 @@ def load_matrix(path: Path, own_without_fault: str) -> LoadedMatrix:
         matrix = Matrix.model_validate_json(json.dumps(source.data))
     except ValidationError as error:
         raise BadScenario(_told(source, [(detail["loc"], _words(detail)) for detail in error.errors()])) from error
-    targets: dict[Location, Target] = {
-        ("run", index): _target(path.parent, words) for index, words in enumerate(matrix.run)
-    }
-    without = _target(path.parent, matrix.without_fault) if matrix.without_fault else _target(Path(), own_without_fault)
+    folder = folder or path.parent
+    targets: dict[Location, Target] = {("run", index): _target(folder, words) for index, words in enumerate(matrix.run)}
+    without = _target(folder, matrix.without_fault) if matrix.without_fault else _target(Path(), own_without_fault)
     named: dict[Location, Target] = {**targets, ("withoutFault",): without}
     problems = [(place, words) for place, target in named.items() for words in _missing(target)]
     for index, words in enumerate(matrix.values):
         if words != AS_RELEASED:
-            problems += [(("values", index), each) for each in _missing(Target(words, path.parent / words))]
+            problems += [(("values", index), each) for each in _missing(Target(words, folder / words))]
     problems += _of_exclusions(matrix)
     if problems:
         raise BadScenario(_told(source, problems))
-    return LoadedMatrix(path, matrix, tuple(targets.values()), without)
+    return LoadedMatrix(path, folder, matrix, tuple(targets.values()), without)
 
 
 def _told(source: YamlSource, problems: Iterable[Problem]) -> list[str]:

@@ -6,7 +6,8 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,9 +26,10 @@ from chaos_harness.harness.nightly.shards import merge, split
 from chaos_harness.harness.nightly.summary import Summary, describe, summarize
 from chaos_harness.harness.nightly.words import group_left_out, summary_markdown
 
-__all__ = ["Asked", "describe_plan", "merge_nights", "plan_night", "run_night"]
+__all__ = ["Asked", "describe_plan", "digest_of", "merge_nights", "plan_night", "run_night"]
 
 _LOCK = "nightly"
+_SHORT = 12
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Asked:
 
     `command` runs scenarios, `own_without_fault` is the harness's scenario in which nothing is harmed, `nights` the
     folder with a folder for each night. `shard` is which of how many, from 1 on. `judged` reads the claims that a run
-    left in its folder. `extra` are options for each run, `jobs` the most cells at a time.
+    left in its folder. `extra` are options for each run, `jobs` the most cells at a time. `folder` is the one from
+    which the matrix names files, by default its own.
     """
 
     command: Sequence[str]
@@ -49,18 +52,31 @@ class Asked:
     seed: int | None = None
     jobs: int | None = None
     extra: Sequence[str] = ()
+    folder: Path | None = None
+
+    def load(self, matrix: Path) -> LoadedMatrix:
+        """Return the matrix in a file. Raises BadScenario."""
+        return load_matrix(matrix, self.own_without_fault, self.folder)
 
 
 def plan_night(asked: Asked, matrix: Path) -> NightPlan:
     """Return the plan of a night; nothing is touched. Raises BadScenario."""
     with TemporaryDirectory() as folder:
-        return _plan(asked, load_matrix(matrix, asked.own_without_fault), Path(folder), _past(asked, None))
+        return _plan(asked, asked.load(matrix), Path(folder), _past(asked, None))
 
 
-def run_night(asked: Asked, matrix: Path | None, folder: Path, *, resume: bool) -> Summary:
+def digest_of(matrix: Path, plan: NightPlan) -> str:
+    """Return what is the same on each machine that has the same matrix and comes to the same cells in each shard."""
+    shards = sorted((each.cell.id, each.shard) for each in plan.cells)
+    said = json.dumps([matrix.read_text(encoding="utf-8"), shards])
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+def run_night(asked: Asked, matrix: Path | None, folder: Path, *, resume: bool, digest: str | None = None) -> Summary:
     """Run a night in `folder`, or go on with the one that is there, and return its summary.
 
-    Raises BadScenario if another night runs on this machine, or what is there is another night.
+    Raises BadScenario if another night runs on this machine, what is there is another night, or this one is not that
+    of the `digest`.
     """
     with _alone():
         ledger = Ledger.read(folder / FILE, __version__) if resume else None
@@ -68,11 +84,16 @@ def run_night(asked: Asked, matrix: Path | None, folder: Path, *, resume: bool) 
         if path is None or (not resume and (folder / FILE).exists()):
             raise BadScenario(f"{folder}: there is a night already; --resume {folder} goes on with it")
         past = _past(asked, folder)
-        loaded = load_matrix(path, asked.own_without_fault)
+        loaded = asked.load(path)
         if ledger:
             asked = _as_begun(asked, ledger)
         plan = _plan(asked, loaded, _folder(folder), past)
         head = _head(asked, loaded, plan)
+        if digest not in (None, head.digest):
+            raise BadScenario(
+                f"expected the plan {str(digest)[:_SHORT]}, found {head.digest[:_SHORT]}: the harness here, or a file "
+                "of the matrix, is not the one that it was made with"
+            )
         if ledger is None:
             ledger = Ledger.begin(folder / FILE, head)
         elif ledger.head.digest != head.digest:
@@ -99,15 +120,16 @@ def run_night(asked: Asked, matrix: Path | None, folder: Path, *, resume: bool) 
 
 
 def merge_nights(paths: Sequence[Path], nights: Path, folder: Path) -> Summary:
-    """Merge the ledgers of shards, in these folders, into one night in `folder`; return its summary.
+    """Merge the ledgers of shards into one night in `folder`; return its summary.
 
+    A path is a ledger, a shard's folder, or a folder with folders of shards, of which those without a ledger are lost.
     Raises BadScenario if one cannot be read or is of another night, with the problems of all.
     """
     ledgers: list[Ledger] = []
     problems: list[str] = []
-    for path in paths:
+    for path in chain.from_iterable(map(_ledger_files, paths)):
         try:
-            ledgers.append(Ledger.read(path / FILE if path.is_dir() else path, __version__))
+            ledgers.append(Ledger.read(path, __version__))
         except BadScenario as error:
             problems += error.problems
     if problems or not ledgers:
@@ -169,6 +191,12 @@ def _folder(folder: Path) -> Path:
         raise HarnessError(f"{folder}: cannot be written: {error.strerror}; see `ls -ld {folder.parent}`") from error
 
 
+def _ledger_files(path: Path) -> list[Path]:
+    """Return the ledger of a path, or, of a folder that has none itself, those of its folders."""
+    below = [] if (path / FILE).exists() else sorted(path.glob(f"*/{FILE}"))
+    return below or [path / FILE if path.is_dir() else path]
+
+
 def _past(asked: Asked, folder: Path | None) -> Mapping[str, PastCell]:
     past, unread = read_past(asked.nights, __version__, folder)
     for words in unread:
@@ -193,13 +221,11 @@ def _plan(asked: Asked, loaded: LoadedMatrix, folder: Path, past: Mapping[str, P
 
 def _head(asked: Asked, loaded: LoadedMatrix, plan: NightPlan) -> Head:
     cells = {each.cell.id: _facts(each.cell, each.shard, each.seconds) for each in plan.cells}
-    shards = sorted((id_, facts.shard) for id_, facts in cells.items())
-    said = json.dumps([loaded.path.read_text(encoding="utf-8"), shards])
     return Head(
         harness=__version__,
         night=secrets.token_hex(4),
         matrix=str(loaded.path),
-        digest=hashlib.sha256(said.encode()).hexdigest(),
+        digest=digest_of(loaded.path, plan),
         shard=asked.shard[0],
         shards=asked.shard[1],
         seed=secrets.randbelow(2**32) if asked.seed is None else asked.seed,
@@ -224,19 +250,7 @@ def _facts(cell: Cell, shard: int, seconds: float) -> CellFacts:
 
 def _as_begun(asked: Asked, ledger: Ledger) -> Asked:
     """Return what a night is asked for that goes on: its shard is the one that it was begun with."""
-    head = ledger.head
-    return Asked(
-        asked.command,
-        asked.own_without_fault,
-        asked.nights,
-        asked.judged,
-        asked.say,
-        (head.shard, head.shards),
-        asked.budget,
-        head.seed,
-        asked.jobs,
-        asked.extra,
-    )
+    return replace(asked, shard=(ledger.head.shard, ledger.head.shards), seed=ledger.head.seed)
 
 
 def _go_on(ledger: Ledger) -> None:

@@ -74,15 +74,37 @@ def merge(ledgers: Sequence[Ledger]) -> MergedNight:
     answered = {ledger.head.shard for ledger in by_night.values()}
     lost = tuple(shard for shard in range(1, first.shards + 1) if shard not in answered)
     told += [f"shard {shard} of {first.shards} is lost: its ledger was not given" for shard in lost]
+    told += [words for ledger in by_night.values() for words in _written_twice(ledger)]
     notes = tuple(note for ledger in by_night.values() for note in ledger.notes)
     return MergedNight(tuple(runs), notes, lost, tuple(told))
 
 
 def _runs_of(cell: str, answers: Sequence[Ledger]) -> list[Ended]:
     """Return the runs of a cell from the first answer that decided it, or else from the first that has any."""
-    tried = [runs for answer in answers if (runs := answer.runs(cell))]
+    tried = [runs for answer in answers if (runs := _once(answer.runs(cell)))]
     decided = (runs for runs in tried if any(run.outcome in DECIDED for run in runs))
     return next(decided, tried[0] if tried else [])
+
+
+def _once(runs: Sequence[Ended]) -> list[Ended]:
+    """Return runs without those that another process made meanwhile: of two with one number the one that began first.
+
+    A process that goes on with a ledger counts on from what is in it; two that write to it at once use a number twice.
+    """
+    first: dict[int, Ended] = {}
+    for run in sorted(runs, key=lambda run: run.begun):
+        first.setdefault(run.attempt, run)
+    return [run for run in runs if run is first[run.attempt]]
+
+
+def _written_twice(ledger: Ledger) -> list[str]:
+    """Return, of a ledger to which two processes wrote at once, what is to be told of it."""
+    number = len(ledger.runs()) - sum(len(_once(ledger.runs(cell))) for cell in {run.cell for run in ledger.runs()})
+    if not number:
+        return []
+    head = ledger.head
+    shard = f"shard {head.shard} of {head.shards}"
+    return [f"{shard}: two processes wrote its ledger at once; {number} runs that began later do not count"]
 
 
 def _differences(one: Ledger, other: Ledger) -> list[str]:

@@ -14,7 +14,9 @@ from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.cli_options import add_lock_options, add_yes_option
 from chaos_harness.harness.incident.model import seconds
+from chaos_harness.harness.nightly.job_options import add_job_options, refuse_without_job, render_job, run_as_pod
 from chaos_harness.harness.nightly.ledger import JudgedLine
+from chaos_harness.harness.nightly.pod import status_of_pod
 from chaos_harness.harness.nightly.session import Asked, describe_plan, merge_nights, plan_night, run_night
 from chaos_harness.harness.nightly.summary import Summary, describe
 from chaos_harness.harness.nightly.words import plan_lines, summary_lines
@@ -57,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--engine", type=one_of(*CHOICES), metavar="ENGINE", help=engine)
     add_lock_options(parser)
     add_yes_option(parser)
+    add_job_options(parser)
     parser.add_argument("--json", action="store_true", help="for scripts: the plan, or the summary, as JSON")
     return parser
 
@@ -79,6 +82,12 @@ def _night(chosen: argparse.Namespace, command: Sequence[str], progress: Progres
         chosen.jobs,
         _extra(chosen),
     )
+    if chosen.job:
+        return render_job(chosen, asked, chosen.matrix or _MATRIX, _SCENARIOS)
+    if chosen.pod:
+        summary, folder = run_as_pod(chosen.pod, asked, _SCENARIOS, command[:-1])
+        _tell(summary, folder, chosen, progress)
+        return status_of_pod(summary)
     if chosen.plan:
         plan = plan_night(asked, chosen.matrix or _MATRIX)
         told = [json.dumps(describe_plan(plan, asked), indent=1)] if chosen.json else plan_lines(plan)
@@ -91,7 +100,7 @@ def _night(chosen: argparse.Namespace, command: Sequence[str], progress: Progres
 
 def _refuse_mixed(chosen: argparse.Namespace) -> None:
     """Raise BadScenario unless what was typed is one of: a plan, a new night, one to resume, shards to merge."""
-    doing = [name for name in ("plan", "resume", "merge") if getattr(chosen, name)]
+    doing = [name for name in ("plan", "resume", "merge", "job", "pod") if getattr(chosen, name)]
     if len(doing) > 1:
         raise BadScenario(f"{' and '.join(f'--{name}' for name in doing)}: choose one of them")
     fixed = [name for name in ("matrix", "shard", "out", "seed") if getattr(chosen, name) is not None]
@@ -100,6 +109,12 @@ def _refuse_mixed(chosen: argparse.Namespace) -> None:
     fixed = [name for name in ("matrix", "shard", "budget", "jobs", "seed") if getattr(chosen, name) is not None]
     if chosen.merge and fixed:
         raise BadScenario(f"--merge: {', '.join(fixed)}: nothing is run; leave them out")
+    if chosen.job and chosen.shard:
+        raise BadScenario("--shard: each pod of a Job has its own; leave it out")
+    fixed = [name for name in ("matrix", "shard", "out", "seed", "budget", "jobs") if getattr(chosen, name) is not None]
+    if chosen.pod and fixed:
+        raise BadScenario(f"--pod: {', '.join(fixed)}: are in its order; leave them out")
+    refuse_without_job(chosen)
 
 
 def _tell(summary: Summary, folder: Path, chosen: argparse.Namespace, progress: Progress) -> int:

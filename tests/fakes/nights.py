@@ -7,9 +7,10 @@ from random import Random
 
 from chaos_harness.harness.nightly.ledger import CellFacts, Ended, Head, JudgedLine, Ledger, Note
 from chaos_harness.harness.nightly.matrix import load_matrix
+from chaos_harness.harness.nightly.order import Order
 from tests.fakes.strangers import rewritten
 
-__all__ = ["matrix", "night"]
+__all__ = ["matrix", "night", "order"]
 
 
 def matrix(chance: Random, folder: Path) -> Callable[[], object]:
@@ -38,3 +39,12 @@ def night(chance: Random, folder: Path) -> Callable[[], object]:
     path = folder / "night.jsonl"
     path.write_bytes(b"\n".join(lines) + b"\n")
     return lambda: Ledger.read(path, "1")
+
+
+def order(chance: Random, folder: Path) -> Callable[[], object]:
+    """Write the order of a Job; return what reads it."""
+    paths = {"matrix": "a.yaml", "results": "/a", "nights": "/b", "images": "/c", "lock": "d"}
+    said = {"harness": "1", "digest": "a", "shards": 2, "own": ".", "budget": 60.0, "jobs": 1, "seed": 7, **paths}
+    path = folder / "order.json"
+    path.write_bytes(rewritten(chance, json.dumps(said).encode()))
+    return lambda: Order.read(path)

@@ -35,7 +35,7 @@ from chaos_harness.reports.truth import page, verdict_lines
 from chaos_harness.reports.truth import rows as truth_rows
 from tests.fakes.incidents import bundled, incident
 from tests.fakes.kind_file import kind_file
-from tests.fakes.nights import matrix, night
+from tests.fakes.nights import matrix, night, order
 from tests.fakes.own_gatekeeper import own_gatekeeper
 from tests.fakes.ready_sets import archive, images, index
 from tests.fakes.strangers import changed, mutated, rewritten
@@ -335,6 +335,7 @@ READERS = {
     "comparison": Reader(("harness/incident/ab/ledger.py",), _comparison),
     "matrix": Reader(("harness/nightly/matrix.py",), matrix),
     "night": Reader(("harness/nightly/ledger.py",), night),
+    "order": Reader(("harness/nightly/order.py",), order),
     "owner file": Reader(("clusters/machine/owner.py",), _owner),
     "journal": Reader(("harness/undo/journal.py",), _journal),
     "verdicts": Reader(("reports/truth/verdict_lines.py",), _verdicts),

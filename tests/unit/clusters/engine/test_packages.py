@@ -155,3 +155,11 @@ def test_who_is_not_root_gets_the_command_to_type(bare: Path) -> None:
     with _nobody(), pytest.raises(EngineUnavailable, match="sudo sh -c 'apt-get update && apt-get install"):
         packages.install_missing(Progress.quiet())
     assert not log.exists()
+
+
+def test_the_image_for_jobs_has_what_an_engine_needs() -> None:
+    """Nothing is installed in a pod: all packages are in its image, and an init, for daemons outlive a command."""
+    dockerfile = (Path(__file__).parents[4] / ".docker/Dockerfile").read_text(encoding="utf-8")
+    command, job = dockerfile.partition("AS command")[2].split("AS job")
+    assert packages.engine_packages() - set(job.split()) <= set(command.split())
+    assert 'ENTRYPOINT ["tini"' in job
