@@ -65,6 +65,7 @@ SAMPLES: Mapping[str, Sample] = {
     "cut_registry 503": Sample("cut_registry", {"how": "503"}),
     "remove_image": Sample("remove_image", {"image": "$gatekeeper-image"}),
     "cut_webhook": Sample("cut_webhook", {}),
+    "cut_webhook of one": Sample("cut_webhook", {"count": 1}),
     "cut_off_node": Sample("cut_off_node", _ON_WORKER),
     "kill_node": Sample("kill_node", _ON_WORKER),
     "stop_node": Sample("stop_node", _ON_WORKER),

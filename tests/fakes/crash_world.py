@@ -271,7 +271,8 @@ class CrashWorld(FakeNodes):
         metadata = {"name": name, "uid": f"uid-{name}", "namespace": "gatekeeper-system", "resourceVersion": "1"}
         status = {"containerID": "containerd://c", "restartCount": 0, "state": {"running": {}}}
         spec = {"nodeName": "w-worker" if name == "a" else "w-worker2"}
-        return {"metadata": metadata, "spec": spec, "status": {"containerStatuses": [status]}}
+        address = "10.244.1.1" if name == "a" else "10.244.2.1"
+        return {"metadata": metadata, "spec": spec, "status": {"podIP": address, "containerStatuses": [status]}}
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,7 @@ _SAMPLED: Mapping[Stopped, Mapping[str, int]] = {
         "cut_registry drop": 5,
         "cut_registry drop of one": 1,
         "cut_webhook": 3,
+        "cut_webhook of one": 3,
         "cut_off_node": 2,
         "pause_node": 1,
         "throttle": 2,

@@ -52,6 +52,7 @@ CUTS: dict[str, tuple[Callable[[Cluster], Fault], str]] = {
     "503": (lambda _: cut_registry("503"), "with status 503"),
     "webhook dropped": (lambda _: cut_webhook("drop"), "lost"),
     "webhook rejected": (lambda _: cut_webhook("reject"), "lost"),
+    "one webhook pod dropped": (lambda _: cut_webhook(count=1), "no connection to gatekeeper-controller-manager-"),
     "image": (lambda cluster: remove_image(image(cluster), cluster.workers[:1]), "does not list"),
     "certificate": (lambda _: blank_certificate(), "was emptied"),
 }

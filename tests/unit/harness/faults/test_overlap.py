@@ -29,6 +29,7 @@ PAIRS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
     "registry 503 and stop": (("cut_registry 503", {"how": "503"}), ("cut_registry stop", {"how": "stop"})),
     "registry drop and stop": (("cut_registry drop", {"how": "drop"}), ("cut_registry stop", {"how": "stop"})),
     "webhook": (("cut_webhook", {}), ("cut_webhook", {"how": "reject"})),
+    "webhook of one": (("cut_webhook", {}), ("cut_webhook of one", {"count": 1})),
     "failurePolicy": (("fail_mutation", {"policy": "Fail"}), ("fail_closed", {})),
     "failurePolicy twice": (("fail_closed", {}), ("fail_closed", {})),
     "failurePolicy and time-out": (("fail_closed", {}), ("time_out_webhooks", {"mutation": 5, "validation": 7})),

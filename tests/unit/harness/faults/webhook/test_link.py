@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -102,3 +103,91 @@ def test_unknown_ways_to_cut_are_refused() -> None:
     """Another way than the two is refused before a cluster is touched."""
     with pytest.raises(BadScenario, match="expected 'drop' or 'reject'"):
         cut_webhook("delay")  # type: ignore[arg-type]
+
+
+_ONE = "10.244.1.1"
+
+
+@pytest.fixture
+def three(world: _Linked) -> None:
+    """Give the world three webhook pods, "a" to "c", each with an address."""
+    for number, name in enumerate("abc", start=1):
+        pod = world.pod(name, "w-worker", container=f"c{number}")
+        pod["status"] |= {"podIP": f"10.244.1.{number}", "conditions": [{"type": "Ready", "status": "True"}]}
+
+
+@pytest.mark.usefixtures("three")
+def test_one_of_three_is_cut_off(bench: Bench, world: _Linked) -> None:
+    """The rule is for the one address; that nobody connects to it proves the cut, and that it answers the healing."""
+    fault = cut_webhook(count=1)
+    bench.inject(fault)
+    ((rule, _),) = world.containers[_PLANE].rules
+    assert f"-d {_ONE} -p tcp --dport 8443" in rule
+    assert "no connection to a" in bench.observed(fault)
+
+    bench.heal(fault)
+    assert world.containers[_PLANE].rules == []
+    assert bench.healed(fault) == f"the rules are gone from {_PLANE}; the API server says: denied"
+
+
+@pytest.mark.usefixtures("three")
+def test_pods_by_their_names(bench: Bench, world: _Linked) -> None:
+    """Each of the pods that are named has its rule."""
+    bench.inject(cut_webhook("reject", pods=["b", "c", "b"]))
+    rules = [rule for rule, _ in world.containers[_PLANE].rules]
+    assert [[f"10.244.1.{number} " in rule for number in (1, 2, 3)] for rule in rules] == [
+        [False, False, True],
+        [False, True, False],
+    ]
+
+
+@pytest.mark.usefixtures("three")
+def test_a_pod_that_answers_is_not_cut_off(bench: Bench, world: _Linked) -> None:
+    """Packets that a rule has met prove nothing while the pod is reached all the same."""
+    fault = cut_webhook(count=1)
+    bench.inject(fault)
+    rule, met = world.containers[_PLANE].rules[0]
+    world.containers[_PLANE].rules = [(rule.replace(_ONE, "10.244.1.9"), met)]
+
+    with pytest.raises(FaultNotApplied, match="reached a from w-control-plane"):
+        bench.observed(fault)
+
+
+@pytest.mark.usefixtures("three")
+def test_a_replaced_pod_fades(bench: Bench, world: _Linked) -> None:
+    """The pod that is there in its place is another one, and was never cut off."""
+    fault = cut_webhook(count=1)
+    bench.inject(fault)
+    world.pods["a"]["metadata"]["uid"] = "another"
+
+    with pytest.raises(FaultNotApplied, match="faded: a is gone"):
+        bench.observed(fault)
+
+
+@pytest.mark.usefixtures("three")
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"pods": ["d"]}, "no webhook pod d; there are a, b, c"),
+        ({"count": 4}, "expected 4 webhook pods or more, there are 3"),
+    ],
+)
+def test_pods_that_are_not_there(bench: Bench, world: _Linked, values: dict[str, Any], said: str) -> None:
+    """More pods than there are, or another name, is refused before any rule is made."""
+    with pytest.raises(BadScenario, match=said):
+        bench.inject(cut_webhook(**values))
+    assert world.containers[_PLANE].rules == []
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"count": 0}, "expected 1 to 50 pods"),
+        ({"count": 51}, "expected 1 to 50 pods"),
+        ({"pods": ["a"], "count": 1}, "found both"),
+    ],
+)
+def test_pods_that_cannot_be(values: dict[str, Any], said: str) -> None:
+    """Counts out of range, and two ways of choosing, are refused before a cluster is touched."""
+    with pytest.raises(BadScenario, match=said):
+        cut_webhook(**values)
