@@ -33,7 +33,9 @@ class Injection:
 
     def note_harm(self, how: str, target: Target) -> None:
         """Record in the history that a pod is about to be harmed; recovery is measured from this entry."""
-        self._history.append("info", HARM, how, asdict(target))
+        value = asdict(target)
+        del value["static"]  # a history has the pod as the API server shows it
+        self._history.append("info", HARM, how, value)
 
     def note_node_harm(self, how: str, node: str) -> None:
         """Record in the history that a node is about to be harmed; the value has the `node` and no pod."""

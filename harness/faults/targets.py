@@ -12,16 +12,24 @@ from chaos_harness.harness.errors import BadScenario
 
 __all__ = ["Target", "find_pods", "require_nodes"]
 
+_MIRRORED = "kubernetes.io/config.mirror"
+"""Annotation of a mirror pod: the hash of the static pod's file, which is its uid for the kubelet."""
+
 
 @dataclass(frozen=True)
 class Target:
-    """A pod about to be harmed, its node, the ids of its running containers, and the uid of its owner."""
+    """A pod about to be harmed, its node, the ids of its running containers, and the uid of its owner.
+
+    A static pod, such as that of etcd, has another uid for its kubelet, and so for the container runtime, than the
+    mirror pod by which the API server shows it: that is `static`, "" for all other pods.
+    """
 
     pod: str
     uid: str
     node: str
     containers: tuple[str, ...]
     owner: str
+    static: str = ""
 
 
 def require_nodes(wanted: Sequence[str], cluster: str, there: Sequence[str]) -> None:
@@ -72,4 +80,5 @@ def _target(pod: dict[str, Any]) -> Target:
             status["containerID"].rpartition("/")[2] for status in statuses if "running" in status["state"]
         ),
         owner=next((owner["uid"] for owner in metadata.get("ownerReferences") or ()), ""),
+        static=(metadata.get("annotations") or {}).get(_MIRRORED, ""),
     )

@@ -94,7 +94,7 @@ class _ContainerKill:
 
 def find_processes(cluster: Cluster, target: Target, deadline: Deadline) -> list[str]:
     """Return the process ids, in the node, of the pod's running containers, as crictl knows them."""
-    label = ["--label", f"io.kubernetes.pod.uid={target.uid}"]
+    label = ["--label", f"io.kubernetes.pod.uid={target.static or target.uid}"]
     listed = cluster.exec(target.node, ["crictl", "ps", "--state", "Running", "--output", "json", *label], deadline)
     ids = {container["id"] for container in json.loads(listed.stdout)["containers"]}
     if not ids or ids != set(target.containers):

@@ -72,6 +72,7 @@ class _Throttle:
         self._quota = str(round(cpu * _PERIOD_MICROSECONDS))
         self._namespace = namespace
         self._files: dict[str, tuple[str, str, RegisteredUndo]] = {}
+        self._pods: dict[str, str] = {}
 
     def inject(self, injection: Injection) -> None:
         cluster, deadline = injection.cluster, Deadline.after(_SECONDS, f"pods {self._selector} to be throttled")
@@ -88,11 +89,16 @@ class _Throttle:
                 promise = injection.undo(unthrottle, harm={"limit": quota}, **place)
                 self._write(cluster, target.node, file, quota, deadline)
                 self._files[file] = (target.node, quota, promise)
+                self._pods[file] = target.pod
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         proofs = []
         for file, (node, quota, _) in self._files.items():
-            limit = cluster.exec(node, ["cat", file], deadline).stdout.strip()
+            done = cluster.exec(node, ["cat", file], deadline, check=False)
+            if done.returncode:
+                pod = self._pods[file]
+                raise FaultNotApplied(f"faded: a container of {pod} on {node} has ended, and its limit with it")
+            limit = done.stdout.strip()
             if limit != quota:
                 raise FaultNotApplied(f"expected {file} on {node} to say {quota}, it says {limit}")
             proofs.append(f"{file} on {node} says {limit}; {self._prove_throttled(cluster, node, file, deadline)}")

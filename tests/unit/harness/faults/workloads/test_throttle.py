@@ -76,6 +76,19 @@ def test_a_limit_is_set_proved_and_given_back(bench: Bench, world: Cgroups, file
     assert bench.pending() == []
 
 
+def test_a_container_that_restarted(bench: Bench, world: Cgroups) -> None:
+    """With a container its limit goes: that is no proof any more, and nothing that keeps it from being healed."""
+    fault = throttle(SELECTOR, 0.1)
+    bench.inject(fault)
+    world.files = {}
+    with pytest.raises(FaultNotApplied, match="faded: a container of audit on w-worker has ended, and its limit"):
+        bench.observed(fault)
+
+    bench.heal(fault)
+    assert bench.pending() == []
+    assert "1 containers have" in bench.healed(fault)
+
+
 def test_no_op(bench: Bench, world: Cgroups) -> None:
     """A limit that was not written, or that holds back nobody, is not applied, however long it has been counted by."""
     fault = throttle(SELECTOR, 0.1)
