@@ -6,6 +6,7 @@ from chaos_harness.reports.truth.page import by_check, last_line
 from chaos_harness.reports.truth.rows import read_table
 from chaos_harness.scenarios.registry_cut.table import markdown
 from docs.generator.findings import facts, incidents, track_record
+from docs.generator.incidents import incidents_page
 from docs.generator.markdown import replace_block
 from docs.generator.pictures import draw_all
 from docs.generator.reference import incident_page, parts_page
@@ -23,6 +24,7 @@ def generate() -> dict[Path, str]:
     made = {
         Path("reference", "verbs.md"): verbs_page(),
         Path("reference", "incident.md"): incident_page(),
+        Path("reference", "incidents.md"): incidents_page(truth),
         Path("reference", "faults.md"): parts_page("fault"),
         Path("reference", "checks.md"): parts_page("check"),
         Path("reference", "probes.md"): parts_page("probe"),

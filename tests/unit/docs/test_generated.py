@@ -11,6 +11,7 @@ from chaos_harness.harness.incident.load import load
 from chaos_harness.reports.truth.rows import read_table, sum_counts
 from chaos_harness.run_options import run_options
 from docs.generator.findings import incidents
+from docs.generator.incidents import incidents_page
 from docs.generator.markdown import replace_block, safe, table
 from docs.generator.pages import DOCS, outdated
 from docs.generator.pictures import BUNDLE
@@ -54,6 +55,23 @@ def test_the_reference_has_everything() -> None:
     missing += [name for name in run_options() if f"`{name}" not in reference]
     missing += [name for name in incidents() if not (DOCS / "findings" / f"{name}.md").is_file()]
     assert missing == []
+
+
+def test_each_incident_is_listed_by_version() -> None:
+    """Each file and claim has a row, with what was seen; no file that was not run seems to have been."""
+    truth = read_table(_ROOT / "scenarios" / "truth.json")
+    page = incidents_page(truth)
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| [")]
+    files = [load(path) for path in sorted((_ROOT / "scenarios" / "incidents").glob("*.yaml"))]
+    run = {Path(row.test.partition("::")[0]).stem for row in truth.rows}
+
+    assert len(rows) == sum(len(file.incident.claims) for file in files)
+    listed = {file.name: [row for row in rows if row[0].startswith(f"| [{file.name}]")] for file in files}
+    assert all(listed.values())
+    assert not [name for name in listed if name not in run and " of " in str([row[2:] for row in listed[name]])]
+    (exit_,) = [row for row in listed["gatekeeper-3902"] if "refused_for_at_most" in row[1]]
+    assert exit_[-1].startswith("violated: 2 of 2")
+    assert exit_[-2] == "violated: not run yet"
 
 
 def test_sessions_are_read_from_the_noxfile() -> None:
