@@ -302,7 +302,7 @@ def test_what_lint_finds_fails_the_tests(place: Path) -> None:
 
 
 def test_integration_is_run_in_three_parts(place: Path) -> None:
-    """What wants only engines to be away beside the unit tests; after the API what runs beside others, then the rest."""
+    """What wants only engines to be away; after the API what runs beside others, and then all else alone."""
     tells = '#!/bin/bash\necho "$*" >> told\n'
     for name in ("pytest", "python"):
         (place / "bin" / name).write_text(tells, encoding="utf-8")
