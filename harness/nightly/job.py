@@ -16,12 +16,12 @@ from chaos_harness.harness.nightly.order import FILES, ORDER, Order
 from chaos_harness.harness.nightly.planning import NightPlan
 from chaos_harness.harness.nightly.pod import JOB
 
-__all__ = ["MOUNTED", "PLAN", "RESULTS", "NightJob", "deadline_seconds", "memory_mib", "name_problems", "render"]
+__all__ = ["MOUNTED", "RESULTS", "NightJob", "deadline_seconds", "memory_mib", "name_problems", "render"]
 
 MOUNTED = "/etc/chaos-harness"
 RESULTS = "/results"
 """Where the order and its files, and the volume with the results, are in a pod."""
-PLAN = "chaos-harness/plan"
+_PLAN = "chaos-harness/plan"
 """The annotation with the digest of the plan."""
 
 _NIGHT = "chaos-harness/night"
@@ -134,7 +134,7 @@ def _metadata(job: NightJob) -> dict[str, Any]:
         "name": job.name,
         **({"namespace": job.namespace} if job.namespace else {}),
         "labels": _labels(job),
-        "annotations": {PLAN: job.order.digest, _VERSION: job.order.harness},
+        "annotations": {_PLAN: job.order.digest, _VERSION: job.order.harness},
     }
 
 
@@ -193,7 +193,7 @@ def _job(job: NightJob) -> dict[str, Any]:
                 "metadata": {
                     "labels": _labels(job),
                     "annotations": {
-                        PLAN: job.order.digest,
+                        _PLAN: job.order.digest,
                         "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
                     },
                 },

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from chaos_harness.clusters.checkout import OPTION
+from chaos_harness.clusters.machine.removal import remove_folder
 from chaos_harness.harness import __version__, private
 from chaos_harness.harness.errors import BadScenario, HarnessError
 from chaos_harness.harness.nightly.ledger import FILE, Ledger
@@ -45,7 +46,7 @@ def run_pod(
     folder = Path(order.results) / f"shard-{shard}"
     _claim(folder, environment.get(JOB, ""))
     here = Path.cwd() / FILES
-    shutil.rmtree(here, ignore_errors=True)
+    remove_folder(here)
     shutil.copytree(mounted / FILES, here)  # a ConfigMap's files are links, and paths would have its version in them
     prepare()
     resume = _is_begun(folder)
