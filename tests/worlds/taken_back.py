@@ -339,6 +339,7 @@ _TABLE: dict[str, list[tuple[str, tuple[str, ...], str, str]]] = {
     ],
 }
 
+_LINE = "few worlds lack a line, and hardly ever the one that would acquit"
 _QUICK = "no world has one quick miss by itself while another call times out"
 _LIVES = {
     (
@@ -356,9 +357,8 @@ _LIVES = {
     ("fail_open_window", "[(max(begin, self.until), inf)] if end == inf and not self.ended else []"): (
         "`again` says so of faults by their names, and no world names one by its id"
     ),
-    ("never_unmutated", "        if entry.index != self._index + 1:"): (
-        "few worlds lack a line, and hardly ever the one that would acquit"
-    ),
+    ("never_unmutated", "        if entry.index != self._index + 1:"): _LINE,
+    ("control_plane_unharmed", "        if entry.index != self._index + 1:"): _LINE,
     ("never_unmutated", "            least = most = self._until(max(healed))"): (
         "in worlds a share that rest would dilute below what is allowed is borderline"
     ),

@@ -37,6 +37,12 @@ LIVES: dict[str, str] = {
     "    if answers < least:": "no world has so few answers",
     "for one in chosen if one.proved is not None)": "denials after an unproved fault are not judged in worlds",
     "template_asks(template) and seen_by_all(template)": "all pods see a template within 0.4 s: less than borderline",
+    "Spans.of(_harm(faults, other) for other in others) - coverage.blind": (
+        "no world of 1,600 loses so much in an overlap that it decides"
+    ),
+    "late = self.span[0], self.span[0] + seconds": "in worlds it is judged long before the time is over, or after that",
+    "return pod.ready and not pod.deleted": "in worlds no pod decides otherwise while it is not Ready and still asked",
+    "since = since if asked - last <= apart else": "in worlds two short differences have answers in between",
     "any(spans.within(begin, end).longest > late": (
         "in worlds an orphan is of what was once asked for: that it may be there unseen is said of that by name, too"
     ),
@@ -69,6 +75,14 @@ TESTS: dict[tuple[str, str], str] = {
     ("never_unmutated", ' if call.node in ("", decision.node)]'): "admission_audit.py::test_a_call_of_another_node",
     ("never_unmutated", "if end < begin - _SLACK_SECONDS:"): (
         "admission_audit.py::test_the_clock_is_set_near_a_time_out"
+    ),
+    ("loses_no_longer_than", "Spans.of(_harm(faults, other) for other in others) - coverage.blind"): (
+        "comparison.py::test_a_fault_that_lasts_into_the_other_one_shares_its_losses"
+    ),
+    ("generated_within", "late = self.span[0], self.span[0] + seconds"): ("generation.py::test_time_until_the_binding"),
+    ("replicas_agree", "return pod.ready and not pod.deleted"): ("agreement.py::test_who_is_not_in_service_may_differ"),
+    ("enforcement_parity", "since = since if asked - last <= apart else"): (
+        "parity.py::test_differences_that_are_far_apart_are_two"
     ),
     ("no_orphan_stays", "any(spans.within(begin, end).longest > late"): (
         "races.py::test_an_orphan_that_nobody_saw_come_and_go"

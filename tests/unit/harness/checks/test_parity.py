@@ -59,6 +59,12 @@ def test_disagreement(seconds: float, outcome: str) -> None:
     assert verdict.at == (pytest.approx(60.11 + seconds) if outcome == "violated" else None)
 
 
+def test_differences_that_are_far_apart_are_two() -> None:
+    """Between two rounds that differ nobody answered for 6 s: it may have lasted, and nobody knows."""
+    history = both([*ALIKE, *DIFFERENT[:1], *UNHEARD, *DIFFERENT[:1], *ALIKE])
+    assert enforcement_parity(3.0)(history.recorded()).outcome == "inconclusive"
+
+
 def judged(history: CanaryHistory, at: float, *, end: float = 90.0) -> History:
     """Return a history in which claims are judged at a moment, and which ends at another one."""
     return history.add(at, "mark", EXPERIMENT, JUDGE).add(end, "mark", HISTORY, END).written()
