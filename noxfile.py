@@ -44,7 +44,7 @@ _QUICK = ("-n", str(_CORES + 2), *_BY_FILE, "--hypothesis-profile", "quick", *_E
 """For tests that start no engine, API server or whole program, of which many rows are a sample (tests/thorough.py).
 On two cores four processes: much of a unit test is waiting, but each collects all tests, for 6 s of processor."""
 
-_BESIDE = ("-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder", "-m", "beside")
+_BESIDE = ("-n", "2", *_BY_FILE, "-m", "beside")
 _ALONE, _ONLY_ENGINE = ("-m", "not beside and not only_engine"), ("-m", "only_engine", "-p", "no:cacheprovider")
 """Of tests/integration, whose modules say which they are: one cluster keeps two cores busy for a third of the time."""
 _MOST_CI_SECONDS, _SLOWEST_MODULES = 75 * 60, 5

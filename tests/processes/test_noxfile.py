@@ -314,7 +314,7 @@ def test_integration_is_run_in_three_parts(place: Path) -> None:
     assert [line for line in _told(place).splitlines() if line.endswith(("tests/api", "tests/integration"))] == [
         "-m only_engine -p no:cacheprovider tests/integration",
         f"{_PARALLEL} tests/api",
-        "-n 2 --dist loadgroup --no-loadscope-reorder -m beside tests/integration",
+        f"-n 2 {_BY_FILE} -m beside tests/integration",
         "-m not beside and not only_engine tests/integration",
     ]
 

@@ -1,28 +1,12 @@
 """Tests of tests.longest: workers begin with the files that took longest, in one order."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-
-import pytest
 
 from tests.longest import Longest
 
 _TESTS = ["a.py::one", "b.py::one", "b.py::two", "c.py::one"]
-
-
-class Item:
-    """What is asked of a test, whose file may have a group."""
-
-    def __init__(self, nodeid: str, group: str | None) -> None:
-        self.nodeid = nodeid
-        self.group = group
-
-    def get_closest_marker(self, name: str) -> pytest.Mark | None:
-        assert name == "xdist_group"
-        return pytest.mark.xdist_group(self.group).mark if self.group else None
-
-    def add_marker(self, marker: pytest.MarkDecorator) -> None:
-        (self.group,) = marker.mark.args
 
 
 class Cache(dict[str, Any]):
@@ -32,18 +16,17 @@ class Cache(dict[str, Any]):
         self[key] = value
 
 
-def _controller(cache: Cache) -> Longest:
-    return Longest(SimpleNamespace(cache=cache))  # type: ignore[arg-type]
+def _controller(cache: Cache, root: Path = Path("/nowhere")) -> Longest:
+    return Longest(SimpleNamespace(cache=cache, rootpath=root))  # type: ignore[arg-type]
 
 
-def _order(controller: Longest, **groups: str) -> list[str]:
-    """Return the order in which a worker of the controller's collects; a file that has no group becomes one."""
+def _order(controller: Longest, root: Path = Path("/nowhere")) -> list[str]:
+    """Return the order in which a worker of the controller's collects."""
     node: Any = SimpleNamespace(workerinput={})
     controller.pytest_configure_node(node)
-    tests: list[Any] = [Item(name, groups.get(name[0])) for name in _TESTS]
-    worker: Any = SimpleNamespace(cache=Cache(), workerinput=node.workerinput)
+    tests: list[Any] = [SimpleNamespace(nodeid=name) for name in _TESTS]
+    worker: Any = SimpleNamespace(cache=Cache(), workerinput=node.workerinput, rootpath=root)
     Longest(worker).pytest_collection_modifyitems(tests)
-    assert [test.group for test in tests] == [groups.get(test.nodeid[0], test.nodeid[:4]) for test in tests]
     return [test.nodeid for test in tests]
 
 
@@ -63,11 +46,13 @@ def test_what_took_longest_is_begun_first() -> None:
     assert _order(_controller(cache)) == ["b.py::one", "b.py::two", "c.py::one", "a.py::one"]
 
 
-def test_files_of_a_group_stay_together() -> None:
+def test_files_of_a_group_stay_together(tmp_path: Path) -> None:
     """It takes what they take together; they keep their order, so that what must be first is."""
     cache = Cache()
     _run(cache, a=2.0, b=2.0, c=2.5)
-    assert _order(_controller(cache), a="both", c="both") == ["a.py::one", "c.py::one", "b.py::one", "b.py::two"]
+    for name in "ac":
+        (tmp_path / f"{name}.py").write_text('pytestmark = [pytest.mark.xdist_group("both")]\n', encoding="utf-8")
+    assert _order(_controller(cache), tmp_path) == ["a.py::one", "c.py::one", "b.py::one", "b.py::two"]
 
 
 def test_the_latest_run_is_kept_alone() -> None:
