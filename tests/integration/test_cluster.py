@@ -234,7 +234,10 @@ def test_a_container_that_restarts_with_if_not_present_asks_nobody(cluster: Clus
 
 
 def test_a_restart_makes_all_pods_at_once(cluster: Cluster) -> None:
-    """No new pod waits for another one to serve; how the Deployments are rolled out otherwise is as before."""
+    """No new pod waits for another one to serve; how the Deployments are rolled out otherwise is as before.
+
+    The pull policy is the manifest's again, for the files that share the cluster.
+    """
 
     def rolled_out() -> dict[str, Any]:
         deployments = request(api, "GET", f"/apis/apps/v1/namespaces/{_SYSTEM}/deployments")["items"]
@@ -242,7 +245,7 @@ def test_a_restart_makes_all_pods_at_once(cluster: Cluster) -> None:
 
     with cluster.client() as api:
         before = rolled_out()
-        assert len(restart_gatekeeper(cluster, soon("the roll-out", 240))) == 3
+        assert len(restart_gatekeeper(cluster, soon("the roll-out", 240), pull_policy="Always")) == 3
         assert rolled_out() == before
         pods = request(api, "GET", f"/api/v1/namespaces/{_SYSTEM}/pods")["items"]
     made = [datetime.fromisoformat(pod["metadata"]["creationTimestamp"]) for pod in pods]
