@@ -25,7 +25,8 @@ CallOutcome = Literal["denied", "failed calling webhook", "no endpoints availabl
 
 _TIMEOUT = (5.0, 20.0)
 _FORBIDDEN = 403
-_SHORT = 300
+_SHORT = 600
+"""Enough for the reason, which stands behind the address of the webhook."""
 
 
 def wait_answered(cluster: Cluster, deadline: Deadline, *wanted: CallOutcome) -> str:
@@ -50,7 +51,7 @@ def _ask(api: ApiClient) -> str:
     try:
         request(api, "POST", path, query=query, body=FORBIDDEN_NAMESPACE, timeout=_TIMEOUT)
     except ApiRefused as error:
-        return DENIED if error.status == _FORBIDDEN else " ".join(str(error.body).split())[:_SHORT]
+        return DENIED if error.status == _FORBIDDEN else " ".join(error.message.split())[:_SHORT]
     except ApiUnreachable as error:
         return error.cause[:_SHORT]
     return "admitted"
