@@ -2,7 +2,6 @@
 
 import base64
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,16 @@ from chaos_harness.harness.nightly.order import FILES, ORDER, Order
 from chaos_harness.harness.nightly.planning import NightPlan
 from chaos_harness.harness.nightly.pod import JOB
 
-__all__ = ["MOUNTED", "RESULTS", "NightJob", "deadline_seconds", "memory_mib", "name_problems", "render"]
+__all__ = [
+    "MOUNTED",
+    "RESULTS",
+    "NightJob",
+    "busiest_seconds",
+    "deadline_seconds",
+    "memory_mib",
+    "name_problems",
+    "render",
+]
 
 MOUNTED = "/etc/chaos-harness"
 RESULTS = "/results"
@@ -99,15 +107,20 @@ def memory_mib(plan: NightPlan, jobs: int) -> int:
     return max(each.cell.shape.memory_mib for each in plan.cells) * jobs + _ENGINE_MIB
 
 
+def busiest_seconds(plan: NightPlan) -> float:
+    """Return how long the shard with the most to do takes by the plan, one cell after the other."""
+    shards = {each.shard: 0.0 for each in plan.cells}
+    for each in plan.cells:
+        shards[each.shard] += each.seconds
+    return max(shards.values())
+
+
 def deadline_seconds(plan: NightPlan, budget: float | None, jobs: int) -> float:
     """Return after how many seconds from its creation a Job has certainly gone wrong.
 
     That is the budget, or else what the busiest shard takes, with patience; then the last cell may go on for long.
     """
-    shards: Counter[int] = Counter()
-    for each in plan.cells:
-        shards[each.shard] += each.seconds  # type: ignore[assignment]
-    night = max(shards.values()) / jobs * _PATIENCE if budget is None else budget
+    night = busiest_seconds(plan) / jobs * _PATIENCE if budget is None else budget
     return night + max(each.seconds for each in plan.cells) * _PATIENCE + _START_SECONDS
 
 

@@ -21,6 +21,7 @@ from chaos_harness.harness.nightly.carried import carry, write_below
 from chaos_harness.harness.nightly.job import (
     RESULTS,
     NightJob,
+    busiest_seconds,
     deadline_seconds,
     memory_mib,
     name_problems,
@@ -205,10 +206,8 @@ def _tell(plan: NightPlan, job: NightJob, asked: Asked, out: Path | None) -> Non
 def _lines(plan: NightPlan, job: NightJob, out: Path | None) -> Iterable[str]:
     for what, why, _ in group_left_out(plan.left_out):
         yield f"left out: {what}: {why}"
-    busiest = max(
-        sum(each.seconds for each in plan.cells if each.shard == shard) for shard in range(1, job.order.shards + 1)
-    )
-    cells = f"{len(plan.cells)} cells in {job.order.shards} shards, the longest of about {busiest / 60:.0f} min"
+    longest = f"the longest of about {busiest_seconds(plan) / 60:.0f} min"
+    cells = f"{len(plan.cells)} cells in {job.order.shards} shards, {longest}"
     yield f"{cells}; {job.memory_mib / 1024:.1f} GiB each; ended after {job.seconds / 3600:.1f} h at the latest"
     where = f" --namespace {job.namespace}" if job.namespace else ""
     yield f"next: kubectl apply{where} --filename {out or '-'}"
