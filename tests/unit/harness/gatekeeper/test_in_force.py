@@ -72,7 +72,8 @@ def test_ready(
     ready: bool,
 ) -> None:
     """Controllers have all pods of their current form, pods are Ready or over; nobody waits for other objects."""
-    monkeypatch.setattr(in_force, "_READY_SECONDS", 0.5)
+    if not ready:
+        monkeypatch.setattr(in_force, "_READY_SECONDS", 0.5)
     item = _object(version, kind, spec=spec)
     item["metadata"] |= {"generation": 1, "uid": "u", "resourceVersion": "1"}
     policy_server.workload = [{**item, "status": status}]
