@@ -97,7 +97,9 @@ def _all_replicas_listed(wanted: int) -> Callable[[ObjectsByName], dict[str, str
             port = next((port["port"] for port in endpoint_slice.get("ports") or ()), None)
             for endpoint in endpoint_slice.get("endpoints") or ():
                 if endpoint.get("conditions", {}).get("ready"):
-                    urls_by_pod[endpoint["targetRef"]["name"]] = f"https://{endpoint['addresses'][0]}:{port}{_PATH}"
+                    address = endpoint["addresses"][0]
+                    replica = endpoint.get("targetRef", {}).get("name", address)  # nobody's pod, if somebody wrote it
+                    urls_by_pod[replica] = f"https://{address}:{port}{_PATH}"
         return urls_by_pod if len(urls_by_pod) == wanted else None
 
     return urls

@@ -82,6 +82,13 @@ def test_endpoints_are_complete_when_every_replica_is_ready() -> None:
     }
 
 
+def test_an_endpoint_without_a_pod_is_one_too_many() -> None:
+    """An address without a pod, written by hand, raises no error: it is one endpoint too many."""
+    by_hand = {"addresses": ["10.0.1.1"], "conditions": {"ready": True}}
+    state = {"x": slice_of("p"), "y": {"ports": [{"port": 8443}], "endpoints": [by_hand]}}
+    assert [_all_replicas_listed(wanted)(state) is None for wanted in (1, 2)] == [True, False]
+
+
 def test_endpoints_that_lack_a_replica_are_incomplete() -> None:
     """A replica that is missing or not ready, and slices that hold nothing yet, are not enough."""
     empty = {"ports": None, "endpoints": None}
