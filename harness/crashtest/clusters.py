@@ -73,6 +73,7 @@ class ClusterLender:
     def _place(self, cluster: Cluster) -> Place:
         def ready(values: Mapping[str, Any]) -> Mapping[str, Any]:
             deadline = Deadline.after(_READY_SECONDS, f"{cluster.name} to be at rest")
+            stage.wait_at_rest(cluster, deadline)
             stage.set_up(cluster, deadline)
             stage.wait_at_rest(cluster, deadline)
             named: Mapping[str, Any] = resolve(values, cluster, random.Random(0))  # noqa: S311 - no secret
