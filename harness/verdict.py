@@ -95,7 +95,7 @@ class Claim:
 
     A known upstream defect is a claim expected `violated`, with its issue ("gatekeeper#3839") and the causes that
     distinguish it from other defects (`because`); a violation by another cause is a surprise. `known` says how the
-    expected outcome is known to be true; without it, it is a prediction.
+    expected outcome is known to be true; without it, it is a prediction. `race`: the defect does not show in every run.
     """
 
     check: CheckFunction
@@ -103,6 +103,7 @@ class Claim:
     issue: str | None = None
     because: tuple[Cause, ...] = ()
     known: KnownBy | None = None
+    race: bool = False
 
     @classmethod
     def on(cls, check: CheckFunction, gatekeeper: str | None) -> Self:
@@ -114,7 +115,7 @@ class Claim:
         speak = (expectation for expectation in expectations if (gatekeeper or _NO_VERSION) in expectation.on)
         first = next(speak, Expectation())
         known = any(expectation.on.text and expectation.issue for expectation in expectations) and not first.race
-        return cls(check, first.outcome, first.issue, first.because, "version" if known else None)
+        return cls(check, first.outcome, first.issue, first.because, "version" if known else None, first.race)
 
     @property
     def id(self) -> str:
@@ -162,7 +163,7 @@ class Claim:
                 f"{' or '.join(self.because)}, seen {', '.join(verdict.causes) or 'no cause'}."
             )
         if self.expected == "violated":
-            raise InvariantViolated(
-                f"{head}{evidence}\nThe known defect{known} no longer reproduces: expect `holds` from this version on."
-            )
+            gone = f"The known defect{known} no longer reproduces: expect `holds` from this version on."
+            won = f"The known defect{known} is a race, and this run does not show it: run it again, or more often."
+            raise InvariantViolated(f"{head}{evidence}\n{won if self.race else gone}")
         raise InvariantViolated(f"{head}{evidence}")

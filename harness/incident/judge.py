@@ -161,7 +161,7 @@ def _judge_claim(
     claimed: ClaimSpec, shape: Shape, recorded: History, moments: Mapping[str, float | None]
 ) -> JudgedClaim:
     expected = claimed.expected(shape)
-    claim = Claim(check_of(claimed), expected or "holds", claimed.issue, tuple(claimed.because))
+    claim = Claim(check_of(claimed), expected or "holds", claimed.issue, tuple(claimed.because), race=claimed.race)
     until = moments.get(claim.id)
     judged = _judged(claim, claim.check(up_to(recorded, until)))
     return replace(

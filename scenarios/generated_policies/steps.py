@@ -83,6 +83,7 @@ class PolicyInCluster:
         self.policy = policy
         self.name = policy.kind.lower()
         binding = Rules.of(cluster.shape.gatekeeper).binding(policy.constraint())
+        self.binding = binding.name
         self._generated = {"policy": (_POLICIES, binding.policy), "binding": (_BINDINGS, binding.name)}
         self._open = ExitStack()
         self._api = self._open.enter_context(cluster.client())
@@ -153,6 +154,12 @@ class PolicyInCluster:
         except DeadlineExceeded:
             return False
         return True
+
+    def wait_settled(self, seconds: float) -> None:
+        """Wait until all pods have observed the constraint's generation, and none still has to generate its binding."""
+        deadline = Deadline.after(seconds, f"the constraint of {self.policy.kind} to be seen by all pods")
+        kind = self._constraint.rpartition("/")[0]
+        wait_until(self._api, kind, lambda state: self.has_settled(state.get("chaos", {})), deadline)
 
     def has_settled(self, constraint: ObjectDict) -> bool:
         """Whether all pods have observed the constraint's generation, and none still has to generate its binding."""

@@ -128,6 +128,16 @@ def test_no_longer_reproduces() -> None:
     assert "no longer reproduces" in last
 
 
+def test_a_race_that_does_not_show_is_not_called_mended() -> None:
+    """One run in which a race was not lost does not say that the version is without the defect."""
+    known = check("holds").expect("violated", issue="gatekeeper#3287", race=True)
+    with pytest.raises(InvariantViolated) as caught:
+        Claim.on(known, "v3.23.1").judge(RECORDED)
+    assert str(caught.value).splitlines()[-1] == (
+        "The known defect (gatekeeper#3287) is a race, and this run does not show it: run it again, or more often."
+    )
+
+
 @pytest.mark.parametrize("expected", ["holds", "violated"])
 def test_inconclusive_never_passes(expected: Any) -> None:
     """A claim that could not be judged passes in no case, and is nobody's failure."""
