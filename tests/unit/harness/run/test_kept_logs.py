@@ -65,6 +65,7 @@ def test_what_cannot_be_written_keeps_nothing_else_from_being_kept(tmp_path: Pat
 def test_raw_logs_are_in_a_private_folder_that_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While kind exports them, and until they are clean, they lie where only we look, and are swept after a kill."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setattr("chaos_harness.clusters.kind.cli.tool", lambda _: Path("/bin/false"))
     logs = tmp_path / "results" / "logs"
     raw: list[Path] = []
