@@ -22,8 +22,9 @@ from chaos_harness.harness.pytest_plugin.estimates import CLUSTER_SECONDS
 
 __all__ = ["Cell", "LeftOut", "cells_of"]
 
-Why = Literal["excluded", "the same", "not to be had"]
-"""Why a cell is left out: by the matrix; another cell is the same; a version, a file or such a cluster is not there."""
+Why = Literal["excluded", "the same", "not to be had", "not named"]
+"""Why a cell is left out: by the matrix; another cell is the same; a version, a file or such a cluster is not there;
+others were named."""
 
 _CHART_POLICIES = ("validatingWebhookFailurePolicy", "mutatingWebhookFailurePolicy")
 """Values of Gatekeeper's chart: https://github.com/open-policy-agent/gatekeeper/tree/master/charts/gatekeeper"""

@@ -131,6 +131,7 @@ def render_job(chosen: argparse.Namespace, asked: Asked, matrix: Path, own_scena
             lock=_LOCK if chosen.lock else None,
             locked=chosen.locked,
             images=chosen.ready_set,
+            only=tuple(asked.only),
         ),
         carried,
         memory_mib(plan, jobs),

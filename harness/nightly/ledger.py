@@ -43,7 +43,8 @@ class Head(_Line):
     """What a night is of: all its cells, by their ids, whichever shard has them.
 
     `harness` is the version, `digest` that of the matrix and its cells; `shard` is which of how many; `night`
-    identifies the ledger. `begun` is in unix seconds; `confidence` and `width` are those of the matrix.
+    identifies the ledger. `begun` is in unix seconds; `confidence` and `width` are those of the matrix. `only` is what
+    was named of it (none: all).
     """
 
     kind: Literal["night"] = "night"
@@ -60,6 +61,7 @@ class Head(_Line):
     width: float
     cells: Mapping[str, CellFacts]
     left_out: tuple[tuple[str, str, int], ...] = ()
+    only: tuple[str, ...] = ()
 
 
 class JudgedLine(_Line):

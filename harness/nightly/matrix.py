@@ -15,7 +15,7 @@ from chaos_harness.clusters.suggest import did_you_mean
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.yaml_source import Location, Problem, YamlSource, limit_problems, read
 
-__all__ = ["AXES", "Axis", "LoadedMatrix", "Target", "load_matrix"]
+__all__ = ["AS_RELEASED", "AXES", "Axis", "LoadedMatrix", "Target", "load_matrix"]
 
 Axis = Literal["kubernetes", "gatekeeper", "install", "failurePolicy", "values"]
 AXES: tuple[Axis, ...] = ("kubernetes", "gatekeeper", "install", "failurePolicy", "values")

@@ -25,7 +25,8 @@ class Order(BaseModel):
     `digest` is that of the plan, `shards` how many pods there are. `matrix` is a file below FILES, and `own`, if it is
     not None, the folder of the harness's own scenarios from which it names others. `lock` is a file below FILES, too.
     `results` is where the folders of shards are, `nights` where those of earlier nights are, `images` a ready set; all
-    are paths in the pod. `budget` is in seconds, from the beginning of a shard's ledger.
+    are paths in the pod. `budget` is in seconds, from the beginning of a shard's ledger. `only` names cells (none:
+    all).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,6 +45,7 @@ class Order(BaseModel):
     lock: str | None = None
     locked: bool = False
     images: str | None = None
+    only: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, path: Path) -> "Order":

@@ -57,6 +57,7 @@ def run_pod(
         budget=_left(order, folder) if resume else order.budget,
         seed=order.seed,
         jobs=order.jobs,
+        only=order.only,
         extra=[*asked.extra, *_of_lock(order, here)],
         folder=None if order.own is None else own_scenarios / order.own,
     )

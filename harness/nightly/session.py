@@ -15,6 +15,7 @@ from chaos_harness.clusters.machine.locking import try_lock
 from chaos_harness.harness import __version__, private
 from chaos_harness.harness.errors import BadScenario, HarnessError
 from chaos_harness.harness.nightly.cells import Cell, cells_of
+from chaos_harness.harness.nightly.choosing import choose
 from chaos_harness.harness.nightly.found import find
 from chaos_harness.harness.nightly.ledger import FILE, CellFacts, Ended, Head, JudgedLine, Ledger, Note
 from chaos_harness.harness.nightly.matrix import LoadedMatrix, load_matrix
@@ -39,7 +40,7 @@ class Asked:
     `command` runs scenarios, `own_without_fault` is the harness's scenario in which nothing is harmed, `nights` the
     folder with a folder for each night. `shard` is which of how many, from 1 on. `judged` reads the claims that a run
     left in its folder. `extra` are options for each run, `jobs` the most cells at a time. `folder` is the one from
-    which the matrix names files, by default its own.
+    which the matrix names files, by default its own. `only` are words that name cells, see `choosing` (none: all).
     """
 
     command: Sequence[str]
@@ -53,6 +54,7 @@ class Asked:
     jobs: int | None = None
     extra: Sequence[str] = ()
     folder: Path | None = None
+    only: Sequence[str] = ()
 
     def load(self, matrix: Path) -> LoadedMatrix:
         """Return the matrix in a file. Raises BadScenario."""
@@ -208,6 +210,7 @@ def _plan(asked: Asked, loaded: LoadedMatrix, folder: Path, past: Mapping[str, P
     asked.say("asking for the list of scenarios …")
     found = find((loaded.without_fault, *loaded.targets), asked.command)
     cells, left_out = cells_of(loaded, found, folder)
+    cells, unnamed = choose(cells, left_out, asked.only)
     shard, shards = asked.shard
     planned = order(cells, past, split(cells, shards), stated=shards > 1)
     parallel = Room.now(asked.jobs).slots([cell.shape for cell in cells])
@@ -215,7 +218,10 @@ def _plan(asked: Asked, loaded: LoadedMatrix, folder: Path, past: Mapping[str, P
     others = [each for each in planned if each.shard != shard]
     fitting = {each.cell.id: each for each in within(mine, asked.budget, parallel)}
     return NightPlan(
-        tuple(fitting.get(each.cell.id, each) for each in (*mine, *others)), tuple(left_out), parallel, asked.budget
+        tuple(fitting.get(each.cell.id, each) for each in (*mine, *others)),
+        (*left_out, *unnamed),
+        parallel,
+        asked.budget,
     )
 
 
@@ -234,6 +240,7 @@ def _head(asked: Asked, loaded: LoadedMatrix, plan: NightPlan) -> Head:
         width=loaded.matrix.rate.width,
         cells=cells,
         left_out=tuple(group_left_out(plan.left_out)),
+        only=tuple(asked.only),
     )
 
 
@@ -249,8 +256,9 @@ def _facts(cell: Cell, shard: int, seconds: float) -> CellFacts:
 
 
 def _as_begun(asked: Asked, ledger: Ledger) -> Asked:
-    """Return what a night is asked for that goes on: its shard is the one that it was begun with."""
-    return replace(asked, shard=(ledger.head.shard, ledger.head.shards), seed=ledger.head.seed)
+    """Return what a night is asked for that goes on: its shard and its cells are those that it was begun with."""
+    head = ledger.head
+    return replace(asked, shard=(head.shard, head.shards), seed=head.seed, only=head.only)
 
 
 def _go_on(ledger: Ledger) -> None:

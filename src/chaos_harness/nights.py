@@ -47,6 +47,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--plan", action="store_true", help="show cells, minutes and memory, and touch nothing")
     words = "begin no cell that would end later, such as 6h (default: no limit)"
     parser.add_argument("--budget", type=_duration, metavar="TIME", help=words)
+    only = "run these cells alone: a file as the plan names it, AXIS=VALUE, an id; of each kind one must be true"
+    parser.add_argument("--only", nargs="+", metavar="CELL", help=only)
     parser.add_argument("--shard", type=shard, metavar="I/N", help="run only the cells of machine I of N")
     parser.add_argument("--out", type=Path, metavar="DIR", help=f"a folder for the night (default: in {OUT}/nights)")
     parser.add_argument("--resume", type=Path, metavar="DIR", help="go on with the night in this folder")
@@ -81,6 +83,7 @@ def _night(chosen: argparse.Namespace, command: Sequence[str], progress: Progres
         chosen.seed,
         chosen.jobs,
         _extra(chosen),
+        only=chosen.only or (),
     )
     if chosen.job:
         return render_job(chosen, asked, chosen.matrix or _MATRIX, _SCENARIOS)
@@ -103,18 +106,20 @@ def _refuse_mixed(chosen: argparse.Namespace) -> None:
     doing = [name for name in ("plan", "resume", "merge", "job", "pod") if getattr(chosen, name)]
     if len(doing) > 1:
         raise BadScenario(f"{' and '.join(f'--{name}' for name in doing)}: choose one of them")
-    fixed = [name for name in ("matrix", "shard", "out", "seed") if getattr(chosen, name) is not None]
-    if chosen.resume and fixed:
-        raise BadScenario(f"--resume: {', '.join(fixed)}: are those of the night in {chosen.resume}; leave them out")
-    fixed = [name for name in ("matrix", "shard", "budget", "jobs", "seed") if getattr(chosen, name) is not None]
-    if chosen.merge and fixed:
-        raise BadScenario(f"--merge: {', '.join(fixed)}: nothing is run; leave them out")
+    if chosen.resume and (fixed := _given(chosen, "matrix", "only", "shard", "out", "seed")):
+        raise BadScenario(f"--resume: {fixed}: are those of the night in {chosen.resume}; leave them out")
+    if chosen.merge and (fixed := _given(chosen, "matrix", "only", "shard", "budget", "jobs", "seed")):
+        raise BadScenario(f"--merge: {fixed}: nothing is run; leave them out")
     if chosen.job and chosen.shard:
         raise BadScenario("--shard: each pod of a Job has its own; leave it out")
-    fixed = [name for name in ("matrix", "shard", "out", "seed", "budget", "jobs") if getattr(chosen, name) is not None]
-    if chosen.pod and fixed:
-        raise BadScenario(f"--pod: {', '.join(fixed)}: are in its order; leave them out")
+    if chosen.pod and (fixed := _given(chosen, "matrix", "only", "shard", "out", "seed", "budget", "jobs")):
+        raise BadScenario(f"--pod: {fixed}: are in its order; leave them out")
     refuse_without_job(chosen)
+
+
+def _given(chosen: argparse.Namespace, *names: str) -> str:
+    """Return which of these options were typed, in words."""
+    return ", ".join(name for name in names if getattr(chosen, name) is not None)
 
 
 def _tell(summary: Summary, folder: Path, chosen: argparse.Namespace, progress: Progress) -> int:
