@@ -17,6 +17,7 @@ from chaos_harness.clusters.engine.inventory import RUN, EngineObject, inventory
 from chaos_harness.clusters.machine.owner import engines_of
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.errors import EngineUnavailable, HarnessError
+from chaos_harness.harness.nightly.clusters import remove_left
 from chaos_harness.harness.run.adopted import heal_adopted
 from chaos_harness.harness.undo import journal
 
@@ -90,7 +91,8 @@ def _engine(chosen: argparse.Namespace) -> Engine | None:
 
 def _collect(engine: Engine, chosen: argparse.Namespace, progress: Progress) -> list[str]:
     undo = partial(journal.replay, engine=engine)
-    return garbage.collect_garbage(engine, everything=chosen.all, progress=progress, undo=undo)
+    left = [f"cluster {name} of a night that was killed" for name in remove_left(engine, progress)]
+    return [*left, *garbage.collect_garbage(engine, everything=chosen.all, progress=progress, undo=undo)]
 
 
 def _is_used(engine: Engine) -> bool:

@@ -18,6 +18,7 @@ times as fast would justify a second way. Thawing a frozen one takes seconds.
 """
 
 import hashlib
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -52,9 +53,13 @@ _TOLD = 12
 
 
 class Pool:
-    """The pool of this machine, as one process of a run uses it; at most `most` clusters stand frozen in it."""
+    """The pool of this machine, as one process of a run uses it; at most `most` clusters stand frozen on the machine.
 
-    def __init__(self, engine: Engine, progress: Progress, *, most: int = 2) -> None:
+    One with a `name` has clusters of its own: no other pool gets them, and it gets none of another.
+    """
+
+    def __init__(self, engine: Engine, progress: Progress, *, most: int = 2, name: str = "") -> None:
+        self._name = name
         self._engine = engine
         self._progress = progress
         self._most = most
@@ -93,8 +98,8 @@ class Pool:
             with suppress(DeadlineExceeded):  # one that never settles is not for the pool, and a cluster as any else
                 wait_settled(cluster, Deadline.after(_SETTLE_SECONDS, f"all pods of {cluster.name} to be ready"))
             deadline = Deadline.after(_FREEZE_SECONDS, f"the fingerprint of {cluster.name}")
-            entry = frozen.FrozenCluster(cluster.name, self._recipe(shape, images), fingerprint(cluster, deadline))
-            frozen.write_note(directory, entry)
+            recipe, made = self._recipe(shape, images), fingerprint(cluster, deadline)
+            frozen.write_note(directory, frozen.FrozenCluster(cluster.name, recipe, made, self._name, shape.slug))
             if shape.gatekeeper:
                 save_deployments(cluster, directory, deadline)
         except BaseException:
@@ -134,6 +139,22 @@ class Pool:
         recipe = self._recipe(shape, images)
         if all(entry.recipe != recipe for _, entry in frozen.entries()) and self._crowded(shape) is None:
             self.give_back(self.make(shape, images, logs))
+
+    def empty(self, *, keep: Collection[str] = ()) -> list[str]:
+        """Remove what stands frozen in this pool, but clusters of the shapes `keep` (slugs); return their names.
+
+        What the engine does not remove belongs to a dead run afterwards. Raises CommandFailed if it accepts no claim.
+        """
+        removed = []
+        for _, entry in list(frozen.entries()):
+            if entry.pool != self._name or entry.shape in keep:
+                continue
+            if directory := frozen.take(self._engine, entry.recipe):
+                name = frozen.read_note(directory).cluster
+                with self._progress.step(f"remove the cluster {name}"):
+                    self._remove(directory, name)
+                removed.append(name)
+        return removed
 
     def remove(self, cluster: Cluster) -> None:
         """Remove a cluster of the pool and its run's directory."""
@@ -190,7 +211,8 @@ class Pool:
     def _recipe(self, shape: Shape, images: Images) -> str:
         """Return a digest of everything that a cluster is made from, including this code."""
         digest = hashlib.sha256()
-        for part in (shape.model_dump_json(), self._engine.host, self._engine.version, repr(_contents(images))):
+        engine = (self._engine.host, self._engine.version)
+        for part in (self._name, shape.model_dump_json(), *engine, repr(_contents(images))):
             digest.update(part.encode() + b"\0")
         code = Path(__file__).resolve().parents[1]
         for source in sorted(code.rglob("*.py")):

@@ -27,16 +27,27 @@ _SECONDS = 30.0
 
 @dataclass(frozen=True)
 class FrozenCluster:
-    """A cluster: its name, its recipe (clusters with the same recipe are alike), and its fingerprint."""
+    """A cluster: its name, its recipe (clusters with the same recipe are alike), and its fingerprint.
+
+    `pool` is the name of its pool ("": that of the machine), `shape` the slug of its shape.
+    """
 
     cluster: str
     recipe: str
     fingerprint: Fingerprint
+    pool: str = ""
+    shape: str = ""
 
 
 def write_note(directory: Path, entry: FrozenCluster) -> None:
     """Write, into the run's private directory, what `put` and `take` need to know of its cluster."""
-    written = {"cluster": entry.cluster, "recipe": entry.recipe, "fingerprint": rows(entry.fingerprint)}
+    written = {
+        "cluster": entry.cluster,
+        "recipe": entry.recipe,
+        "fingerprint": rows(entry.fingerprint),
+        "pool": entry.pool,
+        "shape": entry.shape,
+    }
     (directory / _FILE).write_text(json.dumps(written), encoding="utf-8")
 
 
@@ -44,7 +55,8 @@ def read_note(directory: Path) -> FrozenCluster:
     """Return the note; raise ClusterUnavailable if there is none that this version can read."""
     try:
         written = json.loads((directory / _FILE).read_text(encoding="utf-8"))
-        return FrozenCluster(written["cluster"], written["recipe"], parse_rows(written["fingerprint"]))
+        fingerprint = parse_rows(written["fingerprint"])
+        return FrozenCluster(written["cluster"], written["recipe"], fingerprint, written["pool"], written["shape"])
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ClusterUnavailable(f"{directory / _FILE}: expected what is known of a pooled cluster: {error}") from error
 

@@ -132,6 +132,7 @@ def render_job(chosen: argparse.Namespace, asked: Asked, matrix: Path, own_scena
             locked=chosen.locked,
             images=chosen.ready_set,
             only=tuple(asked.only),
+            shared=asked.shared,
         ),
         carried,
         memory_mib(plan, jobs),

@@ -79,7 +79,8 @@ class Ended(_Line):
 
     `attempt` counts the runs of the cell from 1 on; `repeat`: it was made to know the rate of a cell that flips.
     `seconds` are by a clock that nobody sets; `begun` and `ended` are unix seconds; `jumped` is by how many seconds
-    that clock was set, or the machine slept, meanwhile.
+    that clock was set, or the machine slept, meanwhile. `cluster` is the run that made its cluster ("": not known),
+    `used` is whether a run before had that cluster, `clean` whether it went back to the pool (None: it was not to).
     """
 
     kind: Literal["ended"] = "ended"
@@ -95,6 +96,9 @@ class Ended(_Line):
     seed: int = 0
     folder: str = ""
     reason: str = ""
+    cluster: str = ""
+    used: bool = False
+    clean: bool | None = None
     claims: tuple[JudgedLine, ...] = ()
 
 

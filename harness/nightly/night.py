@@ -5,21 +5,23 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chaos_harness.clusters.checkout import OPTION
+from chaos_harness.clusters.checkout import OPTION, command_line
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import HostQuirks
 from chaos_harness.clusters.errors import DeadlineExceeded
 from chaos_harness.clusters.machine.memory import available_mib
 from chaos_harness.clusters.machine.process import end_all, start_command
-from chaos_harness.clusters.machine.signals import announce_cleanup
+from chaos_harness.clusters.machine.signals import announce_cleanup, end_uninterrupted
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.harness import private
+from chaos_harness.harness.errors import HarnessError
 from chaos_harness.harness.nightly.cells import Cell
+from chaos_harness.harness.nightly.clusters import NightClusters, cluster_of, went_back
 from chaos_harness.harness.nightly.ledger import Ended, JudgedLine, Ledger, Note, Outcome
 from chaos_harness.harness.nightly.past import PastCell
 from chaos_harness.harness.nightly.planning import PlannedCell
@@ -37,6 +39,7 @@ _LEAST_FREE_MIB = 2048
 _PATIENCE = 3.0
 _PATIENCE_SECONDS = 1800.0
 _STOP_SECONDS = 300.0
+_EMPTY_SECONDS = 300.0
 _SECONDS = 1e6
 _OUTCOMES: Mapping[int, Outcome] = {
     ExitStatus.AS_EXPECTED: "as expected",
@@ -78,7 +81,8 @@ class Night:
     """What a night needs to run its cells.
 
     `command` runs scenarios; `extra` are options for each of its runs. `judged` reads the claims that a run left in
-    its folder. `past` are earlier nights. `budget` is in seconds, None: no limit.
+    its folder. `past` are earlier nights. `clusters` are those that cells share. `budget` is in seconds, None: no
+    limit.
     """
 
     folder: Path
@@ -88,6 +92,7 @@ class Night:
     judged: Callable[[Path], Sequence[JudgedLine]]
     say: Callable[[str], None]
     room: Room
+    clusters: NightClusters
     extra: Sequence[str] = ()
     budget: float | None = None
     _processes: set["subprocess.Popen[bytes]"] = field(default_factory=set)
@@ -96,8 +101,14 @@ class Night:
     def run(self, planned: Sequence[PlannedCell]) -> None:
         """Run the cells in their order, and repeat those that flip; what the budget has no time for stays.
 
-        Raises HarnessError if the ledger cannot be written, KeyboardInterrupt after the cells that ran were stopped.
+        No cluster stands afterwards, however it ends. Raises HarnessError if the ledger cannot be written,
+        KeyboardInterrupt after the cells that ran were stopped.
         """
+        self._remove_clusters()  # those of a night that was killed
+        with end_uninterrupted(self._remove_clusters, "remove the clusters that cells shared", _EMPTY_SECONDS):
+            self._run_all(planned)
+
+    def _run_all(self, planned: Sequence[PlannedCell]) -> None:
         begun = time.monotonic()
         queue = [each for each in planned if self._missing(each)]
         running: dict[Future[Ended], PlannedCell] = {}
@@ -113,6 +124,7 @@ class Night:
                     done, _ = wait(running, timeout=_SECONDS, return_when=FIRST_COMPLETED)
                     for each in done:
                         queue[:0] = self._ended(each.result(), running.pop(each))
+                    self._remove_clusters(each for each in (*queue, *running.values()) if self._shares(each))
             except BaseException:
                 self._stop()
                 raise
@@ -131,11 +143,29 @@ class Night:
     def _next(self, queue: Sequence[PlannedCell], running: Sequence[PlannedCell], begun: float) -> PlannedCell | None:
         """Return the first cell that there is time for, if there is room for it, too."""
         left = float("inf") if self.budget is None else self.budget - (time.monotonic() - begun)
-        chosen = next((each for each in queue if each.seconds <= left), None)
+        chosen = next((each for each in queue if self._seconds(each) <= left), None)
         if chosen is None or self._stopped or not self._disk_takes_more():
             return None
         shapes = [each.cell.shape for each in (*running, chosen)]
         return chosen if len(running) < self.room.slots(shapes) else None
+
+    def _seconds(self, planned: PlannedCell) -> float:
+        return planned.new_seconds if self._is_repeat(planned) else planned.seconds
+
+    def _is_repeat(self, planned: PlannedCell) -> bool:
+        """Whether the next run of a cell is one to know its rate."""
+        return any(run.outcome not in _AGAIN for run in self.ledger.runs(planned.cell.id))
+
+    def _shares(self, planned: PlannedCell) -> bool:
+        """Whether the next run of a cell shares its cluster with others: what comes out in a repeat is its own."""
+        return planned.cluster != "own" and not self._is_repeat(planned)
+
+    def _remove_clusters(self, waiting: Iterable[PlannedCell] = ()) -> None:
+        """Remove the clusters that no cell waits for; tell if they stand."""
+        try:
+            self.clusters.keep_only({each.cell.shape.slug for each in waiting})
+        except HarnessError as error:
+            self._note(f"clusters that cells shared still stand: {error}; `{command_line('gc')}` removes them")
 
     def _disk_takes_more(self) -> bool:
         free = shutil.disk_usage(self.folder).free // 2**20
@@ -156,7 +186,9 @@ class Night:
         cell = planned.cell
         folder = self._new_folder(cell)
         seed = (self.ledger.head.seed + attempt - 1) % 2**32
+        shares = self._shares(planned)
         words = [*self.command, cell.argument, *_options(cell), f"{OPTION}seed", str(seed), *self.extra]
+        words += self.clusters.options if shares else []
         words += ["--alluredir", str(folder / "results")]
         wall, steady = time.time(), time.monotonic()
         status, reason = self._wait(words, folder, planned)
@@ -166,11 +198,11 @@ class Night:
         outcome = _OUTCOMES.get(status, "broken")
         if outcome in ("as expected", "otherwise") and not claims:
             outcome, reason = "broken", f"ended with status {status}, and left no verdict"
-        runs = self.ledger.runs(cell.id)
+        cluster = cluster_of(folder)
         return Ended(
             cell=cell.id,
             attempt=attempt,
-            repeat=any(run.outcome not in _AGAIN for run in runs),
+            repeat=self._is_repeat(planned),
             outcome=outcome,
             status=status,
             seconds=round(seconds, 3),
@@ -180,6 +212,9 @@ class Night:
             seed=seed,
             folder=folder.name,
             reason=reason,
+            cluster=cluster,
+            used=bool(cluster) and any(run.cluster == cluster for run in self.ledger.runs()),
+            clean=went_back(cluster) if shares and cluster else None,
             claims=claims,
         )
 

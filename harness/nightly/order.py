@@ -26,7 +26,7 @@ class Order(BaseModel):
     not None, the folder of the harness's own scenarios from which it names others. `lock` is a file below FILES, too.
     `results` is where the folders of shards are, `nights` where those of earlier nights are, `images` a ready set; all
     are paths in the pod. `budget` is in seconds, from the beginning of a shard's ledger. `only` names cells (none:
-    all).
+    all); `shared`: cells of one shape use clusters one after another.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,6 +46,7 @@ class Order(BaseModel):
     locked: bool = False
     images: str | None = None
     only: tuple[str, ...] = ()
+    shared: bool = True
 
     @classmethod
     def read(cls, path: Path) -> "Order":

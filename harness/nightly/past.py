@@ -15,9 +15,13 @@ _MOST_NIGHTS = 60
 
 @dataclass
 class PastCell:
-    """A cell in earlier nights, the oldest first: the runs of each night in which it was run."""
+    """A cell in earlier nights, the oldest first: the runs of each night in which it was run.
+
+    `decided` is when the last night began in which it was decided, in unix seconds; 0.0: none.
+    """
 
     nights: list[list[Ended]] = field(default_factory=list)
+    decided: float = 0.0
 
     @property
     def first_runs(self) -> list[Outcome]:
@@ -42,11 +46,20 @@ class PastCell:
         """Whether its last run did not come to a verdict."""
         return bool(self.nights) and self.nights[-1][-1].outcome not in DECIDED
 
-    @property
-    def seconds(self) -> float | None:
-        """What a run of it takes, cluster included: the median of those that were decided; None if there is none."""
-        took = [run.seconds for night in self.nights for run in night if run.outcome in DECIDED]
+    def seconds(self, *, used: bool) -> float | None:
+        """Return what a run of it takes on a used cluster, or on a new one, which it includes.
+
+        It is the median of those that were decided; None if there is none.
+        """
+        runs = (run for night in self.nights for run in night if run.outcome in DECIDED)
+        took = [run.seconds for run in runs if run.used == used]
         return median(took) if took else None
+
+    @property
+    def leaves_clean(self) -> bool:
+        """Whether its cluster went back to the pool the last time that it was to."""
+        known = [run.clean for night in self.nights for run in night if run.clean is not None]
+        return bool(known) and known[-1]
 
 
 def read_past(nights: Path, version: str, but: Path | None = None) -> tuple[Mapping[str, PastCell], Sequence[str]]:
@@ -65,5 +78,8 @@ def read_past(nights: Path, version: str, but: Path | None = None) -> tuple[Mapp
         for run in ledger.runs():
             by_cell.setdefault(run.cell, []).append(run)
         for cell, runs in by_cell.items():
-            cells.setdefault(cell, PastCell()).nights.append(runs)
+            past = cells.setdefault(cell, PastCell())
+            past.nights.append(runs)
+            if any(run.outcome in DECIDED for run in runs):
+                past.decided = ledger.head.begun
     return cells, unread

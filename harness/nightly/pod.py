@@ -58,6 +58,7 @@ def run_pod(
         seed=order.seed,
         jobs=order.jobs,
         only=order.only,
+        shared=order.shared,
         extra=[*asked.extra, *_of_lock(order, here)],
         folder=None if order.own is None else own_scenarios / order.own,
     )

@@ -16,6 +16,7 @@ from chaos_harness.harness import __version__, private
 from chaos_harness.harness.errors import BadScenario, HarnessError
 from chaos_harness.harness.nightly.cells import Cell, cells_of
 from chaos_harness.harness.nightly.choosing import choose
+from chaos_harness.harness.nightly.clusters import LOCK, NightClusters
 from chaos_harness.harness.nightly.found import find
 from chaos_harness.harness.nightly.ledger import FILE, CellFacts, Ended, Head, JudgedLine, Ledger, Note
 from chaos_harness.harness.nightly.matrix import LoadedMatrix, load_matrix
@@ -29,7 +30,6 @@ from chaos_harness.harness.nightly.words import group_left_out, summary_markdown
 
 __all__ = ["Asked", "describe_plan", "digest_of", "merge_nights", "plan_night", "run_night"]
 
-_LOCK = "nightly"
 _SHORT = 12
 
 
@@ -41,6 +41,7 @@ class Asked:
     folder with a folder for each night. `shard` is which of how many, from 1 on. `judged` reads the claims that a run
     left in its folder. `extra` are options for each run, `jobs` the most cells at a time. `folder` is the one from
     which the matrix names files, by default its own. `only` are words that name cells, see `choosing` (none: all).
+    `shared`: cells of one shape use clusters one after another; `engine` is the choice of the one that has these.
     """
 
     command: Sequence[str]
@@ -55,6 +56,8 @@ class Asked:
     extra: Sequence[str] = ()
     folder: Path | None = None
     only: Sequence[str] = ()
+    shared: bool = True
+    engine: str | None = None
 
     def load(self, matrix: Path) -> LoadedMatrix:
         """Return the matrix in a file. Raises BadScenario."""
@@ -110,6 +113,7 @@ def run_night(asked: Asked, matrix: Path | None, folder: Path, *, resume: bool, 
             asked.judged,
             asked.say,
             Room.now(asked.jobs),
+            NightClusters(asked.engine, asked.say),
             asked.extra,
             asked.budget,
         )
@@ -164,6 +168,7 @@ def describe_plan(plan: NightPlan, asked: Asked) -> dict[str, object]:
                 "target": each.cell.target,
                 **each.cell.axes,
                 "value": each.value.name.lower(),
+                "cluster": each.cluster,
                 "minutes": round(each.seconds / 60, 1),
                 "memory_mib": each.cell.shape.memory_mib,
                 "shard": each.shard,
@@ -180,7 +185,7 @@ def describe_plan(plan: NightPlan, asked: Asked) -> dict[str, object]:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    with try_lock(_LOCK) as free:
+    with try_lock(LOCK) as free:
         if not free:
             raise BadScenario("another night runs on this machine; wait for it, or end it")
         yield
@@ -216,7 +221,7 @@ def _plan(asked: Asked, loaded: LoadedMatrix, folder: Path, past: Mapping[str, P
     parallel = Room.now(asked.jobs).slots([cell.shape for cell in cells])
     mine = [each for each in planned if each.shard == shard]
     others = [each for each in planned if each.shard != shard]
-    fitting = {each.cell.id: each for each in within(mine, asked.budget, parallel)}
+    fitting = {each.cell.id: each for each in within(mine, asked.budget, parallel, shared=asked.shared)}
     return NightPlan(
         tuple(fitting.get(each.cell.id, each) for each in (*mine, *others)),
         (*left_out, *unnamed),

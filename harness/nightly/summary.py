@@ -1,7 +1,7 @@
 """Summary: what a night says, out of its runs: each cell once, rates, what changed since the last night, the status."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,7 +90,8 @@ def summarize(
     ]
     nothing = bool(cells) and all(cell.outcome == "not run" for cell in cells)
     status = worst([*statuses, ExitStatus.NOTHING] if nothing or not cells else statuses)
-    words = tuple(dict.fromkeys([*told, *(note.words for note in notes)]))
+    doubts = [words for cell in cells for words in _doubts(cell)]
+    words = tuple(dict.fromkeys([*told, *(note.words for note in notes), *doubts]))
     return Summary(head, tuple(cells), words, status, tuple(lost), Counter(cell.outcome for cell in cells))
 
 
@@ -120,6 +121,17 @@ def _cell(
         len(before.nights) + 1,
         tuple(_changed(runs, before.last_run)),
     )
+
+
+def _doubts(cell: CellSummary) -> Iterator[str]:
+    """Yield that a cell came out on a cluster that others had used as it never did on a new one."""
+    first = next((run for run in cell.runs if run.outcome in DECIDED), None)
+    repeats = [run.outcome for run in cell.runs if run.repeat and run.outcome in DECIDED]
+    if first and first.used and repeats and first.outcome not in repeats:
+        yield (
+            f"{cell.id}: came out {first.outcome} on a cluster that another cell had used, and in none of its "
+            f"{len(repeats)} repeats on new ones: the cluster may be the reason"
+        )
 
 
 def _changed(runs: Sequence[Ended], before: Ended | None) -> list[tuple[JudgedLine, str]]:

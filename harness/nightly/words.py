@@ -48,7 +48,9 @@ def plan_lines(plan: NightPlan) -> list[str]:
     memory = max((each.cell.shape.memory_mib for each in fitting), default=0) / _MIB
     times = f", {plan.parallel} at a time" if plan.parallel > 1 else ""
     whole = _minutes(plan.seconds / plan.parallel)
-    lines.append(f"{len(fitting)} cells of {len(plan.cells)}: about {whole} min, {memory:.1f} GiB each{times}")
+    made = sum(each.cluster != "used" for each in fitting)
+    cells = f"{len(fitting)} cells of {len(plan.cells)} on {made} new clusters"
+    lines.append(f"{cells}: about {whole} min, {memory:.1f} GiB each{times}")
     return _fitted(lines)
 
 
@@ -126,7 +128,8 @@ def _axes(axes: Mapping[Any, str]) -> str:
 
 
 def _value(each: PlannedCell) -> str:
-    return _VALUES.get(each.value, f"run in {each.nights} nights, the last of them long ago")
+    why = _VALUES.get(each.value, f"run in {each.nights} nights, the last of them long ago")
+    return f"{why}; a used cluster" if each.cluster == "used" else why
 
 
 def _left_out(grouped: Sequence[tuple[str, str, int]]) -> Iterator[str]:

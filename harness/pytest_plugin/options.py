@@ -27,7 +27,7 @@ def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("chaos", "clusters and experiments")
 
     def add(name: str, **how: Any) -> None:
-        group.addoption(f"{OPTION}{name}", dest=f"{_OWN}{name}", **how)
+        group.addoption(f"{OPTION}{name}", dest=f"{_OWN}{name.replace('-', '_')}", **how)
 
     scope = "for scenarios that leave it open; those that name another are deselected"
     add("gatekeeper", metavar="VERSION", help=f"version of Gatekeeper, or a minor such as 3.20, {scope}")
@@ -47,6 +47,7 @@ def add_options(parser: pytest.Parser) -> None:
     add("keep", choices=("never", "on-failure", "always"), default="never", help="keep clusters (default: never)")
     help_text = "take clusters from the pool, and give them back to it, unless some are to be kept (default: no)"
     add("pool", action=argparse.BooleanOptionalAction, default=False, help=help_text)
+    add("pool-name", metavar="NAME", default="", help="with --pool: one of its own, apart from that of this machine")
     add("founding", action="store_true", help="run what is marked as founding, unless -k or -m selects something")
     add("list", action="store_true", help="show claims, minutes and memory of what would run, and touch nothing")
     add("json", metavar="FILE", type=Path, help="with --list: write it for scripts, too, into this file")
@@ -84,6 +85,8 @@ def parse_options(option: argparse.Namespace) -> tuple[dict[str, Any], PullRules
     problems = [] if option.times > 0 else [f"options: times: expected a number above 0 (was {option.times})"]
     if option.seed is not None and not 0 <= option.seed < 2**32:
         problems.append(f"options: seed: expected 0 to {2**32 - 1} (was {option.seed})")
+    if option.pool_name and not option.pool:
+        problems.append(f"options: pool-name: {option.pool_name} is a pool; give {OPTION}pool, too, or leave it out")
     if option.json and not option.list:
         problems.append(f"options: json: {option.json} is for what {OPTION}list shows; give both, or neither")
     try:

@@ -95,6 +95,7 @@ def pytest_configure(config: pytest.Config) -> None:
         histories=Path(option.histories or config.rootpath / OUT / "experiments").absolute(),
         progress=Progress(stream),
         pool=option.pool,
+        pool_name=option.pool_name,
         rules=rules,
         on=adopted_of(option),
     )

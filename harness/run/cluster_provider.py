@@ -36,7 +36,7 @@ class ClusterProvider:
         self._session = session
         self._engine = engine
         self._ready = ready
-        self._pool = Pool(engine, session.progress)
+        self._pool = Pool(engine, session.progress, name=session.pool_name)
         self._ahead: BackgroundTask | None = None
         self._held: Cluster | None = None
 
@@ -131,7 +131,7 @@ class ClusterProvider:
         self._finish()
         cluster = self._pool.get(shape, self._ready(shape), self._session.logs)
         if upcoming and capacity.processor_refusal() is None:
-            quiet, images = Pool(self._engine, Progress.quiet()), self._ready(upcoming)
+            quiet, images = Pool(self._engine, Progress.quiet(), name=self._session.pool_name), self._ready(upcoming)
             self._ahead = BackgroundTask(
                 lambda: quiet.fill(upcoming, images, self._session.logs), "the cluster made ahead"
             )

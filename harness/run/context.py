@@ -47,7 +47,8 @@ class RunContext:
     `asked` are the fields of Shape that options set; `shapes` are those of the collected files, `problems` what is
     wrong with them; `rules` say what images are and where they are pulled. `kept` are lines about how to use and remove
     kept clusters, `remarks` other lines about clusters. A run that keeps clusters takes none from the pool, because
-    those are never kept. A run `on` an adopted cluster makes none.
+    those are never kept; `pool_name` is that of a pool of its own ("": that of the machine). A run `on` an adopted
+    cluster makes none.
     """
 
     seed: int
@@ -62,6 +63,7 @@ class RunContext:
     kept: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     pool: bool = False
+    pool_name: str = ""
     rules: PullRules = field(default_factory=PullRules.read)
     on: Adoption | None = None
     _claimed: dict[str, Engine] = field(default_factory=dict)

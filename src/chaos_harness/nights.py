@@ -56,6 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--merge", type=Path, nargs="+", metavar="DIR", help=merging)
     jobs = "cells at a time, at most (default: as memory and cores allow)"
     parser.add_argument("--jobs", type=whole_number(1, _MOST_JOBS), metavar="N", help=jobs)
+    own = "a new cluster for each cell (default: cells of one shape use clusters one after another)"
+    parser.add_argument("--no-pool", action="store_const", const=True, help=own)
     parser.add_argument("--seed", type=whole_number(0, 2**32 - 1), metavar="N", help="seed of every random choice")
     engine = f"container engine, of {', '.join(CHOICES)} (default: $CHAOS_ENGINE or auto)"
     parser.add_argument("--engine", type=one_of(*CHOICES), metavar="ENGINE", help=engine)
@@ -84,6 +86,8 @@ def _night(chosen: argparse.Namespace, command: Sequence[str], progress: Progres
         chosen.jobs,
         _extra(chosen),
         only=chosen.only or (),
+        shared=not chosen.no_pool,
+        engine=chosen.engine,
     )
     if chosen.job:
         return render_job(chosen, asked, chosen.matrix or _MATRIX, _SCENARIOS)
@@ -108,18 +112,18 @@ def _refuse_mixed(chosen: argparse.Namespace) -> None:
         raise BadScenario(f"{' and '.join(f'--{name}' for name in doing)}: choose one of them")
     if chosen.resume and (fixed := _given(chosen, "matrix", "only", "shard", "out", "seed")):
         raise BadScenario(f"--resume: {fixed}: are those of the night in {chosen.resume}; leave them out")
-    if chosen.merge and (fixed := _given(chosen, "matrix", "only", "shard", "budget", "jobs", "seed")):
+    if chosen.merge and (fixed := _given(chosen, "matrix", "only", "shard", "budget", "jobs", "no_pool", "seed")):
         raise BadScenario(f"--merge: {fixed}: nothing is run; leave them out")
     if chosen.job and chosen.shard:
         raise BadScenario("--shard: each pod of a Job has its own; leave it out")
-    if chosen.pod and (fixed := _given(chosen, "matrix", "only", "shard", "out", "seed", "budget", "jobs")):
+    if chosen.pod and (fixed := _given(chosen, "matrix", "only", "shard", "out", "seed", "budget", "jobs", "no_pool")):
         raise BadScenario(f"--pod: {fixed}: are in its order; leave them out")
     refuse_without_job(chosen)
 
 
 def _given(chosen: argparse.Namespace, *names: str) -> str:
     """Return which of these options were typed, in words."""
-    return ", ".join(name for name in names if getattr(chosen, name) is not None)
+    return ", ".join(name.replace("_", "-") for name in names if getattr(chosen, name) is not None)
 
 
 def _tell(summary: Summary, folder: Path, chosen: argparse.Namespace, progress: Progress) -> int:

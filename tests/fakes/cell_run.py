@@ -1,9 +1,9 @@
 """Cell run: a program in place of `chaos-harness run`; it lists scenarios and leaves verdicts as a real run does.
 
 `$FAKE_CELLS` is a file of JSON: by the name of each file with scenarios, which fields of its shape it names (`named`),
-how long it says it takes (`seconds`), and what each of its runs comes to (`outcomes`, the last for all further ones):
-a status, "no verdict" (0, and none is left), or "wait": until somebody ends it. Each run adds a line to
-`$FAKE_CELLS.log`.
+how long it says it takes (`seconds`), which run made the cluster that each of its runs has (`clusters`), and what each
+comes to (`outcomes`, the last for all further ones): a status, "no verdict" (0, and none is left), or "wait": until
+somebody ends it. Each run adds a line to `$FAKE_CELLS.log`.
 """
 
 import json
@@ -59,6 +59,11 @@ def _run(told: Path, cells: dict[str, Any], target: str, arguments: list[str]) -
         signal.pause()
     results = Path(arguments[arguments.index("--alluredir") + 1])
     results.mkdir(parents=True)
+    for cluster in cells[name].get("clusters", [])[number : number + 1]:
+        history = results.parent / "experiments" / "run" / "test_a" / "history.jsonl"
+        history.parent.mkdir(parents=True)
+        header = {"schema": 2, "run": cluster, "started": 0.0, "harness": "1"}
+        history.write_text(f"{json.dumps(header)}\n", encoding="utf-8")
     if outcome in _OUTCOMES:
         line: dict[str, Any] = {
             "test": f"{name}::test_a",

@@ -47,7 +47,7 @@ def pretend_delete(cluster):
     cluster.directory.rmdir()
 
 class PretendPool:
-    def __init__(self, engine, progress):
+    def __init__(self, engine, progress, name):
         self._engine = engine
 
     def make(self, shape, images, logs):

@@ -213,3 +213,26 @@ def test_a_cluster_is_put_back_without_a_place_in_the_pool(world: World, monkeyp
     world.like = {Trait("objects", "all"): "broken"}
     assert pool().restore(cluster) == ["changed: objects all (was as made, is broken)"]
     assert world.did == ["create"]
+
+
+def test_a_pool_with_a_name_has_clusters_of_its_own(world: World) -> None:
+    """No other pool gets them, and it gets none of theirs."""
+    pool(name="a").give_back(get(pool(name="a")))
+    assert (pool().lease(Shape(), _IMAGES), pool(name="b").lease(Shape(), _IMAGES)) == (None, None)
+    assert pool(name="a").lease(Shape(), _IMAGES) is not None
+    pool().give_back(get(pool()))
+    assert pool(name="a").lease(Shape(), _IMAGES) is None
+
+
+def test_a_pool_is_emptied(world: World) -> None:
+    """What stands in it is removed, but the shapes that are still needed, and nothing of another pool."""
+    clusters = {}
+    for name, certificate in (("a", "prepared"), ("a", "native"), ("", "native")):
+        clusters[name, certificate] = get(pool(name=name), certificate=certificate)
+        pool(name=name, most=3).give_back(clusters[name, certificate])
+    needed = clusters["a", "prepared"]
+    assert pool(name="a").empty(keep={needed.shape.slug}) == [clusters["a", "native"].name]
+    assert {entry.cluster for _, entry in frozen.entries()} == {needed.name, clusters["", "native"].name}
+    assert not clusters["a", "native"].directory.parent.exists()
+    assert pool(name="a").empty() == [needed.name]
+    assert [entry.pool for _, entry in frozen.entries()] == [""]

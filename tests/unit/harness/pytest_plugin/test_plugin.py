@@ -74,13 +74,15 @@ def test_bad_options(bench: SessionFolder) -> None:
     """All problems of the options are told at once, as a usage error, and no cluster is touched."""
     bench.write(open=OPEN)
     status, output = bench.run(
-        "--gatekeeper", "v9.9.9", "--workers", "99", "--install", "magic", "--times", "0", "--lock", "no/lock.yaml"
+        *("--gatekeeper", "v9.9.9", "--workers", "99", "--install", "magic", "--times", "0", "--lock", "no/lock.yaml"),
+        *("--pool-name", "mine"),
     )
     assert status == 4
     assert "Gatekeeper v9.9.9 cannot be run; expected a version in full from v3.16.0 on" in output
     assert "workers" in output
     assert "install" in output
     assert "times: expected a number above 0 (was 0)" in output
+    assert "pool-name: mine is a pool; give --pool, too, or leave it out" in output
     assert "no/lock.yaml: cannot be read: No such file or directory" in output
     assert "Traceback" not in output
     assert bench.did() == []

@@ -28,11 +28,13 @@ class FakePool:
     """Notes what it is asked for; `why` is the reason that it gives for taking nothing back."""
 
     did: list[str]
+    names: set[str]
     why: list[str]
     error: Exception | None
 
-    def __init__(self, engine: Any, progress: Any) -> None:
+    def __init__(self, engine: Any, progress: Any, *, name: str) -> None:
         self._engine = engine
+        self.names.add(name)
 
     def get(self, shape: Shape, _images: Any, logs: LogKeeper) -> Cluster:
         self.did.append(f"get {shape.install}")
@@ -69,7 +71,7 @@ def create(engine: Any, _images: Any, shape: Shape, _owner: Any, directory: Path
 
 @pytest.fixture
 def session(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> RunContext:
-    FakePool.did, FakePool.why, FakePool.error = [], [], None
+    FakePool.did, FakePool.names, FakePool.why, FakePool.error = [], set(), [], None
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setattr(cluster_provider, "Pool", FakePool)
     monkeypatch.setattr(capacity, "processor_refusal", lambda: "busy")
@@ -91,6 +93,14 @@ def test_a_session_with_a_pool_leases_and_returns(session: RunContext) -> None:
     """Nothing is made or removed by the session itself, and nothing is told."""
     use(session)
     assert (FakePool.did, session.remarks) == (["get manifest", "back"], [])
+
+
+def test_a_session_has_the_pool_that_it_names(session: RunContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also for the cluster that is made ahead."""
+    monkeypatch.setattr(capacity, "processor_refusal", lambda: None)
+    session.pool_name = "nightly"
+    use(session, upcoming=_NEXT).close()
+    assert ("fill chart" in FakePool.did, FakePool.names) == (True, {"nightly"})
 
 
 def test_a_session_that_keeps_clusters_uses_no_pool(session: RunContext) -> None:
