@@ -53,7 +53,7 @@ _TOLD = 12
 
 
 class Pool:
-    """The pool of this machine, as one process of a run uses it; at most `most` clusters stand frozen on the machine.
+    """The pool of this machine, as one process of a run uses it; at most `most` clusters stand frozen in it.
 
     One with a `name` has clusters of its own: no other pool gets them, and it gets none of another.
     """
@@ -188,7 +188,7 @@ class Pool:
 
     def _crowded(self, shape: Shape) -> str | None:
         """Return why no more clusters should be frozen, or None; print it the first time if the reason is memory."""
-        standing = sum(1 for _ in frozen.entries())
+        standing = sum(entry.pool == self._name for _, entry in frozen.entries())
         if standing >= self._most:
             return f"{standing} clusters are in the pool already"
         short = capacity.memory_refusal(shape)

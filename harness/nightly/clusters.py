@@ -51,7 +51,7 @@ class NightClusters:
 
 def went_back(cluster: str) -> bool:
     """Whether a cluster, by the run that made it, is in the pool again, or with its next cell already."""
-    return any(directory.name == cluster for directory, _ in run_directories())
+    return any(directory.name == cluster and owner.alive() for directory, owner in run_directories())
 
 
 def cluster_of(folder: Path) -> str:

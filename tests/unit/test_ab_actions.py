@@ -1,46 +1,16 @@
 """The actions that compare on a pull request: what they type, and that what may write runs nothing of others."""
 
-import os
 import re
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from chaos_harness.harness.incident.ab.markdown import MARKER
+from tests.fakes.actions import ACTIONS, action, run_script, script
 
 _ROOT = Path(__file__).parents[2]
 _PAGE = _ROOT / "docs" / "how-to" / "compare-two-versions.md"
-
-
-def _action(name: str) -> dict[str, Any]:
-    read: dict[str, Any] = yaml.safe_load((_ROOT / ".github/actions" / name / "action.yml").read_text("utf-8"))
-    return read
-
-
-def _script(action: str, step: str) -> str:
-    (script,) = (one["run"] for one in _action(action)["runs"]["steps"] if one.get("name") == step)
-    return str(script)
-
-
-def _run(script: str, folder: Path, program: str, body: str, **environment: str) -> tuple[int, list[str], str]:
-    """Run a script with a program that writes what it was called with; return status, calls and what was printed."""
-    programs = folder / "programs"
-    programs.mkdir()
-    (programs / program).write_text(f'#!/bin/bash\nprintf "%s\\n" "$*" >> "{folder}/calls"\n{body}\n')
-    (programs / program).chmod(0o755)
-    done = subprocess.run(
-        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
-        cwd=folder,
-        env={"PATH": f"{programs}:{os.environ['PATH']}", "RUNNER_TEMP": str(folder), **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    calls = (folder / "calls").read_text("utf-8").splitlines() if (folder / "calls").is_file() else []
-    return done.returncode, calls, done.stdout
 
 
 @pytest.mark.parametrize(
@@ -58,8 +28,8 @@ def test_compares(tmp_path: Path, ended: int, undecided: str, status: int) -> No
     }
     body = f"echo the result > chaos-results/ab.md; exit {ended}"
 
-    run = _run(
-        _script("ab", "Compare on real clusters"),
+    run = run_script(
+        script("ab", "Compare on real clusters"),
         tmp_path,
         "python3",
         body,
@@ -83,10 +53,10 @@ def test_compares(tmp_path: Path, ended: int, undecided: str, status: int) -> No
 )
 def test_comments(tmp_path: Path, earlier: str, last: str) -> None:
     """The comment of an earlier run is replaced: it begins with the marker that the result begins with."""
-    script = _script("ab-comment", "Post it")
+    post = script("ab-comment", "Post it")
     body = f'[ "$2" != --paginate ] || echo "{earlier}"'
 
-    status, calls, _ = _run(script, tmp_path, "gh", body, GITHUB_REPOSITORY="o/n", PULL_REQUEST="7")
+    status, calls, _ = run_script(post, tmp_path, "gh", body, GITHUB_REPOSITORY="o/n", PULL_REQUEST="7")
 
     assert status == 0
     assert calls[0].startswith("api --paginate repos/o/n/issues/7/comments --jq ")
@@ -96,8 +66,8 @@ def test_comments(tmp_path: Path, earlier: str, last: str) -> None:
 
 def test_no_pull_request(tmp_path: Path) -> None:
     """On a push there is nothing to comment on, and that is no failure."""
-    status, calls, _ = _run(
-        _script("ab-comment", "Post it"), tmp_path, "gh", "", GITHUB_REPOSITORY="o/n", PULL_REQUEST=""
+    status, calls, _ = run_script(
+        script("ab-comment", "Post it"), tmp_path, "gh", "", GITHUB_REPOSITORY="o/n", PULL_REQUEST=""
     )
 
     assert (status, calls) == (0, [])
@@ -114,8 +84,8 @@ def test_the_workflow_in_the_docs() -> None:
     assert comment["permissions"] == {"pull-requests": "write"}
     assert [step["uses"] for step in comment["steps"]] == ["OWNER/NAME/.github/actions/ab-comment@COMMIT"]
     given = compare["steps"][-1]["with"]
-    inputs = _action("ab")["inputs"]
+    inputs = action("ab")["inputs"]
     assert set(given) <= set(inputs)
     assert {name for name, one in inputs.items() if one.get("required")} <= set(given)
-    named = set(re.findall(r"inputs\.([\w-]+)", (_ROOT / ".github/actions/ab/action.yml").read_text("utf-8")))
+    named = set(re.findall(r"inputs\.([\w-]+)", (ACTIONS / "ab/action.yml").read_text("utf-8")))
     assert named == set(inputs)

@@ -40,6 +40,7 @@ def _find(folder: Path, runs: list[dict[str, Any]], expired: int | None, gone: i
     output = folder / "output"
     output.touch()
     environment = {"GITHUB_REPOSITORY": "o/r", "GITHUB_OUTPUT": str(output), "ANSWERS": str(folder)}
+    environment["GITHUB_ACTION_PATH"] = str(_ACTION.parent)
     done = subprocess.run(
         ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
         env={"PATH": f"{folder}:{os.environ['PATH']}", "WORKFLOW": "nightly.yml", "ARTIFACT": "nights", **environment},

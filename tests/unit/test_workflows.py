@@ -46,14 +46,14 @@ def _scripts(path: Path) -> list[str]:
 def test_there_are_workflows() -> None:
     """What the tests below read is there."""
     assert [path.stem for path in _WORKFLOWS] == ["ci", "nightly", "release"]
-    assert [path.parent.name for path in _ACTIONS] == ["ab", "ab-comment", "chaos", "last-night"]
+    assert [path.parent.name for path in _ACTIONS] == ["ab", "ab-comment", "chaos", "last-night", "nightly"]
     assert all(_scripts(path) for path in (*_WORKFLOWS, *_ACTIONS))
 
 
 @pytest.mark.parametrize("path", [*_WORKFLOWS, *_ACTIONS], ids=lambda path: path.stem)
 def test_steps_can_run(path: Path) -> None:
     """Each session that a step names exists, no step needs root, and none puts an expression into a script."""
-    scripts = _scripts(path)
+    scripts = [*_scripts(path), *(file.read_text(encoding="utf-8") for file in path.parent.glob("*.sh"))]
     named = {name for script in scripts for name in _SESSION.findall(script)}
 
     assert named <= set(registry.get())
@@ -92,7 +92,8 @@ def test_what_is_kept_is_redacted(path: Path) -> None:
 
 def test_clusters_are_removed() -> None:
     """Whatever runs on clusters is followed by gc, also when it fails."""
-    breaks = re.compile(r"\.ci/run|nox -s (chaos|repro)|nox -s nightly -- --shard|pytest --chaos|chaos_harness ab ")
+    verbs = r"pytest --chaos|chaos_harness (ab|nightly) "
+    breaks = re.compile(rf"\.ci/run|nox -s (chaos|repro)|nox -s nightly -- --shard|{verbs}")
     for path in (*_WORKFLOWS, *_ACTIONS):
         groups = [list(_steps(path))] if path in _ACTIONS else [job["steps"] for job in _jobs(path).values()]
         for steps in groups:

@@ -179,6 +179,12 @@ def test_a_full_pool_takes_no_more(world: World) -> None:
     assert pool(most=1).give_back(second) == ["1 clusters are in the pool already"]
 
 
+def test_what_stands_in_another_pool_takes_no_place(world: World) -> None:
+    """Each has as many as it may have; memory limits all of them together."""
+    pool(name="a", most=1).give_back(get(pool(name="a")))
+    assert pool(most=1).give_back(get(pool())) == []
+
+
 def test_less_memory_makes_a_smaller_pool_and_is_said_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The cluster is removed each time, and the reason is shown the first time."""
     monkeypatch.setattr(capacity, "memory_refusal", lambda _: "100 MiB of memory are available")
@@ -229,7 +235,7 @@ def test_a_pool_is_emptied(world: World) -> None:
     clusters = {}
     for name, certificate in (("a", "prepared"), ("a", "native"), ("", "native")):
         clusters[name, certificate] = get(pool(name=name), certificate=certificate)
-        pool(name=name, most=3).give_back(clusters[name, certificate])
+        pool(name=name).give_back(clusters[name, certificate])
     needed = clusters["a", "prepared"]
     assert pool(name="a").empty(keep={needed.shape.slug}) == [clusters["a", "native"].name]
     assert {entry.cluster for _, entry in frozen.entries()} == {needed.name, clusters["", "native"].name}
