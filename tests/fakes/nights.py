@@ -28,7 +28,7 @@ def night(chance: Random, folder: Path) -> Callable[[], object]:
     """Write the ledger of a night; return what reads it."""
     facts = CellFacts(target="a.py", axes={"install": "chart"}, seconds=60.0, memory_mib=2700)
     made = {"harness": "1", "night": "a", "matrix": "a.yaml", "digest": "b", "seed": 7, "begun": 1.0, "width": 0.5}
-    head = Head.model_validate({**made, "confidence": 0.95, "cells": {"a": facts}})
+    head = Head.model_validate({**made, "confidence": 0.95, "cells": {"a": facts}, "only": ["a"]})
     claim = JudgedLine(test="a", id="b", claim="c", expected="holds", outcome="holds")
     ended = Ended(
         cell="a", attempt=1, outcome="as expected", status=0, seconds=1.0, begun=1.0, ended=2.0, claims=(claim,)
@@ -45,6 +45,7 @@ def order(chance: Random, folder: Path) -> Callable[[], object]:
     """Write the order of a Job; return what reads it."""
     paths = {"matrix": "a.yaml", "results": "/a", "nights": "/b", "images": "/c", "lock": "d"}
     said = {"harness": "1", "digest": "a", "shards": 2, "own": ".", "budget": 60.0, "jobs": 1, "seed": 7, **paths}
+    said |= {"only": ["a"], "shared": True}
     path = folder / "order.json"
     path.write_bytes(rewritten(chance, json.dumps(said).encode()))
     return lambda: Order.read(path)
