@@ -66,6 +66,7 @@ SAMPLES: Mapping[str, Sample] = {
     "remove_image": Sample("remove_image", {"image": "$gatekeeper-image"}),
     "cut_webhook": Sample("cut_webhook", {}),
     "cut_webhook of one": Sample("cut_webhook", {"count": 1}),
+    "flap_webhook": Sample("flap_webhook", {}),
     "cut_off_node": Sample("cut_off_node", _ON_WORKER),
     "kill_node": Sample("kill_node", _ON_WORKER),
     "stop_node": Sample("stop_node", _ON_WORKER),

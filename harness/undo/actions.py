@@ -18,6 +18,7 @@ ACTIONS = {
     "edits.restore": "chaos_harness.harness.faults.objects.edit:restore",
     "etcd.go_on": "chaos_harness.harness.faults.control_plane.etcd:go_on",
     "finalizers.release": "chaos_harness.harness.faults.objects.finalizers:release",
+    "flapping.end": "chaos_harness.harness.faults.webhook.flapping:end_flapping",
     "images.pull": "chaos_harness.harness.faults.registry.remove_image:pull",
     "kubelet.start": "chaos_harness.harness.faults.nodes.stopped_kubelet:start_kubelet",
     "leaving.register": "chaos_harness.harness.faults.nodes.drain:register",

@@ -98,6 +98,7 @@ _SAMPLED: Mapping[Stopped, Mapping[str, int]] = {
         "cut_registry drop of one": 1,
         "cut_webhook": 3,
         "cut_webhook of one": 3,
+        "flap_webhook": 3,
         "cut_off_node": 2,
         "pause_node": 1,
         "stop_kubelet": 1,

@@ -81,6 +81,8 @@ class FakeDocker:
     def stop(self, container: Container) -> None:
         """Stop a container: what is in the kernel is gone with it, what is in its files is not."""
         container.status, container.rules, container.halted = "exited", [], set()
+        for path in [path for path in container.files if path.startswith("/run/")]:
+            del container.files[path]
 
     def start(self, container: Container) -> None:
         container.status = "running"

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.clusters.registry.container import DOWN_FILE
+from chaos_harness.harness.faults.webhook.flapping import BEGIN, END
 from chaos_harness.harness.faults.workloads.throttle import _LIMIT_OF as LIMIT_OF
 from chaos_harness.harness.faults.workloads.throttle import _WRITE as WRITE
 from chaos_harness.harness.probes.clocks import _SCRIPT as CLOCK
@@ -91,7 +92,20 @@ class FakeNodes(FakeDocker):
                 with self.changing():
                     container.files[file] = content
             return DONE
+        if script in (BEGIN, END):
+            return self._flap(container, words[2 if script == BEGIN else 1 :], begins=script == BEGIN)
         raise AssertionError(f"there is no fake of the script {script} {words} on {container.name}")
+
+    def _flap(self, container: Container, words: Sequence[str], *, begins: bool) -> CommandResult:
+        """Begin a loop that inserts a rule, which is there from then on, or end it."""
+        file, rule = words[0], " ".join(words[2 if begins else 1 :])
+        rules = [entry for entry in container.rules if entry[0] != rule]
+        if begins or file in container.files or rules != container.rules:
+            with self.changing():
+                container.files.pop(file, None)
+                container.rules[:] = [(rule, 0), *rules] if begins else rules
+                container.files |= {file: "1"} if begins else {}
+        return DONE
 
     def limiting_file(self, container: Container) -> str:
         """Return the file that limits the processes of a node's pods."""
