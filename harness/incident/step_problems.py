@@ -15,6 +15,9 @@ __all__ = ["problems_of_steps"]
 
 _REGISTRY_FAULTS = ("cut_registry", "remove_image")
 _LOSING_FAULTS = ("kill_node", "stop_node", "pause_node", "reboot_node", "cut_off_node", "drain_node", "remove_node")
+_ON_PLANES = {"restart_api_server": "API server", "pause_etcd": "etcd"}
+"""Faults of what runs on control planes alone."""
+
 _OBJECT_FAULTS = (
     "delete_object",
     "edit_object",
@@ -101,12 +104,14 @@ def _problems_of_shape(name: str, values: Mapping[str, Any], shape: Shape) -> It
     for place, reference in find_references(values, ("with",)):
         if problem := _beyond(reference["role"], reference["number"], reference["any"], shape):
             yield place, f"{reference[0]}: {problem}"
-    on_plane = str(values.get("node", "")).startswith("$control-plane")
-    if name in _LOSING_FAULTS and on_plane and shape.control_planes == 1:
+    given = values.get("node", "")
+    nodes = [str(node) for node in given] if isinstance(given, list) else [str(given)]
+    alone = len(nodes) == 1 and nodes[0].startswith("$control-plane")
+    if name in _LOSING_FAULTS and alone and shape.control_planes == 1:
         words = "it is the only control plane: no API server would be left to observe its loss"
         yield ("with", "node"), f"{words}; say `control_planes: 3` in the shape, or harm a worker"
-    if name == "restart_api_server" and str(values.get("node", "")).startswith(("$worker", "$any-worker")):
-        yield ("with", "node"), f"no API server runs on {values['node']}; say $control-plane"
+    if name in _ON_PLANES and any(node.startswith(("$worker", "$any-worker")) for node in nodes):
+        yield ("with", "node"), f"no {_ON_PLANES[name]} runs on {values['node']}; say $control-plane"
     if name == _PLACED:
         yield from _problems_of_placement(values, shape)
 

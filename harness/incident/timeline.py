@@ -17,7 +17,7 @@ _MOST_STEPS = 50
 
 _BEGINNINGS = ("at", "when", "after")
 
-_LOSING = ("kill_node", "stop_node", "pause_node", "reboot_node", "cut_off_node", "remove_node")
+_LOSING = ("kill_node", "stop_node", "pause_node", "reboot_node", "cut_off_node", "remove_node", "stop_kubelet")
 """Faults that take a node away, and are healed when it is back."""
 
 _CUTTING, _PULLED = "cut_registry", "remove_image"
@@ -126,8 +126,8 @@ def _contradictions(steps: Mapping[int, Step]) -> Iterator[Problem]:
 
 def _impossible(step: Step, harm: Step) -> str | None:
     """Return why a step cannot be healed during the harm of another one, or None."""
-    if step.fault in _LOSING and harm.fault in _LOSING and (node := _node(step)) and node == _node(harm):
-        return f"{node} is back for both or for none"
+    if step.fault in _LOSING and harm.fault in _LOSING and (both := sorted(_nodes(step) & _nodes(harm))):
+        return f"{', '.join(both)} is back for both or for none"
     if step.fault == _CUTTING and harm.fault == _CUTTING and not _apart(step, harm):
         return "the registry answers again for both or for none"
     if step.fault == _PULLED and harm.fault == _CUTTING and not _apart(step, harm):
@@ -135,11 +135,12 @@ def _impossible(step: Step, harm: Step) -> str | None:
     return None
 
 
-def _node(step: Step) -> str:
-    """Return the node that a step names; "" if it is only known at run time."""
-    name = str(step.with_.get("node", ""))
-    named = name.startswith(("$worker", "$control-plane"))
-    return (name if name[-1].isdigit() else f"{name}1") if named else ""
+def _nodes(step: Step) -> set[str]:
+    """Return the nodes that a step names, without those that are only known at run time."""
+    given = step.with_.get("node", "")
+    names = [str(name) for name in (given if isinstance(given, list) else [given])]
+    known = [name for name in names if name.startswith(("$worker", "$control-plane"))]
+    return {name if name[-1].isdigit() else f"{name}1" for name in known}
 
 
 def _apart(step: Step, harm: Step) -> bool:

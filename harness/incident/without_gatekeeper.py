@@ -36,6 +36,7 @@ _FAULTS = (
     "cut_webhook",
     "delete_replicas",
     "evict_replicas",
+    "flap_webhook",
     "restart_rollout",
     "scale_to_zero",
 )

@@ -1,6 +1,8 @@
 """Put object: applies an object for the duration of an experiment, with the undo that deletes it."""
 
+import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from chaos_harness.clusters.api import object_names
@@ -9,32 +11,64 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.retrying import retry
-from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, BadScenario, DeadlineExceeded, PreparationFailed
+from chaos_harness.harness.errors import (
+    ApiRefused,
+    ApiUnreachable,
+    BadScenario,
+    CommandFailed,
+    DeadlineExceeded,
+    PreparationFailed,
+)
 from chaos_harness.harness.undo.actions import undo
 from chaos_harness.harness.undo.commands import control_plane_arguments, undo_by_kubectl
 from chaos_harness.harness.undo.promises import Undos
 
-__all__ = ["delete", "put"]
+__all__ = ["apply_patiently", "delete", "put"]
 
 _PATIENCE_SECONDS = 400.0
 """A namespace goes after its last pod, and kubelets of busy or just started nodes are slow. It also needs
 kube-controller-manager, which may be in a back-off of five minutes after it lost its lease."""
+
+_HELD_SECONDS = 20.0
+"""By when those who do their work have taken their finalizers off an object that is being deleted."""
 
 _REFUSED_SECONDS = 10.0
 
 
 @undo
 def delete(
-    engine: Engine, *, control_plane: str, resource: str, name: str, namespace: str = "", others: Sequence[str] = ()
+    engine: Engine,
+    *,
+    control_plane: str,
+    resource: str,
+    name: str,
+    namespace: str = "",
+    others: Sequence[str] = (),
+    may_be_held: bool = False,
 ) -> None:
-    """Delete an object and wait until it is gone; an object, or kind, that does not exist counts as gone."""
-    where = ("--namespace", namespace) if namespace else ()
-    words = ("delete", resource, name, *where, "--ignore-not-found", f"--timeout={_PATIENCE_SECONDS:.0f}s")
-    undo_by_kubectl(engine, control_plane, others, *words, seconds=_PATIENCE_SECONDS + 10)
+    """Delete an object and wait until it is gone; an object, or kind, that does not exist counts as gone.
+
+    One that `may_be_held` counts as deleted, too, if after 20 s it is still there, marked as being deleted: nobody can
+    take that back, and whoever holds it by a finalizer, or by what is in a namespace, decides when it is gone. Raises
+    CommandFailed if it is still there otherwise.
+    """
+    kubectl = partial(undo_by_kubectl, engine, control_plane, others)
+    place = (resource, name, *(("--namespace", namespace) if namespace else ()), "--ignore-not-found")
+    patience = _HELD_SECONDS if may_be_held else _PATIENCE_SECONDS
+    try:
+        kubectl("delete", *place, f"--timeout={patience:.0f}s", seconds=patience + 10)
+    except CommandFailed:
+        if not may_be_held:
+            raise
+        seen = kubectl("get", *place, "--output", "json")
+        if seen is not None and seen.stdout.strip() and "deletionTimestamp" not in json.loads(seen.stdout)["metadata"]:
+            raise
 
 
-def put(cluster: Cluster, undos: Undos, manifest: Mapping[str, Any], deadline: Deadline) -> None:
-    """Apply one object, after the undo that deletes it is journaled.
+def put(
+    cluster: Cluster, undos: Undos, manifest: Mapping[str, Any], deadline: Deadline, *, may_be_held: bool = False
+) -> None:
+    """Apply one object, after the undo that deletes it is journaled; see `delete` for one that `may_be_held`.
 
     Retries for 10 s, because the kind may be too new for the API server, or the object for a webhook. Raises
     PreparationFailed with the refusal if it is refused all the time; DeadlineExceeded; and BadScenario, before anything
@@ -52,7 +86,14 @@ def put(cluster: Cluster, undos: Undos, manifest: Mapping[str, Any], deadline: D
     target = {"resource": f"{kind}.{number}.{group}" if group else kind, "name": name, **place}
     if cluster.adopted and not undos.standing(delete, **target):
         _require_absent(cluster, target)
-    undos.register(delete, harm={}, **target, **control_plane_arguments(cluster))
+    held = {"may_be_held": True} if may_be_held else {}
+    undos.register(delete, harm={}, **target, **held, **control_plane_arguments(cluster))
+    apply_patiently(cluster, manifest, deadline)
+
+
+def apply_patiently(cluster: Cluster, manifest: Mapping[str, Any], deadline: Deadline) -> None:
+    """Apply one object, without an undo; it is tried again for 10 s. Raises PreparationFailed, DeadlineExceeded."""
+    kind, name = manifest["kind"], manifest["metadata"]["name"]
     part = deadline.within(_REFUSED_SECONDS, f"{kind} {name} to be applied")
     with cluster.client() as api:
         try:

@@ -151,7 +151,8 @@ class CrashWorld(FakeNodes):
         pod = next((pod for pod in self.pods if pod["spec"]["nodeName"] == container.name), None)
         process = {"pid": 7, "running": True, "labels": labels}
         if pod is None:
-            return {"c": {**process, "name": "kube-apiserver", "uid": ""}}
+            etcd = {**process, "pid": 8, "name": "etcd", "uid": ""}
+            return {"c": {**process, "name": "kube-apiserver", "uid": ""}, "e": etcd}
         return {"c": {**process, "uid": pod["metadata"]["uid"]}}
 
     def end_process(self, container: Container, pid: str) -> bool:

@@ -66,6 +66,7 @@ _HERE = {
     WEBHOOK_NODE: "w-worker",
     WEBHOOK_POD: "a",
     "$worker": "w-worker",
+    "$worker2": "w-worker2",
     "$control-plane": "w-control-plane",
     "$gatekeeper-image": IMAGE,
 }
@@ -89,6 +90,7 @@ _SAMPLED: Mapping[Stopped, Mapping[str, int]] = {
         "cut_registry 503": 1,
         "kill_node": 1,
         "stop_node": 1,
+        "stop_node of all": 3,
         "reboot_node": 2,
     },
     "done": {
@@ -96,8 +98,11 @@ _SAMPLED: Mapping[Stopped, Mapping[str, int]] = {
         "cut_registry drop of one": 1,
         "cut_webhook": 3,
         "cut_webhook of one": 3,
+        "flap_webhook": 3,
         "cut_off_node": 2,
         "pause_node": 1,
+        "stop_kubelet": 1,
+        "pause_etcd": 1,
         "throttle": 2,
     },
     "kept": {"remove_image": 2},

@@ -22,7 +22,10 @@ _FAILED = "Error response from daemon:"
 
 @dataclass
 class Container:
-    """A container of docker's; `rules` are those of iptables, each with the packets that it has met."""
+    """A container of docker's; `rules` are those of iptables, each with the packets that it has met.
+
+    `halted` is what stands still in it while it runs: a process, by its number, or a unit of systemd's.
+    """
 
     name: str
     status: str = "running"
@@ -33,6 +36,7 @@ class Container:
     files: dict[str, str] = field(default_factory=dict)
     rules: list[tuple[str, int]] = field(default_factory=list)
     images: set[str] = field(default_factory=set)
+    halted: set[str] = field(default_factory=set)
 
     @property
     def id(self) -> str:
@@ -40,8 +44,9 @@ class Container:
 
     def lasting(self) -> "Container":
         """Return a copy of what a fault must leave as it was: not how often it started, nor who chose its address."""
-        files, rules, images = dict(self.files), list(self.rules), set(self.images)
-        return Container(self.name, self.status, self.address, files=files, rules=rules, images=images)
+        files, rules = dict(self.files), list(self.rules)
+        images, halted = set(self.images), set(self.halted)
+        return Container(self.name, self.status, self.address, files=files, rules=rules, images=images, halted=halted)
 
 
 class FakeDocker:
@@ -75,7 +80,9 @@ class FakeDocker:
 
     def stop(self, container: Container) -> None:
         """Stop a container: what is in the kernel is gone with it, what is in its files is not."""
-        container.status, container.rules = "exited", []
+        container.status, container.rules, container.halted = "exited", [], set()
+        for path in [path for path in container.files if path.startswith("/run/")]:
+            del container.files[path]
 
     def start(self, container: Container) -> None:
         container.status = "running"

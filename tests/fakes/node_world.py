@@ -172,7 +172,8 @@ class NodeWorld(World):
 
     def _beat(self, name: str) -> None:
         container = self.containers[name]
-        if container.status == "running" and not container.rules and name not in self.deaf:
+        heard = name not in self.deaf and "kubelet" not in container.halted
+        if container.status == "running" and not container.rules and heard:
             self._heard[name] = next(self._ticks)
         self._meet(name, "POSTROUTING")
 
@@ -218,8 +219,11 @@ class _Api(Api):
     def do_PATCH(self) -> None:  # noqa: N802 - the name in the base class
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if "/leases/" in self.path:
-            said = "failed calling webhook: no endpoints" if self.node_world.closed else "ok"
-            self.answer(500 if self.node_world.closed else 200, {"message": said})
+            world = self.node_world
+            said = "failed calling webhook: no endpoints" if world.closed else "ok"
+            if any(map(world.etcd_stands_still, world.containers.values())):
+                said = "etcdserver: request timed out"
+            self.answer(200 if said == "ok" else 500, {"message": said})
             return
         if "webhooks" in body:
             self.node_world.set_webhooks(body)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.clusters.registry.container import DOWN_FILE
+from chaos_harness.harness.faults.webhook.flapping import BEGIN, END
 from chaos_harness.harness.faults.workloads.throttle import _LIMIT_OF as LIMIT_OF
 from chaos_harness.harness.faults.workloads.throttle import _WRITE as WRITE
 from chaos_harness.harness.probes.clocks import _SCRIPT as CLOCK
@@ -91,7 +92,20 @@ class FakeNodes(FakeDocker):
                 with self.changing():
                     container.files[file] = content
             return DONE
+        if script in (BEGIN, END):
+            return self._flap(container, words[2 if script == BEGIN else 1 :], begins=script == BEGIN)
         raise AssertionError(f"there is no fake of the script {script} {words} on {container.name}")
+
+    def _flap(self, container: Container, words: Sequence[str], *, begins: bool) -> CommandResult:
+        """Begin a loop that inserts a rule, which is there from then on, or end it."""
+        file, rule = words[0], " ".join(words[2 if begins else 1 :])
+        rules = [entry for entry in container.rules if entry[0] != rule]
+        if begins or file in container.files or rules != container.rules:
+            with self.changing():
+                container.files.pop(file, None)
+                container.rules[:] = [(rule, 0), *rules] if begins else rules
+                container.files |= {file: "1"} if begins else {}
+        return DONE
 
     def limiting_file(self, container: Container) -> str:
         """Return the file that limits the processes of a node's pods."""
@@ -118,14 +132,19 @@ class FakeNodes(FakeDocker):
 
     def systemctl(self, container: Container, call: Call) -> CommandResult:
         (unit,) = call.words
+        stopped = unit in container.halted
         if call.verb == "is-active":
-            return CommandResult("active\n", "", 0) if unit == "kubelet" else CommandResult("inactive\n", "", 4)
-        if call.verb != "restart":
-            raise AssertionError(f"there is no fake of `systemctl {call.verb}` here")
+            active = unit == "kubelet" and not stopped
+            return CommandResult("active\n", "", 0) if active else CommandResult("inactive\n", "", 3 if stopped else 4)
         if unit != "kubelet":
-            refuse(5, f"Failed to restart {unit}.service: Unit {unit}.service not found.")
-        with self.changing():
-            self.restart_kubelet(container)
+            refuse(5, f"Failed to {call.verb} {unit}.service: Unit {unit}.service not found.")
+        if call.verb == "restart" or stopped == (call.verb == "start"):
+            with self.changing():
+                if call.verb == "stop":
+                    container.halted.add(unit)
+                else:
+                    container.halted.discard(unit)
+                    self.restart_kubelet(container)
         return DONE
 
     def restart_kubelet(self, container: Container) -> None:
@@ -140,9 +159,26 @@ class FakeNodes(FakeDocker):
         raise NotImplementedError
 
     def kill_processes(self, container: Container, call: Call) -> CommandResult:
+        (signal,) = call.options
+        ways = {"-STOP": self._halt, "-CONT": self._let_go_on}
         with self.changing():
-            missing = [pid for pid in call.words if not self.end_process(container, pid)]
+            missing = [pid for pid in call.words if not ways.get(signal, self.end_process)(container, pid)]
         return CommandResult("", "\n".join(f"kill: ({pid}): No such process" for pid in missing), int(bool(missing)))
+
+    def _halt(self, container: Container, pid: str) -> bool:
+        there = any(str(process["pid"]) == pid for process in self.processes(container).values())
+        if there:
+            container.halted.add(pid)
+        return there
+
+    def _let_go_on(self, container: Container, pid: str) -> bool:
+        container.halted.discard(pid)
+        return any(str(process["pid"]) == pid for process in self.processes(container).values())
+
+    def etcd_stands_still(self, container: Container) -> bool:
+        """Whether the etcd of a node is there and does nothing."""
+        etcd = [process for process in self.processes(container).values() if process.get("name") == "etcd"]
+        return any(str(process["pid"]) in container.halted for process in etcd)
 
     def iptables(self, container: Container, call: Call) -> CommandResult:
         rules, words = container.rules, " ".join(call.words)
@@ -190,7 +226,8 @@ class FakeNodes(FakeDocker):
         return [
             {"id": id_, "metadata": {"attempt": process.get("attempt", 0)}, "labels": process.get("labels", {})}
             for id_, process in self.processes(container).items()
-            if process["running"] and (process.get("name") == name if name else process["uid"] == uid)
+            if process["running"]
+            and (process.get("name") == name if name else "--label" not in call.options or process["uid"] == uid)
         ]
 
     def _inspected_by_crictl(self, container: Container, id_: str) -> CommandResult:
@@ -220,6 +257,8 @@ class FakeNodes(FakeDocker):
         host = url.hostname or ""
         if url.path.endswith("/admitlabel"):
             return _printed({"response": {"allowed": not self.denies}})
+        if url.path == "/readyz" and self.etcd_stands_still(container):
+            return CommandResult("[+]ping ok\n[-]etcd failed: reason withheld\nreadyz check failed\n", "", 0)
         if url.path == "/readyz":
             return CommandResult("ok", "", 0)
         if url.path == "/healthz":

@@ -33,6 +33,7 @@ from chaos_harness.harness.faults.nodes.power import (
     reboot_node,
     stop_node,
 )
+from chaos_harness.harness.faults.nodes.stopped_kubelet import _StoppedKubelet, stop_kubelet
 from chaos_harness.harness.history import read
 from chaos_harness.harness.history.node_loss import PHASES
 from chaos_harness.harness.history.node_scene import Scene, Scope
@@ -69,6 +70,7 @@ FAULTS: dict[str, tuple[Callable[[str], Fault], type[Fault], str]] = {
     "cut off": (cut_off_node, _CutOff, "dropped"),
     "drain": (drain_node, _Drain, "pods were evicted"),
     "remove": (remove_node, _NodeRemoval, "the API server knows no node"),
+    "stop kubelet": (stop_kubelet, _StoppedKubelet, "containers run on"),
 }
 
 

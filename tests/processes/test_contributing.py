@@ -24,14 +24,14 @@ _EXAMPLES = dict(example for text in _PAGES.values() for example in _BLOCK.finda
 _MODULES = [path for path in _EXAMPLES if path.endswith(".py")]
 _TESTS = [path for path in _MODULES if path.startswith("tests/")]
 _HOOKS = _ROOT / ".pre-commit-config.yaml"
-_INCIDENT = "scenarios/incidents/stopped-kubelet.yaml"
+_INCIDENT = "scenarios/incidents/stopped-containerd.yaml"
 
 _RULES = ("tests/unit/harness/test_catalogue.py", "tests/unit/harness/incident/test_schema.py")
 """What every new file of these kinds must keep, beside tests/rules.py."""
 
 _REMINDERS = {
-    "stop_kubelet": "tests/unit/harness/faults/test_killed.py::test_each_fault_has_a_row",
-    "start_kubelet": "tests/unit/harness/undo/test_actions.py::test_each_undo_of_ours_has_an_id",
+    "stop_containerd": "tests/unit/harness/faults/test_killed.py::test_each_fault_has_a_row",
+    "start_containerd": "tests/unit/harness/undo/test_actions.py::test_each_undo_of_ours_has_an_id",
     "led_to": "tests/unit/worlds/test_worlds.py::test_every_check_has_worlds",
 }
 """What is still missing with the examples alone, as their pages say, and the test that says so."""
@@ -47,7 +47,7 @@ _AFTER_A_CRASH = """
 import sys
 from pathlib import Path
 from chaos_harness.clusters.machine.process import CommandResult
-from chaos_harness.harness.faults.nodes.stopped_kubelet import start_kubelet
+from chaos_harness.harness.faults.nodes.stopped_containerd import start_containerd
 from chaos_harness.harness.undo.actions import identity
 from chaos_harness.harness.undo.journal import Journal, Undo, replay
 
@@ -57,7 +57,7 @@ class Engine:
         return CommandResult("", "", 0)
 
 journal = Journal(Path("journal.jsonl"))
-journal.record(Undo(identity(start_kubelet), {"node": "worker"}))
+journal.record(Undo(identity(start_containerd), {"node": "worker"}))
 journal.close()
 replay(Path("journal.jsonl"), Engine())
 """
@@ -232,16 +232,16 @@ def test_examples_of_tests_can_fail(copy: Path) -> None:
 
 def test_example_of_a_fault_is_undone_after_a_crash(copy: Path) -> None:
     """A journal's replay finds the new fault's undo before it has an id."""
-    assert _run(copy, "-c", _AFTER_A_CRASH) == "exec worker systemctl start kubelet\n"
+    assert _run(copy, "-c", _AFTER_A_CRASH) == "exec worker systemctl start containerd\n"
 
 
 def test_all_problems_of_an_incident_are_said(copy: Path) -> None:
     """Two misspelt names in the example of an incident are both reported, and nothing runs."""
-    with _changed(copy, _INCIDENT, "stop_kubelet", "stop_kublet"), _changed(copy, _INCIDENT, "led_to", "ledto"):
+    with _changed(copy, _INCIDENT, "stop_containerd", "stop_contanerd"), _changed(copy, _INCIDENT, "led_to", "ledto"):
         done = _python(copy, "-m", "pytest", _INCIDENT, "--collect-only", "-q", "-m", "extended or not extended")
 
     assert done.returncode != 0
-    assert re.search(rf"{_INCIDENT}:\d+:\d+: faults.0.fault: no such fault 'stop_kublet'", done.stdout)
+    assert re.search(rf"{_INCIDENT}:\d+:\d+: faults.0.fault: no such fault 'stop_contanerd'", done.stdout)
     assert re.search(rf"{_INCIDENT}:\d+:\d+: claims.0.check: no such check 'ledto'", done.stdout)
 
 
@@ -250,12 +250,12 @@ def test_everything_is_collected_with_the_examples(copy: Path) -> None:
     listed = _run(copy, "-c", _LISTED)
     schema = json.loads((copy / "schema.json").read_text(encoding="utf-8"))
 
-    assert "test_admission_goes_on_while_a_kubelet_is_stopped" in listed
+    assert "test_admission_goes_on_while_containerd_is_stopped" in listed
     incidents = [f"scenarios/incidents/{path.name}::" for path in (copy / "scenarios/incidents").glob("*.yaml")]
     assert f"{_INCIDENT}::" in incidents
     assert [incident for incident in incidents if incident not in listed] == []
     for part, kind, name in (
-        ("Step", "fault", "stop_kubelet"),
+        ("Step", "fault", "stop_containerd"),
         ("ProbeSpec", "probe", "ask_version"),
         ("PolicySpec", "policy", "deny_host_network"),
         ("PreparationSpec", "preparation", "run_replicas"),

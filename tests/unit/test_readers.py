@@ -61,6 +61,7 @@ OURS = {
     "harness/faults/objects/finalizers.py": "what kubectl says of this run's own cluster",
     "harness/undo/charts.py": "what helm says of this run's own cluster",
     "harness/undo/bring_back.py": "what kubectl says of this run's own cluster",
+    "harness/undo/put_object.py": "what kubectl says of this run's own cluster",
     "clusters/gatekeeper/readiness.py": "what Gatekeeper answers in this run's own cluster",
     "clusters/machine/installed.py": "root's record of this machine, in a directory that only root may write to",
     "clusters/machine/traces.py": "root's journal of this machine, in a directory that only root may write to",

@@ -1,6 +1,7 @@
 """Power: the faults that kill, stop, pause or reboot a node's container, like a power cut or a hypervisor."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +12,8 @@ from chaos_harness.clusters.engine.retry import retry_while_busy
 from chaos_harness.harness.errors import CommandFailed, FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
-from chaos_harness.harness.faults.leaves import started_again
-from chaos_harness.harness.faults.nodes.heartbeats import (
-    Heartbeat,
-    read_heartbeat,
-    require_victim,
-    wait_back,
-    wait_silent,
-)
+from chaos_harness.harness.faults.leaves import Leave, started_again
+from chaos_harness.harness.faults.nodes.victims import Nodes, Victims
 from chaos_harness.harness.undo.actions import undo
 from chaos_harness.harness.undo.promises import Undos
 
@@ -40,27 +35,43 @@ KILLED_NODE, STOPPED_NODE, PAUSED_NODE, REBOOTED_NODE = "killed node", "stopped 
 
 _SECONDS = 60.0
 _STOP_SECONDS = 20
+_TOGETHER_SECONDS = 300.0
+"""How long several nodes, a control plane among them, may take to be back."""
+
 _GONE = "no such"
 _NOT_PAUSED = "is not paused"
 
 
-def kill_node(node: str) -> Fault:
-    """Return the fault that kills (SIGKILL) all processes of `node` at once; healing starts it again."""
+def kill_node(node: Nodes) -> Fault:
+    """Return the fault that kills (SIGKILL) all processes of `node` at once; healing starts it again.
+
+    Several nodes (a list) go down together, the only control plane among them if it is named; they start in the reverse
+    order. Then it is proved by the API server, which does not answer any more. Raises BadScenario.
+    """
     return _Down(_KILL, node)
 
 
-def stop_node(node: str) -> Fault:
-    """Return the fault that shuts `node` down through systemd (the kubelet before the pods); healing starts it."""
+def stop_node(node: Nodes) -> Fault:
+    """Return the fault that shuts `node` down through systemd (the kubelet before the pods); healing starts it.
+
+    Several nodes (a list) go down and start as with `kill_node`. Raises BadScenario.
+    """
     return _Down(_STOP, node)
 
 
-def pause_node(node: str) -> Fault:
-    """Return the fault that freezes all processes of `node`; connections to it stay open and get no answer."""
+def pause_node(node: Nodes) -> Fault:
+    """Return the fault that freezes all processes of `node`; connections to it stay open and get no answer.
+
+    Several nodes (a list) are frozen and go on as with `kill_node`. Raises BadScenario.
+    """
     return _Down(_PAUSE, node)
 
 
-def reboot_node(node: str) -> Fault:
-    """Return the fault that shuts `node` down and starts it again at once; there is nothing to heal."""
+def reboot_node(node: Nodes) -> Fault:
+    """Return the fault that shuts `node` down and starts it again at once; there is nothing to heal.
+
+    Several nodes (a list) are rebooted one after the other, whether or not the one before is back. Raises BadScenario.
+    """
     return _Reboot(node)
 
 
@@ -113,85 +124,98 @@ _PAUSE = _Kind("pause node", PAUSED_NODE, ("pause",), "paused", restarts=False, 
 
 
 class _Down:
-    """A node that is down until it is healed."""
+    """Nodes that are down until they are healed."""
 
-    def __init__(self, kind: _Kind, node: str) -> None:
+    def __init__(self, kind: _Kind, node: Nodes) -> None:
         self.name = kind.name
         self.harms_nodes = kind.how
-        self.leaves = started_again(node) if kind.restarts else ()
         self._kind = kind
-        self._node = node
-        self._last = Heartbeat()
-        self._address = ""
+        self._victims = Victims(node)
+        self._addresses: dict[str, str] = {}
+        self.leaves = _started_again(self._victims) if kind.restarts else ()
+        if len(self._victims.nodes) > 1:
+            self.healed_within = _TOGETHER_SECONDS
 
     def inject(self, injection: Injection) -> None:
-        cluster = injection.cluster
-        require_victim(cluster, self._node)
-        self._require_possible(cluster.engine)
-        self._address = _address(cluster, self._node, injection.undos)
-        if self._kind.restarts:
-            injection.undo(start, node=self._node, network=cluster.network, address=self._address)
-        else:
-            injection.undo(resume, node=self._node)
-        injection.note_node_harm(self.harms_nodes, self._node)
-        down = Deadline.after(_SECONDS, f"{self._node} to go down")
-        retry_while_busy(cluster.engine, self._kind.command, [self._node], down)
-        self._last = _read_heartbeat(cluster, self._node)
+        cluster, victims = injection.cluster, self._victims
+        victims.require(cluster)
+        self._addresses = _addresses(cluster, victims, injection.undos)
+        for node in victims.nodes:
+            self._require_possible(cluster.engine, node)
+        if victims.unheard:
+            victims.hear(cluster)
+        for node in victims.nodes:
+            if self._kind.restarts:
+                injection.undo(start, node=node, network=cluster.network, address=self._addresses[node])
+            else:
+                injection.undo(resume, node=node)
+        for node in victims.nodes:
+            injection.note_node_harm(self.harms_nodes, node)
+        down = Deadline.after(_SECONDS, f"{victims} to go down")
+        retry_while_busy(cluster.engine, self._kind.command, victims.nodes, down)
+        if not victims.unheard:
+            victims.hear(cluster)
 
-    def _require_possible(self, engine: Engine) -> None:
+    def _require_possible(self, engine: Engine, node: str) -> None:
         """Raise FaultNotApplied, before anything is promised, if the engine would refuse."""
-        container = _inspect(engine, self._node)
+        container = _inspect(engine, node)
         if container and (state := container["State"]["Status"]) in self._kind.refused_when:
-            raise FaultNotApplied(f"expected {self._node} to be running, it is {state}: is another fault at it?")
+            raise FaultNotApplied(f"expected {node} to be running, it is {state}: is another fault at it?")
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
-        state = _require_state(cluster.engine, self._node, self._kind.leaves)
-        return f"{state}; {wait_silent(cluster, self._node, self._last, deadline)}"
+        states = [_require_state(cluster.engine, node, self._kind.leaves) for node in self._victims.nodes]
+        return "; ".join([*states, self._victims.wait_silent(cluster, deadline)])
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
-        _require_state(cluster.engine, self._node, "running")
-        _require_address(cluster, self._node, self._address)
-        return wait_back(cluster, self._node, self._last, deadline, restarted=self._kind.restarts)
+        for node in self._victims.nodes:
+            _require_state(cluster.engine, node, "running")
+        _require_addresses(cluster, self._addresses)
+        return self._victims.wait_back(cluster, deadline, restarted=self._kind.restarts)
 
 
 class _Reboot:
-    """A node that goes down and comes up again without healing."""
+    """Nodes that go down and come up again without healing."""
 
     name = "reboot node"
     harms_nodes = REBOOTED_NODE
 
-    def __init__(self, node: str) -> None:
-        self._node = node
-        self._last = Heartbeat()
-        self._address = self._started = ""
-        self.leaves = started_again(node)
+    def __init__(self, node: Nodes) -> None:
+        self._victims = Victims(node)
+        self._addresses: dict[str, str] = {}
+        self._started: dict[str, str] = {}
+        self.leaves = _started_again(self._victims)
+        if len(self._victims.nodes) > 1:
+            self.healed_within = self.proved_within = _TOGETHER_SECONDS
 
     def inject(self, injection: Injection) -> None:
-        cluster = injection.cluster
-        require_victim(cluster, self._node)
-        self._address = _address(cluster, self._node, injection.undos)
-        self._started = _read_start(cluster.engine, self._node)
-        self._last = _read_heartbeat(cluster, self._node)
-        injection.undo(start, node=self._node, network=cluster.network, address=self._address)
-        injection.note_node_harm(self.harms_nodes, self._node)
-        deadline = Deadline.after(_SECONDS, f"{self._node} to go down and start")
-        retry_while_busy(cluster.engine, ("restart", "-t", str(_STOP_SECONDS)), [self._node], deadline)
+        cluster, victims = injection.cluster, self._victims
+        victims.require(cluster)
+        self._addresses = _addresses(cluster, victims, injection.undos)
+        victims.hear(cluster)
+        self._started = {node: _read_start(cluster.engine, node) for node in victims.nodes}
+        for node in victims.nodes:
+            injection.undo(start, node=node, network=cluster.network, address=self._addresses[node])
+            injection.note_node_harm(self.harms_nodes, node)
+        for node in victims.nodes:
+            deadline = Deadline.after(_SECONDS, f"{node} to go down and start")
+            retry_while_busy(cluster.engine, ("restart", "-t", str(_STOP_SECONDS)), [node], deadline)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
-        started = _read_start(cluster.engine, self._node)
-        if started == self._started or not self._started:
-            raise FaultNotApplied(f"expected {self._node} to restart, it has run since {started}")
-        back = wait_back(cluster, self._node, self._last, deadline, restarted=True)
-        return f"{self._node} ran since {self._started}, now since {started}; {back}"
+        proofs = []
+        for node in self._victims.nodes:
+            before, started = self._started.get(node, ""), _read_start(cluster.engine, node)
+            if started == before or not before:
+                raise FaultNotApplied(f"expected {node} to restart, it has run since {started}")
+            proofs.append(f"{node} ran since {before}, now since {started}")
+        return "; ".join([*proofs, self._victims.wait_back(cluster, deadline, restarted=True)])
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
-        _require_address(cluster, self._node, self._address)
-        return wait_back(cluster, self._node, self._last, deadline, restarted=True)
+        _require_addresses(cluster, self._addresses)
+        return self._victims.wait_back(cluster, deadline, restarted=True)
 
 
-def _read_heartbeat(cluster: Cluster, node: str) -> Heartbeat:
-    with cluster.client() as api:
-        return read_heartbeat(api, node)
+def _started_again(victims: Victims) -> tuple[Leave, ...]:
+    return tuple(dict.fromkeys(leave for node in victims.nodes for leave in started_again(node)))
 
 
 def _require_state(engine: Engine, node: str, wanted: str) -> str:
@@ -216,10 +240,14 @@ def _address(cluster: Cluster, node: str, undos: Undos | None = None) -> str:
     return str(container["NetworkSettings"]["Networks"].get(cluster.network, {}).get("IPAddress", ""))
 
 
-def _require_address(cluster: Cluster, node: str, wanted: str) -> None:
-    address = _address(cluster, node)
-    if wanted and address != wanted:
-        raise FaultNotApplied(f"expected {node} to have its address {wanted} again, it has {address or 'none'}")
+def _addresses(cluster: Cluster, victims: Victims, undos: Undos) -> dict[str, str]:
+    return {node: _address(cluster, node, undos) for node in victims.nodes}
+
+
+def _require_addresses(cluster: Cluster, wanted: Mapping[str, str]) -> None:
+    for node, address in wanted.items():
+        if address and (has := _address(cluster, node)) != address:
+            raise FaultNotApplied(f"expected {node} to have its address {address} again, it has {has or 'none'}")
 
 
 def _inspect(engine: Engine, node: str) -> dict[str, Any] | None:

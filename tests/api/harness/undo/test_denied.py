@@ -1,5 +1,6 @@
 """Denied undos: who denied what a policy under test forbids is told, and it is done when the policy is gone."""
 
+import json
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from chaos_harness.harness.errors import ApiRefused, CommandFailed, UndoDenied, 
 from chaos_harness.harness.experiment.healing import take_back
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.faults.objects.delete import delete_object
+from chaos_harness.harness.faults.objects.put import put_object
 from chaos_harness.harness.history import read
 from chaos_harness.harness.undo import denials, journal
 from chaos_harness.harness.undo.bring_back import bring_back
@@ -69,11 +71,12 @@ def forbid(bench: Bench) -> Undos:
     return undos
 
 
-def wait_denied(api: ApiClient) -> None:
+def wait_denied(api: ApiClient, method: str = "POST", path: str = MAPS) -> None:
     """Wait until the policy is enforced."""
     for _ in Deadline.after(20, "the policy to deny").attempts(0.05, 0.2):
         try:
-            request(api, "POST", MAPS, query={"dryRun": "All"}, body={"metadata": {"name": "never"}})
+            body = {"metadata": {"name": "never"}} if method == "POST" else None
+            request(api, method, path, query={"dryRun": "All"}, body=body)
         except ApiRefused as error:
             if "denied request" in error.message:
                 return
@@ -133,6 +136,27 @@ def test_a_policy_that_stays(api: ApiClient, bench: Bench, cluster: Cluster, mon
         journal.replay(bench.journal.path, cluster.engine)
     assert find_object(api, f"{MAPS}/a") is None
     assert [undo.action for undo in bench.pending()] == ["objects.bring_back"]
+
+
+def test_a_deletion_that_is_denied_is_not_done(
+    api: ApiClient, bench: Bench, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was put and may be held is still to be deleted if a policy denies that, for it is not marked."""
+    policy, binding = json.loads(json.dumps(FORBIDS))
+    policy["spec"]["matchConstraints"]["resourceRules"][0]["operations"] = ["DELETE"]
+    fault = put_object({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "put", "namespace": "default"}})
+    monkeypatch.setattr("chaos_harness.harness.undo.put_object._HELD_SECONDS", 1.0)
+    bench.inject(fault)
+    policies = Undos(cluster.engine, bench.journal)
+    for part in (policy, binding):
+        put(cluster, policies, part, Deadline.after(10, "the policy"))
+    wait_denied(api, "DELETE", f"{MAPS}/put")
+    with pytest.raises(UndoDenied, match="denied request"):
+        bench.heal(fault)
+    assert "deletionTimestamp" not in request(api, "GET", f"{MAPS}/put")["metadata"]
+    policies.run()
+    retry(lambda: bench.heal(fault), Deadline.after(20, "no policy"), passes=lambda _: True)
+    assert bench.healed(fault) == "ConfigMap put is gone"
 
 
 def test_a_webhook_denies_and_one_that_is_away_does_not(api: ApiClient, cluster: Cluster) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from kubernetes.client import ApiClient
 
-from chaos_harness.clusters.api.rest import list_objects, request
+from chaos_harness.clusters.api.rest import list_objects, merge_patch, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.errors import BadScenario, CommandFailed, DeadlineExceeded, PreparationFailed
@@ -121,7 +121,7 @@ def test_what_the_kinds_schema_refuses_is_told(
     ],
     ids=["no such kind", "no such object", "no such namespace"],
 )
-def test_delete_of_what_is_gone(engine: KubectlEngine, place: dict[str, str]) -> None:
+def test_delete_of_what_is_gone(engine: KubectlEngine, place: dict[str, Any]) -> None:
     """No kind, no namespace and no object are no object; kubectl was asked, though."""
     delete(engine, control_plane=PLANE, **place)
     assert len(engine.ran) == 1
@@ -137,11 +137,30 @@ def test_delete_waits_for_finalizers(api: ApiClient, engine: KubectlEngine, monk
     assert names(api, maps)[-1] == "held"
 
 
+def test_what_others_hold_is_deleted_all_the_same(
+    api: ApiClient, engine: KubectlEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what may be held it is enough that it is marked, now and a second time; when it is let go, it is gone."""
+    maps = "/api/v1/namespaces/default/configmaps"
+    request(api, "POST", maps, body={"metadata": {"name": "held", "finalizers": ["example.com/keep"]}})
+    monkeypatch.setattr(put_object, "_HELD_SECONDS", 1.0)
+    place: dict[str, Any] = {"control_plane": PLANE, "resource": "ConfigMap", "name": "held", "namespace": "default"}
+    for _ in range(2):
+        delete(engine, **place, may_be_held=True)
+        assert "deletionTimestamp" in request(api, "GET", f"{maps}/held")["metadata"]
+    merge_patch(api, f"{maps}/held", {"metadata": {"finalizers": None}})
+    asked = len(engine.ran)
+    delete(engine, **place, may_be_held=True)
+    assert "held" not in names(api, maps)
+    assert len(engine.ran) == asked + 1
+
+
 def test_a_server_that_is_away_leaves_it_open(server: ApiServer, engine: KubectlEngine) -> None:
     """Nobody knows then whether the object is there."""
     server.kill()
-    with pytest.raises(CommandFailed, match="refused"):
-        delete(engine, control_plane=PLANE, resource="Namespace", name="x")
+    for may_be_held in (False, True):
+        with pytest.raises(CommandFailed, match="refused"):
+            delete(engine, control_plane=PLANE, resource="Namespace", name="x", may_be_held=may_be_held)
 
 
 def test_another_control_plane_is_asked_when_one_is_silent(

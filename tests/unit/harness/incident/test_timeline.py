@@ -61,6 +61,11 @@ _NODE = {"node": "$worker"}
         ),
         ([("stop_node", 0, 20, _NODE), ("cut_off_node", 10, 20, _NODE)], "0: it cannot be healed at 20 s"),
         ([("kill_node", 0, 20, _NODE), ("kill_node", 0, 20, _NODE)], "1: it cannot be healed at 20 s"),
+        ([("stop_kubelet", 0, 20, _NODE), ("kill_node", 10, 30, _NODE)], "0: it cannot be healed at 20 s"),
+        (
+            [("pause_node", 0, 20, {"node": ["$worker2", "$worker"]}), ("stop_node", 10, 20, {"node": ["$worker2"]})],
+            "0: it cannot be healed at 20 s, while step 2 (stop_node) lasts, from 10 to 30 s: $worker2 is back for",
+        ),
         (
             [("cut_registry", 0, 30, {"how": "503"}), ("cut_registry", 20, 30, {})],
             "0: it cannot be healed at 30 s, while step 2 (cut_registry) lasts, from 20 to 50 s: the registry answers",
@@ -82,6 +87,7 @@ def test_what_cannot_be_undone(steps: list[Any], expected: str) -> None:
     [
         [("kill_node", 0, 20, _NODE), ("pause_node", 20, 20, _NODE)],
         [("kill_node", 0, 60, _NODE), ("pause_node", 10, 20, {"node": "$worker2"})],
+        [("kill_node", 0, 60, _NODE), ("pause_node", 10, 20, {"node": ["$worker2", "$control-plane"]})],
         [("kill_node", 0, 60, {"node": "$any-worker"}), ("pause_node", 10, 20, {"node": "$any-worker"})],
         [("kill_node", 0, 60, _NODE), ("drain_node", 10, 20, _NODE)],
         [("kill_node", 0, 60, _NODE), ("reboot_node", 10, None, _NODE)],
@@ -105,6 +111,7 @@ def test_parameters_that_are_nonsense(nodes: Any) -> None:
     """What the catalogue will refuse breaks nothing here."""
     values = {"how": "drop", "nodes": nodes}
     assert len(_steps(("cut_registry", 0, 30, values), ("cut_registry", 9, 30, values))) == 1
+    assert _steps(("kill_node", 0, 30, {"node": nodes}), ("kill_node", 9, 30, {"node": nodes})) == []
 
 
 def test_what_is_not_known_is_not_refused() -> None:

@@ -8,6 +8,7 @@ from kubernetes.client import ApiClient
 
 from chaos_harness.clusters.api.rest import apply, delete, list_objects, merge_patch, request
 from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.retrying import retry
 from chaos_harness.harness.errors import BadScenario, CommandFailed, FaultNotApplied
 from chaos_harness.harness.faults import ONE_SHOT, Fault
 from chaos_harness.harness.faults.objects import delete as deletion
@@ -17,12 +18,14 @@ from chaos_harness.harness.faults.objects.finalizers import hold_deletion, strip
 from chaos_harness.harness.faults.objects.flip import flip_field
 from chaos_harness.harness.faults.objects.put import put_object
 from chaos_harness.harness.undo import journal
+from chaos_harness.harness.undo import put_object as put_object_module
 from chaos_harness.harness.undo.bring_back import bring_back
 from tests.fakes.bench import Bench
+from tests.live_api.server import ApiServer
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 HERE = {"namespace": "default"}
-PUT = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "put", **HERE}, "data": {"a": "b"}}
+PUT: dict[str, Any] = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "put", **HERE}, "data": {"a": "b"}}
 
 
 def made(name: str, **metadata: Any) -> dict[str, Any]:
@@ -96,7 +99,7 @@ def test_what_does_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch, name: 
     """A request that was not done is found out by what is there."""
     monkeypatch.setattr(deletion, "delete", lambda *_: True)
     monkeypatch.setattr(finalizers, "delete", lambda *_: True)
-    monkeypatch.setattr(put, "put", lambda *_: None)
+    monkeypatch.setattr(put, "put", lambda *_, **__: None)
     fault = LASTING[name][0]()
     bench.inject(fault)
     with pytest.raises(FaultNotApplied, match="expected "):
@@ -167,6 +170,46 @@ def test_a_hold_that_somebody_ends(api: ApiClient, bench: Bench) -> None:
     bench.heal(fault)
     bench.healed(fault)
     assert state(api) == before
+
+
+def test_what_was_put_and_others_hold(api: ApiClient, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its undo is done when it is marked; whether it is gone is asked then, and who holds it is told."""
+    monkeypatch.setattr(put_object_module, "_HELD_SECONDS", 1.0)
+    fault = put_object({**PUT, "metadata": {**PUT["metadata"], "finalizers": ["example.com/mine"]}})
+    bench.inject(fault)
+    bench.observed(fault)
+    journal.replay(bench.journal.path, bench.cluster.engine)
+    assert bench.pending() == []
+    with pytest.raises(FaultNotApplied, match=r"it is there, being deleted since .*, held by finalizer example.com/mi"):
+        bench.healed(fault)
+    merge_patch(api, f"{MAPS}/put", {"metadata": {"finalizers": None}})
+    assert bench.healed(fault) == "ConfigMap put is gone"
+
+
+def test_a_namespace_that_others_hold(
+    server: ApiServer, api: ApiClient, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A namespace goes when what is in it is gone: until then it is said what is left, and for whom."""
+    monkeypatch.setattr(put_object_module, "_HELD_SECONDS", 3.0)
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "full"}}
+    held = {**made("held", finalizers=["example.com/mine"]), "kind": "ConfigMap"}
+    held["metadata"]["namespace"] = "full"
+    fault = put_object(namespace, contents=[held])
+    with server.controllers():
+        bench.inject(fault)
+        assert bench.observed(fault).endswith(", and 1 objects in it")
+        assert [undo.arguments["name"] for undo in bench.pending()] == ["full"]
+        bench.heal(fault)
+        assert bench.pending() == []
+        for _ in Deadline.after(20, "the namespace's controller to look").attempts(0.2):
+            with pytest.raises(FaultNotApplied) as raised:
+                bench.healed(fault)
+            if "example.com/mine in 1 resource instances" in str(raised.value):
+                break
+        else:
+            pytest.fail(str(raised.value))
+        merge_patch(api, "/api/v1/namespaces/full/configmaps/held", {"metadata": {"finalizers": None}})
+        retry(lambda: bench.healed(fault), Deadline.after(40, "the namespace to be gone"), passes=lambda _: True)
 
 
 def test_flipped(api: ApiClient, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

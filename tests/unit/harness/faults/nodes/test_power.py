@@ -1,15 +1,19 @@
 """Faults on nodes, in a world of our own: each proves that it bit and that it is healed, by what is true."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pytest
+from kubernetes.client import ApiClient
 
+from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.engine import retry
 from chaos_harness.clusters.machine.process import CommandResult
-from chaos_harness.harness.errors import BadScenario, CommandFailed, FaultNotApplied
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.harness.errors import ApiUnreachable, BadScenario, CommandFailed, FaultNotApplied
 from chaos_harness.harness.faults import Fault
+from chaos_harness.harness.faults.nodes import victims
 from chaos_harness.harness.faults.nodes.drain import drain_node, remove_node
 from chaos_harness.harness.faults.nodes.isolate import cut_off_node
 from chaos_harness.harness.faults.nodes.power import kill_node, pause_node, reboot_node, resume, start, stop_node
@@ -219,3 +223,107 @@ def test_nodes_that_must_not_be_lost_are_refused(
     with pytest.raises(BadScenario, match=message):
         bench.inject(make(node))
     assert bench.pending() == []
+
+
+ALL = ["w-control-plane", "w-worker", "w-worker2"]
+
+
+def _silence(bench: Bench, monkeypatch: pytest.MonkeyPatch, world: NodeWorld) -> None:
+    """Let the API server answer only while its node runs."""
+
+    def ask(api: ApiClient, method: str, path: str, **options: object) -> object:
+        if world.state("w-control-plane") != "running":
+            raise ApiUnreachable(f"{method} {path}", ConnectionRefusedError("refused"))
+        return request(api, method, path, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(victims, "request", ask)
+
+
+@pytest.mark.parametrize("make", [kill_node, stop_node, pause_node])
+def test_all_at_once(
+    bench: Bench, world: NodeWorld, monkeypatch: pytest.MonkeyPatch, make: Callable[[Sequence[str]], Fault]
+) -> None:
+    """All nodes go down by one command; it is proved by an API server that does not answer, and they start in order."""
+    _silence(bench, monkeypatch, world)
+    fault = make(ALL)
+    bench.inject(fault)
+    down = [words for words in world.asked if words.endswith(" ".join(ALL))]
+    assert len(down) == 1
+    proof = bench.observed(fault)
+    assert all(f"{node} is " in proof for node in ALL)
+    assert proof.endswith("no API server answers: ConnectionRefusedError('refused')")
+    assert len(bench.pending()) == len(ALL)
+    world.asked.clear()
+    bench.heal(fault)
+    up = [words.split()[1] for words in world.asked if words.split()[0] in ("start", "unpause")]
+    assert up == ALL[::-1]
+    healed = bench.healed(fault)
+    assert all(f"{node} is Ready, its lease renewed" in healed for node in ALL)
+    harm = [entry for entry in read(bench.history.path).entries if entry.process == "harm"]
+    assert [entry.value for entry in harm] == [{"node": node} for node in ALL]
+
+
+def test_an_api_server_that_answers(bench: Bench, world: NodeWorld) -> None:
+    """If it still answers when all nodes should be down, they are not."""
+    fault = kill_node(ALL)
+    bench.inject(fault)
+    with pytest.raises(FaultNotApplied, match="expected no API server to answer without w-control-plane, w-worker, w-"):
+        bench.observed(fault, 0.5)
+
+
+def test_all_must_be_back(bench: Bench, world: NodeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One whose kubelet is not heard again is not back, though it renewed its lease just before all went down."""
+    _silence(bench, monkeypatch, world)
+    fault = stop_node(ALL)
+    bench.inject(fault)
+    bench.heal(fault)
+    world.deaf = {"w-worker2"}
+    world._heard["w-worker2"] = 10_000
+    with pytest.raises(FaultNotApplied, match="expected w-worker2 to be Ready with a lease renewed since"):
+        bench.healed(fault, 0.5)
+
+
+def test_some_workers_at_once(bench: Bench, world: NodeWorld) -> None:
+    """While a control plane is left, each lost node is proved to be lost by its own lease."""
+    fault = kill_node(["w-worker", "w-worker2", "w-worker"])
+    bench.inject(fault)
+    assert bench.observed(fault).count("its lease, due every 0 s, is not renewed") == 2
+    bench.heal(fault)
+    assert bench.healed(fault).count("is Ready") == 2
+
+
+def test_one_of_several_that_does_not_run(bench: Bench, world: NodeWorld) -> None:
+    """It is told before anything is done to the others."""
+    world.containers["w-worker2"].status = "exited"
+    with pytest.raises(FaultNotApplied, match="expected w-worker2 to be running, it is exited"):
+        bench.inject(kill_node(["w-worker", "w-worker2"]))
+    assert bench.pending() == []
+    assert world.state("w-worker") == "running"
+
+
+def test_all_rebooted(bench: Bench, world: NodeWorld) -> None:
+    """They are rebooted one after the other, and each of them must have started anew and be back."""
+    fault = reboot_node(ALL)
+    bench.inject(fault)
+    assert [words.split()[-1] for words in world.asked if words.startswith("restart")] == ALL
+    assert bench.observed(fault).count("ran since 0, now since") == len(ALL)
+    bench.heal(fault)
+    assert bench.healed(fault).count("is Ready") == len(ALL)
+
+
+@pytest.mark.parametrize("make", [kill_node, stop_node, pause_node, reboot_node])
+def test_no_nodes_at_all(make: Callable[[Sequence[str]], Fault]) -> None:
+    """An empty list is refused."""
+    with pytest.raises(BadScenario, match="expected a node, or a list of nodes, found an empty list"):
+        make([])
+
+
+def test_two_of_three_control_planes(world: NodeWorld, tmp_path: Path) -> None:
+    """Too few are left for one that could tell: then no API server can be asked; of one, the others tell."""
+    world.shape = Shape(control_planes=3, workers=1)
+    planes = ["w-control-plane", "w-control-plane2", "w-control-plane3"]
+    with world.cluster(tmp_path) as cluster:
+        for count, unheard in ((1, False), (2, True), (3, True)):
+            lost = victims.Victims(planes[:count])
+            lost.require(cluster)
+            assert lost.unheard is unheard

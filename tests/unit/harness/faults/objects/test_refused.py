@@ -14,6 +14,11 @@ from chaos_harness.harness.faults.objects.put import put_object
 from chaos_harness.harness.faults.objects.quota import exhaust_quota
 from chaos_harness.harness.faults.objects.rights import revoke_binding
 
+
+def _named(kind: str, name: str, **more: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, **more}}
+
+
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("delete_crd", {"name": "--all"}, "name: expected the name of an object"),
     ("delete_crd", {"name": "assign"}, "expected a name such as assign.mutations.gatekeeper.sh"),
@@ -47,6 +52,17 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         "put_object",
         {"manifest": {"apiVersion": "v1", "kind": "ConfigMap", "metadata": 3}},
         "expected an object with apiVersion, kind and metadata.name",
+    ),
+    ("put_object", {"manifest": _named("ConfigMap", "a"), "contents": [_named("Pod", "b")]}, "of a Namespace alone"),
+    (
+        "put_object",
+        {"manifest": _named("Namespace", "n"), "contents": [_named("Pod", "b"), _named("Pod", "c", namespace="n")]},
+        "expected contents with metadata.namespace n, found Pod b in none",
+    ),
+    (
+        "put_object",
+        {"manifest": _named("Namespace", "n"), "contents": [_named("Secret", "s", namespace="n")]},
+        "and no Secret, found v1 Secret s",
     ),
     ("exhaust_quota", {"namespace": ""}, "expected a namespace"),
     ("exhaust_quota", {"namespace": "--all"}, "the name of a namespace"),
