@@ -194,7 +194,7 @@ class _Scope:
         bad = sorted((*(miss.asked for miss in self.loss.lost), *bare))
         unknown = self._without_an_answer
         counts = [(0, 0), *((bisect_right(bad, at), made + bisect_right(pods, at)) for at, made in ends)]
-        return max((count + more) / max(1, max(total, fewest) + unknown) for count, total in counts)
+        return min(1.0, max((count + more) / max(1, max(total, fewest) + unknown) for count, total in counts))
 
     def _until(self, moment: float) -> int:
         """Return how many were created up to the moment at which a fault was proved, or healed."""

@@ -220,6 +220,13 @@ def test_as_counted(mutated: list[bool], at_most: float) -> None:
     assert verdict.outcome == ("violated" if missed > at_most * len(mutated) else "holds")
 
 
+def test_no_share_is_more_than_all() -> None:
+    """Misses that may all be another fault's are more than the pods that were created up to the first of them."""
+    history = healthy(24.95).fault(20, 21, 70, name="other", process="fault 2").fault(25, 25.2, 25.4, name="restart")
+    verdict = DURING(history.asks(25.45, 60, "fail").asks(60, 90).recorded())
+    assert (verdict.outcome, verdict.figures["unmutated_high_percent"]) == ("inconclusive", 100.0)
+
+
 def test_names() -> None:
     """A claim's name says what is claimed."""
     assert CHECK.__name__ == "no pod is created unmutated (mutate pods)"
