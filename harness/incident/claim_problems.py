@@ -22,7 +22,7 @@ from chaos_harness.harness.policies import IGNORE_LABEL
 
 __all__ = ["NUMBERS", "problems_of_claims"]
 
-NUMBERS = ("seconds", "late", "steady", "within", "but_for", "at_most", "enough", "least")
+NUMBERS = ("seconds", "late", "steady", "within", "but_for", "unasked", "at_most", "enough", "least")
 """Parameters of checks that are numbers."""
 
 _WORKLOADS = ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "ReplicationController")

@@ -56,6 +56,7 @@ class Needs:
 _ASKED = Needs((ASKED,))
 _CONTROL_PLANE = (WATCH_LEASES, WATCH_SYSTEM_PODS, WATCH_NODES)
 _GENERATED = (WATCH_TEMPLATES, WATCH_POLICIES, WATCH_BINDINGS, CONSTRAINTS)
+_IN_SERVICE = Needs((WATCH_PODS, WATCH_SLICES, REPLICAS_ANSWER))
 _RECOVERY = Needs((WATCH_PODS, WATCH_EVENTS, WATCH_SLICES, REPLICAS_ANSWER))
 _REGISTRY_LOG = Needs((REGISTRY, WATCH_EVENTS))
 
@@ -81,11 +82,12 @@ NEEDS: Mapping[str, Needs] = {
     "no_request_during": Needs((REGISTRY,)),
     "outlasts": _ASKED,
     "policies_match": Needs(_GENERATED),
+    "ready_means_enforcing": _IN_SERVICE,
     "recovers": _RECOVERY,
     "recovers_after": _RECOVERY,
     "recovers_within": _RECOVERY,
     "refused_for_at_most": _ASKED,
-    "replicas_agree": Needs((WATCH_PODS, WATCH_SLICES, REPLICAS_ANSWER)),
+    "replicas_agree": _IN_SERVICE,
     "replaced_within": Needs((WATCH_WORKLOAD,), nodes=True),
     "replacements_mutated": Needs((WATCH_WORKLOAD, WATCH_PODS, WATCH_SLICES), nodes=True),
     "undisturbed": Needs((WATCH_PODS, REPLICAS_ANSWER)),

@@ -42,6 +42,7 @@ _TELLING = {
     "mutated.py",
     "unfound.py",
     "astray.py",
+    "unready.py",
     "compared.py",
     "misread.py",
     "taken_back.py",

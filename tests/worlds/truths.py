@@ -12,6 +12,7 @@ from tests.worlds import (
     nodes,
     plane,
     pulling,
+    readying,
     recovering,
     unmutated,
 )
@@ -50,6 +51,7 @@ TRUTHS: Mapping[str, Callable[[Dice], Drawn]] = {
     "heals": healing.heals,
     "field_stays": fields.field_stays,
     "replicas_agree": agreeing.replicas_agree,
+    "ready_means_enforcing": readying.ready_means_enforcing,
 }
 
 _TRIES = 60
