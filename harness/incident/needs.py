@@ -22,6 +22,7 @@ from chaos_harness.harness.history.vocabulary import (
     WRITE_LEASE,
     watch,
 )
+from chaos_harness.harness.history.writes import LISTS
 
 __all__ = ["ASKED", "NEEDS", "NOT_IN_FILES", "READS_FIELDS", "REPLICAS_ANSWER", "needs_of", "source_of"]
 
@@ -79,6 +80,7 @@ NEEDS: Mapping[str, Needs] = {
     "never_replaced": Needs((WATCH_WORKLOAD, WATCH_NODES), nodes=True),
     "never_unmutated": _ASKED,
     "no_orphan_stays": Needs(_GENERATED),
+    "nobody_writes_at_rest": Needs((WATCH_PODS, *LISTS, CONSTRAINTS)),
     "no_request_during": Needs((REGISTRY,)),
     "outlasts": _ASKED,
     "policies_match": Needs(_GENERATED),

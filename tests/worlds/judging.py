@@ -43,6 +43,7 @@ _TELLING = {
     "unfound.py",
     "astray.py",
     "unready.py",
+    "restless.py",
     "compared.py",
     "misread.py",
     "taken_back.py",

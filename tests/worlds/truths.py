@@ -14,6 +14,7 @@ from tests.worlds import (
     pulling,
     readying,
     recovering,
+    resting,
     unmutated,
 )
 from tests.worlds.claimed import Claimed, Drawn, hidden
@@ -52,6 +53,7 @@ TRUTHS: Mapping[str, Callable[[Dice], Drawn]] = {
     "field_stays": fields.field_stays,
     "replicas_agree": agreeing.replicas_agree,
     "ready_means_enforcing": readying.ready_means_enforcing,
+    "nobody_writes_at_rest": resting.nobody_writes_at_rest,
 }
 
 _TRIES = 60
