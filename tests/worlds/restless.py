@@ -8,7 +8,6 @@ RESTLESS: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
     "harness/checks/quiescence.py": [
         (_REST, "if often > at_most):", "if often > at_most + 1):"),
         (_REST, "if covers(rest.sure, write.earliest, write.latest)]", "]"),
-        (_REST, "write for write in others if write.asked is False]", "write for write in others]"),
         (_REST, "_at_most_often(writes) > at_most", "_at_most_often(writes) > 99"),
         (_REST, "    for process, spans in rest.unseen().items():", "    for process, spans in ():"),
         (_REST, "    if lasted < _LEAST_REST_SECONDS:", "    if lasted < 0:"),

@@ -47,6 +47,9 @@ LIVES: dict[str, str] = {
         "in worlds an orphan is of what was once asked for: that it may be there unseen is said of that by name, too"
     ),
     "asking.no - templates.unknown)": "what comes and goes in one gap is rare",
+    "sure = self._in_force.sure(name)": "in worlds the line that a policy is in force is never missing alone",
+    "soon if begin in begins else apart": "in worlds a pod that comes into service is asked at once",
+    "bisect_left(earliest, write.latest - _MINUTE)": "in worlds hardly any writes are spread over several minutes",
     "(absent if turn.object is None else spans[truth])": "what comes and goes in one gap is rare: policies_match 591",
 }
 """By their old text, mutants that no world finds, each with the reason."""
@@ -81,6 +84,15 @@ TESTS: dict[tuple[str, str], str] = {
     ),
     ("generated_within", "late = self.span[0], self.span[0] + seconds"): ("generation.py::test_time_until_the_binding"),
     ("replicas_agree", "return pod.ready and not pod.deleted"): ("agreement.py::test_who_is_not_in_service_may_differ"),
+    ("ready_means_enforcing", "sure = self._in_force.sure(name)"): (
+        "readiness.py::test_a_policy_demands_while_it_is_in_force"
+    ),
+    ("ready_means_enforcing", "soon if begin in begins else apart"): (
+        "readiness.py::test_how_long_a_pod_may_go_unasked"
+    ),
+    ("nobody_writes_at_rest", "bisect_left(earliest, write.latest - _MINUTE)"): (
+        "quiescence.py::test_how_often_decides"
+    ),
     ("enforcement_parity", "since = since if asked - last <= apart else"): (
         "parity.py::test_differences_that_are_far_apart_are_two"
     ),

@@ -8,7 +8,6 @@ UNREADY: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
     "harness/checks/readiness.py": [
         (_READY, "    if certain:\n        return Verdict(", "    if False:\n        return Verdict("),
         (_READY, "self._since(uid, answer) if _in(sure, answer) else None", "0.0"),
-        (_READY, "(_in(sure, answer) or _touches(maybe, answer))", "_in(sure, answer)"),
         (_READY, "self._in_force.sure(name) - self._changed - ", "self._in_force.sure(name) - "),
         (_READY, "sure = self._in_force.sure(name)", "sure = self._in_force.maybe(name)"),
         (_READY, "self._service.sure(uid) & sure", "self._service.maybe(uid) & sure"),
