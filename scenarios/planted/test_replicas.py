@@ -10,6 +10,7 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.gatekeeper.installed import WEBHOOK_PODS, pods_path
 from chaos_harness.harness.checks.agreement import replicas_agree
+from chaos_harness.harness.checks.invariants import INVARIANTS, gatekeeper_invariants
 from chaos_harness.harness.checks.readiness import ready_means_enforcing
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.faults.objects.delete import delete_object
@@ -21,6 +22,7 @@ pytestmark = [pytest.mark.shape(workers=2), pytest.mark.extended, pytest.mark.ta
 _SECONDS = 30.0
 _CONSTRAINTS = "/apis/constraints.gatekeeper.sh/v1beta1/chaosdeniedbyrego"
 _BY_REGO = ["deny by rego"]
+_UNRECORDED = [name for name in INVARIANTS if name not in ("ready_means_enforcing", "replicas_agree")]
 
 
 def test_planted_pod_that_learns_nothing(experiment: Experiment) -> None:
@@ -38,6 +40,7 @@ def test_planted_pod_that_learns_nothing(experiment: Experiment) -> None:
         finally:
             request(api, "POST", _CONSTRAINTS, body=constraint)
     experiment.claim(replicas_agree(policies=_BY_REGO), expected="violated", known="planted")
+    experiment.claim(gatekeeper_invariants(_UNRECORDED), expected="violated", known="planted")
 
 
 @pytest.mark.takes(100)

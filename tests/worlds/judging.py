@@ -44,6 +44,7 @@ _TELLING = {
     "astray.py",
     "unready.py",
     "restless.py",
+    "unbundled.py",
     "compared.py",
     "misread.py",
     "taken_back.py",

@@ -11,6 +11,7 @@ from tests.worlds.astray import ASTRAY
 from tests.worlds.compared import COMPARED
 from tests.worlds.misread import MISREAD
 from tests.worlds.restless import RESTLESS
+from tests.worlds.unbundled import UNBUNDLED
 from tests.worlds.unfound import LIVES, TESTS
 from tests.worlds.unready import UNREADY
 
@@ -125,6 +126,7 @@ _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
     **ASTRAY,
     **UNREADY,
     **RESTLESS,
+    **UNBUNDLED,
     "harness/history/recoveries.py": [
         (_RECOVERS, "spans |= window - rotation.when(by.uid) - doubt(", "spans |= Spans() - doubt("),
         (_RECOVERS, "return pod.ready and not pod.deleted and", "return pod.ready or"),

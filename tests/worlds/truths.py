@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from tests.worlds import (
     agreeing,
+    bundled,
     fields,
     generating,
     healing,
@@ -54,6 +55,7 @@ TRUTHS: Mapping[str, Callable[[Dice], Drawn]] = {
     "replicas_agree": agreeing.replicas_agree,
     "ready_means_enforcing": readying.ready_means_enforcing,
     "nobody_writes_at_rest": resting.nobody_writes_at_rest,
+    "gatekeeper_invariants": bundled.gatekeeper_invariants,
 }
 
 _TRIES = 60
