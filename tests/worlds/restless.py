@@ -20,7 +20,7 @@ RESTLESS: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
         (_REST, "- done - (changed - unsure)", "- done"),
         (_REST, "sure - changed - unsure - _wrote(", "sure - changed - _wrote("),
         (_REST, "- _wrote(self.writes, seconds, sure=True)", ""),
-        (_REST, "coverage.until if coverage.ended else inf", "coverage.until"),
+        (_REST, "if coverage.ended else inf\n        done", "\n        done"),
     ],
     "harness/history/writes.py": [
         (_REST, "[one.field for one in EXCEPTED if process.startswith(one.watches)]", "[]"),
