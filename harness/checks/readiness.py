@@ -121,6 +121,8 @@ class _Scene:
         name, end = question or IGNORE_LABEL, self.coverage.until if self.coverage.ended else inf
         maybe = self._in_force.maybe(name).within(self.answers.first[question], end)
         sure = self._in_force.sure(name) - self._changed - self.coverage.blind
+        if not (self.coverage.ended or name == IGNORE_LABEL or self._in_force.applied(name)):
+            sure = Spans()  # what was cut off may say that it was applied only later
         yield _Asked(question, "that was not seen", (), 0, (self._service.unknown & maybe).longer_than(LAG))
         for uid in self._uids:
             yield self._asked(uid, question, self._service.maybe(uid) & maybe, self._service.sure(uid) & sure)
