@@ -14,7 +14,7 @@ from chaos_harness.harness.history.faults import listed
 from chaos_harness.harness.incident.asks import own_policy_names
 from chaos_harness.harness.incident.contents import Contents, listed_parts
 from chaos_harness.harness.incident.model import SCHEMA
-from chaos_harness.harness.incident.needs import ASKED, NOT_IN_FILES, READS_FIELDS, needs_of, source_of
+from chaos_harness.harness.incident.needs import ASKED, NOT_IN_FILES, READS_FIELDS, needs_of, source_of, streams_of
 from chaos_harness.harness.incident.notation import FAULT_PARAMETERS, POLICY_PARAMETERS
 from chaos_harness.harness.incident.step_names import StepNames
 from chaos_harness.harness.incident.yaml_source import Problem
@@ -22,7 +22,7 @@ from chaos_harness.harness.policies import IGNORE_LABEL
 
 __all__ = ["NUMBERS", "problems_of_claims"]
 
-NUMBERS = ("seconds", "late", "steady", "within", "but_for", "at_most", "enough", "least")
+NUMBERS = ("seconds", "late", "steady", "within", "but_for", "unasked", "at_most", "enough", "least")
 """Parameters of checks that are numbers."""
 
 _WORKLOADS = ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "ReplicationController")
@@ -132,7 +132,7 @@ class _Claim:
         if ASKED in needs_of(check).streams and not set(self.given) & set(POLICY_PARAMETERS) and self._asks_nothing():
             named = ", ".join(own_policy_names(self.contents.own)[:_SHOWN])
             yield f"{check} judges what is asked, and nobody asks about {named}; {_line_to_add(self.contents)}"
-        for field_name, value in dict.fromkeys(map(source_of, needs_of(check).streams)):
+        for field_name, value in dict.fromkeys(map(source_of, streams_of(check, self.given))):
             if field_name == "registry" and self.shape and not self.shape.registry:
                 yield f"{check} reads the registry's log, and the shape has no registry"
             elif field_name == "watch" and not self.contents.watches_group(value):

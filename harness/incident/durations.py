@@ -9,7 +9,10 @@ from chaos_harness.harness.incident.yaml_source import Location, Problem
 
 __all__ = ["bare_numbers", "is_duration", "parameters_schema", "read_duration", "written"]
 
-_PARAMETERS = ("seconds", "late", "steady", "within", "but_for", "every", "mutation", "validation", "timeout")
+_PARAMETERS = (
+    *("seconds", "late", "steady", "within", "but_for", "unasked"),
+    *("every", "mutation", "validation", "timeout"),
+)
 """Parameters that are times, if they are numbers."""
 
 _PLACES: tuple[Location, ...] = (

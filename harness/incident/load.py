@@ -25,6 +25,7 @@ from chaos_harness.harness.incident.asks import questions_of
 from chaos_harness.harness.incident.charts import SetupChart, charts_of
 from chaos_harness.harness.incident.claim_problems import problems_of_claims
 from chaos_harness.harness.incident.contents import LISTS, Contents
+from chaos_harness.harness.incident.invariants import with_parts_that_apply
 from chaos_harness.harness.incident.model import CONDITION_TAG, DURATION_TAG, FORMS, SCHEMA, Incident, fields_at
 from chaos_harness.harness.incident.notation import translate, with_each
 from chaos_harness.harness.incident.object_files import Objects, OwnFiles, objects_of
@@ -118,6 +119,7 @@ def load(
     kinds: Sequence[PartKind] = ("check",) if context == RECORDED else KINDS
     shape, options = _effective_shape(_override(flat, asked or {}), context)
     data, wrong = translate({**source.data, "shape": flat} if given else source.data)
+    data = with_parts_that_apply(data)
     first, *others = _each(data)
     problems = [*_problems_of_model(data, context), *_problems_of_names(first, kinds)]
     problems += [problem for turn in others for problem in _problems_of_names(turn, ("fault",))]

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from chaos_harness.harness.catalogue import watch_groups
+from chaos_harness.harness.checks.invariants import INVARIANTS, gatekeeper_invariants
 from chaos_harness.harness.history.coverage import api_server
 from chaos_harness.harness.history.vocabulary import (
     CONSTRAINTS,
@@ -22,8 +24,9 @@ from chaos_harness.harness.history.vocabulary import (
     WRITE_LEASE,
     watch,
 )
+from chaos_harness.harness.history.writes import LISTS
 
-__all__ = ["ASKED", "NEEDS", "NOT_IN_FILES", "READS_FIELDS", "REPLICAS_ANSWER", "needs_of", "source_of"]
+__all__ = ["ASKED", "NEEDS", "NOT_IN_FILES", "READS_FIELDS", "REPLICAS_ANSWER", "needs_of", "source_of", "streams_of"]
 
 ASKED = "answers about policies"
 """The answers of the canary to the questions of policies, with the logs that say why a webhook was not called."""
@@ -56,6 +59,7 @@ class Needs:
 _ASKED = Needs((ASKED,))
 _CONTROL_PLANE = (WATCH_LEASES, WATCH_SYSTEM_PODS, WATCH_NODES)
 _GENERATED = (WATCH_TEMPLATES, WATCH_POLICIES, WATCH_BINDINGS, CONSTRAINTS)
+_IN_SERVICE = Needs((WATCH_PODS, WATCH_SLICES, REPLICAS_ANSWER))
 _RECOVERY = Needs((WATCH_PODS, WATCH_EVENTS, WATCH_SLICES, REPLICAS_ANSWER))
 _REGISTRY_LOG = Needs((REGISTRY, WATCH_EVENTS))
 
@@ -67,6 +71,7 @@ NEEDS: Mapping[str, Needs] = {
     "enforcement_parity": _ASKED,
     "fail_open_window": _ASKED,
     "field_stays": Needs((FIELDS,)),
+    "gatekeeper_invariants": _IN_SERVICE,
     "generated_within": Needs((WATCH_BINDINGS, CONSTRAINTS)),
     "has_generator": Needs((WATCH_TEMPLATES,)),
     "heals": Needs(),
@@ -78,14 +83,16 @@ NEEDS: Mapping[str, Needs] = {
     "never_replaced": Needs((WATCH_WORKLOAD, WATCH_NODES), nodes=True),
     "never_unmutated": _ASKED,
     "no_orphan_stays": Needs(_GENERATED),
+    "nobody_writes_at_rest": Needs((WATCH_PODS, *LISTS, CONSTRAINTS)),
     "no_request_during": Needs((REGISTRY,)),
     "outlasts": _ASKED,
     "policies_match": Needs(_GENERATED),
+    "ready_means_enforcing": _IN_SERVICE,
     "recovers": _RECOVERY,
     "recovers_after": _RECOVERY,
     "recovers_within": _RECOVERY,
     "refused_for_at_most": _ASKED,
-    "replicas_agree": Needs((WATCH_PODS, WATCH_SLICES, REPLICAS_ANSWER)),
+    "replicas_agree": _IN_SERVICE,
     "replaced_within": Needs((WATCH_WORKLOAD,), nodes=True),
     "replacements_mutated": Needs((WATCH_WORKLOAD, WATCH_PODS, WATCH_SLICES), nodes=True),
     "undisturbed": Needs((WATCH_PODS, REPLICAS_ANSWER)),
@@ -100,6 +107,14 @@ NOT_IN_FILES: Mapping[str, str] = {
 def needs_of(check: str) -> Needs:
     """Return what a check needs; of a check that has no row here, as one of your own, nothing is known."""
     return NEEDS.get(check, Needs())
+
+
+def streams_of(check: str, values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the streams that a claim reads: those of its check or, of the bundle, of the parts that it has."""
+    if check != gatekeeper_invariants.__name__:
+        return needs_of(check).streams
+    parts = [name for name in INVARIANTS if name not in (values.get("without") or ())]
+    return tuple(dict.fromkeys(stream for name in parts for stream in needs_of(name).streams))
 
 
 def source_of(stream: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from chaos_harness.harness.catalogue import entries
 from chaos_harness.harness.incident.charts import SetupChart
 from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.incident.model import Step, TriggerSpec
-from chaos_harness.harness.incident.needs import needs_of, source_of
+from chaos_harness.harness.incident.needs import source_of, streams_of
 from chaos_harness.harness.incident.timeline import begins_at, length, longest
 from chaos_harness.harness.incident.upgrades import shape_of_claim
 
@@ -149,7 +149,8 @@ def _claims(loaded: LoadedIncident) -> Iterator[PlannedClaim]:
     for claimed in loaded.incident.claims:
         check = entries("check")[claimed.check].make(claimed.with_)
         expected = claimed.expected(shape_of_claim(loaded.incident, claimed, loaded.shape)) or "nothing on this version"
-        needs = {stream.strip(): _brings(*source_of(stream)) for stream in needs_of(claimed.check).streams}
+        streams = streams_of(claimed.check, claimed.with_)
+        needs = {stream.strip(): _brings(*source_of(stream)) for stream in streams}
         yield PlannedClaim(check.id, f"{expected}{f' ({claimed.issue})' if claimed.issue else ''}", needs)
 
 

@@ -1,7 +1,7 @@
 """Planted defects of single webhook pods: what checks that ask each pod by itself must report on a real cluster."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -10,7 +10,10 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.gatekeeper.installed import WEBHOOK_PODS, pods_path
 from chaos_harness.harness.checks.agreement import replicas_agree
+from chaos_harness.harness.checks.invariants import INVARIANTS, gatekeeper_invariants
+from chaos_harness.harness.checks.readiness import ready_means_enforcing
 from chaos_harness.harness.experiment.lifecycle import Experiment
+from chaos_harness.harness.faults.objects.delete import delete_object
 from chaos_harness.harness.policies import deny_pods
 from chaos_harness.scenarios.planted.steps import PlantedDefect
 
@@ -19,6 +22,7 @@ pytestmark = [pytest.mark.shape(workers=2), pytest.mark.extended, pytest.mark.ta
 _SECONDS = 30.0
 _CONSTRAINTS = "/apis/constraints.gatekeeper.sh/v1beta1/chaosdeniedbyrego"
 _BY_REGO = ["deny by rego"]
+_UNRECORDED = [name for name in INVARIANTS if name not in ("ready_means_enforcing", "replicas_agree")]
 
 
 def test_planted_pod_that_learns_nothing(experiment: Experiment) -> None:
@@ -36,6 +40,24 @@ def test_planted_pod_that_learns_nothing(experiment: Experiment) -> None:
         finally:
             request(api, "POST", _CONSTRAINTS, body=constraint)
     experiment.claim(replicas_agree(policies=_BY_REGO), expected="violated", known="planted")
+    experiment.claim(gatekeeper_invariants(_UNRECORDED), expected="violated", known="planted")
+
+
+@pytest.mark.takes(100)
+def test_planted_pod_that_is_ready_and_enforces_nothing(experiment: Experiment) -> None:
+    """A webhook pod that cannot reach the API server does not see a constraint come back, and stays Ready."""
+    cluster, policy = experiment.cluster, deny_pods()
+    experiment.apply(policy)
+    experiment.hold(15)
+    experiment.claim(ready_means_enforcing(policies=_BY_REGO), known="planted")
+    _, constraint = policy.objects
+    deleted = delete_object(constraint["kind"], constraint["metadata"]["name"])
+    with _cut_off(cluster) as defect, ExitStack() as until_judged:
+        with experiment.fault(deleted):
+            experiment.hold(15)
+            until_judged.enter_context(experiment.fault(defect))
+        experiment.hold(25)
+    experiment.claim(ready_means_enforcing(10, _BY_REGO), expected="violated", known="planted")
 
 
 @contextmanager

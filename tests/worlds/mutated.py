@@ -10,7 +10,10 @@ from typing import NamedTuple
 from tests.worlds.astray import ASTRAY
 from tests.worlds.compared import COMPARED
 from tests.worlds.misread import MISREAD
+from tests.worlds.restless import RESTLESS
+from tests.worlds.unbundled import UNBUNDLED
 from tests.worlds.unfound import LIVES, TESTS
+from tests.worlds.unready import UNREADY
 
 __all__ = ["MUTANTS", "Mutant"]
 
@@ -121,6 +124,9 @@ _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
     ],
     **MISREAD,
     **ASTRAY,
+    **UNREADY,
+    **RESTLESS,
+    **UNBUNDLED,
     "harness/history/recoveries.py": [
         (_RECOVERS, "spans |= window - rotation.when(by.uid) - doubt(", "spans |= Spans() - doubt("),
         (_RECOVERS, "return pod.ready and not pod.deleted and", "return pod.ready or"),

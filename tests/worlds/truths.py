@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from tests.worlds import (
     agreeing,
+    bundled,
     fields,
     generating,
     healing,
@@ -12,7 +13,9 @@ from tests.worlds import (
     nodes,
     plane,
     pulling,
+    readying,
     recovering,
+    resting,
     unmutated,
 )
 from tests.worlds.claimed import Claimed, Drawn, hidden
@@ -50,6 +53,9 @@ TRUTHS: Mapping[str, Callable[[Dice], Drawn]] = {
     "heals": healing.heals,
     "field_stays": fields.field_stays,
     "replicas_agree": agreeing.replicas_agree,
+    "ready_means_enforcing": readying.ready_means_enforcing,
+    "nobody_writes_at_rest": resting.nobody_writes_at_rest,
+    "gatekeeper_invariants": bundled.gatekeeper_invariants,
 }
 
 _TRIES = 60

@@ -47,6 +47,13 @@ LIVES: dict[str, str] = {
         "in worlds an orphan is of what was once asked for: that it may be there unseen is said of that by name, too"
     ),
     "asking.no - templates.unknown)": "what comes and goes in one gap is rare",
+    "sure = self._in_force.sure(name)": "in worlds the line that a policy is in force is never missing alone",
+    "soon if begin in begins else apart": "in worlds a pod that comes into service is asked at once",
+    "bisect_left(earliest, write.latest - _MINUTE)": "in worlds hardly any writes are spread over several minutes",
+    "objects.setdefault(write.object, [])": "in worlds one object is written again and again, and the others hardly",
+    "sure - changed - unsure - _wrote(": "in worlds pods that are not seen for a while do not change then",
+    "- _wrote(self.writes, seconds, sure=True)": "in worlds nobody writes because a person did",
+    "if coverage.ended else inf\n        done": "what a killed file lacks is needed only for a claim that holds",
     "(absent if turn.object is None else spans[truth])": "what comes and goes in one gap is rare: policies_match 591",
 }
 """By their old text, mutants that no world finds, each with the reason."""
@@ -81,6 +88,27 @@ TESTS: dict[tuple[str, str], str] = {
     ),
     ("generated_within", "late = self.span[0], self.span[0] + seconds"): ("generation.py::test_time_until_the_binding"),
     ("replicas_agree", "return pod.ready and not pod.deleted"): ("agreement.py::test_who_is_not_in_service_may_differ"),
+    ("ready_means_enforcing", "sure = self._in_force.sure(name)"): (
+        "readiness.py::test_a_policy_demands_while_it_is_in_force"
+    ),
+    ("ready_means_enforcing", "soon if begin in begins else apart"): (
+        "readiness.py::test_how_long_a_pod_may_go_unasked"
+    ),
+    ("nobody_writes_at_rest", "bisect_left(earliest, write.latest - _MINUTE)"): (
+        "quiescence.py::test_how_often_decides"
+    ),
+    ("nobody_writes_at_rest", "objects.setdefault(write.object, [])"): (
+        "quiescence.py::test_each_object_is_counted_by_itself"
+    ),
+    ("nobody_writes_at_rest", "sure - changed - unsure - _wrote("): (
+        "quiescence.py::test_a_pod_that_was_not_seen_may_have_changed"
+    ),
+    ("nobody_writes_at_rest", "- _wrote(self.writes, seconds, sure=True)"): (
+        "quiescence.py::test_what_is_done_is_no_rest"
+    ),
+    ("nobody_writes_at_rest", "if coverage.ended else inf\n        done"): (
+        "quiescence.py::test_a_recording_that_was_cut_off_may_have_more"
+    ),
     ("enforcement_parity", "since = since if asked - last <= apart else"): (
         "parity.py::test_differences_that_are_far_apart_are_two"
     ),

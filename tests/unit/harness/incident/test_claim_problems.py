@@ -27,7 +27,7 @@ _GOOD: dict[str, Any] = {
     ],
     "claims": [{"check": "recovers_within", "with": {"seconds": 60, "how": "killed"}}],
 }
-_PLAIN = {"kinds", "gatekeeper", "repository", "before_healing", "namespace", "value"}
+_PLAIN = {"kinds", "gatekeeper", "repository", "before_healing", "namespace", "value", "without"}
 """Parameters that name nothing of a file."""
 
 

@@ -220,6 +220,29 @@ def test_templates_are_written_without_rego() -> None:
     assert template["metadata"]["annotations"] == {"kept": "x"}
 
 
+@pytest.mark.parametrize("watched", [*GENERATED, *WEBHOOKS, *constraints("ChaosLabels")])
+def test_gatekeepers_objects_say_who_wrote_them_last(watched: ListWatch) -> None:
+    """The field managers of the newest change stand there, each with the subresource that it wrote, and no fields."""
+    fields = [
+        {
+            "manager": "kubectl-create",
+            "operation": "Update",
+            "time": "2026-11-23T10:00:00Z",
+            "fieldsV1": {"f:a": {}},
+        },
+        {"manager": "gatekeeper", "operation": "Update", "time": "2026-11-23T10:00:07Z", "subresource": "status"},
+        {"manager": "argocd", "operation": "Apply", "time": "2026-11-23T10:00:07Z"},
+    ]
+
+    def written(**metadata: Any) -> Any:
+        return object_as_written(watched, metadata={"name": "a", **metadata}, spec={})
+
+    assert written(managedFields=fields)["writers"] == ["argocd", "gatekeeper (status)"]
+    assert "managedFields" not in written(managedFields=fields)["metadata"]
+    assert written(managedFields=fields[:1])["writers"] == ["kubectl-create"]
+    assert written()["writers"] == []
+
+
 @pytest.fixture
 def probe(server: FakeApiServer, history: HistoryWriter) -> Iterator[Probe]:
     """Give a running probe of the pods of a server, which has seen a first list."""
