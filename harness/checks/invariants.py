@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from operator import and_
-from typing import Literal, get_args
 
 from chaos_harness.harness.checks import Check, identified
 from chaos_harness.harness.checks.agreement import replicas_agree
@@ -14,21 +13,10 @@ from chaos_harness.harness.checks.policies import policies_match
 from chaos_harness.harness.checks.quiescence import nobody_writes_at_rest
 from chaos_harness.harness.checks.readiness import ready_means_enforcing
 from chaos_harness.harness.history import History
+from chaos_harness.harness.invariants import INVARIANTS, Invariant
 from chaos_harness.harness.verdict import Verdict
 
-__all__ = ["INVARIANTS", "gatekeeper_invariants"]
-
-Invariant = Literal[
-    "ready_means_enforcing",
-    "replicas_agree",
-    "nobody_writes_at_rest",
-    "policies_match",
-    "has_generator",
-    "leases_admitted",
-]
-
-INVARIANTS = get_args(Invariant)
-"""The names of the parts, in the order in which they are told."""
+__all__ = ["gatekeeper_invariants"]
 
 _MADE: Mapping[Invariant, Callable[[], Check]] = {
     "ready_means_enforcing": ready_means_enforcing,

@@ -7,6 +7,7 @@ from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.faults import Faults, FaultSpan
 from chaos_harness.harness.history.following import Reader, Take, follow
 from chaos_harness.harness.history.lists import Lists
+from chaos_harness.harness.history.own_objects import LISTS
 from chaos_harness.harness.history.pods import Pod, Pods, doubt
 from chaos_harness.harness.history.recorded import Entry, History
 from chaos_harness.harness.history.spans import Span, Spans
@@ -22,7 +23,7 @@ from chaos_harness.harness.history.vocabulary import (
     WATCH_PODS,
     WATCH_TEMPLATES,
 )
-from chaos_harness.harness.history.writes import LISTS, ObjectWrite, Writes
+from chaos_harness.harness.history.writes import ObjectWrite, Writes
 
 __all__ = ["Rest"]
 

@@ -7,29 +7,11 @@ from typing import Any, NamedTuple
 from chaos_harness.harness.history.coverage import LAG, Coverage
 from chaos_harness.harness.history.following import Reader, Take
 from chaos_harness.harness.history.objects import is_terminating, uid_of
+from chaos_harness.harness.history.own_objects import LISTS
 from chaos_harness.harness.history.recorded import Entry
-from chaos_harness.harness.history.vocabulary import (
-    CONSTRAINTS,
-    DELETED,
-    GAP,
-    LISTED,
-    RESUMED,
-    WATCH_BINDINGS,
-    WATCH_POLICIES,
-    WATCH_TEMPLATES,
-    watch,
-)
+from chaos_harness.harness.history.vocabulary import CONSTRAINTS, DELETED, GAP, LISTED, RESUMED
 
-__all__ = ["EXCEPTED", "LISTS", "Excepted", "ObjectWrite", "Writes"]
-
-LISTS = (
-    WATCH_TEMPLATES,
-    WATCH_POLICIES,
-    WATCH_BINDINGS,
-    watch("validatingwebhookconfigurations"),
-    watch("mutatingwebhookconfigurations"),
-)
-"""The watches whose objects count, and those on the constraints of each template."""
+__all__ = ["EXCEPTED", "ObjectWrite", "Writes"]
 
 _OURS = ("chaos-harness", "kubectl", "OpenAPI-Generator", "helm")
 """How the field managers begin by which the experiment, or a person, writes; the third is the Python client's."""

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from chaos_harness.harness.checks.invariants import INVARIANTS, gatekeeper_invariants
 from chaos_harness.harness.incident.contents import listed_parts
 from chaos_harness.harness.incident.needs import needs_of, source_of
+from chaos_harness.harness.invariants import BUNDLE, INVARIANTS
 
 __all__ = ["with_parts_that_apply"]
 
@@ -20,7 +20,7 @@ def with_parts_that_apply(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def _with_without(data: Mapping[str, Any], claimed: Any) -> Any:
     values = claimed.get("with", {}) if isinstance(claimed, dict) else None
-    if not isinstance(values, dict) or claimed.get("check") != gatekeeper_invariants.__name__ or "without" in values:
+    if not isinstance(values, dict) or claimed.get("check") != BUNDLE or "without" in values:
         return claimed
     left_out = [part for part in INVARIANTS if not _applies(data, part)]
     return {**claimed, "with": {**values, "without": left_out}} if left_out else claimed

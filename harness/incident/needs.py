@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from chaos_harness.harness.catalogue import watch_groups
-from chaos_harness.harness.checks.invariants import INVARIANTS, gatekeeper_invariants
 from chaos_harness.harness.history.coverage import api_server
+from chaos_harness.harness.history.own_objects import LISTS
 from chaos_harness.harness.history.vocabulary import (
     CONSTRAINTS,
     FIELDS,
@@ -24,7 +24,7 @@ from chaos_harness.harness.history.vocabulary import (
     WRITE_LEASE,
     watch,
 )
-from chaos_harness.harness.history.writes import LISTS
+from chaos_harness.harness.invariants import BUNDLE, INVARIANTS
 
 __all__ = ["ASKED", "NEEDS", "NOT_IN_FILES", "READS_FIELDS", "REPLICAS_ANSWER", "needs_of", "source_of", "streams_of"]
 
@@ -111,7 +111,7 @@ def needs_of(check: str) -> Needs:
 
 def streams_of(check: str, values: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the streams that a claim reads: those of its check or, of the bundle, of the parts that it has."""
-    if check != gatekeeper_invariants.__name__:
+    if check != BUNDLE:
         return needs_of(check).streams
     parts = [name for name in INVARIANTS if name not in (values.get("without") or ())]
     return tuple(dict.fromkeys(stream for name in parts for stream in needs_of(name).streams))

@@ -10,10 +10,11 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.gatekeeper.installed import WEBHOOK_PODS, pods_path
 from chaos_harness.harness.checks.agreement import replicas_agree
-from chaos_harness.harness.checks.invariants import INVARIANTS, gatekeeper_invariants
+from chaos_harness.harness.checks.invariants import gatekeeper_invariants
 from chaos_harness.harness.checks.readiness import ready_means_enforcing
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.faults.objects.delete import delete_object
+from chaos_harness.harness.invariants import INVARIANTS
 from chaos_harness.harness.policies import deny_pods
 from chaos_harness.scenarios.planted.steps import PlantedDefect
 

@@ -3,8 +3,9 @@
 import pytest
 
 from chaos_harness.harness.checks import Check, invariants
-from chaos_harness.harness.checks.invariants import INVARIANTS, gatekeeper_invariants
+from chaos_harness.harness.checks.invariants import gatekeeper_invariants
 from chaos_harness.harness.history import History
+from chaos_harness.harness.invariants import INVARIANTS
 from chaos_harness.harness.judging import check_of
 from chaos_harness.harness.verdict import Outcome, Verdict
 from tests.fakes.replica_histories import ReplicaHistory

@@ -6,6 +6,7 @@ import pytest
 
 from chaos_harness.harness.checks.quiescence import nobody_writes_at_rest
 from chaos_harness.harness.history import History
+from chaos_harness.harness.history.own_objects import LISTS
 from chaos_harness.harness.history.vocabulary import (
     ADDED,
     BOOKMARK,
@@ -24,7 +25,7 @@ from chaos_harness.harness.history.vocabulary import (
     WATCH_POLICIES,
     WATCH_TEMPLATES,
 )
-from chaos_harness.harness.history.writes import EXCEPTED, LISTS
+from chaos_harness.harness.history.writes import EXCEPTED
 from tests.fakes.histories import HistoryBuilder, some_lines
 
 _CONSTRAINTS = f"{CONSTRAINTS}denied"

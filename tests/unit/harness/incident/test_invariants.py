@@ -8,11 +8,11 @@ import yaml
 
 from chaos_harness.clusters.shape import RECORDED
 from chaos_harness.harness.catalogue import watch_groups
-from chaos_harness.harness.checks.invariants import INVARIANTS
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.judge import check_of
 from chaos_harness.harness.incident.load import load
 from chaos_harness.harness.incident.needs import needs_of, source_of
+from chaos_harness.harness.invariants import INVARIANTS
 
 _GENERATED = ["generated", "constraints ChaosDeniedByCel"]
 _GOOD: dict[str, Any] = {
