@@ -7,16 +7,15 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from chaos_harness.clusters.api.objects import Object, ObjectsByName
-from chaos_harness.clusters.api.rest import list_path, request
+from chaos_harness.clusters.api.rest import list_path
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.gatekeeper.installed import WEBHOOK_PODS, pods_path
+from chaos_harness.clusters.gatekeeper.installed import pods_path
 from chaos_harness.clusters.watching.watch import wait_until
 from chaos_harness.harness.errors import ApiRefused, PolicyRejected, PreparationFailed
-from chaos_harness.harness.gatekeeper.in_force import Reporters, wait_for_workload
+from chaos_harness.harness.gatekeeper.in_force import Reporters, wait_for_workload, webhook_pods
 from chaos_harness.harness.gatekeeper.trials import wait_for_answers, wait_for_each_replica
 from chaos_harness.harness.history import HistoryWriter
-from chaos_harness.harness.history.objects import is_terminating, name_of
 from chaos_harness.harness.history.vocabulary import APPLY, IN_FORCE, POLICIES, REMOVE, REMOVED
 from chaos_harness.harness.policies import CANARIES, GROUND, Policy, Question
 from chaos_harness.harness.undo.journal import Journal
@@ -81,7 +80,7 @@ def _put_in_force(cluster: Cluster, undos: Undos, policies: Sequence[Policy]) ->
     questions = [question for policy in policies for question in policy.questions]
     proofs: list[str] = []
     with cluster.client() as api:
-        replicas = _replicas(api, cluster)
+        replicas = webhook_pods(api, cluster)
         _put(cluster, undos, objects[:first], deadline)
         early = _located(api, questions, deadline)
         _put_bases(cluster, undos, [question for question in early if question.path], deadline)
@@ -104,7 +103,7 @@ def put_in_force(cluster: Cluster, undos: Undos, api: Any, objects: Iterable[Obj
 
     Raises PolicyRejected with Gatekeeper's message for one that it refuses or cannot enforce; DeadlineExceeded.
     """
-    reporters = Reporters(api, {name_of(pod) for pod in _replicas(api, cluster)})
+    reporters = Reporters.of(api, cluster)
     proofs = []
     for item in objects:
         _put(cluster, undos, [item], deadline)
@@ -115,11 +114,6 @@ def put_in_force(cluster: Cluster, undos: Undos, api: Any, objects: Iterable[Obj
 def wait_for_bindings(api: Any, constraints: Iterable[str], deadline: Deadline) -> list[str]:
     """Wait until a binding is generated for each of these constraints; return the proofs. Raises DeadlineExceeded."""
     return [wait_until(api, _BINDINGS, partial(_find_binding, constraint), deadline) for constraint in constraints]
-
-
-def _replicas(api: Any, cluster: Cluster) -> list[Object]:
-    pods = request(api, "GET", pods_path(cluster), query={"labelSelector": WEBHOOK_PODS})["items"]
-    return [pod for pod in pods if not is_terminating(pod)]
 
 
 def _is_gatekeepers(item: Object) -> bool:

@@ -2,17 +2,19 @@
 
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 from chaos_harness.clusters.api.objects import Object, ObjectsByName, is_ready, status
-from chaos_harness.clusters.api.rest import list_objects, list_path
+from chaos_harness.clusters.api.rest import list_objects, list_path, request
+from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import DeadlineExceeded
+from chaos_harness.clusters.gatekeeper.installed import WEBHOOK_PODS, pods_path
 from chaos_harness.clusters.watching.watch import wait_until
 from chaos_harness.harness.errors import PolicyRejected
-from chaos_harness.harness.history.objects import name_of, waiting
+from chaos_harness.harness.history.objects import is_terminating, name_of, waiting
 
-__all__ = ["Reporters", "wait_for_workload"]
+__all__ = ["Reporters", "wait_for_workload", "webhook_pods"]
 
 _ERROR_SECONDS = 10.0
 _READY_SECONDS = 180.0
@@ -34,6 +36,11 @@ class Reporters:
         self._api = api
         self._replicas = replicas
         self._reported = {kind["kind"] for kind in list_objects(api, _STATUS, "resources")}
+
+    @classmethod
+    def of(cls, api: Any, cluster: Cluster) -> Self:
+        """Return those of a cluster: its webhook pods."""
+        return cls(api, {name_of(pod) for pod in webhook_pods(api, cluster)})
 
     def are_asked_about(self, item: Object) -> bool:
         """Whether replicas report of such an object: those of other groups, and of some kinds, have no status."""
@@ -69,6 +76,12 @@ class Reporters:
                     f"{'; '.join(errors) or last}; see `kubectl get {path.rpartition('/')[2]} {name} -o yaml`"
                 ) from error
         return f"{kind} {name} is enforced by {len(self._replicas)} replicas"
+
+
+def webhook_pods(api: Any, cluster: Cluster) -> list[Object]:
+    """Return the pods that serve Gatekeeper's webhook and are not on their way out."""
+    pods = request(api, "GET", pods_path(cluster), query={"labelSelector": WEBHOOK_PODS})["items"]
+    return [pod for pod in pods if not is_terminating(pod)]
 
 
 def wait_for_workload(api: Any, objects: Iterable[Object]) -> list[str]:

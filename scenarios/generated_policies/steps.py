@@ -12,6 +12,7 @@ from chaos_harness.clusters.watching.changes import ObjectDict
 from chaos_harness.clusters.watching.watch import State, wait_until
 from chaos_harness.harness.errors import DeadlineExceeded
 from chaos_harness.harness.faults.webhook.template_load import filler
+from chaos_harness.harness.gatekeeper.in_force import Reporters
 from chaos_harness.harness.history.objects import condition
 from chaos_harness.harness.policies.generation_rules import Rules
 from chaos_harness.harness.policies.status import seen_by_all
@@ -82,6 +83,7 @@ class PolicyInCluster:
     def __init__(self, cluster: Cluster, policy: SamplePolicy) -> None:
         self.policy = policy
         self.name = policy.kind.lower()
+        self._cluster = cluster
         binding = Rules.of(cluster.shape.gatekeeper).binding(policy.constraint())
         self.binding = binding.name
         self._generated = {"policy": (_POLICIES, binding.policy), "binding": (_BINDINGS, binding.name)}
@@ -98,8 +100,10 @@ class PolicyInCluster:
     def put(self) -> None:
         """Apply template and constraint in their original form, and wait until policy and binding are generated."""
         deadline = Deadline.after(_SECONDS, f"{self.policy.kind} to be generated")
-        apply(self._api, [self.policy.template()], deadline)
+        template = self.policy.template()
+        apply(self._api, [template], deadline)
         wait_until(self._api, _DEFINITIONS, self._served, deadline)
+        Reporters.of(self._api, self._cluster).wait(template, deadline)  # others deny its constraint
         apply(self._api, [self.policy.constraint()], deadline)
         self.wait(there=True)
 
