@@ -8,9 +8,10 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.errors import DeadlineExceeded, FaultNotApplied
 from chaos_harness.harness.faults import Fault
+from chaos_harness.harness.faults.control_plane.static_pods import running_containers, static_pod_of
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.faults.leaves import RESTARTS
-from chaos_harness.harness.faults.targets import Target, require_nodes
+from chaos_harness.harness.faults.targets import require_nodes
 
 __all__ = ["CRASHED", "RESTARTED", "restart_api_server"]
 
@@ -62,13 +63,13 @@ class _ApiServerRestart:
         node = self._on(cluster)
         require_nodes([node], cluster.name, cluster.control_planes)
         deadline = Deadline.after(_SECONDS, "the API server to be killed")
-        running = _containers(cluster, node, deadline)
+        running = running_containers(cluster, node, _CONTAINER, deadline)
         if not running:
             raise FaultNotApplied(f"expected {node} to run {_CONTAINER}, it does not; see `crictl ps --all` there")
         container = self._before = running[0]
         inspected = cluster.exec(node, ["crictl", "inspect", container["id"]], deadline)
         pid = str(json.loads(inspected.stdout)["info"]["pid"])
-        injection.note_harm(CRASHED, _target(node, container))
+        injection.note_harm(CRASHED, static_pod_of(node, _CONTAINER, container))
         self._refused = self._kill(cluster, node, pid, deadline)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
@@ -78,7 +79,9 @@ class _ApiServerRestart:
         killed = self._before["id"]
         with suppress(DeadlineExceeded):  # a busy node may take until then to answer
             for _ in deadline.attempts(first=0.2):
-                if all(container["id"] != killed for container in _containers(cluster, node, deadline)):
+                if all(
+                    container["id"] != killed for container in running_containers(cluster, node, _CONTAINER, deadline)
+                ):
                     return f"{_ENDPOINT} on {node} refused a connection, and container {killed[:12]} has ended"
         raise FaultNotApplied(
             f"expected container {killed[:12]} of {_CONTAINER} on {node} to end within {deadline.seconds:.0f} s, "
@@ -88,7 +91,7 @@ class _ApiServerRestart:
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         node, said = self._on(cluster), "nothing: no container ran"
         for _ in deadline.attempts(first=0.2):
-            container = next(iter(_containers(cluster, node, deadline)), None)
+            container = next(iter(running_containers(cluster, node, _CONTAINER, deadline)), None)
             if container is None:
                 continue
             argv = ["curl", "--silent", "--insecure", "--noproxy", "*", "--max-time", "5", f"{_ENDPOINT}/readyz"]
@@ -106,17 +109,3 @@ class _ApiServerRestart:
         """Kill the process and ask at once; return why connections were not refused, or "" if they were."""
         done = cluster.exec(node, ["bash", "-c", _KILL_AND_ASK, "kill", pid], deadline, check=False)
         return "" if done.returncode == 0 else (done.stdout.strip() or done.stderr.strip() or "it was not killed")
-
-
-def _containers(cluster: Cluster, node: str, deadline: Deadline) -> list[dict[str, Any]]:
-    """Return the API server's running containers on a node."""
-    argv = ["crictl", "ps", "--state", "Running", "--name", f"^{_CONTAINER}$", "--output", "json"]
-    containers: list[dict[str, Any]] = json.loads(cluster.exec(node, argv, deadline).stdout)["containers"]
-    return containers
-
-
-def _target(node: str, container: dict[str, Any]) -> Target:
-    """Return the static pod of a container; its uid is the kubelet's, not that of the mirror pod which shows it."""
-    labels = container.get("labels") or {}
-    pod, uid = (labels.get(f"io.kubernetes.pod.{which}", "") for which in ("name", "uid"))
-    return Target(pod or f"{_CONTAINER}-{node}", uid, node, (container["id"],), owner="")

@@ -2,7 +2,6 @@
 
 import json
 from http import HTTPStatus
-from typing import Any
 
 from kubernetes.client import ApiClient
 
@@ -12,10 +11,11 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, CommandFailed, FaultNotApplied
 from chaos_harness.harness.faults import Fault
+from chaos_harness.harness.faults.control_plane.static_pods import running_containers, static_pod_of
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.faults.leaves import RESTARTS
 from chaos_harness.harness.faults.nodes.heartbeats import read_heartbeat, wait_back
-from chaos_harness.harness.faults.targets import Target, require_nodes
+from chaos_harness.harness.faults.targets import require_nodes
 from chaos_harness.harness.undo.actions import undo
 from chaos_harness.harness.undo.commands import run_in_container
 
@@ -67,19 +67,19 @@ class _PausedEtcd:
         node = self._on(cluster)
         require_nodes([node], cluster.name, cluster.control_planes)
         deadline = Deadline.after(_SECONDS, f"etcd on {node} to stand still")
-        running = _containers(cluster, node, deadline)
+        running = running_containers(cluster, node, _ETCD, deadline)
         if not running:
             raise FaultNotApplied(f"expected {node} to run {_ETCD}, it does not; see `crictl ps --all` there")
         self._container = running[0]["id"]
         inspected = cluster.exec(node, ["crictl", "inspect", self._container], deadline)
         pid = str(json.loads(inspected.stdout)["info"]["pid"])
         injection.undo(go_on, harm={}, node=node, pid=pid)
-        injection.note_harm(PAUSED, _target(node, running[0]))
+        injection.note_harm(PAUSED, static_pod_of(node, _ETCD, running[0]))
         cluster.exec(node, ["kill", "-STOP", pid], deadline)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         node = self._on(cluster)
-        if all(container["id"] != self._container for container in _containers(cluster, node, deadline)):
+        if all(container["id"] != self._container for container in running_containers(cluster, node, _ETCD, deadline)):
             raise FaultNotApplied(f"faded: container {self._container[:12]} of {_ETCD} on {node} has ended")
         said = "nothing"
         for _ in deadline.attempts(first=0.5):
@@ -104,19 +104,6 @@ class _PausedEtcd:
 
     def _on(self, cluster: Cluster) -> str:
         return self._node or cluster.control_planes[0]
-
-
-def _containers(cluster: Cluster, node: str, deadline: Deadline) -> list[dict[str, Any]]:
-    """Return etcd's running containers on a node: its static pod has another uid there than its mirror pod."""
-    argv = ["crictl", "ps", "--state", "Running", "--name", f"^{_ETCD}$", "--output", "json"]
-    containers: list[dict[str, Any]] = json.loads(cluster.exec(node, argv, deadline).stdout)["containers"]
-    return containers
-
-
-def _target(node: str, container: dict[str, Any]) -> Target:
-    labels = container.get("labels") or {}
-    pod, uid = (labels.get(f"io.kubernetes.pod.{which}", "") for which in ("name", "uid"))
-    return Target(pod or f"{_ETCD}-{node}", uid, node, (container["id"],), owner="")
 
 
 def _readyz(cluster: Cluster, node: str, deadline: Deadline) -> str:
