@@ -97,8 +97,8 @@ def _all_replicas_listed(wanted: int) -> Callable[[ObjectsByName], dict[str, str
             port = next((port["port"] for port in endpoint_slice.get("ports") or ()), None)
             for endpoint in endpoint_slice.get("endpoints") or ():
                 if endpoint.get("conditions", {}).get("ready"):
-                    address = endpoint["addresses"][0]
-                    replica = endpoint.get("targetRef", {}).get("name", address)  # nobody's pod, if somebody wrote it
+                    address = endpoint["addresses"][0]  # an endpoint that somebody wrote by hand has no pod
+                    replica = endpoint.get("targetRef", {}).get("name", address)
                     urls_by_pod[replica] = f"https://{address}:{port}{_PATH}"
         return urls_by_pod if len(urls_by_pod) == wanted else None
 

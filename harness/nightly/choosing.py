@@ -40,8 +40,8 @@ def choose(
     chosen = [cell for cell in named if _is_of(cell, by_axis)]
     if not chosen:
         raise BadScenario(f"--only {' '.join(words)}: no cell is all of that; there are {_shown(_ids(named))}")
-    others = [LeftOut(cell.target, cell.axes, "not named", "--only does not name it") for cell in cells]
-    return chosen, [each for each, cell in zip(others, cells, strict=True) if cell not in chosen]
+    others = (cell for cell in cells if cell not in chosen)
+    return chosen, [LeftOut(cell.target, cell.axes, "not named", "--only does not name it") for cell in others]
 
 
 def _axis(word: str) -> Axis | None:
