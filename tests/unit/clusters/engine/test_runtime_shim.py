@@ -1,6 +1,7 @@
 """Tests of clusters.engine.runtime_shim: the real program in front of a runc that tells how it was called."""
 
 import json
+import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +11,20 @@ import pytest
 
 from chaos_harness.clusters.engine import runtime_shim
 
-_SETS = {"bounding": ["CAP_CHOWN", "CAP_SYS_RESOURCE"], "effective": ["CAP_SYS_RESOURCE"], "permitted": ["CAP_CHOWN"]}
-_REDUCED = {"bounding": ["CAP_CHOWN"], "effective": [], "permitted": ["CAP_CHOWN"]}
+_SETS = {
+    "bounding": ["CAP_CHOWN", "CAP_SYS_RESOURCE"],
+    "effective": ["CAP_SYS_RESOURCE"],
+    "inheritable": ["CAP_BPF", "CAP_CHOWN", "CAP_SYS_RESOURCE", "CAP_KILL"],
+    "permitted": ["CAP_CHOWN"],
+    "ambient": [],
+}
+_REDUCED = {
+    "bounding": ["CAP_CHOWN"],
+    "effective": [],
+    "inheritable": ["CAP_CHOWN", "CAP_KILL"],
+    "permitted": ["CAP_CHOWN"],
+    "ambient": [],
+}
 
 
 @pytest.fixture
@@ -20,7 +33,7 @@ def shim(tmp_path: Path) -> Path:
     runc.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     runc.chmod(0o700)
     path = tmp_path / "shim"
-    runtime_shim.write(path, ("CAP_SYS_RESOURCE",), str(runc))
+    runtime_shim.write(path, ("CAP_BPF", "CAP_SYS_RESOURCE"), str(runc))
     return path
 
 
@@ -64,6 +77,24 @@ def test_a_process_without_capabilities_is_left_alone(shim: Path, tmp_path: Path
     assert json.loads(config.read_text()) == {"process": {"args": ["true"]}}
 
 
+@pytest.mark.parametrize("layout", [{"separators": (",", ":")}, {"indent": 1}])
+def test_only_capabilities_go(shim: Path, tmp_path: Path, layout: dict[str, Any]) -> None:
+    """The same word as an argument, or in a text that looks like a spec, stays; so does how the JSON is laid out."""
+    args = ["capsh", "--drop", "CAP_SYS_RESOURCE", '"bounding": ["CAP_SYS_RESOURCE"]', "a,]"]
+    process = tmp_path / "process.json"
+    process.write_text(json.dumps({"args": args, "capabilities": _SETS, "env": ["A=CAP_BPF"]}, **layout))
+    _call(shim, ["exec", "-p", str(process), "id"], tmp_path)
+    assert json.loads(process.read_text()) == {"args": args, "capabilities": _REDUCED, "env": ["A=CAP_BPF"]}
+
+
+def test_a_spec_that_cannot_be_read_is_an_error(shim: Path, tmp_path: Path) -> None:
+    """With capabilities that the host may lack nothing is run."""
+    done = subprocess.run(
+        [shim, "exec", "--process", "nowhere.json", "id"], cwd=tmp_path, capture_output=True, check=False
+    )
+    assert (done.returncode != 0, done.stdout) == (True, b"")
+
+
 def test_runc_gets_every_word_unchanged(shim: Path, tmp_path: Path) -> None:
     """What is not for the shim passes through it: options, spaces, and commands that it knows nothing of."""
     words = ["--log", "/a b", "--log-format=json", "delete", "--force", "id"]
@@ -72,5 +103,5 @@ def test_runc_gets_every_word_unchanged(shim: Path, tmp_path: Path) -> None:
 
 def test_runc_decides_the_exit_status(tmp_path: Path) -> None:
     """The shim becomes runc, so that whoever waits for it gets runc's own status."""
-    runtime_shim.write(tmp_path / "shim", (), "/bin/false")
+    runtime_shim.write(tmp_path / "shim", (), shutil.which("false") or "")
     assert subprocess.run([tmp_path / "shim", "state", "id"], check=False).returncode == 1
