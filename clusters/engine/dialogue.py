@@ -53,13 +53,18 @@ class Dialogue:
 
     def hear(self) -> list[str]:
         """Return the lines written since the last call, without waiting; the very last line may have no line feed."""
-        output = self._begun
+        output = self._begun + self.hear_bytes()
+        whole, self._begun = (output, b"") if self.ended else _split_lines(output)
+        return whole.decode(errors="replace").splitlines()
+
+    def hear_bytes(self) -> bytes:
+        """Return what was written since the last call, without waiting, as it is; of one command use this or `hear`."""
+        output = bytearray()
         with contextlib.suppress(BlockingIOError):
             while more := os.read(self._out.fileno(), _BYTES):
                 output += more
             self.ended = True
-        whole, self._begun = (output, b"") if self.ended else _split_lines(output)
-        return whole.decode(errors="replace").splitlines()
+        return bytes(output)
 
     def close_input(self) -> None:
         """Close the command's input."""

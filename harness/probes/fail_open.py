@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -38,8 +39,8 @@ def follow_fail_open(cluster: Cluster, history: HistoryWriter, *, every: Every =
     Each failed call is an entry `info call` with `time` (unix seconds by the node's clock, when the call was given up),
     `webhook`, `said` and `node`. A round ends with `ok read`: everything from `since` to `until` is copied; or with
     `info read`: it is not (`said`), and if it is lost for good, the next `since` comes after it. The audit log is read
-    at the same time (see `harness.probes.audit`), because each command on a node is expensive; an adopted cluster keeps
-    none of ours, and causes then come from the API server's own log, by time.
+    at the same time (see `harness.probes.audit`), by the same command on the node, which runs as long as the probe; an
+    adopted cluster keeps none of ours, and causes then come from the API server's own log, by time.
     """
     return Probe(FAIL_OPEN_LOG, partial(_follow, cluster, history, every), late_after=45.0, settles="last")
 
@@ -47,7 +48,9 @@ def follow_fail_open(cluster: Cluster, history: HistoryWriter, *, every: Every =
 def _follow(cluster: Cluster, history: HistoryWriter, every: float, probe: Probe) -> None:
     nodes = [_Node(cluster, node, history) for node in cluster.control_planes]
     logs = _Logs(nodes, history)
-    with ThreadPoolExecutor(len(nodes), "fail open") as pool:
+    with ThreadPoolExecutor(len(nodes), "fail open") as pool, ExitStack() as stack:
+        for node in nodes:
+            stack.callback(node.close)  # before the pool's threads end: with them end the commands that they started
         for _ in probe.every(every):
             logs.read(pool, _SECONDS)
         logs.read(pool, _LAST_SECONDS)  # questions since the last round have their answers now
@@ -85,6 +88,10 @@ class _Node:
         self._history = history
         self.until = 0.0
         self.lost = False
+
+    def close(self) -> None:
+        """End the command on the node."""
+        self._logs.close()
 
     def read(self, deadline: Deadline) -> str | None:
         """Record what was logged since the last reading; return why not all of it could be read, or None."""

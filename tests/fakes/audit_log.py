@@ -1,19 +1,17 @@
 """Audit log: that of an API server by hand, line by line as it writes them, and what is read of it."""
 
 import json
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.errors import CommandFailed
 from chaos_harness.clusters.kind.audit_log import AUDIT_DIRECTORY
-from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.harness.history import Entry, HistoryWriter, read
 from chaos_harness.harness.history.vocabulary import AUDIT, READ, numbered
 from chaos_harness.harness.probes.fail_open import _Node
+from tests.fakes.node_shell import NodeShell
 
 __all__ = ["MUTATION", "NODE", "VALIDATION", "AuditLog", "event"]
 
@@ -83,18 +81,16 @@ class AuditLog:
         self.file = directory / "logs" / "audit.log"
         self.file.parent.mkdir()
         self.file.write_text(event("before"), encoding="utf-8")
-        self.broken = False
+        self.shell = NodeShell(directory, {AUDIT_DIRECTORY: str(self.file.parent), "/var/log/pods": "/nowhere"})
         self._history = HistoryWriter(directory / "history.jsonl")
         self._node = _Node(cluster, NODE, self._history)
         self._given = 0
 
-    def exec(self, _cluster: Cluster, _node: str, argv: list[str], *_: object, **__: object) -> CommandResult:
-        if self.broken:
-            raise CommandFailed("the node is away")
-        folder = str(self.file.parent)
-        words = [word.replace(AUDIT_DIRECTORY, folder).replace("/var/log/pods", "/nowhere") for word in argv]
-        done = subprocess.run(words, capture_output=True, text=True, check=True)
-        return CommandResult(done.stdout.replace(folder, AUDIT_DIRECTORY), done.stderr, 0)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._node.close()
 
     def grow(self, *lines: str) -> None:
         with self.file.open("a", encoding="utf-8") as file:

@@ -21,10 +21,10 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def log(tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> AuditLog:
-    log = AuditLog(tmp_path, cluster)
-    monkeypatch.setattr(Cluster, "exec", lambda *args, **rest: log.exec(*args, **rest))  # noqa: PLW0108 - of a cluster
-    return log
+def log(tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[AuditLog]:
+    with AuditLog(tmp_path, cluster) as log:
+        log.shell.install(monkeypatch)
+        yield log
 
 
 def copied(log: AuditLog, line: str) -> Any:

@@ -1,7 +1,7 @@
 """Fail open: what the API server logs of webhooks that it did without is copied once, wherever a read cuts it."""
 
 import gzip
-import subprocess
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -13,7 +13,7 @@ import pytest
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed
-from chaos_harness.clusters.machine.process import CommandResult
+from chaos_harness.clusters.machine.orphans import members
 from chaos_harness.harness.history import Entry, HistoryWriter, read
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.following import follow
@@ -22,6 +22,7 @@ from chaos_harness.harness.history.vocabulary import FAIL_OPEN
 from chaos_harness.harness.probes.fail_open import _Logs as _All
 from chaos_harness.harness.probes.fail_open import _Node, follow_fail_open
 from chaos_harness.harness.probes.node_logs import NodeLogs
+from tests.fakes.node_shell import NodeShell
 from tests.fakes.world import World
 
 SAID = 'failed calling webhook "mutation.gatekeeper.sh": failed to call webhook: Post "x": connection refused'
@@ -46,18 +47,27 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NodeShell:
+    """Return the shell of the nodes, which finds here what the API servers log."""
+    shell = NodeShell(tmp_path, {"/var/log/pods": str(tmp_path)})
+    shell.install(monkeypatch)
+    return shell
+
+
+@pytest.fixture
+def log(tmp_path: Path, shell: NodeShell) -> Path:
     """Return a log file that the script finds when it is run, here, as on a node."""
     log = tmp_path / "kube-system_kube-apiserver-x" / "kube-apiserver" / "0.log"
     log.parent.mkdir(parents=True)
-
-    def run(_cluster: Cluster, _node: str, argv: list[str], *_: object, **__: object) -> CommandResult:
-        words = [word.replace("/var/log/pods", str(tmp_path)) for word in argv]
-        done = subprocess.run(words, capture_output=True, text=True, check=True)
-        return CommandResult(done.stdout.replace(str(tmp_path), "/var/log/pods"), done.stderr, 0)
-
-    monkeypatch.setattr(Cluster, "exec", run)
     return log
+
+
+@pytest.fixture
+def logs(cluster: Cluster, log: Path) -> Iterator["_Logs"]:
+    """Return a reader of the log."""
+    logs = _Logs(cluster, NODE)
+    yield logs
+    logs.node.close()
 
 
 class _Logs:
@@ -85,10 +95,9 @@ def grow(log: Path, text: str) -> None:
         file.write(text)
 
 
-def test_only_what_is_new_is_told(cluster: Cluster, log: Path) -> None:
+def test_only_what_is_new_is_told(logs: _Logs, log: Path) -> None:
     """What was logged before the first read is not told, what comes after it once, and other lines never."""
     grow(log, LINE)
-    logs = _Logs(cluster, NODE)
     assert logs.calls(soon()) == []
     grow(log, OTHER + LINE + OTHER)
     assert logs.calls(soon()) == [CALL]
@@ -103,10 +112,9 @@ def test_only_what_is_new_is_told(cluster: Cluster, log: Path) -> None:
         ("2026-11-25T00:00:00.5Z stderr F W1124 23:59:59.750000       1 x.go:1] y", -0.75),
     ],
 )
-def test_the_api_server_tells_when(cluster: Cluster, log: Path, line: str, seconds: float) -> None:
+def test_the_api_server_tells_when(logs: _Logs, log: Path, line: str, seconds: float) -> None:
     """A log that is read late tells when the line was written, also when a day ended in between."""
     grow(log, OTHER)
-    logs = _Logs(cluster, NODE)
     logs.calls(soon())
     grow(log, f"{line}, failing open mutation.gatekeeper.sh: {SAID}\n")
     read = datetime.fromisoformat(line.partition(" ")[0]).timestamp()
@@ -114,10 +122,9 @@ def test_the_api_server_tells_when(cluster: Cluster, log: Path, line: str, secon
 
 
 @pytest.mark.parametrize("cut", [1, 40, 150, len(LINE) - 1])
-def test_a_line_that_is_cut_is_put_together(cluster: Cluster, log: Path, cut: int) -> None:
+def test_a_line_that_is_cut_is_put_together(logs: _Logs, log: Path, cut: int) -> None:
     """A read in the middle of a line loses nothing."""
     grow(log, OTHER)
-    logs = _Logs(cluster, NODE)
     logs.calls(soon())
     grow(log, OTHER + LINE[:cut])
     first = logs.calls(soon())
@@ -125,20 +132,18 @@ def test_a_line_that_is_cut_is_put_together(cluster: Cluster, log: Path, cut: in
     assert first + logs.calls(soon()) == [CALL]
 
 
-def test_a_new_file_is_read_from_its_beginning(cluster: Cluster, log: Path) -> None:
+def test_a_new_file_is_read_from_its_beginning(logs: _Logs, log: Path) -> None:
     """An API server that was restarted logs to another file."""
     grow(log, OTHER)
-    logs = _Logs(cluster, NODE)
     logs.calls(soon())
     grow(log, LINE)
     grow(log.with_name("1.log"), LINE + LINE)
     assert logs.calls(soon()) == [CALL] * 3
 
 
-def test_a_file_that_begins_anew_is_read_anew(cluster: Cluster, log: Path) -> None:
+def test_a_file_that_begins_anew_is_read_anew(logs: _Logs, log: Path) -> None:
     """A file that is shorter than what is known of it is another one; what it had since is lost."""
     grow(log, OTHER * 5)
-    logs = _Logs(cluster, NODE)
     logs.calls(soon())
     log.write_text(LINE, encoding="utf-8")
     assert logs.calls(soon(), lost=True) == [CALL]
@@ -151,10 +156,9 @@ def _rotated(log: Path, when: str) -> Path:
     return old
 
 
-def test_a_log_that_the_kubelet_rotates(cluster: Cluster, log: Path) -> None:
+def test_a_log_that_the_kubelet_rotates(logs: _Logs, log: Path) -> None:
     """What came before and after the rotation is told once each; so is the rest of a line that it cut in two."""
     grow(log, OTHER)
-    logs = _Logs(cluster, NODE)
     logs.calls(soon())
     grow(log, LINE + LINE[:40])
     assert logs.calls(soon()) == [CALL]
@@ -165,10 +169,9 @@ def test_a_log_that_the_kubelet_rotates(cluster: Cluster, log: Path) -> None:
     assert logs.calls(soon()) == []
 
 
-def test_an_old_log_that_the_kubelet_packs(cluster: Cluster, log: Path) -> None:
+def test_an_old_log_that_the_kubelet_packs(logs: _Logs, log: Path) -> None:
     """It packs what it rotated before, once more: what was read of it is not missed, and nothing is read twice."""
     grow(log, OTHER)
-    logs = _Logs(cluster, NODE)
     logs.calls(soon())
     grow(log, LINE)
     old = _rotated(log, "20261128-120000")
@@ -181,10 +184,9 @@ def test_an_old_log_that_the_kubelet_packs(cluster: Cluster, log: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["packed", "deleted"])
-def test_a_log_that_is_rotated_away_unread(cluster: Cluster, log: Path, how: str) -> None:
+def test_a_log_that_is_rotated_away_unread(logs: _Logs, log: Path, how: str) -> None:
     """One that was packed or deleted before its end was read is lost, and that is told once; what follows is not."""
     grow(log, OTHER)
-    logs = _Logs(cluster, NODE)
     logs.calls(soon())
     grow(log, LINE)
     old = _rotated(log, "20261128-120000")
@@ -197,10 +199,9 @@ def test_a_log_that_is_rotated_away_unread(cluster: Cluster, log: Path, how: str
     assert logs.calls(soon()) == [CALL]
 
 
-def test_an_old_servers_log_may_be_deleted(cluster: Cluster, log: Path) -> None:
+def test_an_old_servers_log_may_be_deleted(logs: _Logs, log: Path) -> None:
     """The kubelet keeps the log of one API server before: that of one before it was read when the next one wrote."""
     grow(log, OTHER)
-    logs = _Logs(cluster, NODE)
     grow(log.with_name("1.log"), OTHER)
     logs.calls(soon())
     log.unlink()
@@ -211,10 +212,9 @@ def test_an_old_servers_log_may_be_deleted(cluster: Cluster, log: Path) -> None:
     assert logs.calls(soon(), lost=True) == [CALL]
 
 
-def test_what_is_cut_is_not_claimed(cluster: Cluster, log: Path) -> None:
+def test_what_is_cut_is_not_claimed(logs: _Logs, log: Path) -> None:
     """Up to the reading before it all is told, until the rest of the line is there."""
     grow(log, OTHER)
-    logs = _Logs(cluster, NODE)
     logs.calls(soon())
     before = logs.node.until
     grow(log, LINE[:60])
@@ -246,12 +246,14 @@ def test_a_gap_is_not_seen(cluster: Cluster, log: Path, tmp_path: Path) -> None:
     """What came between the last reading of a log that is lost and the one that found out is unseen for good."""
     grow(log, OTHER)
     history = HistoryWriter(tmp_path / "history.jsonl")
-    logs = _All([_Node(cluster, NODE, history)], history)
+    node = _Node(cluster, NODE, history)
+    logs = _All([node], history)
     with ThreadPoolExecutor(1) as pool:
         for number in range(4):
             if number == 2:
                 _rotated(log, "20261128-120000").unlink()
             logs.read(pool, 60)
+    node.close()
     history.finish()
     readings = [entry for entry in read(history.path).entries if entry.process == FAIL_OPEN]
     assert [entry.kind for entry in readings] == ["ok", "ok", "info", "ok"]
@@ -275,7 +277,7 @@ def _until(history: HistoryWriter, wanted: Callable[[Entry], bool]) -> Entry:
     pytest.fail("no such entry in 30 s")
 
 
-def test_history(cluster: Cluster, log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_history(cluster: Cluster, log: Path, shell: NodeShell, tmp_path: Path) -> None:
     """Calls and reads stand in the history; a log that cannot be read is told, and is not one without calls."""
     grow(log, OTHER)
     history = HistoryWriter(tmp_path / "history.jsonl")
@@ -283,16 +285,38 @@ def test_history(cluster: Cluster, log: Path, tmp_path: Path, monkeypatch: pytes
     probe.start()
     _until(history, lambda entry: (entry.process, entry.f, entry.kind) == (FAIL_OPEN, "read", "ok"))
     grow(log, LINE)
-    assert _until(history, lambda entry: entry.f == "call").value == CALL
+    called = _until(history, lambda entry: entry.f == "call")
+    assert called.value == CALL
 
-    def fails(*_: object, **__: object) -> CommandResult:
-        raise CommandFailed("the node is away")
-
-    monkeypatch.setattr(Cluster, "exec", fails)
-    reading = _until(history, lambda entry: (entry.process, entry.f, entry.kind) == (FAIL_OPEN, "read", "info"))
-    assert reading.value == {"said": "the node is away"}
+    shell.away = "the node is away"
+    shell.signal(signal.SIGKILL)
+    away = {"said": "the node is away"}
+    _until(history, lambda entry: (entry.process, entry.f, entry.value) == (FAIL_OPEN, "read", away))
+    shell.away = ""
+    grow(log, LINE)
+    assert _until(history, lambda entry: entry.f == "call" and entry.index > called.index).value == CALL
     probe.stop()
     history.close()
+
+
+def test_the_command_on_the_node_runs_as_long_as_the_probe(
+    cluster: Cluster, log: Path, shell: NodeShell, tmp_path: Path
+) -> None:
+    """One command does all readings, and nothing of it is left when the probe has stopped."""
+    grow(log, OTHER)
+    history = HistoryWriter(tmp_path / "history.jsonl")
+    probe = follow_fail_open(cluster, history, every=0.05)
+    probe.start()
+    _until(history, lambda entry: (entry.process, entry.kind) == (FAIL_OPEN, "ok"))
+    for _ in range(3):
+        last = [entry.index for entry in read(history.path).entries][-1]
+        grow(log, LINE)
+        _until(history, lambda entry: entry.f == CALLED and entry.index > last)  # noqa: B023 - it is asked at once
+    assert len(shell.open) == 1
+    probe.stop()
+    history.close()
+    assert (len(shell.sessions), shell.open) == (1, [])
+    assert members(shell.sessions[0]) == []
 
 
 def test_what_came_since_the_last_round(cluster: Cluster, log: Path, tmp_path: Path) -> None:
