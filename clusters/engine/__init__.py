@@ -16,6 +16,7 @@ from chaos_harness.clusters.engine import claims, guard, packages, private_engin
 from chaos_harness.clusters.engine.dialogue import Dialogue, start_dialogue
 from chaos_harness.clusters.engine.host_quirks import HostQuirks
 from chaos_harness.clusters.engine.layout import Layout
+from chaos_harness.clusters.engine.own_containers import OwnContainers
 from chaos_harness.clusters.engine.traits import EngineTraits
 from chaos_harness.clusters.errors import BadScenario, CommandFailed, EngineUnavailable
 from chaos_harness.clusters.machine import process, supported
@@ -64,6 +65,8 @@ class Engine:
     traits: EngineTraits = field(default_factory=EngineTraits)
     adopted: frozenset[str] = frozenset()
     """IDs of containers of the user's in which commands may run, and faults be done (see `clusters.adoption`)."""
+    own: OwnContainers = field(default_factory=OwnContainers, compare=False, repr=False)
+    """Its containers that were found to be ours."""
 
     def client(self, timeout: float = 60) -> Any:
         """Return a new docker.DockerClient whose requests time out after `timeout` seconds; the caller closes it.
@@ -91,20 +94,34 @@ class Engine:
         """Run `docker ARGV` on this engine to its end; options and errors are those of `clusters.machine.process.run`.
 
         Raises NotOurs, before anything is done, if the command would change something that is neither ours nor adopted.
+        A container that was ours before, and is there, gets another `exec` by its ID and without the question.
         """
-        refused = guard.require_ours([str(word) for word in argv], self._ask(deadline), self.adopted)
-        if refused and check:
-            raise CommandFailed(f"`docker {' '.join(map(str, argv))}` was not run: {refused.stderr.strip()}")
-        return refused or process.run(
-            [self.cli, *argv],
-            deadline,
-            env={**self.environment(), **(env or {})},
-            cwd=cwd,
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            check=check,
-        )
+        words = [str(word) for word in argv]
+        once = any(stream is not None and not isinstance(stream, str) for stream in (stdin, stdout, stderr))
+
+        def execute(words: Sequence[str]) -> CommandResult:
+            return process.run(
+                [self.cli, *words],
+                deadline,
+                env={**self.environment(), **(env or {})},
+                cwd=cwd,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                check=False,
+            )
+
+        done = None if once else self.own.exec(words, execute)
+        if done is None:
+            refused = guard.require_ours(words, self._ask(deadline), self.adopted, self.own.note)
+            if refused and check:
+                raise CommandFailed(f"`docker {' '.join(words)}` was not run: {refused.stderr.strip()}")
+            if refused:
+                return refused
+            done = execute(words)
+        if check:
+            process.require_success([self.cli, *words], done)
+        return done
 
     def talk(self, argv: Sequence[str], deadline: Deadline) -> AbstractContextManager[Dialogue]:
         """Start `docker ARGV` on this engine for the block and exchange lines with it.
@@ -112,7 +129,7 @@ class Engine:
         `deadline` limits the ownership check. Raises NotOurs, CommandFailed and DeadlineExceeded before anything is
         started, as `run` does, and the errors of `clusters.engine.dialogue`.
         """
-        refused = guard.require_ours(argv, self._ask(deadline), self.adopted)
+        refused = guard.require_ours(argv, self._ask(deadline), self.adopted, self.own.note)
         if refused:
             raise CommandFailed(f"`docker {' '.join(argv)}` was not run: {refused.stderr.strip()}")
         return start_dialogue([self.cli, *argv], env=self.environment())

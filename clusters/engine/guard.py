@@ -10,11 +10,13 @@ from typing import Any, Literal
 from chaos_harness.clusters.errors import CommandFailed, HarnessError, NotOurs
 from chaos_harness.clusters.machine.process import CommandResult
 
-__all__ = ["IMAGE", "Ask", "ObjectKind", "require_ours", "require_ours_of", "verb_of"]
+__all__ = ["IMAGE", "Ask", "Note", "ObjectKind", "exec_target", "require_ours", "require_ours_of", "verb_of"]
 
 ObjectKind = Literal["container", "network", "volume", "image"]
 Ask = Callable[[Sequence[str]], CommandResult]
 """Runs a docker command that changes nothing, and returns its outcome whatever the status is."""
+Note = Callable[[str, str], None]
+"""Takes the name of a container that carries our label, as it was asked for, and its ID."""
 
 IMAGE = "chaos-harness.image"
 """Label of the images that the harness builds; all containers of them inherit it."""
@@ -68,16 +70,17 @@ _ON_ADOPTED = ("exec", "start", "stop", "restart", "pause", "unpause", "kill")
 """What may be done to a container that was adopted; nothing here removes one, or changes what it is made of."""
 
 
-def require_ours(words: Sequence[str], ask: Ask, adopted: frozenset[str] = frozenset()) -> CommandResult | None:
+def require_ours(
+    words: Sequence[str], ask: Ask, adopted: frozenset[str] = frozenset(), note: Note | None = None
+) -> CommandResult | None:
     """Raise NotOurs unless everything that `docker WORDS` changes carries our label, and what it creates gets one.
 
     Faults and probes may also be done to the containers whose IDs are `adopted`, by whatever name they are called; none
     of them may be removed. Missing objects are no reason to refuse: the command itself reports them. If the engine does
-    not answer the question, its answer is returned, and the command must not be run. Raises HarnessError for an unknown
-    command or option.
+    not answer the question, its answer is returned, and the command must not be run. `note` gets a container
+    that was asked for alone and carries our label. Raises HarnessError for an unknown command or option.
     """
-    name = verb_of(words)
-    verb, rest = _VERBS[name], list(words[len(name.split()) :])
+    name, verb, rest = _read(words)
     if verb.labelled and not _has_run_label(rest):
         raise NotOurs(f"`docker {' '.join(words)}`: expected --label {_RUN}=…: what is created must carry our label")
     if not verb.kinds:
@@ -92,10 +95,19 @@ def require_ours(words: Sequence[str], ask: Ask, adopted: frozenset[str] = froze
     for index, kind in enumerate(verb.kinds):
         last = index == len(verb.kinds) - 1
         asked = named[index:] if last else named[index : index + 1]
-        refused = require_ours_of(kind, asked, ask, untags=untags, adopted=lent)
+        refused = require_ours_of(kind, asked, ask, untags=untags, adopted=lent, note=note)
         if refused:
             return refused
     return None
+
+
+def exec_target(words: Sequence[str]) -> str | None:
+    """Return the container in which `docker WORDS` runs a command; None if it does something else.
+
+    Raises HarnessError for an unknown command or option.
+    """
+    name, verb, rest = _read(words)
+    return next(_object_names(words, rest, verb), None) if name == "exec" else None
 
 
 def require_ours_of(
@@ -105,11 +117,13 @@ def require_ours_of(
     *,
     untags: bool = False,
     adopted: frozenset[str] = frozenset(),
+    note: Note | None = None,
 ) -> CommandResult | None:
     """Raise NotOurs unless all existing objects of a kind with these names or IDs carry our label, or are `adopted`.
 
     If the engine does not answer the question, its answer is returned. With `untags`, image names that were created for
-    a push to a registry of ours pass, too: the image itself may be anybody's.
+    a push to a registry of ours pass, too: the image itself may be anybody's. `note` gets a container that was asked
+    for alone and carries our label.
     """
     if not names:
         return None
@@ -135,6 +149,8 @@ def require_ours_of(
             f"{kind} {foreign_names}: expected the label {' or '.join(labels)} of its own, found none: this harness "
             f"did not create it and leaves it alone; `docker inspect {_name(foreign[0])}` shows what it is"
         )
+    if note and kind == "container" and len(names) == len(things) == 1 and "Id" in things[0]:
+        note(names[0], str(things[0]["Id"]))
     return None
 
 
@@ -148,6 +164,12 @@ def verb_of(words: Sequence[str]) -> str:
         f"`docker {' '.join(words)}`: expected one of {', '.join(sorted(_VERBS))}; what another command changes must "
         f"be said in {__name__} first"
     )
+
+
+def _read(words: Sequence[str]) -> tuple[str, _Verb, list[str]]:
+    """Return the name of a docker command, how to read it, and the words after it."""
+    name = verb_of(words)
+    return name, _VERBS[name], list(words[len(name.split()) :])
 
 
 def _object_names(words: Sequence[str], rest: Sequence[str], verb: _Verb) -> Iterator[str]:

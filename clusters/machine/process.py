@@ -17,7 +17,7 @@ from chaos_harness.clusters.errors import CommandFailed, DeadlineExceeded, Harne
 from chaos_harness.clusters.machine.guardian import announce, guard, release
 from chaos_harness.clusters.machine.orphans import MARK, kill, members
 
-__all__ = ["CommandResult", "end_all", "run", "start_command"]
+__all__ = ["CommandResult", "end_all", "require_success", "run", "start_command"]
 
 _TAIL = 2000
 _GRACE_SECONDS = 10
@@ -69,10 +69,16 @@ def run(
         stderr.seek(0)
         err = stderr.read()
     done = CommandResult((out or b"").decode(errors="replace"), err.decode(errors="replace"), process.returncode)
-    if check and done.returncode != 0:
+    if check:
+        require_success(words, done)
+    return done
+
+
+def require_success(words: Sequence[str], done: CommandResult) -> None:
+    """Raise CommandFailed if a command ended with a status other than 0; the message has the end of its output."""
+    if done.returncode != 0:
         tail = (done.stderr.strip() or done.stdout.strip())[-_TAIL:]
         raise CommandFailed(f"`{' '.join(words)}` ended with status {done.returncode}:\n{tail}", said=tail)
-    return done
 
 
 @contextlib.contextmanager

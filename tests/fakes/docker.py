@@ -131,9 +131,15 @@ class FakeDocker:
         return CommandResult("".join(printed), "\n".join(complaints), int(bool(complaints)))
 
     def _known(self, name: str, what: str = "") -> Container:
-        if name not in self.containers:
+        container = self._found(name)
+        if container is None:
             refuse(1, f"{_FAILED} {what.format(name)}No such container: {name}")
-        return self.containers[name]
+        return container
+
+    def _found(self, name: str) -> Container | None:
+        """Return the container of this name, or of this whole ID."""
+        by_id = (container for container in self.containers.values() if container.id == name)
+        return self.containers.get(name) or next(by_id, None)
 
     def _running(self, name: str) -> Container:
         container = self._known(name)
@@ -144,8 +150,8 @@ class FakeDocker:
         return container
 
     def _inspect(self, call: Call) -> CommandResult:
-        there = [self.containers[name] for name in call.words if name in self.containers]
-        missing = [name for name in call.words if name not in self.containers]
+        there = list(filter(None, map(self._found, call.words)))
+        missing = [name for name in call.words if not self._found(name)]
         template = call.value("--format")
         what = f"{_FAILED} No such container:" if "--type" in call.options else "Error: No such object:"
         complaints = "\n".join(f"{what} {name}" for name in missing)
@@ -244,7 +250,11 @@ class GuardedEngine(Engine):
     def run(self, argv: Sequence[Any], deadline: Deadline, *, check: bool = True, **options: Any) -> CommandResult:
         """Answer as docker would, if the guard lets it be asked."""
         words = [str(word) for word in argv]
-        done = guard.require_ours(words, self._ask(deadline), self.adopted) or self.answer(words, options.get("stdin"))
+        stdin = options.get("stdin")
+        done = self.own.exec(words, lambda by_id: self.answer(list(by_id), stdin))
+        if done is None:
+            refused = guard.require_ours(words, self._ask(deadline), self.adopted, self.own.note)
+            done = refused or self.answer(words, stdin)
         if check and done.returncode:
             said = done.stderr or done.stdout
             raise CommandFailed(f"`docker {' '.join(words)}`: {said}", said=said)
