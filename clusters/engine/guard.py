@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
@@ -10,7 +10,17 @@ from typing import Any, Literal
 from chaos_harness.clusters.errors import CommandFailed, HarnessError, NotOurs
 from chaos_harness.clusters.machine.process import CommandResult
 
-__all__ = ["IMAGE", "Ask", "Note", "ObjectKind", "exec_target", "require_ours", "require_ours_of", "verb_of"]
+__all__ = [
+    "IMAGE",
+    "Ask",
+    "Note",
+    "ObjectKind",
+    "exec_target",
+    "require_ours",
+    "require_ours_of",
+    "runs_of_images",
+    "verb_of",
+]
 
 ObjectKind = Literal["container", "network", "volume", "image"]
 Ask = Callable[[Sequence[str]], CommandResult]
@@ -128,8 +138,7 @@ def require_ours_of(
     if not names:
         return None
     done = ask(["inspect", "--type", kind, *names])
-    complaints = [line for line in done.stderr.splitlines() if line.strip() and not _MISSING.search(line)]
-    if done.returncode and (complaints or not _MISSING.search(done.stderr)):
+    if done.returncode and _complaints(done):
         return done
     labels = (_RUN, IMAGE) if kind == "image" else (_RUN,)
     things: list[Mapping[str, Any]] = [
@@ -154,6 +163,21 @@ def require_ours_of(
     return None
 
 
+def runs_of_images(images: Collection[str], ask: Ask) -> Mapping[str, str]:
+    """Return the run labels of images, by ID, "" for one that has none; without those that are gone.
+
+    The image of an ID never changes, so each is asked for once. Raises CommandFailed if the engine does not answer.
+    """
+    unknown = sorted({*images} - _runs_of_images.keys() - {""})
+    if unknown:
+        done = ask(["inspect", "--type", "image", *unknown])
+        if done.returncode and _complaints(done):
+            raise CommandFailed(f"the engine does not say what {', '.join(unknown)} is: {done.stderr.strip()}")
+        for image in json.loads(done.stdout or "[]"):
+            _runs_of_images[image["Id"]] = _labels(image).get(_RUN, "")
+    return {image: _runs_of_images[image] for image in images if image in _runs_of_images}
+
+
 def verb_of(words: Sequence[str]) -> str:
     """Return the name of the docker command in `words`; raise HarnessError if it is none of those known here."""
     for length in (2, 1):
@@ -164,6 +188,12 @@ def verb_of(words: Sequence[str]) -> str:
         f"`docker {' '.join(words)}`: expected one of {', '.join(sorted(_VERBS))}; what another command changes must "
         f"be said in {__name__} first"
     )
+
+
+def _complaints(done: CommandResult) -> bool:
+    """Whether a question that failed says anything else than that objects are missing."""
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    return not lines or not all(map(_MISSING.search, lines))
 
 
 def _read(words: Sequence[str]) -> tuple[str, _Verb, list[str]]:
@@ -197,18 +227,9 @@ def _labels(attributes: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def _inherits_label(container: Mapping[str, Any], ask: Ask) -> bool:
-    """Whether a container has its run label from its image, as when a user commits a node and runs that image.
-
-    The image of an ID never changes, so each is asked for once.
-    """
+    """Whether a container has its run label from its image, as when a user commits a node and runs that image."""
     image = str(container.get("Image") or "")
-    if image and image not in _runs_of_images:
-        done = ask(["inspect", "--type", "image", image])
-        if done.returncode and not _MISSING.search(done.stderr):
-            raise CommandFailed(f"the engine does not say the image of {_name(container)} is: {done.stderr.strip()}")
-        images = json.loads(done.stdout or "[]")
-        _runs_of_images[image] = _labels(images[0]).get(_RUN, "") if images else ""
-    return _labels(container)[_RUN] == _runs_of_images.get(image)
+    return _labels(container)[_RUN] == runs_of_images([image], ask).get(image)
 
 
 def _name(attributes: Mapping[str, Any]) -> str:

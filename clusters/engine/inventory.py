@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.engine import Engine, guard
 from chaos_harness.clusters.engine.claims import CLAIM
 from chaos_harness.clusters.engine.freezer import cgroups_of, thaw
 from chaos_harness.clusters.errors import CommandFailed
@@ -35,7 +35,6 @@ _LIST: dict[RemovableKind, tuple[str, ...]] = {
     "network": ("network", "ls", "--quiet", "--no-trunc"),
     "volume": ("volume", "ls", "--quiet"),
 }
-_LABELLED_IMAGES = ("images", "--all", "--quiet", "--no-trunc", "--filter", f"label={RUN}")
 _REMOVE: dict[RemovableKind, tuple[str, ...]] = {
     "container": ("rm", "--force", "--volumes"),
     "network": ("network", "rm"),
@@ -145,23 +144,17 @@ def _list(engine: Engine, kind: RemovableKind, filters: list[str], deadline: Dea
     ids = list(dict.fromkeys(engine.run([*_LIST[kind], *filters], deadline).stdout.split()))
     if not ids:
         return
-    committed = _run_labels_of_images(engine, deadline) if kind == "container" else {}
     inspected = engine.run(["inspect", "--type", kind, *ids], deadline, check=False)
-    for attributes in json.loads(inspected.stdout or "[]"):
-        thing = _thing(kind, attributes)
-        inherited = committed.get(attributes.get("Image", "")) == thing.labels.get(RUN)
-        if CLAIM not in thing.labels and RUN in thing.labels and not inherited:
-            yield thing
+    things = [_thing(kind, attributes) for attributes in json.loads(inspected.stdout or "[]")]
+    things = [thing for thing in things if CLAIM not in thing.labels and RUN in thing.labels]
+    images = {_image(thing) for thing in things}
+    committed = guard.runs_of_images(images, lambda words: engine.run(words, deadline, check=False))
+    yield from (thing for thing in things if committed.get(_image(thing)) != thing.labels[RUN])
 
 
-def _run_labels_of_images(engine: Engine, deadline: Deadline) -> dict[str, str]:
-    """Return image ID → run label of the images that carry one."""
-    ids = list(dict.fromkeys(engine.run(list(_LABELLED_IMAGES), deadline).stdout.split()))
-    inspected = engine.run(["inspect", "--type", "image", *ids], deadline, check=False).stdout if ids else ""
-    return {
-        image["Id"]: ((image.get("Config") or {}).get("Labels") or {}).get(RUN, "")
-        for image in json.loads(inspected or "[]")
-    }
+def _image(thing: EngineObject) -> str:
+    """Return the ID of a container's image."""
+    return str(thing.attributes.get("Image") or "")
 
 
 def _thing(kind: RemovableKind, attributes: Mapping[str, Any]) -> EngineObject:

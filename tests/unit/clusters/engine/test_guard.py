@@ -206,7 +206,7 @@ def test_names_pushed_to_a_registry_of_ours(docker: Docker) -> None:
 
 def test_a_label_that_came_with_the_image(docker: Docker) -> None:
     """Of an image that somebody committed of a node he has containers with its labels; nodes have their own."""
-    docker.add("image", "sha256:evidence", {RUN: "r"})
+    docker.add("image", "sha256:evidence", {RUN: "r"}, Id="sha256:evidence")
     docker.add("container", "evidence", {RUN: "r"}, Image="sha256:evidence")
     docker.add("container", "node", {RUN: "another"}, Image="sha256:evidence")
     docker.add("container", "orphan", {RUN: "r"}, Image="sha256:gone")

@@ -5,6 +5,7 @@ import socket
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -48,6 +49,30 @@ def test_the_inventory_is_what_carries_all_labels(soon: Deadline) -> None:
         ("container", "a"),
         ("volume", "v"),
     ]
+
+
+def test_an_image_is_asked_for_once(soon: Deadline) -> None:
+    """What a container has from its image is known later, too; nobody asks for images of no container."""
+    engine = FakeEngine()
+    images = [
+        engine.add("image", f"{kind}-{uuid4()}", labels) for kind, labels in (("plain", {}), ("committed", _OURS))
+    ]
+    engine.add("image", "other", _OURS)
+    engine.add("container", "node", _OURS, Image=images[0])
+    engine.add("container", "looking", _OURS, Image=images[1])
+    engine.add("container", "orphan", _OURS, Image="gone")
+    for _ in range(2):
+        assert [thing.name for thing in inventory(engine, soon)] == ["node", "orphan"]
+    asked = [command for command in engine.asked if "image" in command]
+    assert asked == [f"inspect --type image {' '.join(sorted([*images, 'gone']))}", "inspect --type image gone"]
+
+
+def test_an_engine_that_does_not_tell_of_an_image(soon: Deadline) -> None:
+    """Nobody knows then whose its containers are."""
+    engine = FakeEngine(errors={"inspect --type image": "Cannot connect to the Docker daemon"})
+    engine.add("container", "node", _OURS, Image=f"id-{uuid4()}")
+    with pytest.raises(CommandFailed, match=r"does not say what id-\S+ is: Cannot connect"):
+        inventory(engine, soon)
 
 
 def test_a_label_with_commas_and_quotes_survives_in_a_volume_argument() -> None:
