@@ -33,6 +33,11 @@ _UNCLEAR, _UNKNOWN = "unclear", "500"
 _LATER = ("429", "503")
 _REFUSALS = 2
 _SIGN_SECONDS = 10.0
+_REPEATED_TICKS = 5
+"""How many pauses of a stream one after the other say that it has repeated what it has to: a quarter of a second.
+
+A server sends what it has as soon as a stream is open, but on a busy machine not within a single pause.
+"""
 _MESSAGE_LENGTH = 200
 _NAMES_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 
@@ -174,12 +179,14 @@ class WatchPosition:
             "timeoutSeconds": f"{seconds:g}",
         }
         again = self._goal is not None and self._goal.again
+        idle, enough = 0, _REPEATED_TICKS if again else 1
         for line in stream_lines(self._api, self._path, query, (timing.connect, timing.read), self._over):
             if line == OPEN:
                 yield from self._open_stream()
             elif line is not None:
                 yield from self._read_event(_parse(line))
-            yield from self._prove_current(quiet=line is None, anew=again)
+            idle = idle + 1 if line is None else 0
+            yield from self._prove_current(quiet=idle >= enough, anew=again)
             if self._goal is not None and self._goal.again and not again:
                 return
         if time.monotonic() - began < seconds:
