@@ -39,7 +39,7 @@ def of_run(engine: Engine, run: str) -> list[EngineObject]:
 
 
 def test_gatekeeper_serves_when_its_chart_installed_it(build: Callable[..., Cluster]) -> None:
-    """Real helm brings it up, from the nodes where there is no registry; test_secrets.py has one with a registry."""
+    """Helm brings it up, from the nodes where there is no registry; test_pool_orders.py has one with a registry."""
     cluster = build(Shape(workers=1, registry=False, install="chart"))
     assert len(wait_until_serving(cluster, soon("Gatekeeper"))) == 3
     delete(cluster)

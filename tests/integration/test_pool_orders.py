@@ -36,7 +36,7 @@ from chaos_harness.harness.verdict import Verdict
 
 pytestmark = [pytest.mark.cluster, pytest.mark.beside]
 
-_SHAPE = Shape(workers=0)
+_SHAPE = Shape(workers=0, install="chart")
 _ORDERS = int(os.environ.get("CHAOS_ORDERS", "1"))
 _SPOILERS = (1, 2, 0)  # in one order after the other: without any, one cluster has to do for all
 _LEAST_ANSWERS = 20
@@ -86,7 +86,7 @@ def kills_containers(cluster: Cluster) -> None:
 
 
 def rolls_out(cluster: Cluster) -> None:
-    restart_gatekeeper(cluster, soon("the roll-out", 240), pull_policy="IfNotPresent")
+    restart_gatekeeper(cluster, soon("the roll-out", 240), pull_policy="Always")
 
 
 def leaves_a_constraint(cluster: Cluster) -> None:

@@ -1,22 +1,20 @@
 """Secrets: on a real cluster none of what is planted reaches a history, evidence or a log."""
 
 import stat
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from chaos_harness.clusters.api.rest import request
+from chaos_harness.clusters.api.rest import delete, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.shape import Shape
 from chaos_harness.harness.experiment import attachments
 from chaos_harness.harness.experiment.recording import Recording
 from chaos_harness.harness.history import read
 from chaos_harness.harness.incident.replay import logs
 from chaos_harness.harness.probes.objects import CONTROL_PLANE, USUAL, watch_objects
 
-pytestmark = [pytest.mark.cluster, pytest.mark.beside]
+pytestmark = [pytest.mark.cluster, pytest.mark.beside, pytest.mark.xdist_group("one cluster")]
 
 _PLANTED = "Winter2026planted"
 _PODS = "/api/v1/namespaces/gatekeeper-system/pods"
@@ -29,9 +27,9 @@ _RESTRICTED = {
 }
 
 
-def test_what_is_planted_is_found_nowhere(build: Callable[..., Cluster], tmp_path: Path) -> None:
+def test_what_is_planted_is_found_nowhere(shared_cluster: Cluster, tmp_path: Path) -> None:
     """A pod's variables, arguments and log, and an address with a password, are on this disk without them."""
-    cluster = build(Shape(workers=1, install="chart"))
+    cluster = shared_cluster
     address = f"http://jdoe:{_PLANTED}@proxy.example:3128"
     container = {
         "name": "a",
@@ -56,6 +54,8 @@ def test_what_is_planted_is_found_nowhere(build: Callable[..., Cluster], tmp_pat
     history.finish()
     attachments.write(read(history.path), tmp_path)
     logs.collect(cluster, tmp_path / "logs")
+    with cluster.client() as api:
+        delete(api, f"{_PODS}/planted")
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
 
     assert '"planted"' in history.path.read_text(encoding="utf-8")
