@@ -7,7 +7,7 @@ https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/).
 
 import yaml
 
-__all__ = ["AUDIT_DIRECTORY", "AUDIT_LOG", "AUDIT_PATCH", "CANARIES", "audit_files"]
+__all__ = ["AUDIT_DIRECTORY", "AUDIT_LOG", "AUDIT_PATCH", "AUDIT_POLICY", "CANARIES", "audit_files"]
 
 AUDIT_DIRECTORY = "/var/log/kubernetes"
 AUDIT_LOG = f"{AUDIT_DIRECTORY}/audit.log"
@@ -16,7 +16,9 @@ AUDIT_LOG = f"{AUDIT_DIRECTORY}/audit.log"
 CANARIES = "chaos-canary"
 """Namespace of the admission probe's requests."""
 
-_POLICY = "/etc/kubernetes/audit/policy.yaml"
+AUDIT_POLICY = "/etc/kubernetes/audit/policy.yaml"
+"""What is logged: a file that a control plane must have, or its API server does not start with AUDIT_PATCH."""
+
 _ADMINISTRATOR = "kubernetes-admin"
 """User of kind's kubeconfig, and so of the harness."""
 
@@ -48,18 +50,18 @@ def audit_files(gatekeeper: str) -> dict[str, str]:
         "omitManagedFields": True,
         "rules": rules,
     }
-    return {_POLICY: yaml.safe_dump(policy, sort_keys=False)}
+    return {AUDIT_POLICY: yaml.safe_dump(policy, sort_keys=False)}
 
 
 _ARGUMENTS = {
-    "audit-policy-file": _POLICY,
+    "audit-policy-file": AUDIT_POLICY,
     "audit-log-path": AUDIT_LOG,
     "audit-log-format": "json",
     "audit-log-maxsize": str(_MEBIBYTES),
     "audit-log-maxbackup": str(_OLDER),
 }
 _VOLUMES = [
-    {"name": "audit-policy", "hostPath": _POLICY, "mountPath": _POLICY, "readOnly": True, "pathType": "File"},
+    {"name": "audit-policy", "hostPath": AUDIT_POLICY, "mountPath": AUDIT_POLICY, "readOnly": True, "pathType": "File"},
     {
         "name": "audit-log",
         "hostPath": AUDIT_DIRECTORY,

@@ -20,7 +20,7 @@ from chaos_harness.clusters.engine.ports import LOOPBACK
 from chaos_harness.clusters.errors import CommandFailed, HarnessError
 from chaos_harness.clusters.images.catalogue import BALANCER
 from chaos_harness.clusters.images.sources import tool
-from chaos_harness.clusters.kind.audit_log import AUDIT_PATCH
+from chaos_harness.clusters.kind.audit_log import AUDIT_PATCH, AUDIT_POLICY
 from chaos_harness.clusters.kind.node_files import POD_SUBNET, SERVICE_SUBNET
 from chaos_harness.clusters.kind_file import CONTROL_PLANE, WORKER, KindFile
 from chaos_harness.clusters.machine.process import CommandResult, run
@@ -110,7 +110,8 @@ def configuration(
     """Return kind's configuration (YAML) for the cluster `name`.
 
     `port` of loopback becomes the API server's. `mounts` maps paths in every node to files of the host, mounted
-    read-only. The patches are those that the host needs (`HostQuirks`). A kind configuration of the user's is merged.
+    read-only; with an audit policy among them the API servers keep an audit log. The patches are those that the host
+    needs (`HostQuirks`). A kind configuration of the user's is merged.
     """
     own = KindFile(shape.kind) if shape.kind else None
     roles = [CONTROL_PLANE] * shape.control_planes + [WORKER] * shape.workers
@@ -128,7 +129,7 @@ def configuration(
             "serviceSubnet": SERVICE_SUBNET,
         },
         "containerdConfigPatches": [*_REGISTRY_PATCHES, *containerd_patches],
-        "kubeadmConfigPatches": [_KUBELET_PATCH, AUDIT_PATCH, *kubeadm_patches],
+        "kubeadmConfigPatches": [_KUBELET_PATCH, *([AUDIT_PATCH] if AUDIT_POLICY in mounts else []), *kubeadm_patches],
         "nodes": [
             {"role": CONTROL_PLANE, **node, "image": image, "extraMounts": [*extra, *node.get("extraMounts", ())]}
             for node in nodes

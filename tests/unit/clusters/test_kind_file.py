@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from chaos_harness.clusters.errors import BadScenario
-from chaos_harness.clusters.kind.audit_log import AUDIT_PATCH
+from chaos_harness.clusters.kind.audit_log import AUDIT_PATCH, AUDIT_POLICY
 from chaos_harness.clusters.kind.cli import configuration, node_names
 from chaos_harness.clusters.kind.node_files import POD_SUBNET
 from chaos_harness.clusters.kind_file import KindFile
@@ -26,7 +26,7 @@ def shape(folder: Path, fields: dict[str, Any] | None = None, **config: Any) -> 
 
 
 def merged(wanted: Shape) -> dict[str, Any]:
-    mounts = {"/etc/crictl.yaml": Path("/run/x")}
+    mounts = {AUDIT_POLICY: Path("/run/x")}
     document: dict[str, Any] = yaml.safe_load(configuration("c", wanted, image="node:1", port=21000, mounts=mounts))
     return document
 
@@ -65,9 +65,9 @@ def test_its_nodes_are_the_shapes(tmp_path: Path) -> None:
     assert [node["role"] for node in (first, second, third)] == ["control-plane", "worker", "worker"]
     assert {node["image"] for node in (first, second, third)} == {"node:1"}
     assert second["labels"] == {"disk": "ssd"}
-    assert [one["containerPath"] for one in second["extraMounts"]] == ["/etc/crictl.yaml", "/data"]
+    assert [one["containerPath"] for one in second["extraMounts"]] == [AUDIT_POLICY, "/data"]
     assert second["extraMounts"][1]["hostPath"] == str(tmp_path / "data")
-    assert [one["containerPath"] for one in third["extraMounts"]] == ["/etc/crictl.yaml"]
+    assert [one["containerPath"] for one in third["extraMounts"]] == [AUDIT_POLICY]
 
 
 def test_a_shape_is_another_one_by_what_is_in_the_file(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Auditing: each API server writes down what is asked of policies and which pods come, and little else."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -77,7 +78,8 @@ def test_canaries_live_where_they_are_logged() -> None:
 
 def test_every_node_has_the_policy_that_the_api_server_is_told_of() -> None:
     """A control plane that joins later reads the same file; what it is told hangs on no version of kubeadm."""
-    patches = yaml.safe_load(configuration("c", Shape(), image="i", port=1, mounts={}))["kubeadmConfigPatches"]
+    mounts = dict.fromkeys(node_files("gatekeeper-system"), Path("/run/x"))
+    patches = yaml.safe_load(configuration("c", Shape(), image="i", port=1, mounts=mounts))["kubeadmConfigPatches"]
     assert AUDIT_PATCH in patches
     patch = yaml.safe_load(AUDIT_PATCH)
     assert patch.keys() == {"kind", "apiServer"}
@@ -88,6 +90,12 @@ def test_every_node_has_the_policy_that_the_api_server_is_told_of() -> None:
     mounted = {volume["mountPath"]: volume for volume in patch["apiServer"]["extraVolumes"]}
     assert mounted[arguments["audit-policy-file"]]["readOnly"] is True
     assert mounted[AUDIT_DIRECTORY]["readOnly"] is False
+
+
+def test_who_has_no_policy_keeps_no_log() -> None:
+    """An API server that is told of a file which is not there never starts, as once in a benchmark."""
+    patches = yaml.safe_load(configuration("c", Shape(), image="i", port=1, mounts={}))["kubeadmConfigPatches"]
+    assert not [patch for patch in patches if "audit" in patch]
 
 
 def test_the_log_cannot_fill_the_disk() -> None:

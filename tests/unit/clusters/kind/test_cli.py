@@ -91,7 +91,7 @@ def test_patches_of_the_host_come_after_ours() -> None:
     """The host's patches are merged last, so that it has the last word."""
     document = config(Shape(), containerd_patches=["[a]"], kubeadm_patches=["kind: KubeletConfiguration"])
     assert document["containerdConfigPatches"][-1] == "[a]"
-    assert document["kubeadmConfigPatches"][2:] == ["kind: KubeletConfiguration"]
+    assert document["kubeadmConfigPatches"][1:] == ["kind: KubeletConfiguration"]
 
 
 def test_a_kubelet_posts_its_status_as_often_as_it_renews_its_lease() -> None:
