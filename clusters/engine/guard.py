@@ -13,7 +13,6 @@ from chaos_harness.clusters.machine.process import CommandResult
 __all__ = [
     "IMAGE",
     "Ask",
-    "Note",
     "ObjectKind",
     "exec_target",
     "require_ours",
