@@ -18,7 +18,6 @@ from chaos_harness.clusters.engine import Engine, Layout, claims, connect, stop_
 from chaos_harness.clusters.garbage import Owner
 from chaos_harness.clusters.gatekeeper.readiness import wait_until_serving
 from chaos_harness.clusters.images import ensure
-from chaos_harness.clusters.own_gatekeeper import OwnGatekeeper
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.experiment.lifecycle import Experiment
@@ -26,8 +25,6 @@ from tests.fakes.tiny import tiny_context
 
 _PROGRESS = pytest.StashKey[Progress]()
 _AGAIN_SECONDS = 120.0
-_SHARED = Shape(own=OwnGatekeeper(flags=("--default-wait-for-vapb-generation=2",)))
-"""Of itself Gatekeeper waits 30 s before it generates a binding, in case API servers learn late of a policy's kind."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -66,7 +63,7 @@ def shared_cluster(request: pytest.FixtureRequest, shared_clusters: Callable[...
 
     Files that run beside others name one `xdist_group`. It goes after the last one's tests.
     """
-    cluster = shared_clusters(_SHARED)
+    cluster = shared_clusters(Shape())
     wait_until_serving(cluster, Deadline.after(_AGAIN_SECONDS, "the cluster of several files to be as it was"))
     yield cluster
     users = (item for item in request.session.items if request.fixturename in getattr(item, "fixturenames", ()))
