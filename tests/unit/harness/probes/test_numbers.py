@@ -41,6 +41,6 @@ def test_it_is_in_no_judgement() -> None:
     """Not in the watch on leases, in the audit log, or in the fingerprint of a cluster."""
     leases, _ = CONTROL_PLANE
     assert leases.written(LEASE) is None
-    assert f"- {NAMESPACE}\n" in audit_log.audit_files(NAMESPACE)[audit_log._POLICY]
-    assert "- kube-public\n" in audit_log.audit_files(NAMESPACE)[audit_log._POLICY]
+    assert f"- {NAMESPACE}\n" in audit_log.audit_files(NAMESPACE)[audit_log.AUDIT_POLICY]
+    assert "- kube-public\n" in audit_log.audit_files(NAMESPACE)[audit_log.AUDIT_POLICY]
     assert "leases" in _PASSING
