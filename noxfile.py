@@ -183,18 +183,21 @@ def tests(session: nox.Session) -> None:
             linted = beside.submit(_lint, session)  # on one core, as pip is; the tests leave a third of one
             session.run("nox", "-s", "lowest")
             linted.result()
-        with ThreadPoolExecutor(1) as beside:  # builds, and who waits for an engine, leave much of the processor
-            made = beside.submit(session.run, "python", "-m", "chaos_harness.harness", "images")
-            tried = beside.submit(lambda: (made.result(), session.run("pytest", *_ONLY_ENGINE, "tests/integration")))
-            with phase("unit and processes; images"):
-                _pytest(session, *_PARALLEL, *_UNWATCHED, "tests/unit", "tests/processes")
-                made.result()
-            with phase("api; engines"):  # with programs out of the images; each process waits for an API server
-                _pytest(session, *_PARALLEL, "tests/api")
-                tried.result()
+        with phase("unit, processes, images and engines"), ThreadPoolExecutor(1) as beside:
+            tried = beside.submit(_images_and_engines, session)
+            _pytest(session, *_PARALLEL, *_UNWATCHED, "tests/unit", "tests/processes")
+            tried.result()
+        with phase("api"):  # with programs out of the images; each process waits much for an API server of its own
+            _pytest(session, *_PARALLEL, "tests/api")
         for name, chosen in {"beside others": _BESIDE, "alone": _ALONE}.items():
             with phase(f"integration, {name}"):
                 _pytest(session, *chosen, "tests/integration")
+
+
+def _images_and_engines(session: nox.Session) -> None:
+    """Prepare images, and try engines: builds, and who waits for an engine, leave most of the processor to others."""
+    session.run("python", "-m", "chaos_harness.harness", "images")
+    session.run("pytest", *_ONLY_ENGINE, "tests/integration")
 
 
 def _lint(session: nox.Session) -> None:

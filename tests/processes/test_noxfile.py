@@ -302,7 +302,7 @@ def test_what_lint_finds_fails_the_tests(place: Path) -> None:
 
 
 def test_integration_is_run_in_three_parts(place: Path) -> None:
-    """What wants only engines is beside unit tests or API; then comes what bears others, and last what is alone."""
+    """What wants only engines to be away; after the API what runs beside others, and then all else alone."""
     tells = '#!/bin/bash\necho "$*" >> told\n'
     for name in ("pytest", "python"):
         (place / "bin" / name).write_text(tells, encoding="utf-8")
@@ -311,9 +311,9 @@ def test_integration_is_run_in_three_parts(place: Path) -> None:
         output, _ = nox.communicate(timeout=300)
 
     assert nox.returncode == 0, output
-    told = [line for line in _told(place).splitlines() if line.endswith(("tests/api", "tests/integration"))]
-    assert set(told[:2]) == {"-m only_engine -p no:cacheprovider tests/integration", f"{_PARALLEL} tests/api"}
-    assert told[2:] == [
+    assert [line for line in _told(place).splitlines() if line.endswith(("tests/api", "tests/integration"))] == [
+        "-m only_engine -p no:cacheprovider tests/integration",
+        f"{_PARALLEL} tests/api",
         f"-n 2 {_BY_FILE} -m beside tests/integration",
         "-m not beside and not only_engine tests/integration",
     ]
