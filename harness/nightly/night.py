@@ -101,6 +101,9 @@ class Night:
     def run(self, planned: Sequence[PlannedCell]) -> None:
         """Run the cells in their order, and repeat those that flip; what the budget has no time for stays.
 
+        Repeats of a cell that no earlier night has run come after all other cells: an expectation that nobody has seen
+        may be wrong, and is no reason to leave out what was planned.
+
         No cluster stands afterwards, however it ends. Raises HarnessError if the ledger cannot be written,
         KeyboardInterrupt after the cells that ran were stopped.
         """
@@ -110,7 +113,7 @@ class Night:
 
     def _run_all(self, planned: Sequence[PlannedCell]) -> None:
         begun = time.monotonic()
-        queue = [each for each in planned if self._missing(each)]
+        queue = sorted((each for each in planned if self._missing(each)), key=self._is_last)
         running: dict[Future[Ended], PlannedCell] = {}
         with ThreadPoolExecutor(max_workers=max(1, len(planned))) as pool:
             try:
@@ -123,7 +126,8 @@ class Night:
                         return
                     done, _ = wait(running, timeout=_SECONDS, return_when=FIRST_COMPLETED)
                     for each in done:
-                        queue[:0] = self._ended(each.result(), running.pop(each))
+                        again = self._ended(each.result(), running.pop(each))
+                        queue = sorted([*again, *queue], key=self._is_last)
                     self._remove_clusters(each for each in (*queue, *running.values()) if self._shares(each))
             except BaseException:
                 self._stop()
@@ -155,6 +159,10 @@ class Night:
     def _is_repeat(self, planned: PlannedCell) -> bool:
         """Whether the next run of a cell is one to know its rate."""
         return any(run.outcome not in _AGAIN for run in self.ledger.runs(planned.cell.id))
+
+    def _is_last(self, planned: PlannedCell) -> bool:
+        """Whether the next run of a cell waits for all others: a repeat, and no earlier night has run the cell."""
+        return self._is_repeat(planned) and not self.past.get(planned.cell.id, PastCell()).last
 
     def _shares(self, planned: PlannedCell) -> bool:
         """Whether the next run of a cell shares its cluster with others: what comes out in a repeat is its own."""

@@ -43,7 +43,7 @@ def plan_lines(plan: NightPlan) -> list[str]:
         lines.append(f"{'':5}{_axes(each.cell.axes)}; {_value(each)}")
     for each in plan.cells:
         lines += [] if each.fits else [f"left out, over the budget: {each.cell.target} ({_axes(each.cell.axes)})"]
-    lines += [f"left out: {words}" for words in _left_out(group_left_out(plan.left_out))]
+    lines += _lists(_left_out(group_left_out(plan.left_out)))
     fitting = [each for each in plan.cells if each.fits]
     memory = max((each.cell.shape.memory_mib for each in fitting), default=0) / _MIB
     times = f", {plan.parallel} at a time" if plan.parallel > 1 else ""
@@ -71,9 +71,8 @@ def summary_lines(summary: Summary) -> list[str]:
         if cell.runs or cell.outcome == "lost":
             lines.append(f"{_MARKS[cell.outcome]} {cell.facts.target}: {cell.outcome}{_more(cell)}")
             lines.append(f"  {_axes(cell.facts.axes)}{_rates(cell)}")
-    not_run = [cell for cell in summary.cells if cell.outcome == "not run"]
-    lines += [f"not run: {cell.facts.target} ({_axes(cell.facts.axes)})" for cell in not_run]
-    lines += [f"left out: {words}" for words in _left_out(summary.head.left_out)]
+    lines += _lists(_not_run(summary.cells))
+    lines += _lists(_left_out(summary.head.left_out))
     return _fitted(lines)
 
 
@@ -88,9 +87,8 @@ def summary_markdown(summary: Summary) -> str:
         cells = (cell.facts.target, _axes(cell.facts.axes), f"{cell.outcome}{_more(cell)}", _rates(cell).lstrip("; "))
         lines.append(f"| {_MARKS[cell.outcome]} | {' | '.join(map(_text, cells))} |")
     lines += [f"\nand {len(ran) - _MOST_ROWS} more"] if len(ran) > _MOST_ROWS else []
-    not_run = (f"{cell.facts.target} ({_axes(cell.facts.axes)})" for cell in summary.cells if cell.outcome == "not run")
-    lines += ["", *(f"- not run: {_text(words)}" for words in not_run)]
-    lines += [f"- left out: {_text(words)}" for words in _left_out(summary.head.left_out)]
+    lists = [*_not_run(summary.cells), *_left_out(summary.head.left_out)]
+    lines += ["", *(f"- {_text(head)}: {', '.join(map(_text, files))}" for head, files in lists)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -132,12 +130,25 @@ def _value(each: PlannedCell) -> str:
     return f"{why}; a used cluster" if each.cluster == "used" else why
 
 
-def _left_out(grouped: Sequence[tuple[str, str, int]]) -> Iterator[str]:
-    """Yield each reason once, with the files that it is the reason of."""
+def _not_run(cells: Iterable[CellSummary]) -> list[tuple[str, list[str]]]:
+    """Return on which clusters something was not run, and the files."""
+    files: dict[str, list[str]] = {}
+    for cell in cells:
+        if cell.outcome == "not run":
+            files.setdefault(f"not run ({_axes(cell.facts.axes)})", []).append(cell.facts.target)
+    return list(files.items())
+
+
+def _left_out(grouped: Sequence[tuple[str, str, int]]) -> list[tuple[str, list[str]]]:
+    """Return each reason once, and the files that it is the reason of."""
     files: dict[str, list[str]] = {}
     for target, words, number in grouped:
-        files.setdefault(words, []).append(f"{target} ({number} cells)" if number > 1 else target)
-    yield from (f"{words}: {', '.join(targets)}" for words, targets in files.items())
+        files.setdefault(f"left out: {words}", []).append(f"{target} ({number} cells)" if number > 1 else target)
+    return list(files.items())
+
+
+def _lists(files: Iterable[tuple[str, Sequence[str]]]) -> Iterator[str]:
+    yield from (f"{head}: {', '.join(targets)}" for head, targets in files)
 
 
 def _minutes(seconds: float) -> int:

@@ -100,6 +100,20 @@ def test_a_cell_that_flips_is_repeated_and_stays_red(place: Path) -> None:
     assert len({run["seed"] for run in cell["runs"]}) == 1 + _REPEATS
 
 
+def test_a_prediction_that_was_wrong_waits_for_the_others(place: Path) -> None:
+    """Repeats of a cell that no night has run come last; those of a cell that held in the last night come at once."""
+    _come_to(place, a=[1, 0])
+    _new(place, "one", "--jobs", "1")
+    assert _ran(place) == ["test_healthy.py", "test_a.py", "test_b.py", *["test_a.py"] * _REPEATS]
+    (place / "cells.log").unlink()
+    _come_to(place, b=[1, 0])
+    _new(place, "two", "--jobs", "1")
+    ran = _ran(place)
+    first = ran.index("test_b.py")
+    assert ran[first : first + 1 + _REPEATS] == ["test_b.py"] * (1 + _REPEATS)
+    assert "test_a.py" in ran
+
+
 @thorough
 def test_the_last_night_says_what_changed(place: Path) -> None:
     """What held in the last night and is violated is told; what came out so before is not repeated again."""
@@ -163,6 +177,21 @@ def test_the_budget_leaves_the_rest_for_the_next_night(place: Path) -> None:
     status, summary = _new(place, "two", "--budget", "3m")
     assert (status, _outcomes(summary)["test_c.py"]) == (0, "not run")
     assert "test_c.py" not in _ran(place)
+
+
+def test_what_was_not_run_is_told_by_cluster(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The clusters stand there once, with all files that were not run on them, also in the page of a CI job."""
+    cells = {f"test_{name}.py": {"seconds": 3000} for name in "cdefgh"}
+    for name in cells:
+        (place / name).touch()
+    known = json.loads((place / "cells.json").read_text(encoding="utf-8"))
+    (place / "cells.json").write_text(json.dumps({**known, **cells}), encoding="utf-8")
+    (place / "matrix.yaml").write_text(_MATRIX.replace("test_b.py", ", ".join(cells)), encoding="utf-8")
+    _new(place, "one", "--budget", "3m")
+    told = " ".join(capsys.readouterr().out.split())
+    page = (place / "reports/out/nights/one/summary.md").read_text(encoding="utf-8")
+    assert told.count("not run (") == page.count("not run (") == 1
+    assert [name for name in cells if name not in told or name.replace("_", "\\_") not in page] == []
 
 
 def test_a_full_disk_stops_the_night(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
