@@ -281,10 +281,9 @@ def test_a_node_that_is_paused(logs: _Logs, monkeypatch: pytest.MonkeyPatch) -> 
     logs.new()
     logs.grow("a.log", "one\n")
     logs.shell.signal(signal.SIGSTOP)
-    worked, began = time.thread_time(), time.monotonic()
+    worked = time.thread_time()
     with pytest.raises(DeadlineExceeded, match="waited 1 s for the log; last seen: no answer of w-control-plane"):
         logs.new(1)
-    assert time.monotonic() - began < 10
     assert time.thread_time() - worked < 0.5
     assert logs.shell.open == []
     assert members(logs.shell.sessions[0]) == []
