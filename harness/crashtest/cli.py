@@ -56,9 +56,10 @@ def add_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--without-undo", action="store_true", help=words)
     words = "how many control planes clusters have (default: 1); some samples need two"
     verb.add_argument("--control-planes", type=one_of("1", "3"), default="1", metavar="N", help=words)
-    verb.add_argument("--resume", type=Path, metavar="DIR", help="go on with the crash test in this folder")
-    words = "print the table of what is in these folders, as of shards, and run nothing"
-    verb.add_argument("--show", type=Path, nargs="+", metavar="DIR", help=words)
+    words = f"go on with the crash test in this folder, or, with the trials of this {FILE}, in a new one"
+    verb.add_argument("--resume", type=Path, metavar="PATH", help=words)
+    words = "print the table of what is in these folders or files, as of shards, and run nothing"
+    verb.add_argument("--show", type=Path, nargs="+", metavar="PATH", help=words)
     verb.add_argument("--json", action="store_true", help="for scripts: the table as JSON")
     add_cluster_options(verb, "another version, or minor, than the default one")
     add_session_options(verb)
@@ -67,14 +68,17 @@ def add_options(verb: argparse.ArgumentParser) -> None:
 
 def _crashtest(chosen: argparse.Namespace, progress: Progress) -> int:
     if chosen.show:
-        trials = [trial for folder in chosen.show for trial in Ledger.read(folder / FILE).trials]
+        trials = [trial for path in chosen.show for trial in _read(path).trials]
         return _report(trials, as_json_=chosen.json)
     keys = _plan(chosen)
     shape = _shape(chosen)
-    folder = chosen.resume or _OUT / time.strftime("%Y%m%d-%H%M%S")
-    ledger = Ledger.read(folder / FILE) if chosen.resume else Ledger(folder / FILE)
-    work = make_work_folder(folder)
-    ledger.path.touch(mode=0o600)
+    ledger = _read(chosen.resume) if chosen.resume else Ledger(Path())
+    is_new = not (chosen.resume and chosen.resume.is_dir())
+    if is_new:
+        ledger.path = _OUT / time.strftime("%Y%m%d-%H%M%S") / FILE
+    work = make_work_folder(ledger.path.parent)
+    if is_new:
+        ledger.write()
     with try_lock(_LOCK) as free:
         if not free:
             raise BadScenario("another crash test runs on this machine, and each would see what the other one does")
@@ -113,6 +117,11 @@ def _run(
         for line in context.closing_lines:
             progress.say(line)
         context.close()
+
+
+def _read(path: Path) -> Ledger:
+    """Return the ledger in a file, or in a folder of a crash test. Raises what `Ledger.read` raises."""
+    return Ledger.read(path if path.is_file() else path / FILE)
 
 
 def _plan(chosen: argparse.Namespace) -> list[TrialKey]:

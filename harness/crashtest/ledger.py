@@ -87,6 +87,10 @@ class Ledger:
             replace_lines(path, "".join(f"{line}\n" for line in lines))
         return ledger
 
+    def write(self) -> None:
+        """Write all trials to the file, in place of what is there. Raises HarnessError if the disk does not take it."""
+        replace_lines(self.path, "".join(f"{trial.model_dump_json()}\n" for trial in self.trials))
+
     def add(self, trial: Trial) -> None:
         """Write a trial. Raises HarnessError if the disk does not take it."""
         add_line(self.path, trial)

@@ -1,11 +1,13 @@
 """The verb: what is wrong with its options is told before anything is touched, and its table needs no cluster."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from chaos_harness.harness.__main__ import main
+from chaos_harness.harness.crashtest import cli
 from chaos_harness.harness.crashtest.ledger import FILE, Ledger, Trial, TrialKey, TrialOutcome
 
 KEY = TrialKey(sample="kill_node", moment="lasting")
@@ -81,3 +83,26 @@ def test_shards_are_one_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     )
     (row,) = json.loads(capsys.readouterr().out)["with_undo"]
     assert [each["outcome"] for each in row["moments"]["lasting"]] == ["zero", "differs"]
+
+
+def test_a_file_is_gone_on_with_in_a_new_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was tried on another machine is not tried again, and its file stays as it was."""
+    monkeypatch.chdir(tmp_path)
+    known = Path(folder(tmp_path / "known", "zero"), FILE)
+    before = known.read_bytes()
+    tried: list[TrialKey] = []
+
+    def run(_: object, keys: Sequence[TrialKey], ledger: Ledger, *__: object) -> None:
+        tried.extend(key for key in keys if key not in ledger.done)
+        ledger.add(Trial(key=tried[0], outcome="zero"))
+
+    monkeypatch.setattr(cli, "_run", run)
+    words = ["--fault", "kill_node", "--moment", "lasting", "--moment", "undoing"]
+    assert main(["crashtest", *words, "--resume", str(known)]) == 0
+    assert [key.moment for key in tried] == ["undoing"]
+    assert "2 of 2 trials" in capsys.readouterr().out
+    [new] = tmp_path.glob("reports/out/crashtests/*")
+    assert len(Ledger.read(new / FILE).trials) == 2
+    assert known.read_bytes() == before
