@@ -29,6 +29,7 @@ from chaos_harness.harness.probes.running import Probes
 from chaos_harness.harness.probes.starving import watch_starving
 from chaos_harness.harness.pytest_plugin.plugin import attach_record
 from chaos_harness.scenarios.planted.steps import PLANTED, PlantedDefect, mislead_webhooks
+from tests.unstarved import hold_unstarved
 
 pytestmark = [pytest.mark.cluster, pytest.mark.alone(reason="a check that misses a second does not decide")]
 
@@ -79,15 +80,14 @@ def experiment(request: pytest.FixtureRequest, make: Callable[[], Experiment]) -
 
 def test_all_checks_hold_where_nothing_is_wrong(experiment: Experiment) -> None:
     """With a fault that does nothing, no check raises an alarm."""
-    with experiment.fault(PlantedDefect()):
-        experiment.hold(20)
+    planted = hold_unstarved(experiment, PlantedDefect, 20)
     for check in (
-        never_unmutated(during=PLANTED, excused=["timed out"]),
-        fail_open_window(5, fault=PLANTED, excused=["timed out"]),
-        outlasts(10, fault=PLANTED),
-        comes_back(fault=PLANTED, before_healing=True),
+        never_unmutated(during=planted, excused=["timed out"]),
+        fail_open_window(5, fault=planted, excused=["timed out"]),
+        outlasts(10, fault=planted),
+        comes_back(fault=planted, before_healing=True),
         enforcement_parity(5),
-        undisturbed(during=PLANTED),
+        undisturbed(during=planted),
     ):
         experiment.claim(check, known="planted")
         with pytest.raises(InvariantViolated, match="no longer reproduces"):
