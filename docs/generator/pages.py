@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from chaos_harness.reports.truth.page import by_check, last_line
+from chaos_harness.reports.truth.page import by_check, how_often, last_line
 from chaos_harness.reports.truth.rows import read_table
 from chaos_harness.scenarios.registry_cut.table import markdown
 from docs.generator.findings import facts, incidents, track_record
@@ -31,7 +31,7 @@ def generate() -> dict[Path, str]:
         Path("reference", "policies.md"): parts_page("policy", "preparation"),
     }
     blocks = {
-        Path("trust.md"): {"truth": f"{last_line(truth)}.\n\n{by_check(truth)}"},
+        Path("trust.md"): {"truth": f"{last_line(truth)}.\n\n{by_check(truth)}\n\n{how_often(truth)}"},
         Path("findings", "index.md"): {"track record": track_record(truth)},
         **{Path("findings", f"{name}.md"): {"facts": facts(loaded, truth)} for name, loaded in incidents().items()},
     }

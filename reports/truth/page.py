@@ -7,7 +7,7 @@ from statistics import median
 from chaos_harness.harness.statistics import wilson
 from chaos_harness.reports.truth.rows import Table, TruthCount, TruthRow, sum_counts
 
-__all__ = ["by_check", "by_claim", "last_line", "page"]
+__all__ = ["by_check", "by_claim", "how_often", "last_line", "page"]
 
 _OUTCOMES = ("holds", "violated", "inconclusive")
 _CHECKS = (
@@ -31,6 +31,8 @@ _LEGEND = (
     "checks than today's judged."
 )
 _NAME = re.compile(r"\b([a-z]\w*)\(")
+_ENOUGH, _SOME = 10, 3
+"""So many verdicts a claim is to have, and with fewer than these its rate may be nearly anything."""
 _WORDS: Mapping[str, str] = {"healthy": "known: healthy", "planted": "known: planted", "version": "known by version"}
 _MARKUP = str.maketrans({"|": "\\|", "<": "&lt;", "\n": " ", "\r": " ", "`": "'"})
 
@@ -64,6 +66,19 @@ def last_line(table: Table) -> str:
     return "; ".join(filter(None, words))
 
 
+def how_often(table: Table) -> str:
+    """Return in a paragraph how many claims were judged often enough, and of how many nearly nothing is known."""
+    decided = [count.decided for count in table.counts()]
+    levels = [
+        (f"{_ENOUGH} verdicts or more", sum(number >= _ENOUGH for number in decided)),
+        (f"{_SOME} to {_ENOUGH - 1}", sum(_SOME <= number < _ENOUGH for number in decided)),
+        (f"1 to {_SOME - 1}", sum(0 < number < _SOME for number in decided)),
+        ("none by today's checks", sum(number == 0 for number in decided)),
+    ]
+    words = "; ".join(f"{words}: {number}" for words, number in levels)
+    return f"Of {len(decided)} claims so many have {words}. A claim with fewer than {_ENOUGH} is thin."
+
+
 def page(table: Table) -> str:
     """Return the complete page in Markdown."""
     made_by = sorted({verdict.commit for count in table.counts() for _, verdict in count.verdicts if verdict.commit})
@@ -71,6 +86,7 @@ def page(table: Table) -> str:
         "# What the checks said",
         f"{last_line(table)}. Made by {', '.join(made_by) or 'no commit'}.",
         by_check(table),
+        how_often(table),
         _LEGEND,
         by_claim(table),
     )

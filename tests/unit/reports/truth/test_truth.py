@@ -12,7 +12,7 @@ from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.judging import today
 from chaos_harness.reports.truth.__main__ import main
-from chaos_harness.reports.truth.page import by_check, by_claim, last_line, page
+from chaos_harness.reports.truth.page import by_check, by_claim, how_often, last_line, page
 from chaos_harness.reports.truth.rows import GivenVerdict, Table, TruthRow, merge_rows, read_table, sum_counts
 from chaos_harness.reports.truth.verdict_lines import BROKEN, FILE, VerdictLine
 
@@ -138,6 +138,15 @@ def test_histories_and_verdicts_are_both_counted() -> None:
         "| undisturbed | 1 | 1 | 0 | 1 | 0 | 0 | 1 | 0 | 0 | 0 |",
         "| all | 3 | 1 | 2 | 1 | 0 | 2 | 1 | 0 | 0 | 0 |",
     ]
+
+
+def test_what_is_thin_is_told() -> None:
+    """How many claims have ten verdicts, and how many have fewer; an inconclusive one says nothing."""
+    numbers = {"a": 10, "b": 9, "c": 3, "d": 2, "e": 1, "f": 0}
+    rows = [row(*(given(number=each) for each in range(number)), test=name) for name, number in numbers.items()]
+    told = how_often(merge_rows([*rows, row(given("inconclusive"), test="g")]))
+    assert told.startswith("Of 7 claims so many have 10 verdicts or more: 1; 3 to 9: 2; 1 to 2: 2; none by today's ")
+    assert "checks: 2." in told
 
 
 def test_a_row_reads_well() -> None:
