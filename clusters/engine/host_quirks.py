@@ -53,6 +53,8 @@ CAPABILITIES = (
 _UNLIMITED = "CAP_SYS_RESOURCE"
 _EVERY_ENGINES = "CAP_SYS_ADMIN"
 _DROP_IN = "/etc/systemd/system/containerd.service.d/10-host-without-sys-resource.conf"
+_CGROUP_DROP_IN = "/etc/systemd/system/kubelet.service.d/15-host-with-cgroup-v1.conf"
+_PODS_CGROUP = "/sys/fs/cgroup/systemd/kubelet.slice/kubelet-kubepods.slice"
 _CGROUP_V1_REFUSED_SINCE = (1, 35)
 
 
@@ -102,10 +104,16 @@ class HostQuirks:
 
         Without CAP_SYS_RESOURCE systemd cannot raise limits or the OOM score, and a unit that asks for it fails, as
         kind's containerd.service does.
+
+        On cgroup v1 the kubelet looks for its pods' cgroup in systemd's own hierarchy, too. In an engine in a pod of a
+        kind cluster, systemd left it out on half of the nodes ("has some missing paths"), and no kubelet started there.
         """
-        if _UNLIMITED not in self.missing_capabilities:
-            return {}
-        return {_DROP_IN: "[Service]\nOOMScoreAdjust=\nLimitNPROC=\nLimitCORE=\nLimitNOFILE=\n"}
+        files = {}
+        if _UNLIMITED in self.missing_capabilities:
+            files[_DROP_IN] = "[Service]\nOOMScoreAdjust=\nLimitNPROC=\nLimitCORE=\nLimitNOFILE=\n"
+        if self.cgroup_v1:
+            files[_CGROUP_DROP_IN] = f"[Service]\nExecStartPre=-/bin/mkdir -p {_PODS_CGROUP}\n"
+        return files
 
     def containerd_patches(self) -> list[str]:
         """Return TOML for kind's containerdConfigPatches: Pods get no better OOM score than containerd has."""

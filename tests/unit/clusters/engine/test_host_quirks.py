@@ -85,6 +85,15 @@ def test_nodes_without_sys_resource_get_a_drop_in_that_empties_limits() -> None:
     assert content.splitlines() == ["[Service]", "OOMScoreAdjust=", "LimitNPROC=", "LimitCORE=", "LimitNOFILE="]
 
 
+def test_nodes_on_cgroup_v1_make_the_cgroup_that_the_kubelet_looks_for() -> None:
+    """Before it starts, each time, and it starts if that fails; a host with cgroup v2 has no such file."""
+    ((path, content),) = HostQuirks(cgroup_v1=True).node_files().items()
+    assert path.startswith("/etc/systemd/system/kubelet.service.d/")
+    section, line = content.splitlines()
+    assert section == "[Service]"
+    assert line == "ExecStartPre=-/bin/mkdir -p /sys/fs/cgroup/systemd/kubelet.slice/kubelet-kubepods.slice"
+
+
 def test_another_missing_capability_changes_no_node() -> None:
     """Only CAP_SYS_RESOURCE needs an answer in the nodes: the shim takes care of the rest."""
     quirks = HostQuirks(missing_capabilities=("CAP_SYS_TIME",))
