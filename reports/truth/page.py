@@ -69,14 +69,13 @@ def last_line(table: Table) -> str:
 def how_often(table: Table) -> str:
     """Return in a paragraph how many claims were judged often enough, and of how many nearly nothing is known."""
     decided = [count.decided for count in table.counts()]
-    levels = [
-        (f"{_ENOUGH} verdicts or more", sum(number >= _ENOUGH for number in decided)),
-        (f"{_SOME} to {_ENOUGH - 1}", sum(_SOME <= number < _ENOUGH for number in decided)),
-        (f"1 to {_SOME - 1}", sum(0 < number < _SOME for number in decided)),
-        ("none by today's checks", sum(number == 0 for number in decided)),
-    ]
-    words = "; ".join(f"{words}: {number}" for words, number in levels)
-    return f"Of {len(decided)} claims so many have {words}. A claim with fewer than {_ENOUGH} is thin."
+    many = sum(number >= _ENOUGH for number in decided)
+    some = sum(_SOME <= number < _ENOUGH for number in decided)
+    few = sum(0 < number < _SOME for number in decided)
+    return (
+        f"Of {len(decided)} claims {many} have {_ENOUGH} verdicts or more, {some} have {_SOME} to {_ENOUGH - 1}, {few} "
+        f"have fewer, and {decided.count(0)} have none by today's checks. A claim with fewer than {_ENOUGH} is thin."
+    )
 
 
 def page(table: Table) -> str:
