@@ -72,12 +72,9 @@ def _crashtest(chosen: argparse.Namespace, progress: Progress) -> int:
         return _report(trials, as_json_=chosen.json)
     keys = _plan(chosen)
     shape = _shape(chosen)
-    ledger = _read(chosen.resume) if chosen.resume else Ledger(Path())
-    is_new = not (chosen.resume and chosen.resume.is_dir())
-    if is_new:
-        ledger.path = _OUT / time.strftime("%Y%m%d-%H%M%S") / FILE
+    ledger = _ledger(chosen.resume)
     work = make_work_folder(ledger.path.parent)
-    if is_new:
+    if not ledger.path.exists():
         ledger.write()
     with try_lock(_LOCK) as free:
         if not free:
@@ -117,6 +114,13 @@ def _run(
         for line in context.closing_lines:
             progress.say(line)
         context.close()
+
+
+def _ledger(resume: Path | None) -> Ledger:
+    """Return the ledger of a folder, or a new one, with the trials of a file. Raises what `Ledger.read` raises."""
+    if resume and resume.is_dir():
+        return _read(resume)
+    return Ledger(_OUT / time.strftime("%Y%m%d-%H%M%S") / FILE, _read(resume).trials if resume else ())
 
 
 def _read(path: Path) -> Ledger:

@@ -139,10 +139,9 @@ class Night:
 
     def _repeats(self, planned: PlannedCell, runs: Sequence[Ended]) -> bool:
         """Whether a cell is to be run once more because it flips, and its rate is not known yet."""
-        before = self.past.get(planned.cell.id, PastCell()).last
         head = self.ledger.head
         repeats = sum(run.repeat for run in runs)
-        return flips(runs, before) and repeats < repeats_needed(head.confidence, head.width)
+        return flips(runs, self._before(planned)) and repeats < repeats_needed(head.confidence, head.width)
 
     def _next(self, queue: Sequence[PlannedCell], running: Sequence[PlannedCell], begun: float) -> PlannedCell | None:
         """Return the first cell that there is time for, if there is room for it, too."""
@@ -162,7 +161,11 @@ class Night:
 
     def _is_last(self, planned: PlannedCell) -> bool:
         """Whether the next run of a cell waits for all others: a repeat, and no earlier night has run the cell."""
-        return self._is_repeat(planned) and not self.past.get(planned.cell.id, PastCell()).last
+        return self._is_repeat(planned) and not self._before(planned)
+
+    def _before(self, planned: PlannedCell) -> set[Outcome]:
+        """Return what a cell came to in the last night that ran it."""
+        return self.past.get(planned.cell.id, PastCell()).last
 
     def _shares(self, planned: PlannedCell) -> bool:
         """Whether the next run of a cell shares its cluster with others: what comes out in a repeat is its own."""

@@ -71,8 +71,7 @@ def summary_lines(summary: Summary) -> list[str]:
         if cell.runs or cell.outcome == "lost":
             lines.append(f"{_MARKS[cell.outcome]} {cell.facts.target}: {cell.outcome}{_more(cell)}")
             lines.append(f"  {_axes(cell.facts.axes)}{_rates(cell)}")
-    lines += _lists(_not_run(summary.cells))
-    lines += _lists(_left_out(summary.head.left_out))
+    lines += _lists([*_not_run(summary.cells), *_left_out(summary.head.left_out)])
     return _fitted(lines)
 
 
@@ -132,18 +131,23 @@ def _value(each: PlannedCell) -> str:
 
 def _not_run(cells: Iterable[CellSummary]) -> list[tuple[str, list[str]]]:
     """Return on which clusters something was not run, and the files."""
-    files: dict[str, list[str]] = {}
-    for cell in cells:
-        if cell.outcome == "not run":
-            files.setdefault(f"not run ({_axes(cell.facts.axes)})", []).append(cell.facts.target)
-    return list(files.items())
+    missing = (cell.facts for cell in cells if cell.outcome == "not run")
+    return _grouped((f"not run ({_axes(facts.axes)})", facts.target) for facts in missing)
 
 
 def _left_out(grouped: Sequence[tuple[str, str, int]]) -> list[tuple[str, list[str]]]:
     """Return each reason once, and the files that it is the reason of."""
+    return _grouped(
+        (f"left out: {words}", f"{target} ({number} cells)" if number > 1 else target)
+        for target, words, number in grouped
+    )
+
+
+def _grouped(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, list[str]]]:
+    """Return each head once, with all that belongs to it, in the order of the pairs."""
     files: dict[str, list[str]] = {}
-    for target, words, number in grouped:
-        files.setdefault(f"left out: {words}", []).append(f"{target} ({number} cells)" if number > 1 else target)
+    for head, target in pairs:
+        files.setdefault(head, []).append(target)
     return list(files.items())
 
 

@@ -80,7 +80,7 @@ def experiment(request: pytest.FixtureRequest, make: Callable[[], Experiment]) -
 
 def test_all_checks_hold_where_nothing_is_wrong(experiment: Experiment) -> None:
     """With a fault that does nothing, no check raises an alarm."""
-    planted = hold_unstarved(experiment, PlantedDefect, 20)
+    planted = hold_unstarved(experiment, 20)
     for check in (
         never_unmutated(during=planted, excused=["timed out"]),
         fail_open_window(5, fault=planted, excused=["timed out"]),

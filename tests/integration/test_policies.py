@@ -25,7 +25,6 @@ from chaos_harness.harness.suites.read import read_suites
 from chaos_harness.harness.suites.running import Results, ask_suites
 from chaos_harness.harness.undo import journal
 from chaos_harness.harness.undo.journal import Journal
-from chaos_harness.scenarios.planted.steps import PlantedDefect
 from tests.unstarved import hold_unstarved
 
 pytestmark = [pytest.mark.cluster, pytest.mark.alone(reason="a check that misses a second does not decide")]
@@ -65,8 +64,8 @@ def test_policies_are_in_force_and_leave_nothing(cluster: Cluster, make: Callabl
     """Every question gets the answer that its policy demands, at both enforcement points, and all goes again."""
     with make() as experiment:
         experiment.apply(mutate_pods(), mutate_templates(), deny_pods(), deny_pods_by_cel(), rate=20)
-        time = hold_unstarved(experiment, PlantedDefect, 10)
-        experiment.claim(never_unmutated(enough=20, during=time, excused=["timed out"]))
+        calm = hold_unstarved(experiment, 10)
+        experiment.claim(never_unmutated(enough=20, during=calm, excused=["timed out"]))
         experiment.claim(enforcement_parity(enough=5))
     canary_entries = [entry for entry in read(experiment.history.path).entries if entry.process.startswith("canary ")]
     outcomes = {

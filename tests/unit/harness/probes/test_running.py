@@ -74,6 +74,7 @@ def test_all_settle_at_once(history: HistoryWriter) -> None:
     probes = Probes(history)
     probes.start(*(Probe(str(number), ask) for number in range(10)))
     probes.settle()
+    probes.stop()
     assert not together.broken
 
 
