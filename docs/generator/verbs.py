@@ -3,7 +3,7 @@
 import argparse
 import ast
 from argparse import ArgumentParser
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -65,10 +65,11 @@ def sessions(source: str | None = None) -> dict[str, str]:
 
 def verbs_page() -> str:
     """Return the page."""
-    parts = [_INTRODUCTION, "## Sessions of nox", table(("session", "does"), _session_rows())]
+    by_verb = parsers()
+    parts = [_INTRODUCTION, "## Sessions of nox", table(("session", "does"), _session_rows(by_verb))]
     parts += [_RUN, table(("option", "what it does"), _option_rows(run_options()))]
     parts.append("## Verbs of the command")
-    for verb, parser in parsers().items():
+    for verb, parser in by_verb.items():
         parts += [f"### {verb}", *_verb(verb, parser)]
     parts += ["## Exit statuses", _statuses()]
     return "\n\n".join(parts) + "\n"
@@ -115,9 +116,9 @@ def _sentence(docstring: str) -> str:
     return docstring.partition("\n")[0]
 
 
-def _session_rows() -> Iterator[tuple[str, str]]:
+def _session_rows(verbs: Container[str]) -> Iterator[tuple[str, str]]:
     for name, sentence in sessions().items():
-        linked = f"[`{name}`](#{name})" if name in parsers() else f"`{name}`"
+        linked = f"[`{name}`](#{name})" if name in verbs else f"`{name}`"
         yield linked, safe(sentence)
 
 
