@@ -101,12 +101,14 @@ Seconds = Annotated[float, BeforeValidator(seconds), Field(ge=0, le=_LONGEST), _
 Positive = Annotated[float, BeforeValidator(seconds), Field(gt=0, le=_LONGEST), _Duration]
 Turns = Annotated[int, Field(ge=1, le=20)]
 _NAME, _IDENTITY = r"^[a-z][a-z0-9_]{0,63}$", r"^[a-z][a-z0-9-]{0,39}$"
+_STEP = r"^[a-z]([a-z0-9-]{0,39}|[a-z0-9_]{0,63})$"
 _WATCH = r"^[a-z]+( [a-z]+)*( [A-Za-z][A-Za-z0-9]*)?$"
 _ISSUE = r"^([\w.-]+/)?[\w.-]+#\d+$"
 _LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 FORMS = {
     _NAME: "a name such as cut_registry",
     _IDENTITY: "an id of small letters, digits and -, such as cut",
+    _STEP: "the id of a step, or the fault that no other step does",
     _WATCH: "the name of a watch, such as generated or constraints MyKind",
     _ISSUE: "an issue such as open-policy-agent/gatekeeper#3839",
     _LABEL: "a name of small letters, digits and -",
@@ -115,6 +117,7 @@ FORMS = {
 
 Name = Annotated[str, Field(pattern=_NAME)]
 Identity = Annotated[str, Field(pattern=_IDENTITY)]
+StepWord = Annotated[str, Field(pattern=_STEP)]
 Range = Annotated[str, AfterValidator(_range), Field(max_length=100)]
 Label = Annotated[str, Field(pattern=_LABEL, max_length=53)]
 WatchName = Annotated[str, Field(pattern=_WATCH, max_length=100)]
@@ -174,11 +177,11 @@ class Step(_Part):
     """One fault: its name and parameters, when it begins, and for how long it lasts; or a `wait`.
 
     It begins `at` a moment of the timeline, `when` an object changes or fulfils a condition, or `after` the proof of
-    another step, named by its `id`; `delay` is added, and up to `jitter`, drawn from the seed anew in each turn. A step
-    that waits, for a time or for an object, proves itself when that is over. A step that `lasts` must prove itself
-    again at its end and is healed then; any other step is one-shot, and what it leaves to heal is healed at the end of
-    the incident. A step that lasts is claimed to heal within `heals_within` after its undo (see the check `heals`);
-    without it, within the fault's own time.
+    another step, named by its `id`, or by its fault if no other step does it; `delay` is added, and up to `jitter`,
+    drawn from the seed anew in each turn. A step that waits, for a time or for an object, proves itself when that is
+    over. A step that `lasts` must prove itself again at its end and is healed then; any other step is one-shot, and
+    what it leaves to heal is healed at the end of the incident. A step that lasts is claimed to heal within
+    `heals_within` after its undo (see the check `heals`); without it, within the fault's own time.
     """
 
     fault: Name | None = None
@@ -187,7 +190,7 @@ class Step(_Part):
     id: Identity | None = None
     at: Seconds | None = None
     when: TriggerSpec | None = None
-    after: Identity | None = None
+    after: StepWord | None = None
     delay: Seconds = 0.0
     jitter: Seconds = 0.0
     lasts: Positive | None = None

@@ -1,16 +1,18 @@
 """Timeline: when the steps of an incident begin and end, and which of these times contradict each other."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import permutations
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from chaos_harness.clusters.suggest import did_you_mean
 from chaos_harness.harness.incident.model import Incident, Positive, Seconds, Step, TriggerSpec, Turns
 from chaos_harness.harness.incident.yaml_source import Problem
 
-__all__ = ["beginning_order", "begins_at", "length", "longest", "problems_of_time", "remove_step"]
+__all__ = ["beginning_order", "begins_at", "length", "longest", "problems_of_time", "remove_step", "step_names"]
 
 _MOST_STEPS = 50
 """The model refuses more; comparing times takes the square of their number."""
@@ -47,16 +49,25 @@ def problems_of_time(data: Mapping[str, Any]) -> Iterator[Problem]:
             words = f"found {' and '.join(begins)}" if begins else "found none of them"
             yield ("faults", index), f"expected one of at, when and after, {words}"
     identities = {step.id: index for index, step in reversed(steps.items()) if step.id}
+    names = step_names(steps)
     for index, step in steps.items():
         if step.id and identities[step.id] != index:
             yield ("faults", index, "id"), f"{step.id!r} is the id of step {identities[step.id] + 1}, too"
-        if step.after is not None and step.after not in identities:
-            yield ("faults", index, "after"), f"no step has the id {step.after!r}"
-        elif step.after is not None and (circle := _circle(steps, identities, index)):
+        if step.after is not None and step.after not in names:
+            yield ("faults", index, "after"), _unknown(step.after, steps, names)
+        elif step.after is not None and (circle := _circle(steps, names, index)):
             yield ("faults", index, "after"), f"the steps wait for each other: {' after '.join(circle)}"
             return
     yield from _contradictions(steps)
     yield from _problems_of_budget(data, list(steps.values()))
+
+
+def step_names(steps: Mapping[int, Step]) -> dict[str, int]:
+    """Return by which words `after` may name each step: by its id, and by its fault if no other step does that."""
+    faults = Counter(step.fault for step in steps.values())
+    alone = {step.fault: index for index, step in steps.items() if step.fault and faults[step.fault] == 1}
+    identities = {step.id: index for index, step in sorted(steps.items(), reverse=True) if step.id}
+    return alone | identities
 
 
 def length(incident: Incident) -> float:
@@ -84,17 +95,26 @@ def beginning_order(faults: Sequence[Any]) -> list[int]:
 
 def remove_step(steps: Sequence[Step], removed: int) -> list[Step]:
     """Return the steps without one of them; steps that came after it begin when it would have begun."""
-    gone = steps[removed]
+    gone, names = steps[removed], step_names(dict(enumerate(steps)))
     kept = []
     for index, step in enumerate(steps):
         if index == removed:
             continue
-        if gone.id and step.after == gone.id:
+        if step.after is not None and names[step.after] == removed:
             begin = {"at": gone.at, "when": gone.when, "after": gone.after, "delay": gone.delay + step.delay}
             begin["jitter"] = max(gone.jitter, step.jitter)
             step = step.model_copy(update=begin)  # noqa: PLW2901 - the same step, earlier
         kept.append(step)
     return kept
+
+
+def _unknown(word: str, steps: Mapping[int, Step], names: Mapping[str, int]) -> str:
+    same = [str(index + 1) for index, step in steps.items() if step.fault == word]
+    if same:
+        return f"steps {' and '.join(same)} do {word}: give the one that is meant an id, `id: …`"
+    return (
+        f"no step has the id, or the fault, {word!r}; {did_you_mean(word, names)}there is {', '.join(names) or 'none'}"
+    )
 
 
 def _problems_of_budget(data: Mapping[str, Any], steps: Sequence[Step]) -> Iterator[Problem]:
@@ -151,16 +171,16 @@ def _apart(step: Step, harm: Step) -> bool:
     return not whole and all(nodes) and nodes[0].isdisjoint(nodes[1])
 
 
-def _circle(steps: Mapping[int, Step], identities: Mapping[str, int], begin: int) -> list[str]:
-    """Return the ids of the circle of `after` that the step is in, or nothing."""
+def _circle(steps: Mapping[int, Step], names: Mapping[str, int], begin: int) -> list[str]:
+    """Return the names of the circle of `after` that the step is in, or nothing."""
     seen: list[int] = []
     index: int | None = begin
     while index is not None:
         if index in seen:
-            return [steps[position].id or "" for position in (*seen[seen.index(index) :], index)]
+            return [steps[position].id or steps[position].name for position in (*seen[seen.index(index) :], index)]
         seen.append(index)
         after = steps[index].after
-        index = identities.get(after) if after is not None else None
+        index = names.get(after) if after is not None else None
     return []
 
 
@@ -173,7 +193,8 @@ def _begin(step: Step, steps: Sequence[Step], *, waiting: bool) -> float:
     if step.when is not None:
         begin = step.when.within if waiting else 0.0
     if step.after is not None:
-        before = next((other for other in steps if other.id == step.after), None)
+        found = step_names(dict(enumerate(steps))).get(step.after)
+        before = None if found is None else steps[found]
         begin = _begin(before, steps, waiting=waiting) + _waits(before, waiting=waiting) if before else 0.0
     return begin + step.delay + (step.jitter if waiting else 0.0)
 

@@ -24,7 +24,7 @@ from chaos_harness.harness.incident.model import SCHEMA, TriggerSpec
 from chaos_harness.harness.incident.notation import with_each
 from chaos_harness.harness.incident.replay.resolve import resolve
 from chaos_harness.harness.incident.replay.setup import setup_of
-from chaos_harness.harness.incident.timeline import length
+from chaos_harness.harness.incident.timeline import length, step_names
 from chaos_harness.harness.incident.watches import lists_of
 from chaos_harness.harness.probes.objects import watch_objects
 
@@ -227,8 +227,8 @@ class _TimelineRun:
 
     def _follow(self, index: int) -> None:
         """Have the steps begin that come after one which has proved itself."""
-        name = self._steps[index].id
-        followers = [number for number, follower in enumerate(self._steps) if name and follower.after == name]
+        names = step_names(dict(enumerate(self._steps)))
+        followers = [number for number, step in enumerate(self._steps) if step.after and names[step.after] == index]
         self._due += [_Due(self._now + self._delays[number], number, ends=False) for number in followers]
 
 

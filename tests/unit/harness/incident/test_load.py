@@ -184,7 +184,7 @@ def test_what_was_lived_before_needs_no_recipe(tmp_path: Path) -> None:
             {"workload": [{"object": {"apiVersion": "v1/../../x", "kind": "Pod", "metadata": {"name": "a"}}}]},
             "workload.0.object.apiVersion: expected a version such as v1 or apps/v1, found 'v1/../../x'",
         ),
-        ({"faults": [{"fault": "cut_registry", "after": "b"}]}, "faults.0.after: no step has the id 'b'"),
+        ({"faults": [{"fault": "cut_registry", "after": "b"}]}, "faults.0.after: no step has the id, or the"),
         ({"claims": [{"check": "recovers_within", "with": {"seconds": 6}}]}, "needs the parameter how"),
         (
             {"claims": [{"check": "undisturbed", "expect": "maybe"}]},

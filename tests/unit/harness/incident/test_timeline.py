@@ -21,6 +21,18 @@ def test_longest() -> None:
     assert longest([Step(fault="cut", when=TriggerSpec(kind="Pod", within=90.0), lasts=20.0)], None) == 110
 
 
+def test_a_step_after_the_only_one_of_a_fault() -> None:
+    """A step is named as in claims: by its fault if no other step does it; if another does, the way out is told."""
+    assert longest([Step(fault="cut", at=1.0), Step(fault="kill", after="cut", lasts=5.0)], None) == 6
+    cut, then = {"fault": "cut", "at": 1}, {"fault": "kill", "after": "cut"}
+    assert list(problems_of_time({"faults": [cut, then]})) == []
+    assert list(problems_of_time({"faults": [cut, cut, then]})) == [
+        (("faults", 2, "after"), "steps 1 and 2 do cut: give the one that is meant an id, `id: …`")
+    ]
+    [(_, words)] = problems_of_time({"faults": [cut, then | {"after": "cutt"}]})
+    assert words == "no step has the id, or the fault, 'cutt'; did you mean cut? there is cut, kill"
+
+
 @pytest.mark.parametrize("removed", [0, 1, 2])
 def test_rewired(removed: int) -> None:
     """When a step is taken out, the others keep their order and begin when they would have begun."""

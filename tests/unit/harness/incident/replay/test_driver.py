@@ -173,6 +173,13 @@ def test_after_another(live: Callable[..., Experiment]) -> None:
     assert third - second < second - first  # however busy the machine is, which both of them feel
 
 
+def test_after_the_only_one_of_a_fault(live: Callable[..., Experiment]) -> None:
+    """A step that another one names by its fault needs no id."""
+    experiment = live(faults=[CUT, hold("then", after="cut_registry")])
+
+    assert [name for name, f in faults(experiment) if f == "inject"] == ["cut registry", "then"]
+
+
 @pytest.mark.parametrize(("schema", "numbers"), [(1, ["1", "2", "3", "4"]), (2, ["2", "1", "4", "3"])])
 def test_which_number_a_step_has(live: Callable[..., Experiment], schema: int, numbers: list[str]) -> None:
     """In schema 2 it is by the place in the file, so that claims may name it; in schema 1 by the time."""
