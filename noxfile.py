@@ -43,9 +43,9 @@ _UNWATCHED = ("-o", "faulthandler_timeout=0")  # a thread a test, which waits fo
 _QUICK = ("-n", str(_CORES + 2), *_BY_FILE, "--hypothesis-profile", "quick", *_ELSEWHERE, *_UNWATCHED)
 """For tests that start no engine, API server or whole program, of which many rows are a sample (tests/thorough.py).
 On two cores four processes: much of a unit test is waiting, but each collects all tests, for 6 s of processor."""
-
 _BESIDE = ("-n", "2", *_BY_FILE, "-m", "beside")
-_ALONE, _ONLY_ENGINE = ("-m", "not beside and not only_engine"), ("-m", "only_engine", "-p", "no:cacheprovider")
+_ALONE = ("-m", "not beside and not only_engine")
+_ONLY_ENGINE = ("-m", "only_engine", "-p", "no:cacheprovider", "tests/integration")
 """Of tests/integration, whose modules say which they are: one cluster keeps two cores busy for a third of the time."""
 _MOST_CI_SECONDS, _SLOWEST_MODULES = 75 * 60, 5
 _SOURCES = Path("src").resolve()
@@ -183,27 +183,29 @@ def tests(session: nox.Session) -> None:
             linted = beside.submit(_lint, session)  # on one core, as pip is; the tests leave a third of one
             session.run("nox", "-s", "lowest")
             linted.result()
-        with phase("unit, processes, images and engines"), ThreadPoolExecutor(1) as beside:
-            tried = beside.submit(_images_and_engines, session)
-            _pytest(session, *_PARALLEL, *_UNWATCHED, "tests/unit", "tests/processes")
-            tried.result()
-        with phase("api"):  # with programs out of the images; each process waits much for an API server of its own
-            _pytest(session, *_PARALLEL, "tests/api")
+        with ThreadPoolExecutor(1) as beside:
+            with phase("unit and processes, beside images and engines"):
+                programs = beside.submit(_images, session)
+                tried = beside.submit(lambda: (programs.result(), session.run("pytest", *_ONLY_ENGINE)))
+                _pytest(session, *_PARALLEL, *_UNWATCHED, "tests/unit", "tests/processes")
+                session.env["CHAOS_TEST_PROGRAMS"] = programs.result()
+            with phase("api, beside engines"):  # each process waits much for an API server of its own
+                _pytest(session, *_PARALLEL, "tests/api")
+                tried.result()
         for name, chosen in {"beside others": _BESIDE, "alone": _ALONE}.items():
             with phase(f"integration, {name}"):
                 _pytest(session, *chosen, "tests/integration")
 
 
-def _images_and_engines(session: nox.Session) -> None:
-    """Prepare images, and try engines: builds, and who waits for an engine, leave most of the processor to others."""
+def _images(session: nox.Session) -> str:
+    """Prepare images, which leaves most of the processor to others; return which programs are tests' API servers."""
     session.run("python", "-m", "chaos_harness.harness", "images")
-    session.run("pytest", *_ONLY_ENGINE, "tests/integration")
+    return (session.run("python", "-m", "tests.live_api.binaries", silent=True) or "").splitlines()[-1]
 
 
 def _lint(session: nox.Session) -> None:
-    session.run("ruff", "check")
-    session.run("ruff", "format", "--check")
-    session.run("mypy")
+    for command in (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",)):
+        session.run(*command)
 
 
 @contextmanager
@@ -353,9 +355,8 @@ def _has(session: nox.Session, lock: str) -> bool:
         return False
     lines = Path("requirements", f"{lock}.txt").read_text(encoding="utf-8").splitlines()
     pins = [Requirement(line.rstrip("\\")) for line in lines if line[:1].isalnum()]
-    needed = {
-        (canonicalize_name(pin.name), str(pin.specifier)) for pin in pins if not pin.marker or pin.marker.evaluate()
-    }
+    meant = [pin for pin in pins if not pin.marker or pin.marker.evaluate()]
+    needed = {(canonicalize_name(pin.name), str(pin.specifier)) for pin in meant}
     places = Path(session.virtualenv.location).glob("lib/python*/site-packages")
     there = metadata.distributions(path=[str(place) for place in places])
     return needed <= {(canonicalize_name(package.name), f"=={package.version}") for package in there}

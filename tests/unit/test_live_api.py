@@ -77,6 +77,13 @@ def test_without_a_build_and_an_image_the_command_is_told(
         here()
 
 
+def test_programs_that_were_found_before_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who starts tests beside which no engine may be used says where they are; nobody is asked again."""
+    monkeypatch.setenv("CHAOS_TEST_PROGRAMS", "/a/kubernetes:/a/kubernetes:/b/etcd:/a/kubectl")
+    programs = here()
+    assert (programs.etcd, programs.controllers) == (Path("/b/etcd"), Path("/a/kubernetes"))
+
+
 def test_programs_come_out_of_a_published_image() -> None:
     """Each lies in a layer of its own among other blobs; the container they are copied from is gone afterwards."""
     layers = [

@@ -1,7 +1,6 @@
 """Watching a real API server: what it tells, when it forgets, is killed or silent, and takes a kind or a right away."""
 
 import threading
-import time
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 from typing import Any
@@ -217,12 +216,12 @@ def test_what_is_no_list(api: ApiClient) -> None:
 
 @pytest.mark.parametrize("path", [MAPS, SECRETS, "/api/v1/pods", "/apis/apps/v1/deployments"])
 def test_a_proof_comes_behind_all_that_there_is(api: ApiClient, other: ApiClient, path: str) -> None:
-    """Who asks whether all was told gets it in seconds, though nothing happens in the list that is watched."""
+    """Who asks whether all was told gets it long before a read ends, though nothing happens in the list."""
     proofs, stop = Proofs(), threading.Event()
     seen: list[Change] = []
 
     def follow() -> None:
-        watch = Watch(api, path, timing=replace(CALM, chunk=20, read=30))
+        watch = Watch(api, path, timing=replace(CALM, chunk=120, read=130))
         seen.extend(watch.changes(soon(), stop, proofs=proofs))
 
     thread = threading.Thread(target=follow)
@@ -234,9 +233,7 @@ def test_a_proof_comes_behind_all_that_there_is(api: ApiClient, other: ApiClient
             assert proofs.ask(20)
             assert rows(seen)[-1] == ("ADDED", f"default/{name}", False)
         put(other, "other", SECRETS)
-        began = time.monotonic()
         assert proofs.ask(20)
-        assert time.monotonic() - began < 5
         assert "GAP" not in {change.kind for change in seen}
     finally:
         stop.set()
