@@ -28,12 +28,14 @@ class Undo:
     """One undo: the id of its action (see undo.actions), and its arguments (JSON).
 
     `harm` is what the fault does, in arguments of the same action, if faults on one target may overlap: see
-    undo.promises.
+    undo.promises. `within` is the number of the undo that takes the target itself away: once that is done, there is
+    nothing to undo.
     """
 
     action: str
     arguments: Mapping[str, Any] = field(default_factory=dict, hash=False)
     harm: Mapping[str, Any] | None = field(default=None, hash=False, compare=False)
+    within: int | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         """Return it as a function call, for messages; whole objects are cut short."""
@@ -76,8 +78,9 @@ class Journal:
         """
         with self._lock, self._alone():
             number = self._next
-            harm = {} if entry.harm is None else {"harm": dict(entry.harm)}
-            self._write({"undo": number, "action": entry.action, "arguments": dict(entry.arguments), **harm})
+            more: dict[str, Any] = {} if entry.harm is None else {"harm": dict(entry.harm)}
+            more |= {} if entry.within is None else {"within": entry.within}
+            self._write({"undo": number, "action": entry.action, "arguments": dict(entry.arguments), **more})
             self._open[number] = entry
             return number
 
@@ -91,6 +94,11 @@ class Journal:
         """Note that line `line`, counted from 1, is unreadable and was reported: it is not pending any more."""
         with self._lock, self._alone():
             self._write({"unreadable": line})
+
+    def is_moot(self, entry: Undo) -> bool:
+        """Whether there is nothing to undo any more, since the undo is done that takes the target itself away."""
+        with self._lock:
+            return entry.within is not None and entry.within not in self._open
 
     def pending_with(self, action: str) -> Mapping[int, Undo]:
         """Return the undos with this action that are not done, by number, oldest first."""
@@ -177,7 +185,8 @@ def replay(path: Path, engine: object) -> list[str]:
 
         def do(numbered: tuple[int, Undo]) -> None:
             number, entry = numbered
-            actions.find(entry.action)(engine, **entry.arguments)
+            if journal is None or not journal.is_moot(entry):
+                actions.find(entry.action)(engine, **entry.arguments)
             undone.append(str(entry))
             with _collect_unnoted(unnoted, f"{entry} is undone"):
                 if journal:
@@ -220,7 +229,7 @@ def _scan(path: Path) -> _Content:
             fields = json.loads(line)
             if "undo" in fields:
                 contents.entries[int(fields["undo"])] = Undo(
-                    str(fields["action"]), {**fields["arguments"]}, fields.get("harm")
+                    str(fields["action"]), {**fields["arguments"]}, fields.get("harm"), fields.get("within")
                 )
             elif "unreadable" in fields:
                 given_up.add(fields["unreadable"])

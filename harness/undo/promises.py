@@ -22,7 +22,8 @@ class RegisteredUndo:
     """One undo in the journal.
 
     `given` are the arguments that say what the target is restored to: first as registered, then as the undo was done.
-    `kept`: nothing was done, because another fault keeps the target harmed in the same way.
+    `kept`: nothing was done, because another fault keeps the target harmed in the same way. `moot`: nothing was done,
+    because the target itself had been taken away.
     """
 
     number: int
@@ -30,6 +31,7 @@ class RegisteredUndo:
     action: Action
     given: Mapping[str, Any]
     kept: bool = False
+    moot: bool = False
 
 
 class Undos:
@@ -47,18 +49,26 @@ class Undos:
         state from before the first: the arguments must describe that state (see `standing`). `harm` is what this fault
         does, in arguments of the same action; it is empty if all faults do the same. Raises HarnessError.
         """
-        entry = Undo(identity(action), arguments, harm)
-        promise = RegisteredUndo(self._journal.record(entry), entry, action, arguments)
-        self._registered.append(promise)
-        return promise
+        return self._register(action, Undo(identity(action), arguments, harm))
+
+    def register_within(self, within: int | None, action: Action, /, **arguments: Any) -> RegisteredUndo:
+        """Journal an undo of which nothing is left to do once the one of number `within` is done, if there is one.
+
+        That one takes the target itself away (see `numbered`). Raises HarnessError.
+        """
+        return self._register(action, Undo(identity(action), arguments, within=within))
 
     def standing(self, action: Action, /, **target: Any) -> list[Undo]:
         """Return all pending undos by `action` of a target, oldest first, of any fault: the target is harmed already.
 
         Their arguments describe the state before the harm; the state that can be read now is harmed.
         """
-        entries = self._journal.pending_with(identity(action)).values()
-        return [entry for entry in entries if target.items() <= dict(entry.arguments).items()]
+        return list(self.numbered(action, **target).values())
+
+    def numbered(self, action: Action, /, **target: Any) -> dict[int, Undo]:
+        """Return what `standing` returns, by the numbers in the journal."""
+        entries = self._journal.pending_with(identity(action))
+        return {number: entry for number, entry in entries.items() if target.items() <= dict(entry.arguments).items()}
 
     def run(self, *, patient: bool = False) -> None:
         """Do all registered undos that are not done, newest first, and note them in the journal.
@@ -78,10 +88,16 @@ class Undos:
             raise UndoDenied(said, by=", ".join(dict.fromkeys(denied))) from failed[0]
         raise UndoFailed(said) from failed[0]
 
+    def _register(self, action: Action, entry: Undo) -> RegisteredUndo:
+        promise = RegisteredUndo(self._journal.record(entry), entry, action, entry.arguments)
+        self._registered.append(promise)
+        return promise
+
     def _do(self, promise: RegisteredUndo) -> None:
         arguments = _adjust_to_others(self._journal, promise.number, promise.entry)
-        if arguments is None:
-            promise.kept = True
+        promise.moot = self._journal.is_moot(promise.entry)
+        if arguments is None or promise.moot:
+            promise.kept = arguments is None
         else:
             promise.action(self._engine, **arguments)
             promise.given = arguments

@@ -23,7 +23,7 @@ from chaos_harness.harness.undo.actions import undo
 from chaos_harness.harness.undo.commands import control_plane_arguments, undo_by_kubectl
 from chaos_harness.harness.undo.promises import Undos
 
-__all__ = ["apply_patiently", "delete", "put"]
+__all__ = ["apply_patiently", "delete", "put", "putting"]
 
 _PATIENCE_SECONDS = 400.0
 """A namespace goes after its last pod, and kubelets of busy or just started nodes are slow. It also needs
@@ -89,6 +89,20 @@ def put(
     held = {"may_be_held": True} if may_be_held else {}
     undos.register(delete, harm={}, **target, **held, **control_plane_arguments(cluster))
     apply_patiently(cluster, manifest, deadline)
+
+
+def putting(undos: Undos, manifest: Mapping[str, Any]) -> int | None:
+    """Return the number of the undo that deletes an object which `put` put there; None if it did not.
+
+    The version of its API is not asked for: an object is the same in all of them.
+    """
+    metadata, group = manifest["metadata"], manifest["apiVersion"].rpartition("/")[0]
+    place = {"namespace": metadata["namespace"]} if "namespace" in metadata else {}
+    for number, entry in undos.numbered(delete, name=metadata["name"], **place).items():
+        kind, _, versioned = str(entry.arguments["resource"]).partition(".")
+        if (kind, versioned.partition(".")[2]) == (manifest["kind"], group):
+            return number
+    return None
 
 
 def apply_patiently(cluster: Cluster, manifest: Mapping[str, Any], deadline: Deadline) -> None:

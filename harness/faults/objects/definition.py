@@ -1,6 +1,6 @@
 """Definition: the fault that deletes a CustomResourceDefinition, with which all objects of its kind go."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -21,6 +21,9 @@ from chaos_harness.harness.faults.objects.remembered import (
     require_back,
 )
 from chaos_harness.harness.faults.objects.selected import MOST, Most
+
+if TYPE_CHECKING:
+    from chaos_harness.harness.undo.promises import RegisteredUndo
 
 __all__ = ["delete_crd"]
 
@@ -55,6 +58,7 @@ class _Definition:
         self._path = f"{DEFINITIONS}/{definition}"
         self._lists: list[str] = []
         self._lost: list[Remembered] = []
+        self._promise: RegisteredUndo | None = None
         plural, _, group = definition.partition(".")
         self.leaves = (made_again(definition), made_again(kind=plural), made_again(f"*.{group}", kind="apiservices"))
 
@@ -67,7 +71,7 @@ class _Definition:
             served = [version["name"] for version in spec["versions"] if version["served"]]
             self._lists = [f"/apis/{spec['group']}/{version}/{spec['names']['plural']}" for version in served]
             self._lost = remember(api, {self._path: there}, self._most)
-            promise_back(injection, self._lost)
+            self._promise = promise_back(injection, self._lost)
             delete(api, self._path, {"preconditions": {"uid": self._lost[0].uid}})
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
@@ -88,7 +92,7 @@ class _Definition:
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         deadline.check(f"definition {self._name} was not looked at")
         with cluster.client() as api:
-            for path in self._lists:
-                if self._lost and is_gone(api, path):
+            for path in self._lists if self._promise and not self._promise.moot else ():
+                if is_gone(api, path):
                     raise FaultNotApplied(f"expected the kind of {self._name} to be served, nobody answers at {path}")
-            return require_back(api, self._lost)
+            return require_back(api, self._lost, self._promise)

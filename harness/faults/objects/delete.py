@@ -1,5 +1,7 @@
 """Delete: the faults that delete objects until they are healed, or delete one and create it again at once."""
 
+from typing import TYPE_CHECKING
+
 from chaos_harness.clusters.api import object_names
 from chaos_harness.clusters.api.rest import delete, find_object, request
 from chaos_harness.clusters.cluster import Cluster
@@ -23,6 +25,9 @@ from chaos_harness.harness.faults.objects.selected import (
     require_kind,
     require_names,
 )
+
+if TYPE_CHECKING:
+    from chaos_harness.harness.undo.promises import RegisteredUndo
 
 __all__ = ["delete_object", "recreate_object"]
 
@@ -78,6 +83,7 @@ class _Deletion:
         self._most = most
         self._deleted: list[str] = []
         self._lost: list[Remembered] = []
+        self._promise: RegisteredUndo | None = None
 
     def inject(self, injection: Injection) -> None:
         if self._named[0]:
@@ -86,7 +92,7 @@ class _Deletion:
             found = find_selected(api, self._kind, *self._named)
             self._lost = remember(api, found, self._most)
             self._deleted = list(found)
-            promise_back(injection, self._lost)
+            self._promise = promise_back(injection, self._lost, deleted=len(found))
             for path, there in found.items():
                 delete(api, path, {"preconditions": {"uid": there["metadata"]["uid"]}})
 
@@ -106,7 +112,7 @@ class _Deletion:
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         deadline.check(f"{self._kind} was not looked at")
         with cluster.client() as api:
-            return require_back(api, self._lost)
+            return require_back(api, self._lost, self._promise)
 
 
 class _Recreation:
@@ -119,12 +125,13 @@ class _Recreation:
         self._namespace = namespace
         self._most = most
         self._lost: list[Remembered] = []
+        self._promise: RegisteredUndo | None = None
 
     def inject(self, injection: Injection) -> None:
         with injection.cluster.client() as api:
             path, there = find_one(api, self._kind, self._object, self._namespace)
             self._lost = remember(api, {path: there}, self._most)
-            promise_back(injection, self._lost)
+            self._promise = promise_back(injection, self._lost)
             before = self._lost[0]
             delete(api, path, {"preconditions": {"uid": before.uid}})
             for _ in Deadline.after(_GONE_SECONDS, f"{before.name} to be gone").attempts():
@@ -144,9 +151,10 @@ class _Recreation:
             uid = there["metadata"]["uid"]
             if uid == before.uid:
                 raise FaultNotApplied(f"expected {before.name} to be another one, it still has the uid {uid}")
-            return f"{before.name} has the uid {uid} now, it had {before.uid}; {require_back(api, self._lost[:1])}"
+            back = require_back(api, self._lost[:1], self._promise)
+            return f"{before.name} has the uid {uid} now, it had {before.uid}; {back}"
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         deadline.check(f"{self._kind} {self._object} was not looked at")
         with cluster.client() as api:
-            return require_back(api, self._lost)
+            return require_back(api, self._lost, self._promise)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chaos_harness.clusters.api import object_names
 from chaos_harness.clusters.api.rest import delete, merge_patch, request
@@ -23,6 +23,9 @@ from chaos_harness.harness.faults.objects.remembered import (
 from chaos_harness.harness.faults.objects.selected import MOST, Most, find_one, require_kind, require_names
 from chaos_harness.harness.undo.actions import undo
 from chaos_harness.harness.undo.commands import control_plane_arguments, undo_by_kubectl
+
+if TYPE_CHECKING:
+    from chaos_harness.harness.undo.promises import RegisteredUndo
 
 __all__ = ["hold_deletion", "release", "strip_finalizers"]
 
@@ -82,13 +85,14 @@ class _Held:
         self._named = kind, name, namespace
         self._most = most
         self._lost: list[Remembered] = []
+        self._promise: RegisteredUndo | None = None
 
     def inject(self, injection: Injection) -> None:
         kind, name, namespace = self._named
         with injection.cluster.client() as api:
             path, there = find_one(api, kind, name, namespace)
             self._lost = remember(api, {path: there}, self._most)
-            promise_back(injection, self._lost)
+            self._promise = promise_back(injection, self._lost)
             group, _, version = there["apiVersion"].rpartition("/")
             resource = f"{kind}.{version}.{group}" if group else kind
             planes = control_plane_arguments(injection.cluster)
@@ -116,7 +120,7 @@ class _Held:
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         deadline.check(f"{self._named[0]} {self._named[1]} was not looked at")
         with cluster.client() as api:
-            return require_back(api, self._lost)
+            return require_back(api, self._lost, self._promise)
 
 
 class _Stripped:

@@ -12,6 +12,8 @@ from chaos_harness.harness.errors import ApiRefused, BadScenario, FaultNotApplie
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.undo.bring_back import DEFINITION, bring_back, own_fields
 from chaos_harness.harness.undo.commands import control_plane_arguments
+from chaos_harness.harness.undo.promises import RegisteredUndo
+from chaos_harness.harness.undo.put_object import putting
 
 __all__ = ["DEFINITIONS", "Remembered", "fields_of", "is_gone", "promise_back", "remember", "require_back"]
 
@@ -63,10 +65,16 @@ def remember(api: ApiClient, deleted: Mapping[str, Mapping[str, Any]], most: int
     return list(found.values())
 
 
-def promise_back(injection: Injection, lost: Sequence[Remembered]) -> None:
-    """Journal that all of these are made again, in this order."""
+def promise_back(injection: Injection, lost: Sequence[Remembered], *, deleted: int = 1) -> RegisteredUndo:
+    """Journal that all of these are made again, in this order; return that undo.
+
+    The first ones, as many as are `deleted`, take the others along. If it is one, and the experiment had put it there,
+    as it does policies, there is nothing to make again once it has taken that away.
+    """
     manifests = [one.manifest for one in lost]
-    injection.undo(bring_back, manifests=manifests, **control_plane_arguments(injection.cluster))
+    within = putting(injection.undos, manifests[0]) if deleted == 1 else None
+    planes = control_plane_arguments(injection.cluster)
+    return injection.undos.register_within(within, bring_back, manifests=manifests, **planes)
 
 
 def is_gone(api: ApiClient, path: str, uid: str = "") -> bool:
@@ -75,13 +83,15 @@ def is_gone(api: ApiClient, path: str, uid: str = "") -> bool:
     return there is None or (bool(uid) and there["metadata"]["uid"] != uid)
 
 
-def require_back(api: ApiClient, lost: Sequence[Remembered]) -> str:
-    """Require that all of these are there with the content that they had; return the proof.
+def require_back(api: ApiClient, lost: Sequence[Remembered], promise: RegisteredUndo | None) -> str:
+    """Require that all of these are there with the content that they had, as was promised; return the proof.
 
     Raises FaultNotApplied with the first that is not, ApiRefused, ApiUnreachable.
     """
-    if not lost:
+    if promise is None:
         return "nothing was deleted"
+    if promise.moot:
+        return f"{lost[0].name} was put there for the experiment, which has taken it away"
     anew = sum(_require_one_back(api, one) for one in lost)
     kinds = [f"{one.name}{_within(one)}" for one in lost[:_SHOWN]]
     more = f" and {len(lost) - _SHOWN} more" if len(lost) > _SHOWN else ""

@@ -106,6 +106,41 @@ def test_it_is_done_when_the_policies_are_removed(api: ApiClient, bench: Bench, 
     assert bench.pending() == []
 
 
+OWN = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "own", "namespace": "default"}}
+"""What an experiment puts there beside its policies, as it does a constraint."""
+
+
+def test_what_the_policies_took_along_is_not_brought_back(api: ApiClient, bench: Bench, cluster: Cluster) -> None:
+    """A constraint of the experiment's own goes with its template: once that is removed, nobody could make it again."""
+    policies = Undos(cluster.engine, bench.journal)
+    put(cluster, policies, OWN, Deadline.after(10, "the object"))
+    for part in FORBIDS:
+        put(cluster, policies, part, Deadline.after(10, "the policy"))
+    wait_denied(api)
+    fault = delete_object("ConfigMap", "own", namespace="default")
+    injection = Injection(cluster, bench.journal, bench.history)
+    fault.inject(injection)
+    with pytest.raises(UndoDenied) as denied:
+        take_back(fault, injection, bench.history, "fault 1", None, proved=True)
+    policies.run()
+    healed, proof = take_back(fault, injection, bench.history, "fault 1", None, proved=True, denied=denied.value)
+    assert healed
+    assert proof.startswith("ConfigMap own was put there for the experiment, which has taken it away; its undo was ")
+    assert find_object(api, f"{MAPS}/own") is None
+    assert bench.pending() == []
+
+
+def test_a_fresh_process_brings_nothing_back_either(api: ApiClient, bench: Bench, cluster: Cluster) -> None:
+    """After `kill -9` the replay removes the policies, and what they forbade, and was theirs, stays away."""
+    put(cluster, Undos(cluster.engine, bench.journal), OWN, Deadline.after(10, "the object"))
+    forbid(bench)
+    wait_denied(api)
+    inject_and_die(cluster, "delete_object", {"kind": "ConfigMap", "name": "own", "namespace": "default"})
+    replay_afresh(cluster)
+    assert find_object(api, f"{MAPS}/own") is None
+    assert bench.pending() == []
+
+
 def test_a_fresh_process_does_it_after_the_policies(api: ApiClient, bench: Bench, cluster: Cluster) -> None:
     """After `kill -9` of the first, one replay removes the policies and then brings back what they forbade."""
     forbid(bench)
