@@ -45,7 +45,8 @@ def enforce_policies(
 ) -> Iterator[Enforced]:
     """Put `policies` in force for the duration of a block; give the proof, and remove them afterwards.
 
-    What updates and deletes are asked of is created before the first of Gatekeeper's objects. Every webhook pod must
+    What a policy has before the first of Gatekeeper's objects, such as a namespace, and what updates and deletes are
+    asked of is created before all of those: no other policy denies it. Every webhook pod must
     report that it enforces the current generation of each of those, workloads must be Ready, and every question must
     get the answer that its policy demands. Raises PolicyRejected with Gatekeeper's message for a policy that it refuses
     or cannot enforce, or whose objects are Gatekeeper's on a cluster without it; PreparationFailed, DeadlineExceeded.
@@ -76,15 +77,15 @@ def _put_in_force(cluster: Cluster, undos: Undos, policies: Sequence[Policy]) ->
     for item in GROUND:
         put(cluster, undos, item, deadline)
     objects = [item for policy in policies for item in policy.objects]
-    first = next((index for index, item in enumerate(objects) if _is_gatekeepers(item)), len(objects))
+    ground, ruling = _divided(policies)
     questions = [question for policy in policies for question in policy.questions]
     proofs: list[str] = []
     with cluster.client() as api:
         replicas = webhook_pods(api, cluster)
-        _put(cluster, undos, objects[:first], deadline)
+        _put(cluster, undos, ground, deadline)
         early = _located(api, questions, deadline)
         _put_bases(cluster, undos, [question for question in early if question.path], deadline)
-        proofs += put_in_force(cluster, undos, api, objects[first:], deadline)
+        proofs += put_in_force(cluster, undos, api, ruling, deadline)
         generated = [constraint for policy in policies for constraint in policy.generated]
         proofs += wait_for_bindings(api, generated, deadline)
         questions = [_sharing(question, objects) for question in _located(api, early, deadline)]
@@ -96,6 +97,17 @@ def _put_in_force(cluster: Cluster, undos: Undos, policies: Sequence[Policy]) ->
         if any(item["kind"] in _DATA for item in objects):
             proofs.append(wait_for_each_replica(api, questions, pods_path(cluster), replicas, answering))
     return Enforced("; ".join(proofs), questions)
+
+
+def _divided(policies: Sequence[Policy]) -> tuple[list[Object], list[Object]]:
+    """Return what each policy has before the first of Gatekeeper's objects, and all the rest, in their orders."""
+    ground: list[Object] = []
+    ruling: list[Object] = []
+    for policy in policies:
+        first = next((number for number, item in enumerate(policy.objects) if _is_gatekeepers(item)), None)
+        ground += policy.objects[:first]
+        ruling += () if first is None else policy.objects[first:]
+    return ground, ruling
 
 
 def put_in_force(cluster: Cluster, undos: Undos, api: Any, objects: Iterable[Object], deadline: Deadline) -> list[str]:

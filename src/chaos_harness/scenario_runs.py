@@ -1,5 +1,6 @@
 """Scenario runs: `chaos-harness run` runs scenarios by pytest and makes their report; its exit status is the tool's."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +21,8 @@ _ENTRY = "chaos_harness.pytest_entry"
 _ALL = "--all"
 """The argument of who wants all scenarios, not the founding incidents only."""
 _HELP = frozenset({"-h", "--help"})
-_FILES = (".py", ".yaml", ".yml")
+_INCIDENTS = (".yaml", ".yml")
+_FILES = (".py", *_INCIDENTS)
 _LATEST = OUT / "latest"
 _OF_ORIGIN: dict[FailureOrigin, ExitStatus] = {
     "product": ExitStatus.OTHERWISE,
@@ -45,12 +47,11 @@ def main(arguments: Sequence[str]) -> int:
     if _HELP.intersection(arguments):
         sys.stdout.write(help_text())
         return ExitStatus.AS_EXPECTED
-    failures = _Failures()
-    before = _LATEST.resolve()
-    ended = pytest.main(_options(arguments), plugins=[failures])
-    if _LATEST.resolve() != before:
-        reports.main([])  # whose status is not the run's: it may fail, and says so
-    return failures.status(ended)
+    seen = _Seen()
+    ended = pytest.main(_options(arguments), plugins=[seen])
+    if latest := seen.latest:
+        reports.main([str(latest)])  # whose status is not the run's: it may fail, and says so
+    return seen.status(ended)
 
 
 def _options(arguments: Sequence[str]) -> list[str]:
@@ -59,7 +60,18 @@ def _options(arguments: Sequence[str]) -> list[str]:
     added = [] if chosen else [_SCENARIOS]
     if others == list(arguments) and not chosen:
         added.append(f"{OPTION}founding")
+    if any(map(_is_incident_elsewhere, others)):
+        added.append(f"--rootdir={Path.cwd()}")
     return ["-p", _ENTRY, "--chaos", *added, *others]
+
+
+def _is_incident_elsewhere(argument: str) -> bool:
+    """Whether an argument is an incident file that is not below the working directory, where results belong.
+
+    Of itself pytest would put them into the folder that both have in common, such as /tmp or a home.
+    """
+    path = Path(argument.partition("::")[0])
+    return path.suffix in _INCIDENTS and not path.resolve().is_relative_to(Path.cwd())
 
 
 def _is_chosen(before: str, argument: str) -> bool:
@@ -72,11 +84,25 @@ def _is_chosen(before: str, argument: str) -> bool:
     return path.is_dir() and not (before.startswith("--") and "=" not in before)
 
 
-class _Failures:
+class _Seen:
     """A plugin that keeps the status of each failed phase of a test; workers of xdist send their reports to it."""
 
     def __init__(self) -> None:
         self._statuses: list[ExitStatus] = []
+        self._latest: Path | None = None
+        self._before: Path | None = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Keep which run was the latest before."""
+        self._latest = config.rootpath / _LATEST
+        self._before = self._latest.resolve()
+
+    @property
+    def latest(self) -> Path | None:
+        """The link to the run that was made, if any was."""
+        made = self._latest and self._latest.resolve() != self._before
+        return Path(os.path.relpath(self._latest)) if self._latest and made else None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep whose failure it is."""

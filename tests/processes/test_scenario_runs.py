@@ -29,7 +29,7 @@ def test_on_a_cluster(cluster): pass
 _RUN = """
 import sys
 from chaos_harness import scenario_runs
-scenario_runs.reports.main = lambda _: print("a report is made")
+scenario_runs.reports.main = lambda arguments: print("a report is made", *arguments)
 sys.exit(scenario_runs.main(sys.argv[1:]))
 """
 
@@ -89,8 +89,15 @@ def test_a_report_is_made_of_a_run_in_which_a_test_began(place: Path) -> None:
     _run(place, "--markers")
     assert list(place.glob("reports/out/*")) == []
     _, output = _run(place, "-k", "violated")
-    assert "a report is made" in output
+    assert "a report is made reports/out/latest\n" in output
     assert (place / "reports/out/latest/results").is_dir()
+
+
+def test_a_report_is_made_of_scenarios_elsewhere(place: Path) -> None:
+    """They run below a folder that both have in common, and so does their report."""
+    (place / "mine").mkdir()
+    _, output = _run(place / "mine", "-k", "violated", str(place / "scenarios"))
+    assert "a report is made ../reports/out/latest\n" in output
 
 
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]])
@@ -119,6 +126,8 @@ def test_no_engine_is_needed_for_a_list(place: Path) -> None:
         (["-x", "scenarios/registry_cut"], []),
         (["tests/unit/test_a.py"], []),
         (["elsewhere/mine.yaml"], []),
+        (["/tmp/mine.yaml"], [f"--rootdir={_ROOT}"]),
+        (["/tmp/mine.py"], []),
         (["test_a.py::test_b[c d]"], []),
         (["--alluredir", "scenarios"], ["scenarios", "--founding"]),
         (["--alluredir=out", "scenarios"], []),

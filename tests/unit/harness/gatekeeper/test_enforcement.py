@@ -91,6 +91,21 @@ def test_all_policies_come_into_force_and_go(
     assert [entry.value["parts"] for entry in read(history.path).entries] == [parts] * 4
 
 
+def test_what_policies_stand_on_comes_first(
+    cluster: Cluster, policy_server: PolicyServer, undo: Journal, history: HistoryWriter
+) -> None:
+    """A namespace that one policy needs is there before another policy could deny it, and goes after that is gone."""
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "chaos-other"}}
+    second = replace(deny_pods(), objects=(namespace, *deny_pods().objects))
+    with enforce_policies(cluster, undo, history, [mutate_pods(), second]):
+        names = [path.rpartition("/")[2] for path in policy_server.objects]
+    assert [name for name in names if name in ("chaos-other", "chaos-pods", "chaos-rego")] == [
+        "chaos-other",
+        "chaos-pods",
+        "chaos-rego",
+    ]
+
+
 @pytest.mark.usefixtures("quick")
 def test_policy_that_is_not_taken(apply: Callable[..., str], policy_server: PolicyServer, undo: Journal) -> None:
     """If Gatekeeper refuses a policy, the error quotes it, and objects applied before are removed."""
