@@ -215,12 +215,12 @@ def find_path(api: ApiClient, kind: str, namespace: str = "") -> str:
 def list_path(api: ApiClient, manifest: Mapping[str, Any], deadline: Deadline, *, namespace: str = "") -> str:
     """Return the URL of the list to which an object belongs, by discovery.
 
-    That is the list of its namespace, or of `namespace` if it says none and its kind has one; without both, of all of
-    its kind. Waits 5 s for a kind whose definition was just established. Raises ApiRefused if it does not appear,
-    ApiUnreachable.
+    That is the list of its namespace, or of `namespace` if it says none (a patch need not have metadata) and its kind
+    has one; without both, of all of its kind. Waits 5 s for a kind whose definition was just established. Raises
+    ApiRefused if it does not appear, ApiUnreachable.
     """
-    version, kind = manifest["apiVersion"], manifest["kind"]
-    return _Paths(api).of(version, kind, manifest["metadata"].get("namespace"), deadline, otherwise=namespace)
+    own = (manifest.get("metadata") or {}).get("namespace")
+    return _Paths(api).of(manifest["apiVersion"], manifest["kind"], own, deadline, otherwise=namespace)
 
 
 def _root(version: str) -> str:

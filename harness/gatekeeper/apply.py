@@ -160,7 +160,7 @@ def _located(api: Any, questions: Sequence[Question], deadline: Deadline) -> lis
         path = question.path
         if not path:
             with suppress(ApiRefused):
-                path = list_path(api, question.body, deadline, namespace=CANARIES)
+                path = list_path(api, question.base or question.body, deadline, namespace=CANARIES)
         located.append(question.at(path))
     return located
 

@@ -16,14 +16,24 @@ from chaos_harness.harness.probes.reviews import Review, reviews
 
 __all__ = ["wait_for_answers", "wait_for_each_replica"]
 
-_DENIED_SECONDS = 10.0
+_DENIED_SECONDS, _UNCONFIGURED_SECONDS = 10.0, 30.0
 _DENIED = ("denied by webhook", "denied by policy")
+_UNCONFIGURED = "denied by configuration error"
+_INADMISSIBLE = ("403 ", "422 ")
+"""How answers begin of an API server to which an object is not valid, or which another admission plugin forbids."""
+
+_DENIED_CURE = (
+    "leave it out of the match of what denies it (excludedNamespaces, labelSelector), or ask for something else"
+)
+_UNCONFIGURED_CURE = "mutators that take back what others do never come to an end: give them matches that differ"
+_INADMISSIBLE_CURE = "what mutators make of it is not valid: `kubectl create --dry-run=server` tells the same"
 
 
 def wait_for_answers(api: Any, questions: Sequence[Question], deadline: Deadline) -> None:
     """Ask until every answer of one round is right; by dry runs, but for real updates and deletes.
 
-    Raises PolicyRejected if another policy denies a request for 10 s that must be admitted, DeadlineExceeded.
+    Raises PolicyRejected if a request is denied for 10 s that must be admitted, by another policy or because it is not
+    valid, or cannot be decided for 30 s; DeadlineExceeded.
     """
     denied: Deadline | None = None
     wrong = ""
@@ -33,17 +43,26 @@ def wait_for_answers(api: Any, questions: Sequence[Question], deadline: Deadline
         if question is None or answer is None:
             return
         wrong = f"{question.policy}: {question.f}: {answer.outcome}, {answer.said}"
-        if question.wanted not in ("admitted", "mutated") or answer.outcome not in _DENIED:
+        patience, cure = _kept_out(answer) if question.wanted in ("admitted", "mutated") else (0.0, "")
+        if not cure:
             denied = None
             continue
-        denied = denied or deadline.within(_DENIED_SECONDS, "it to be admitted")
+        denied = denied or deadline.within(patience, "it to be admitted")
         if denied.expired:
             where = f" in {question.namespace}" * bool(question.namespace)
             raise PolicyRejected(
-                f"{question.policy}: {question.f}{where} must be admitted, and is denied: {answer.said}; leave it out "
-                "of the match of what denies it (excludedNamespaces, labelSelector), or ask for something else"
+                f"{question.policy}: {question.f}{where} must be admitted, and is not: {answer.said}; {cure}"
             )
     raise deadline.error(wrong)
+
+
+def _kept_out(answer: Answer) -> tuple[float, str]:
+    """Return how long an answer may keep out what must be admitted, and the cure; "" if it may pass by itself."""
+    if answer.outcome in _DENIED:
+        return _DENIED_SECONDS, _DENIED_CURE
+    if answer.outcome == _UNCONFIGURED:
+        return _UNCONFIGURED_SECONDS, _UNCONFIGURED_CURE
+    return _DENIED_SECONDS, _INADMISSIBLE_CURE if answer.outcome == "other" and answer.said[:4] in _INADMISSIBLE else ""
 
 
 def wait_for_each_replica(

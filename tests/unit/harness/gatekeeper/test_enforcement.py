@@ -148,23 +148,42 @@ def test_wrong_answers_are_not_enforcement(
     given_up(mutate_pods(), "mutate pods: create mutable pod: unmutated")
 
 
-def test_what_another_policy_denies(
+@pytest.mark.parametrize(
+    ("status", "said", "cure"),
+    [
+        (
+            403,
+            'admission webhook "validation.gatekeeper.sh" denied the request: [all-pods] none',
+            "leave it out of the",
+        ),
+        (
+            500,
+            'admission webhook "mutation.gatekeeper.sh" denied the request: mutation not converging',
+            "mutators that",
+        ),
+        (422, 'Pod "a" is invalid: spec.priority: Invalid value: 7', "what mutators make of it is not valid"),
+    ],
+)
+def test_what_must_be_admitted_and_is_not(
     cluster: Cluster,
     policy_server: PolicyServer,
     undo: Journal,
     history: HistoryWriter,
     monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    said: str,
+    cure: str,
 ) -> None:
-    """A constraint that denies what must be admitted is told as that, with its words, and all is taken away again."""
-    monkeypatch.setattr("chaos_harness.harness.gatekeeper.trials._DENIED_SECONDS", 0.5)
-    denial = {"message": 'admission webhook "validation.gatekeeper.sh" denied the request: [all-pods] no pods at all'}
-    policy_server.answers = lambda path, _: (403, denial) if path.endswith("/pods") else None
+    """What denies, cannot decide, or spoils what must be admitted is told in its words, and all is taken away again."""
+    for name in ("_DENIED_SECONDS", "_UNCONFIGURED_SECONDS"):
+        monkeypatch.setattr(f"chaos_harness.harness.gatekeeper.trials.{name}", 0.5)
+    policy_server.answers = lambda path, _: (status, {"message": said}) if path.endswith("/pods") else None
     with (
-        pytest.raises(PolicyRejected, match="create mutable pod in chaos-canary must be admitted") as error,
+        pytest.raises(PolicyRejected, match="create mutable pod in chaos-canary must be admitted, and is not") as error,
         enforce_policies(cluster, undo, history, [mutate_pods()]),
     ):
         pytest.fail("they came into force")
-    assert "[all-pods] no pods at all; leave it out of the match" in str(error.value)
+    assert f"{status} {said}; {cure}" in str(error.value)
     assert policy_server.objects == {}
 
 
@@ -180,6 +199,17 @@ def test_what_a_delete_is_asked_of(
     with enforce_policies(cluster, undo, history, [replace(policy, questions=(question,))]) as enforced:
         order = [path.rpartition("/")[2] for path in policy_server.objects]
         assert order.index("team") < order.index("asked") < order.index("chaos-pods")
+        assert [one.path for one in enforced.questions] == [f"/api/v1/namespaces/{CANARIES}/serviceaccounts"]
+    assert policy_server.objects == {}
+
+
+def test_a_patch_need_not_say_what_it_is(
+    cluster: Cluster, policy_server: PolicyServer, undo: Journal, history: HistoryWriter
+) -> None:
+    """An update in a suite has no metadata: where its object is, the object from before it says."""
+    patch = {"apiVersion": "v1", "kind": "ServiceAccount", "automountServiceAccountToken": True}
+    question = Question("update ServiceAccount", "kept", "admitted", "", patch, verb="update", before=_MAP)
+    with enforce_policies(cluster, undo, history, [Policy("own", ALL[0].objects, (question,))]) as enforced:
         assert [one.path for one in enforced.questions] == [f"/api/v1/namespaces/{CANARIES}/serviceaccounts"]
     assert policy_server.objects == {}
 
