@@ -43,8 +43,7 @@ _UNWATCHED = ("-o", "faulthandler_timeout=0")  # a thread a test, which waits fo
 _QUICK = ("-n", str(_CORES + 2), *_BY_FILE, "--hypothesis-profile", "quick", *_ELSEWHERE, *_UNWATCHED)
 """For tests that start no engine, API server or whole program, of which many rows are a sample (tests/thorough.py).
 On two cores four processes: much of a unit test is waiting, but each collects all tests, for 6 s of processor."""
-_BESIDE = ("-n", "2", *_BY_FILE, "-m", "beside")
-_ALONE = ("-m", "not beside and not only_engine")
+_BESIDE, _ALONE = ("-n", "2", *_BY_FILE, "-m", "beside"), ("-m", "not beside and not only_engine")
 _ONLY_ENGINE = ("-m", "only_engine", "-p", "no:cacheprovider", "tests/integration")
 """Of tests/integration, whose modules say which they are: one cluster keeps two cores busy for a third of the time."""
 _MOST_CI_SECONDS, _SLOWEST_MODULES = 75 * 60, 5
@@ -185,10 +184,10 @@ def tests(session: nox.Session) -> None:
             linted.result()
         with ThreadPoolExecutor(1) as beside:
             with phase("unit and processes, beside images and engines"):
-                programs = beside.submit(_images, session)
-                tried = beside.submit(lambda: (programs.result(), session.run("pytest", *_ONLY_ENGINE)))
+                found = beside.submit(_images, session)
+                tried = beside.submit(lambda: (found.result(), session.run("pytest", *_ONLY_ENGINE)))
                 _pytest(session, *_PARALLEL, *_UNWATCHED, "tests/unit", "tests/processes")
-                session.env["CHAOS_TEST_PROGRAMS"] = programs.result()
+                session.env["CHAOS_TEST_PROGRAMS"] = found.result()
             with phase("api, beside engines"):  # each process waits much for an API server of its own
                 _pytest(session, *_PARALLEL, "tests/api")
                 tried.result()
@@ -204,8 +203,9 @@ def _images(session: nox.Session) -> str:
 
 
 def _lint(session: nox.Session) -> None:
-    for command in (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",)):
-        session.run(*command)
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("mypy")
 
 
 @contextmanager
