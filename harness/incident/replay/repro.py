@@ -63,7 +63,8 @@ def _status(run: Replay) -> ExitStatus:
         return ExitStatus.AS_EXPECTED
     if any(judged.broken for judged in run.verdicts):
         return ExitStatus.BROKEN
-    return ExitStatus.INCONCLUSIVE if run.seen == "inconclusive" else ExitStatus.OTHERWISE
+    undecided = predicted and all(judged.as_expected or judged.outcome == "inconclusive" for judged in predicted)
+    return ExitStatus.INCONCLUSIVE if undecided or run.seen == "inconclusive" else ExitStatus.OTHERWISE
 
 
 def describe(loaded: LoadedIncident, runs: Sequence[Replay], seed: int, bundle: Path) -> dict[str, Any]:

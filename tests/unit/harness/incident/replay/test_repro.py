@@ -103,6 +103,13 @@ REPRODUCED = _run("reproduced", "violated")
 NOT = _run("not reproduced", "violated", "holds")
 MENDED = _run("not reproduced", "holds", "holds")
 OPEN = _run("inconclusive", "violated", "inconclusive")
+HALF = Replay(
+    directory="runs/1",
+    seen="not reproduced",
+    seconds=1.0,
+    verdicts=(*MENDED.verdicts, *_run("inconclusive", "holds", "inconclusive").verdicts),
+)
+"""Of two claims that should hold one does, and nobody knows of the other."""
 BROKEN = _run("broken", error="ProbeBroken: late", reason="broken")
 
 
@@ -115,6 +122,7 @@ BROKEN = _run("broken", error="ProbeBroken: late", reason="broken")
         ([NOT], ExitStatus.OTHERWISE, 0),
         ([NOT, OPEN], ExitStatus.OTHERWISE, 125),
         ([OPEN], ExitStatus.INCONCLUSIVE, 125),
+        ([HALF], ExitStatus.INCONCLUSIVE, 0),
         ([_run("broken", error="Inconclusive: no proof", reason="inconclusive")], ExitStatus.INCONCLUSIVE, 125),
         ([_run("inconclusive", "holds", "inconclusive", check="KeyError")], ExitStatus.BROKEN, 125),
         ([_run("not reproduced", None, "holds")], ExitStatus.OTHERWISE, 0),
