@@ -18,7 +18,7 @@ times as fast would justify a second way. Thawing a frozen one takes seconds.
 """
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from chaos_harness.clusters.creation.create import create, delete
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine, claims
 from chaos_harness.clusters.engine.inventory import remove_all
-from chaos_harness.clusters.errors import DeadlineExceeded, HarnessError
+from chaos_harness.clusters.errors import ClusterUnavailable, DeadlineExceeded, HarnessError
 from chaos_harness.clusters.images import Images
 from chaos_harness.clusters.kind.logs import LogKeeper
 from chaos_harness.clusters.machine.owner import Owner
@@ -112,13 +112,15 @@ class Pool:
     def give_back(self, cluster: Cluster, *, broken: str | None = None) -> list[str]:
         """Freeze a cluster if it is unchanged since it was made, else remove it; return the reasons for a removal.
 
-        Changes to Gatekeeper's Deployments only are reset first. `broken` is a reason that the caller already knows.
+        Changes to Gatekeeper's Deployments only are reset first. `broken` is a reason that the caller already knows. In
+        a full pool the cluster that stands there for longest, and is not like this one, makes room for it.
         """
         directory = cluster.directory.parent
-        crowded = self._crowded(cluster.shape)
+        crowded = self._crowded(cluster.shape, self._others(directory))
         why = [crowded] if broken is None and crowded is not None else self.restore(cluster, broken=broken)
         if not why:
             try:
+                self._make_room(directory)
                 with self._progress.step(f"freeze {cluster.name} for the pool"):
                     freeze(cluster, Deadline.after(_FREEZE_SECONDS, f"{cluster.name} to freeze"))
                     frozen.put(self._engine, directory)
@@ -149,11 +151,7 @@ class Pool:
         for _, entry in list(frozen.entries()):
             if entry.pool != self._name or entry.shape in keep:
                 continue
-            if directory := frozen.take(self._engine, entry.recipe):
-                name = frozen.read_note(directory).cluster
-                with self._progress.step(f"remove the cluster {name}"):
-                    self._remove(directory, name)
-                removed.append(name)
+            removed += self._remove_frozen(entry.recipe)
         return removed
 
     def remove(self, cluster: Cluster) -> None:
@@ -186,16 +184,48 @@ class Pool:
             step.detail = f"{len(differences)} differences" if differences else "as it was"
             return differences
 
-    def _crowded(self, shape: Shape) -> str | None:
-        """Return why no more clusters should be frozen, or None; print it the first time if the reason is memory."""
-        standing = sum(entry.pool == self._name for _, entry in frozen.entries())
-        if standing >= self._most:
-            return f"{standing} clusters are in the pool already"
+    def _crowded(self, shape: Shape, others: Sequence[str] = ()) -> str | None:
+        """Return why no more clusters should be frozen, or None; print it the first time if the reason is memory.
+
+        If they are as many as may be, one of `others` (recipes) could make room.
+        """
+        standing = self._standing()
+        if len(standing) >= self._most and not others:
+            return f"{len(standing)} clusters are in the pool already"
         short = capacity.memory_refusal(shape)
         if short is not None and short not in self._said:
             self._said.add(short)
             self._progress.say(f" ! the pool stays small: {short}")
         return short
+
+    def _standing(self) -> list[str]:
+        """Return the recipes of the clusters that stand frozen in this pool, that which stands there longest first."""
+        mine = [(_since(directory), entry.recipe) for directory, entry in frozen.entries() if entry.pool == self._name]
+        return [recipe for _, recipe in sorted(mine)]
+
+    def _others(self, directory: Path) -> list[str]:
+        """Return the recipes of those that are not like the cluster of the run in `directory`, likewise."""
+        try:
+            recipe = frozen.read_note(directory).recipe
+        except ClusterUnavailable:  # which `restore` tells
+            return []
+        return [other for other in self._standing() if other != recipe]
+
+    def _make_room(self, directory: Path) -> None:
+        """Remove those that stand there longest until there is room, or all are like the cluster in `directory`."""
+        while len(self._standing()) >= self._most and (others := self._others(directory)):
+            if not self._remove_frozen(others[0]):
+                return
+
+    def _remove_frozen(self, recipe: str) -> list[str]:
+        """Remove one frozen cluster of a recipe; return its name, or nothing if somebody else was faster."""
+        directory = frozen.take(self._engine, recipe)
+        if directory is None:
+            return []
+        name = frozen.read_note(directory).cluster
+        with self._progress.step(f"remove the cluster {name}"):
+            self._remove(directory, name)
+        return [name]
 
     def _remove(self, directory: Path, name: str) -> None:
         with suppress(HarnessError):  # what refuses now is a dead run's later, and collected
@@ -218,6 +248,13 @@ class Pool:
         for source in sorted(code.rglob("*.py")):
             digest.update(source.read_bytes())
         return digest.hexdigest()
+
+
+def _since(directory: Path) -> float:
+    """Return when the cluster of a run was frozen; 0 if another process takes it at this moment."""
+    with suppress(OSError):
+        return directory.stat().st_mtime
+    return 0.0
 
 
 def _contents(images: Images) -> list[tuple[str, str]]:

@@ -179,6 +179,16 @@ def test_a_full_pool_takes_no_more(world: World) -> None:
     assert pool(most=1).give_back(second) == ["1 clusters are in the pool already"]
 
 
+def test_the_oldest_of_another_shape_makes_room(world: World) -> None:
+    """Who works on a third shape finds its cluster the next time, and not those of the shapes of before."""
+    shapes = [Shape(workers=number) for number in (0, 1, 2)]
+    made = [pool().get(shape, _IMAGES, _LOGS) for shape in shapes]
+    for cluster in made:
+        assert pool().give_back(cluster) == []
+    assert {entry.cluster for _, entry in frozen.entries()} == {made[1].name, made[2].name}
+    assert [pool().lease(shape, _IMAGES) is None for shape in shapes] == [True, False, False]
+
+
 def test_what_stands_in_another_pool_takes_no_place(world: World) -> None:
     """Each has as many as it may have; memory limits all of them together."""
     pool(name="a", most=1).give_back(get(pool(name="a")))
