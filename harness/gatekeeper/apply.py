@@ -28,6 +28,8 @@ _BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybind
 _OURS = ".gatekeeper.sh"
 _MUTATORS = "mutations.gatekeeper.sh/"
 _SECONDS = 90.0
+_STOOD_ON = ("Namespace", "ClusterRoleBinding")
+"""Kinds that policies need before they are in force, and that another policy could deny."""
 _DATA = ("Config", "SyncSet", "Provider")
 """Kinds of Gatekeeper's objects that bring data, of which no status says that a replica has it."""
 
@@ -45,11 +47,11 @@ def enforce_policies(
 ) -> Iterator[Enforced]:
     """Put `policies` in force for the duration of a block; give the proof, and remove them afterwards.
 
-    What a policy has before the first of Gatekeeper's objects, such as a namespace, and what updates and deletes are
-    asked of is created before all of those: no other policy denies it. Every webhook pod must
-    report that it enforces the current generation of each of those, workloads must be Ready, and every question must
-    get the answer that its policy demands. Raises PolicyRejected with Gatekeeper's message for a policy that it refuses
-    or cannot enforce, or whose objects are Gatekeeper's on a cluster without it; PreparationFailed, DeadlineExceeded.
+    Namespaces, rights, and what updates and deletes are asked of, are created before the first of Gatekeeper's
+    objects: no policy denies them. Every webhook pod must report that it enforces the current generation of each of
+    those, workloads must be Ready, and every question must get the answer that its policy demands. Raises
+    PolicyRejected with Gatekeeper's message for a policy that it refuses or cannot enforce, or whose objects are
+    Gatekeeper's on a cluster without it; PreparationFailed, DeadlineExceeded.
     """
     if not cluster.shape.gatekeeper and (lacking := [policy.name for policy in policies if _needs_gatekeeper(policy)]):
         raise PolicyRejected(f"{', '.join(lacking)}: Gatekeeper enforces it, and the cluster has none")
@@ -77,7 +79,7 @@ def _put_in_force(cluster: Cluster, undos: Undos, policies: Sequence[Policy]) ->
     for item in GROUND:
         put(cluster, undos, item, deadline)
     objects = [item for policy in policies for item in policy.objects]
-    ground, ruling = _divided(policies)
+    ground, ruling = _divided(objects)
     questions = [question for policy in policies for question in policy.questions]
     proofs: list[str] = []
     with cluster.client() as api:
@@ -99,15 +101,11 @@ def _put_in_force(cluster: Cluster, undos: Undos, policies: Sequence[Policy]) ->
     return Enforced("; ".join(proofs), questions)
 
 
-def _divided(policies: Sequence[Policy]) -> tuple[list[Object], list[Object]]:
-    """Return what each policy has before the first of Gatekeeper's objects, and all the rest, in their orders."""
-    ground: list[Object] = []
-    ruling: list[Object] = []
-    for policy in policies:
-        first = next((number for number, item in enumerate(policy.objects) if _is_gatekeepers(item)), None)
-        ground += policy.objects[:first]
-        ruling += () if first is None else policy.objects[first:]
-    return ground, ruling
+def _divided(objects: Sequence[Object]) -> tuple[list[Object], list[Object]]:
+    """Return what comes before the first of Gatekeeper's objects, with all namespaces and rights; and all the rest."""
+    first = next((number for number, item in enumerate(objects) if _is_gatekeepers(item)), len(objects))
+    later = [item for item in objects[first:] if item["kind"] in _STOOD_ON]
+    return [*objects[:first], *later], [item for item in objects[first:] if item["kind"] not in _STOOD_ON]
 
 
 def put_in_force(cluster: Cluster, undos: Undos, api: Any, objects: Iterable[Object], deadline: Deadline) -> list[str]:
