@@ -18,7 +18,7 @@ times as fast would justify a second way. Thawing a frozen one takes seconds.
 """
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -116,11 +116,12 @@ class Pool:
         a full pool the cluster that stands there for longest, and is not like this one, makes room for it.
         """
         directory = cluster.directory.parent
-        crowded = self._crowded(cluster.shape, self._others(directory))
+        recipe = _recipe_in(directory)
+        crowded = self._crowded(cluster.shape, recipe)
         why = [crowded] if broken is None and crowded is not None else self.restore(cluster, broken=broken)
         if not why:
             try:
-                self._make_room(directory)
+                self._make_room(recipe)
                 with self._progress.step(f"freeze {cluster.name} for the pool"):
                     freeze(cluster, Deadline.after(_FREEZE_SECONDS, f"{cluster.name} to freeze"))
                     frozen.put(self._engine, directory)
@@ -184,13 +185,13 @@ class Pool:
             step.detail = f"{len(differences)} differences" if differences else "as it was"
             return differences
 
-    def _crowded(self, shape: Shape, others: Sequence[str] = ()) -> str | None:
+    def _crowded(self, shape: Shape, recipe: str = "") -> str | None:
         """Return why no more clusters should be frozen, or None; print it the first time if the reason is memory.
 
-        If they are as many as may be, one of `others` (recipes) could make room.
+        If they are as many as may be, one that is not of this recipe makes room for one that is.
         """
         standing = self._standing()
-        if len(standing) >= self._most and not others:
+        if len(standing) >= self._most and not (recipe and set(standing) - {recipe}):
             return f"{len(standing)} clusters are in the pool already"
         short = capacity.memory_refusal(shape)
         if short is not None and short not in self._said:
@@ -203,19 +204,12 @@ class Pool:
         mine = [(_since(directory), entry.recipe) for directory, entry in frozen.entries() if entry.pool == self._name]
         return [recipe for _, recipe in sorted(mine)]
 
-    def _others(self, directory: Path) -> list[str]:
-        """Return the recipes of those that are not like the cluster of the run in `directory`, likewise."""
-        try:
-            recipe = frozen.read_note(directory).recipe
-        except ClusterUnavailable:  # which `restore` tells
-            return []
-        return [other for other in self._standing() if other != recipe]
-
-    def _make_room(self, directory: Path) -> None:
-        """Remove those that stand there longest until there is room, or all are like the cluster in `directory`."""
-        while len(self._standing()) >= self._most and (others := self._others(directory)):
-            if not self._remove_frozen(others[0]):
-                return
+    def _make_room(self, recipe: str) -> None:
+        """Remove those that stand there longest, and are not of this recipe, until there is room for one more."""
+        standing = self._standing()
+        others = [other for other in standing if other != recipe]
+        for other in others[: max(len(standing) - self._most + 1, 0)]:
+            self._remove_frozen(other)
 
     def _remove_frozen(self, recipe: str) -> list[str]:
         """Remove one frozen cluster of a recipe; return its name, or nothing if somebody else was faster."""
@@ -248,6 +242,13 @@ class Pool:
         for source in sorted(code.rglob("*.py")):
             digest.update(source.read_bytes())
         return digest.hexdigest()
+
+
+def _recipe_in(directory: Path) -> str:
+    """Return the recipe of the cluster of a run; "" if its note cannot be read, which is told when it is compared."""
+    with suppress(ClusterUnavailable):
+        return frozen.read_note(directory).recipe
+    return ""
 
 
 def _since(directory: Path) -> float:

@@ -62,7 +62,9 @@ def _kept_out(answer: Answer) -> tuple[float, str]:
         return _DENIED_SECONDS, _DENIED_CURE
     if answer.outcome == _UNCONFIGURED:
         return _UNCONFIGURED_SECONDS, _UNCONFIGURED_CURE
-    return _DENIED_SECONDS, _INADMISSIBLE_CURE if answer.outcome == "other" and answer.said[:4] in _INADMISSIBLE else ""
+    if answer.outcome == "other" and answer.said.startswith(_INADMISSIBLE):
+        return _DENIED_SECONDS, _INADMISSIBLE_CURE
+    return 0.0, ""
 
 
 def wait_for_each_replica(
