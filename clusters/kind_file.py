@@ -115,7 +115,7 @@ class KindFile:
         if wrong := list(_misshapen(config)):
             yield from wrong
             return
-        for name in sorted((config.get("networking") or {}).keys() - {"dnsSearch"}):
+        for name in sorted(map(str, (config.get("networking") or {}).keys() - {"dnsSearch"})):
             yield f"networking.{name}: {_NETWORK}"
         yield from _problems_of_patches(config)
         for index, text in enumerate(config.get("containerdConfigPatches") or ()):

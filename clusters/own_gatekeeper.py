@@ -214,8 +214,10 @@ def _namespace_in(file: SourceFile) -> str:
         raise ValueError(str(error)) from error
     deployments = [part for part in objects if part["kind"] == "Deployment"]
     for deployment in deployments:
-        labels = ((deployment.get("spec") or {}).get("template") or {}).get("metadata", {}).get("labels") or {}
-        if labels.get(_LABEL) == "webhook":
+        labels: Any = deployment
+        for name in ("spec", "template", "metadata", "labels"):
+            labels = labels.get(name) if isinstance(labels, dict) else None
+        if isinstance(labels, dict) and labels.get(_LABEL) == "webhook":
             return str(deployment["metadata"].get("namespace", "default"))
     names = ", ".join(str(deployment["metadata"].get("name")) for deployment in deployments) or "none"
     raise ValueError(f"{file.path}: no Deployment whose pods have the label {_LABEL}: webhook; it has {names}")

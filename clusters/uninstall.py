@@ -100,7 +100,11 @@ class Uninstallation:
         return "\n".join(["This takes back what the harness did to this machine:", "", *lines, "", stays])
 
     def run(self, *, keep_caches: bool) -> Report:
-        """Remove everything, but caches if they are to be kept; return what was done. All parts are tried."""
+        """Remove everything, but caches if they are to be kept; return what was done. All parts are tried.
+
+        Raises BadScenario as `require_unused` does, for what began since that was asked: then nothing is touched.
+        """
+        self.require_unused()
         report = Report()
         for engine in self._engines:
             with report.collect_errors():

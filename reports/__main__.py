@@ -12,6 +12,7 @@ from chaos_harness.reports.allure.categories import viewer_command
 from chaos_harness.reports.html import allure_cli, generate, server
 from chaos_harness.reports.overview.run import read_run
 from chaos_harness.reports.overview.write import PAGE, write_overview
+from chaos_harness.reports.run_directory import read_state
 
 __all__ = ["main"]
 
@@ -39,10 +40,12 @@ def main(arguments: list[str]) -> int:
         for sentence in killed_runs.rescue(run):
             _say(sentence)
         generate.require_results(run)
-        overview = read_run(run)
+        state, overview = read_state(run), read_run(run)
         page = write_overview(run, overview)
         _say(f"overview: {named / PAGE}")
         index = generate.generate(run, allure_cli.allure_command(_say))
+        if read_state(run) != state:  # it has ended meanwhile
+            overview = read_run(run)
         write_overview(run, overview)  # in the new folder, with a link to Allure's page
     except (HarnessError, OSError) as error:
         _say(f"no HTML report: {error}")

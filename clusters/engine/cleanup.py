@@ -10,6 +10,7 @@ from pathlib import Path
 
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import firewall, processes
+from chaos_harness.clusters.engine.cgroups import tree
 from chaos_harness.clusters.engine.freezer import thaw
 from chaos_harness.clusters.engine.layout import Layout
 from chaos_harness.clusters.errors import EngineUnavailable
@@ -92,8 +93,7 @@ def _unmount(below: list[Path], deadline: Deadline) -> None:
 
 def _remove_cgroups(layout: Layout) -> None:
     for parent in processes.cgroup_parents(layout):
-        directories = [path for path in parent.rglob("*") if path.is_dir()]
-        for directory in [*sorted(directories, key=lambda path: len(path.parts), reverse=True), parent]:
+        for directory in tree(parent):
             with contextlib.suppress(OSError):
                 directory.rmdir()
 

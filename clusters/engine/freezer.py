@@ -4,6 +4,8 @@ import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from chaos_harness.clusters.engine.cgroups import tree
+
 __all__ = ["cgroups_of", "thaw"]
 
 _FREEZER = Path("/sys/fs/cgroup/freezer")
@@ -12,7 +14,7 @@ _THAWED = (("freezer.state", "THAWED"), ("cgroup.freeze", "0"))
 
 def cgroups_of(container: str, freezer: Path = _FREEZER) -> list[Path]:
     """Return the freezer directories (cgroup v1) of a container, by its full ID."""
-    return [directory for directory in freezer.glob(f"*/*{container}*") if directory.is_dir()]
+    return [directory for directory in tree(freezer) if container in directory.name]
 
 
 def thaw(directories: Iterable[Path]) -> None:
@@ -22,7 +24,7 @@ def thaw(directories: Iterable[Path]) -> None:
     at that moment leaves frozen processes of its pods, with a KILL that they never get.
     """
     for directory in directories:
-        for name, word in _THAWED:
-            for file in directory.rglob(name):
-                with contextlib.suppress(OSError):
-                    file.write_text(word)
+        for cgroup in tree(directory):
+            for name, word in _THAWED:
+                with contextlib.suppress(OSError), (cgroup / name).open("r+", encoding="ascii") as file:
+                    file.write(word)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import user_engine
+from chaos_harness.clusters.engine.cgroups import tree
 from chaos_harness.clusters.engine.layout import Layout
 from chaos_harness.clusters.machine.boot import BOOT_ID, boot_id
 from chaos_harness.clusters.machine.process_starts import START, start_time, stat_fields
@@ -66,9 +67,9 @@ def containers(layout: Layout, cgroups: Path = _CGROUPS) -> list[Daemon]:
     """Return the processes of the engine's containers: everything in cgroups below its parent cgroup."""
     pids: set[int] = set()
     for parent in cgroup_parents(layout, cgroups):
-        for file in [parent / "cgroup.procs", *parent.rglob("cgroup.procs")]:
+        for cgroup in tree(parent):
             try:
-                pids.update(int(word) for word in file.read_text().split())
+                pids.update(int(word) for word in (cgroup / "cgroup.procs").read_text().split())
             except OSError:
                 continue
     return [Daemon(pid, start, "container") for pid in sorted(pids - {0}) if (start := start_time(pid))]

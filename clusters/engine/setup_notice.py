@@ -15,7 +15,7 @@ __all__ = ["DISK_GIB", "describe", "require_consent"]
 DISK_GIB = 12
 """What images and what they are built from take on disk, built for one version of Kubernetes and of Gatekeeper."""
 
-MINUTES = 11
+MINUTES = "11 to 21"
 """How long the first build of all images takes on two cores; later runs find them."""
 
 _CLUSTER_MIB = 2700

@@ -15,7 +15,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["announce", "guard", "keep_open", "release"]
+from chaos_harness.clusters.machine.orphans import read_all
+
+__all__ = ["announce", "find_guardian", "guard", "keep_open", "release"]
 
 _PROGRAM = Path(__file__).with_name("orphans.py")
 
@@ -127,6 +129,12 @@ class _Guardian:
             self._channel = None
             return False
         return True
+
+
+def find_guardian(pid: int) -> int | None:
+    """Return the process id of the guardian of the process `pid`, or None if it has none: it runs no command yet."""
+    words = os.fsencode(f"{_PROGRAM}\0{pid}\0")
+    return next((process for process, said in read_all("cmdline") if said.endswith(words)), None)
 
 
 _guardian = _Guardian()

@@ -10,14 +10,15 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
-__all__ = ["MARK", "kill", "members"]
+__all__ = ["MARK", "kill", "members", "read_all"]
 
 MARK = "CHAOS_HARNESS_COMMAND"
 """Environment variable of a command: by it a command is found that was started, but whose session is not known yet."""
 
+_PROC = Path("/proc")
 _SECONDS = 10.0
 _STARTING_SECONDS = 0.5
 """A command that was being started when its parent was killed shows up within this time."""
@@ -27,16 +28,13 @@ _MOST_BYTES = 64
 _SESSION_FIELD = 3  # of /proc/<pid>/stat behind the command's name, see proc_pid_stat(5)
 
 
-def members(session: int) -> list[int]:
+def members(session: int, proc: Path = _PROC) -> list[int]:
     """Return the running processes of a session, as far as they are visible."""
     pids = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text(errors="replace").rpartition(")")[2].split()
-        except OSError:
-            continue
-        if fields[0] not in "ZX" and int(fields[_SESSION_FIELD]) == session:
-            pids.append(int(path.parent.name))
+    for pid, stat in read_all("stat", proc):
+        fields = stat.rpartition(b")")[2].split()
+        if fields[0] not in (b"Z", b"X") and int(fields[_SESSION_FIELD]) == session:
+            pids.append(pid)
     return pids
 
 
@@ -68,14 +66,26 @@ def end(sessions: Iterable[int], marks: Collection[bytes] = ()) -> None:
 def _marked(marks: Collection[bytes]) -> set[int]:
     """Return the sessions of the processes that have one of the marks in their environment."""
     sessions: set[int] = set()
-    for path in Path("/proc").glob("[0-9]*/environ") if marks else ():
-        try:
-            variables = path.read_bytes().split(b"\0")
-            if any(b"%s=%s" % (MARK.encode(), mark) in variables for mark in marks):
-                sessions.add(os.getsid(int(path.parent.name)))
-        except OSError:
-            continue
+    for pid, environment in read_all("environ") if marks else ():
+        variables = environment.split(b"\0")
+        if any(b"%s=%s" % (MARK.encode(), mark) in variables for mark in marks):
+            with contextlib.suppress(OSError):
+                sessions.add(os.getsid(pid))
     return sessions
+
+
+def read_all(name: str, proc: Path = _PROC) -> Iterator[tuple[int, bytes]]:
+    """Yield each process with the content of its file `name`; one that ends meanwhile, or is hidden, is left out.
+
+    `Path.glob` would raise for it: the file of a process that is just ending is found, and gives ESRCH.
+    """
+    for entry in proc.iterdir() if proc.is_dir() else ():
+        if entry.name.isdigit():
+            try:
+                content = (entry / name).read_bytes()
+            except OSError:
+                continue
+            yield int(entry.name), content
 
 
 def _wait(channel: socket.socket, parent: int) -> tuple[set[int], set[bytes]]:

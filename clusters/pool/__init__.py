@@ -20,6 +20,7 @@ times as fast would justify a second way. Thawing a frozen one takes seconds.
 import hashlib
 from collections.abc import Collection
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from chaos_harness.clusters.cluster import Cluster
@@ -64,6 +65,7 @@ class Pool:
         self._progress = progress
         self._most = most
         self._said: set[str] = set()
+        _code()
 
     def get(self, shape: Shape, images: Images, logs: LogKeeper) -> Cluster:
         """Return a cluster of `shape` that this process owns: a frozen one if possible, else a new one.
@@ -238,10 +240,17 @@ class Pool:
         engine = (self._engine.host, self._engine.version)
         for part in (self._name, shape.model_dump_json(), *engine, repr(_contents(images))):
             digest.update(part.encode() + b"\0")
-        code = Path(__file__).resolve().parents[1]
-        for source in sorted(code.rglob("*.py")):
-            digest.update(source.read_bytes())
+        digest.update(_code())
         return digest.hexdigest()
+
+
+@cache
+def _code() -> bytes:
+    """Return the digest of the code that makes clusters: as it runs here, whatever a `git pull` changes meanwhile."""
+    digest = hashlib.sha256()
+    for source in sorted(Path(__file__).resolve().parents[1].rglob("[!.]*.py")):
+        digest.update(source.read_bytes())
+    return digest.digest()
 
 
 def _recipe_in(directory: Path) -> str:

@@ -18,12 +18,15 @@ __all__ = ["PROBE", "by_line", "machine_traits", "sections"]
 
 _NETWORK = r"""
 section rules6; ip6tables-save 2>/dev/null | grep -v -e '^[#:]' -e KUBE- | sed 's/^\[[0-9:]*\] //'
-section mounts; cut -d' ' -f2,3 /proc/mounts
+section mounts; cut -d' ' -f2,3 /proc/mounts | grep -v '^/run/credentials/'
 section sysctls; for at in net/ipv4/ip_forward net/ipv4/conf/all net/ipv4/conf/default net/ipv6/conf/all \
   net/bridge net/netfilter/nf_conntrack_max vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops \
   kernel/keys fs/inotify; do grep -rsH . "/proc/sys/$at"; done | sed 's,^/proc/sys/,,; s/:/ = /'
 """
-"""What a node and this machine have alike; `section` is defined by what comes before."""
+"""What a node and this machine have alike; `section` is defined by what comes before.
+
+systemd mounts credentials for a service while that runs, which may be at any time.
+"""
 
 PROBE = (
     _NETWORK

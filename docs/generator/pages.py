@@ -5,6 +5,7 @@ from pathlib import Path
 from chaos_harness.reports.truth.page import by_check, how_often, last_line
 from chaos_harness.reports.truth.rows import read_table
 from chaos_harness.scenarios.registry_cut.table import markdown
+from docs.generator.crashes import crashes_page
 from docs.generator.findings import facts, incidents, track_record
 from docs.generator.incidents import incidents_page
 from docs.generator.markdown import replace_block
@@ -16,6 +17,7 @@ __all__ = ["DOCS", "generate", "outdated"]
 
 DOCS = Path(__file__).resolve().parents[1]
 _TRUTH = DOCS.parent / "scenarios" / "truth.json"
+_CRASHES = DOCS.parent / "scenarios" / "crashtest.jsonl"
 
 
 def generate() -> dict[Path, str]:
@@ -26,6 +28,7 @@ def generate() -> dict[Path, str]:
         Path("reference", "incident.md"): incident_page(),
         Path("reference", "incidents.md"): incidents_page(truth),
         Path("reference", "faults.md"): parts_page("fault"),
+        Path("reference", "crash-test.md"): crashes_page(_CRASHES),
         Path("reference", "checks.md"): parts_page("check"),
         Path("reference", "probes.md"): parts_page("probe"),
         Path("reference", "policies.md"): parts_page("policy", "preparation"),

@@ -3,11 +3,10 @@
 import argparse
 import secrets
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from chaos_harness.clusters import checkout, images
+from chaos_harness.clusters import images
 from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.images.sources import require_right_values
 from chaos_harness.clusters.machine.locking import try_lock
@@ -29,15 +28,15 @@ from chaos_harness.harness.incident.cli_options import (
     NO_GATEKEEPER,
     add_cluster_options,
     add_session_options,
-    make_work_folder,
+    pull_rules,
     session_of,
     shape_fields,
 )
 from chaos_harness.harness.run.exit_status import ExitStatus
+from chaos_harness.harness.run.results_folder import make_work_folder, new_folder
 
 __all__ = ["add_options"]
 
-_OUT = checkout.OUT / "crashtests"
 _MOST_TIMES = 100
 _SHORT = 80
 _LOCK = "crashtest"
@@ -52,8 +51,11 @@ def add_options(verb: argparse.ArgumentParser) -> None:
     words = "how often each is tried (default: 1)"
     verb.add_argument("--times", type=whole_number(1, _MOST_TIMES), default=1, metavar="N", help=words)
     verb.add_argument("--shard", type=shard, metavar="I/N", help="only the faults of machine I of N")
+    variants = verb.add_mutually_exclusive_group()
     words = "turn undos into no-ops, each of which must be seen as a difference"
-    verb.add_argument("--without-undo", action="store_true", help=words)
+    variants.add_argument("--without-undo", dest="variant", action="store_const", const="no undo", help=words)
+    words = "kill the guardian, too, which ends the commands of a killed harness"
+    variants.add_argument("--without-guardian", dest="variant", action="store_const", const="guardian", help=words)
     words = "how many control planes clusters have (default: 1); some samples need two"
     verb.add_argument("--control-planes", type=one_of("1", "3"), default="1", metavar="N", help=words)
     words = f"go on with the crash test in this folder, or, with the trials of this {FILE}, in a new one"
@@ -63,7 +65,7 @@ def add_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--json", action="store_true", help="for scripts: the table as JSON")
     add_cluster_options(verb, "another version, or minor, than the default one")
     add_session_options(verb)
-    verb.set_defaults(verb=_crashtest)
+    verb.set_defaults(verb=_crashtest, variant="harness")
 
 
 def _crashtest(chosen: argparse.Namespace, progress: Progress) -> int:
@@ -72,6 +74,7 @@ def _crashtest(chosen: argparse.Namespace, progress: Progress) -> int:
         return _report(trials, as_json_=chosen.json)
     keys = _plan(chosen)
     shape = _shape(chosen)
+    pull_rules(chosen)
     ledger = _ledger(chosen.resume)
     work = make_work_folder(ledger.path.parent)
     if not ledger.path.exists():
@@ -120,7 +123,7 @@ def _ledger(resume: Path | None) -> Ledger:
     """Return the ledger of a folder, or a new one, with the trials of a file. Raises what `Ledger.read` raises."""
     if resume and resume.is_dir():
         return _read(resume)
-    return Ledger(_OUT / time.strftime("%Y%m%d-%H%M%S") / FILE, _read(resume).trials if resume else ())
+    return Ledger(new_folder("crashtests") / FILE, _read(resume).trials if resume else ())
 
 
 def _read(path: Path) -> Ledger:
@@ -143,7 +146,7 @@ def _plan(chosen: argparse.Namespace) -> list[TrialKey]:
     names = [name for name in names if SAMPLES[name].planes <= int(chosen.control_planes)]
     part, parts = chosen.shard or (1, 1)
     moments = [moment for moment in MOMENTS if not chosen.moment or moment in chosen.moment]
-    keys = plan(names[part - 1 :: parts], moments, chosen.times, with_undo=not chosen.without_undo)
+    keys = plan(names[part - 1 :: parts], moments, chosen.times, variant=chosen.variant)
     if not keys:
         raise BadScenario(
             "nothing of what was chosen can be tried: it has no such moment, heals by itself, or needs more control "

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -12,7 +12,7 @@ from chaos_harness.harness.crashtest.moments import Moment
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.ledger_file import add_line, replace_lines
 
-__all__ = ["FILE", "Ledger", "Trial", "TrialKey", "TrialOutcome"]
+__all__ = ["FILE", "VARIANTS", "Ledger", "Trial", "TrialKey", "TrialOutcome", "Variant"]
 
 FILE = "crashtest.jsonl"
 _MOST_BYTES = 64 * 2**20
@@ -24,14 +24,21 @@ the fault went by without the moment; "not proved": the fault had no effect, or 
 harness; "broken": the trial could not be made, which says nothing of the fault."""
 
 
+Variant = Literal["harness", "guardian", "no undo"]
+"""What is done. "harness": the harness alone is killed; "guardian": its guardian, too, which ends the commands of a
+killed harness; "no undo": undos are turned into no-ops."""
+
+VARIANTS: tuple[Variant, ...] = get_args(Variant)
+
+
 class TrialKey(BaseModel):
-    """What is tried: a sample, a moment, with undos or with no-ops in their place, and for which time, from 1 on."""
+    """What is tried: a sample, a moment, a variant, and for which time, from 1 on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     sample: str
     moment: Moment
-    with_undo: bool = True
+    variant: Variant = "harness"
     time: int = 1
 
 
@@ -60,7 +67,7 @@ class Trial(BaseModel):
     @property
     def as_wanted(self) -> bool:
         """Whether it came out as it should: without a difference, or with one where undos were no-ops."""
-        return self.outcome == ("zero" if self.key.with_undo else "differs")
+        return self.outcome == ("differs" if self.key.variant == "no undo" else "zero")
 
 
 class Ledger:

@@ -16,7 +16,7 @@ from chaos_harness.harness.faults.targets import Target
 from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.undo.journal import Journal, Undo
 
-__all__ = ["MOMENTS", "WORDS", "Moment", "Stop", "WatchedInjection", "WatchedJournal"]
+__all__ = ["MOMENTS", "UNDER_WAY", "WORDS", "Moment", "Stop", "WatchedInjection", "WatchedJournal"]
 
 Moment = Literal["journaled", "harming", "lasting", "undoing", "unkilled"]
 
@@ -33,6 +33,9 @@ WORDS: dict[Moment, str] = {
 harm is under way, its answer unread; after its proof; while the first command or request of the undo is under way; and,
 to compare with, never.
 """
+
+UNDER_WAY: tuple[Moment, ...] = ("harming", "undoing")
+"""Moments at which a command or a request is under way."""
 
 _STARTED = subprocess.Popen.__init__.__code__
 _SENT = http.client.HTTPConnection.getresponse.__code__

@@ -95,6 +95,7 @@ SAMPLES: Mapping[str, Sample] = {
     "add_webhook": Sample("add_webhook", {}),
     "take_lease": Sample("take_lease", {"name": LEASE}),
     "throttle": Sample("throttle", {"selector": SELECTOR, "cpu": 0.1}),
+    "pause_containers": Sample("pause_containers", {"selector": "k8s-app=kube-proxy", "namespace": "kube-system"}),
     "crowd_templates": Sample("crowd_templates", {"count": 3}),
     "blank_certificate": Sample("blank_certificate", {}, heals_itself=_BY_GATEKEEPER),
     "strip_finalizers": Sample("strip_finalizers", _OF_MAP | {"name": HELD}, undone=False),

@@ -6,8 +6,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from chaos_harness.clusters.terminal.progress import Progress
-from chaos_harness.harness.crashtest.ledger import Ledger, TrialKey
-from chaos_harness.harness.crashtest.moments import WORDS, Moment
+from chaos_harness.harness.crashtest.ledger import Ledger, TrialKey, Variant
+from chaos_harness.harness.crashtest.moments import UNDER_WAY, WORDS, Moment
 from chaos_harness.harness.crashtest.samples import SAMPLES
 from chaos_harness.harness.crashtest.trial import Place, run_trial
 from chaos_harness.harness.errors import HarnessError
@@ -26,20 +26,25 @@ class Lent:
     is_clean: bool = True
 
 
-def plan(samples: Sequence[str], moments: Sequence[Moment], times: int, *, with_undo: bool = True) -> list[TrialKey]:
+def plan(
+    samples: Sequence[str], moments: Sequence[Moment], times: int, *, variant: Variant = "harness"
+) -> list[TrialKey]:
     """Return the trials in their order: all moments of a sample, then the next one; and that `times` times.
 
     A fault without an undo has nothing to journal and no undo to be killed in. Where undos are no-ops the harness is
-    killed while the harm lasts, and faults that heal by themselves are left out.
+    killed while the harm lasts, and faults that heal by themselves are left out. The guardian matters while commands
+    are under way.
     """
     keys = []
     for time in range(1, times + 1):
         for name in samples:
             sample = SAMPLES[name]
             fitting = [moment for moment in moments if sample.undone or moment not in ("journaled", "undoing")]
-            if not with_undo:
+            if variant == "no undo":
                 fitting = ["lasting"] if sample.undone and not sample.heals_itself else []
-            keys += [TrialKey(sample=name, moment=moment, with_undo=with_undo, time=time) for moment in fitting]
+            elif variant == "guardian":
+                fitting = [moment for moment in fitting if moment in UNDER_WAY]
+            keys += [TrialKey(sample=name, moment=moment, variant=variant, time=time) for moment in fitting]
     return keys
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chaos_harness.harness.crashtest.comparison import unseen
-from chaos_harness.harness.crashtest.ledger import Trial
+from chaos_harness.harness.crashtest.ledger import VARIANTS, Trial, Variant
 from chaos_harness.harness.crashtest.moments import MOMENTS, WORDS
 from chaos_harness.harness.crashtest.samples import NOT_SAMPLED, SAMPLES
 from chaos_harness.harness.statistics import percentile
@@ -24,8 +24,16 @@ killed before the harm, in it, while it lasts, in the undo; alive: not killed
   - the moment was not reached   ? no effect was proved   ! could not be tried
 left: traits that the fault says it does not give back; proved, healed: seconds
 from the injection, and from the undo, to the proof, median/95 % of all trials"""
-_NO_UNDO = """\
-undos were no-ops: a number says how many traits differ, and a 0 is a miss"""
+_NOTES: Mapping[Variant, Sequence[str]] = {
+    "harness": (),
+    "guardian": ("its guardian was killed, too, which ends the commands of a killed harness",),
+    "no undo": ("undos were no-ops: a number says how many traits differ, and a 0 is a miss",),
+}
+_TITLES: Mapping[Variant, str] = {
+    "harness": "The harness is killed",
+    "guardian": "Its guardian is killed, too",
+    "no undo": "Undos turned into no-ops",
+}
 
 
 @dataclass(frozen=True)
@@ -68,51 +76,48 @@ class _Row:
 
 def for_terminal(trials: Sequence[Trial]) -> Iterator[str]:
     """Yield the lines of the tables: of trials with undos, and of those whose undos were no-ops."""
-    for with_undo, rows in _tables(trials):
+    for variant, rows in _tables(trials):
         yield _line(_HEADS)
         for row in rows:
             left = sum(map(len, row.left.values()))
             seconds = [_median_and_most(row.seconds(name)) for name in ("proved", "healed")]
             yield _line((row.name, *map(row.cell, MOMENTS), str(left) if left else "", *seconds))
-        yield from ("", *_LEGEND.split("\n"), *([] if with_undo else [_NO_UNDO]), "")
+        yield from ("", *_LEGEND.split("\n"), *_NOTES[variant], "")
         yield from _told(rows)
     yield _summary(trials)
 
 
-def as_markdown(trials: Sequence[Trial]) -> str:
-    """Return the tables as Markdown."""
+def as_markdown(trials: Sequence[Trial], *, counted: bool = False) -> str:
+    """Return the tables as Markdown; `counted`: what was left out is not named, but counted."""
     lines = ["# Crash test", ""]
-    for with_undo, rows in _tables(trials):
-        lines += ["## With undos" if with_undo else "## Undos turned into no-ops", ""]
+    for variant, rows in _tables(trials):
+        lines += [f"## {_TITLES[variant]}", ""]
         heads = ("fault", *WORDS.values(), "left out", "proved, s", "healed, s", "collected, s")
         lines += [_cells(heads), _cells("---" for _ in heads)]
         for row in rows:
             seconds = [_median_and_most(row.seconds(name)) for name in ("proved", "healed", "collected")]
             left = str(sum(map(len, row.left.values())))
             lines.append(_cells((f"`{row.name}`", *map(row.cell, MOMENTS), left, *seconds)))
-        lines += ["", *(f"- {_escaped(line.strip())}" for line in _told(rows)), ""]
+        lines += ["", *(f"- {_escaped(line.strip())}" for line in _told(rows, counted=counted)), ""]
     return "\n".join([*lines, _summary(trials), ""])
 
 
 def as_json(trials: Sequence[Trial]) -> str:
     """Return the same for scripts: names stay, seconds are median and 95th percentile of `n` trials."""
-    tables = {
-        "with_undo" if with_undo else "without_undo": [_described(row) for row in rows]
-        for with_undo, rows in _tables(trials)
-    }
+    tables = {variant.replace(" ", "_"): [_described(row) for row in rows] for variant, rows in _tables(trials)}
     return f"{json.dumps({**tables, 'not_sampled': NOT_SAMPLED}, indent=1)}\n"
 
 
-def _tables(trials: Sequence[Trial]) -> Iterator[tuple[bool, list[_Row]]]:
-    for with_undo in (True, False):
-        of_table = [trial for trial in trials if trial.key.with_undo == with_undo]
+def _tables(trials: Sequence[Trial]) -> Iterator[tuple[Variant, list[_Row]]]:
+    for variant in VARIANTS:
+        of_table = [trial for trial in trials if trial.key.variant == variant]
         names = {trial.key.sample for trial in of_table}
         ordered = [name for name in SAMPLES if name in names]
         if ordered:
-            yield with_undo, [_Row(name, [one for one in of_table if one.key.sample == name]) for name in ordered]
+            yield variant, [_Row(name, [one for one in of_table if one.key.sample == name]) for name in ordered]
 
 
-def _told(rows: Sequence[_Row]) -> Iterator[str]:
+def _told(rows: Sequence[_Row], *, counted: bool = False) -> Iterator[str]:
     """Yield what differs, what is left out, what was declared and not seen, and why trials came to nothing."""
     for row in rows:
         for trial in row.trials:
@@ -121,7 +126,8 @@ def _told(rows: Sequence[_Row]) -> Iterator[str]:
                 yield f"{where}: {trial.outcome}{f': {trial.said}' if trial.said else ''}"
             yield from (f"{where}: {difference}" for difference in trial.differences)
         for words, differences in row.left.items():
-            yield from (f"left out, {row.name}, {words}: {difference}" for difference in differences)
+            told = [f"{len(differences)} traits"] if counted else differences
+            yield from (f"left out, {row.name}, {words}: {each}" for each in told)
         yield from (f"declared and not seen, {row.name}: {words}" for words in row.unseen)
 
 

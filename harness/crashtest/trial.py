@@ -15,13 +15,14 @@ from typing import Any
 
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.machine.guardian import find_guardian
 from chaos_harness.clusters.machine.process import start_command
 from chaos_harness.clusters.pool.deviations import Fingerprint
 from chaos_harness.harness import __version__
 from chaos_harness.harness.catalogue import entries
 from chaos_harness.harness.crashtest.comparison import Compared, compare
 from chaos_harness.harness.crashtest.ledger import Trial, TrialKey, TrialOutcome
-from chaos_harness.harness.crashtest.moments import Moment
+from chaos_harness.harness.crashtest.moments import UNDER_WAY, Moment
 from chaos_harness.harness.errors import HarnessError
 from chaos_harness.harness.faults.leaves import Leave, leaves_of
 from chaos_harness.harness.redaction import redact
@@ -34,7 +35,6 @@ _LIFE_SECONDS = 900.0
 _UNDER_WAY_SECONDS = 0.2
 """How long a command or request that was started goes on before the kill."""
 
-_KILLED_AT: tuple[Moment, ...] = ("harming", "undoing")
 _BYTES = 65536
 _SHOWN = 1000
 
@@ -85,9 +85,9 @@ def _tried(
     key: TrialKey, fault: str, named: Mapping[str, Any], place: Place, leaves: Sequence[Leave]
 ) -> tuple[Trial, bool]:
     before = place.look()
-    told = _live(place, place.child(fault, named, key.moment), key.moment)
+    told = _live(place, place.child(fault, named, key.moment), key)
     path = Path(told.facts["journal"]) if "journal" in told.facts else None
-    kept = _without_undo(path, place.work) if path and told.reached and not key.with_undo else None
+    kept = _without_undo(path, place.work) if path and told.reached and key.variant == "no undo" else None
     ended = time.monotonic()
     uncollected = _collect(place)
     compared, settled = _settle(place, before, leaves, to_zero=kept is None)
@@ -129,17 +129,16 @@ def _ended(key: TrialKey, place: Place, outcome: TrialOutcome, **facts: Any) -> 
     return Trial(key=key, outcome=outcome, cluster=place.cluster, harness=__version__, **facts)
 
 
-def _live(place: Place, command: Sequence[str], moment: Moment) -> _Told:
+def _live(place: Place, command: Sequence[str], key: TrialKey) -> _Told:
     """Run the process to the moment, and kill it there; one that does not get there runs to its end."""
     told = _Told()
-    deadline = Deadline.after(_LIFE_SECONDS, f"a fault to be lived to the moment {moment}")
+    deadline = Deadline.after(_LIFE_SECONDS, f"a fault to be lived to the moment {key.moment}")
     with (place.work / "child.txt").open("w+b") as errors:
         with start_command(list(command), subprocess.DEVNULL, subprocess.PIPE, errors) as process:
             for line in _lines(process, deadline):
                 told.facts |= line
-                if line.get("moment") == moment:
-                    told.reached = True
-                    _kill(process, moment, deadline)
+                if line.get("moment") == key.moment:
+                    told.reached = _kill(process, key, deadline)
                     break
             process.wait(deadline.remaining)
         if not told.facts:
@@ -160,15 +159,22 @@ def _lines(process: "subprocess.Popen[bytes]", deadline: Deadline) -> Iterator[d
     raise deadline.error()
 
 
-def _kill(process: "subprocess.Popen[bytes]", moment: Moment, deadline: Deadline) -> None:
-    """Wait until the process has stopped itself, and kill it, and only it."""
+def _kill(process: "subprocess.Popen[bytes]", key: TrialKey, deadline: Deadline) -> bool:
+    """Wait until the process has stopped itself, and kill it, and only it, but for its guardian if that is wanted.
+
+    Return whether all that was to be killed was there.
+    """
     for _ in deadline.attempts(first=0.005, most=0.05):
         state = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
         if state in ("T", "t"):
             break
-    if moment in _KILLED_AT:
+    guardian = find_guardian(process.pid) if key.variant == "guardian" else None
+    if guardian:
+        os.kill(guardian, signal.SIGKILL)
+    if key.moment in UNDER_WAY:
         deadline.pause(_UNDER_WAY_SECONDS)
     process.send_signal(signal.SIGKILL)
+    return bool(guardian) or key.variant != "guardian"
 
 
 def _without_undo(path: Path, work: Path) -> Path:

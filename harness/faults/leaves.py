@@ -14,6 +14,7 @@ __all__ = [
     "Leave",
     "leaves_of",
     "made_again",
+    "shut_down",
     "started_again",
 ]
 
@@ -58,6 +59,13 @@ def started_again(node: str) -> tuple[Leave, ...]:
     )
 
 
+def shut_down(node: str) -> tuple[Leave, ...]:
+    """Return the leaves of a node that shut down in order, besides those of its start; a worker has none."""
+    words = "the lease by which an API server tells that it runs: it deletes that when it ends"
+    return (Leave(words, "leases", "apiserver-*", "kube-system", "uid"),) if _PLANE in node else ()
+
+
+_PLANE = "-control-plane"
 _NODES_SAY = "as nodes run them"
 
 _REPLACED = "pods are replaced, maybe on other nodes"

@@ -113,7 +113,9 @@ class _Ask:
         objects = self._objects(ask)
         problems = [*self._problems(ask, taken), *self._problems_of_answer(ask)]
         taken.add(ask.ask)
-        problems += self._problems_of_object(ask, objects) if objects else ()
+        if objects:
+            misshapen = list(_misshapen(objects[0], ask.before or {}))
+            problems += misshapen or self._problems_of_object(ask, objects)
         if problems or not objects:
             raise BadScenario([self.source.problem((*self.place, *at), words) for at, words in problems])
         parts = WantedParts(ask.answer.mutated) if ask.answer.mutated else None
@@ -213,3 +215,11 @@ def _placed(manifest: Object, namespace: str | None) -> Object:
     """Return an object of a question, in a namespace if one is given and it says none itself."""
     metadata = dict(manifest.get("metadata") or {})
     return {**manifest, "metadata": {**({"namespace": namespace} if namespace else {}), **metadata}}
+
+
+def _misshapen(manifest: Object, before: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield why what is asked about, or was there before, is no object: its metadata are no fields."""
+    for place, one in (((), manifest), (("before",), before)):
+        metadata = one.get("metadata") or {}
+        if not isinstance(metadata, dict):
+            yield place, f"metadata: expected fields such as name and namespace, found {str(metadata)[:20]!r}"

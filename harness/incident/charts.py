@@ -64,7 +64,11 @@ def _chart(source: YamlSource, number: int, item: Mapping[str, Any]) -> SetupCha
     folder = find_beside(source, (*place, "chart"), item["chart"], folder=True)
     if not (folder / _FILE).is_file():
         raise BadScenario(source.problem((*place, "chart"), f"no {_FILE} in {folder}: it is no chart"))
-    lacking = [name for name in _needed(folder) if not any((folder / "charts").glob(f"{name}*"))]
+    there = [path.name for path in (folder / "charts").iterdir()] if (folder / "charts").is_dir() else []
+    try:
+        lacking = [name for name in _needed(folder) if not any(one.startswith(name) for one in there)]
+    except ValueError as error:
+        raise BadScenario(source.problem((*place, "chart"), f"{folder / _FILE}: {error}")) from error
     if lacking:
         words = f"it needs the charts {', '.join(lacking)}; run: helm dependency build {folder}"
         raise BadScenario(source.problem((*place, "chart"), words))
@@ -79,10 +83,18 @@ def _chart(source: YamlSource, number: int, item: Mapping[str, Any]) -> SetupCha
 
 
 def _needed(folder: Path) -> list[str]:
-    """Return the names of the charts that a chart depends on, which nothing fetches here."""
-    (document, *_) = read(folder / _FILE)
-    needed = document.data.get("dependencies") if isinstance(document.data, dict) else None
-    return [str(one["name"]) for one in needed or () if isinstance(one, dict) and "name" in one]
+    """Return the names of the charts that a chart depends on, which nothing fetches here.
+
+    Raises ValueError for a file that describes no chart.
+    """
+    documents = read(folder / _FILE)
+    chart = documents[0].data if documents else None
+    if not isinstance(chart, dict) or not all(isinstance(chart.get(name), str) for name in ("name", "version")):
+        raise ValueError("expected a chart's name and version, as texts")
+    needed = chart.get("dependencies") or []
+    if not isinstance(needed, list) or not all(isinstance(one, dict) and "name" in one for one in needed):
+        raise ValueError("dependencies: expected a list of charts, each with its name")
+    return [str(one["name"]) for one in needed]
 
 
 def _definitions(folder: Path) -> Iterator[str]:

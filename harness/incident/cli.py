@@ -19,8 +19,6 @@ from chaos_harness.harness.incident.cli_offline import write_new
 from chaos_harness.harness.incident.cli_options import (
     add_run_options,
     load_chosen,
-    make_work_folder,
-    new_output_folder,
     session_of,
 )
 from chaos_harness.harness.incident.draft import draft
@@ -29,6 +27,7 @@ from chaos_harness.harness.incident.replay import repro
 from chaos_harness.harness.incident.replay.runner import Runner
 from chaos_harness.harness.incident.shrink.ledger import Ledger
 from chaos_harness.harness.incident.shrink.session import ShrinkSession
+from chaos_harness.harness.run.results_folder import hold_folder, make_work_folder, new_folder
 
 __all__ = ["add_recheck_options", "add_record_options", "add_repro_options", "add_shrink_options"]
 
@@ -78,7 +77,7 @@ def add_record_options(verb: argparse.ArgumentParser) -> None:
 
 def _repro(chosen: argparse.Namespace, progress: Progress) -> int:
     loaded, seed = load_chosen(chosen)
-    folder = new_output_folder(loaded, "repro")
+    folder = new_folder("incidents", "repro", loaded.name)
     work = make_work_folder(folder)
     runs: list[tuple[write.Replay, Path]] = []
     runner = Runner(session_of(chosen, seed, progress, work), work, fresh=chosen.fresh)
@@ -126,31 +125,33 @@ def _print_json(report: dict[str, Any]) -> None:
 
 
 def _shrink(chosen: argparse.Namespace, progress: Progress) -> int:
-    if chosen.resume and chosen.seed is None:
-        chosen.seed = Ledger.seed_of(chosen.resume / _LEDGER)
+    if chosen.resume:
+        known = Ledger.seed_of(chosen.resume / _LEDGER)
+        chosen.seed = known if chosen.seed is None else chosen.seed
     loaded, seed = load_chosen(chosen)
-    folder: Path = chosen.resume or new_output_folder(loaded, "shrink")
-    work = make_work_folder(folder)
-    ledger = Ledger(folder / _LEDGER, loaded, seed, chosen.confidence)
-    runner = Runner(session_of(chosen, seed, progress, work), work, fresh=chosen.fresh)
-    progress.say(f"what each run shows goes to {folder}; when stopped, go on with: --resume {folder}")
-    with _open(runner, None if chosen.resume else folder):
-        shrinking = ShrinkSession(
-            loaded,
-            ledger,
-            lambda candidate: runner.run(candidate, seed)[0],
-            chosen.budget,
-            chosen.confidence,
-            progress.say,
-        )
-        try:
-            smallest, searches = shrinking.run()
-        except KeyboardInterrupt:
-            progress.say(
-                f"stopped after {shrinking.runs} runs; go on: "
-                f"{command_line('shrink --')} {chosen.file} --resume {folder}"
+    folder: Path = chosen.resume or new_folder("incidents", "shrink", loaded.name)
+    with hold_folder(folder):
+        work = make_work_folder(folder)
+        ledger = Ledger(folder / _LEDGER, loaded, seed, chosen.confidence)
+        runner = Runner(session_of(chosen, seed, progress, work), work, fresh=chosen.fresh)
+        progress.say(f"what each run shows goes to {folder}; when stopped, go on with: --resume {folder}")
+        with _open(runner, None if chosen.resume else folder):
+            shrinking = ShrinkSession(
+                loaded,
+                ledger,
+                lambda candidate: runner.run(candidate, seed)[0],
+                chosen.budget,
+                chosen.confidence,
+                progress.say,
             )
-            raise
+            try:
+                smallest, searches = shrinking.run()
+            except KeyboardInterrupt:
+                progress.say(
+                    f"stopped after {shrinking.runs} runs; go on: "
+                    f"{command_line('shrink --')} {chosen.file} --resume {folder}"
+                )
+                raise
     sys.stdout.writelines(f"{escape_controls(line)}\n" for line in shrinking.report(smallest, searches, folder))
     return 0
 

@@ -189,6 +189,8 @@ def _lines(thing: Listed) -> list[str]:
 
 def _new(chosen: argparse.Namespace, _progress: Progress) -> int:
     path: Path = chosen.name
+    if not path.name or path.name == "..":
+        raise BadScenario(f"{path}: expected the name of a new file")
     if chosen.what == "incident":
         path = path if path.suffix in _SUFFIXES else path.with_name(f"{path.name}.yaml")
         write_new(path, skeleton(path.stem))

@@ -2,11 +2,9 @@
 
 import argparse
 import secrets
-import time
 from pathlib import Path
 from typing import Any
 
-from chaos_harness.clusters import checkout
 from chaos_harness.clusters.adoption.record import Adoption, require_live
 from chaos_harness.clusters.engine import CHOICES
 from chaos_harness.clusters.images.pull_rules import PullRules
@@ -14,7 +12,6 @@ from chaos_harness.clusters.images.sources import require_right_values
 from chaos_harness.clusters.machine import consent
 from chaos_harness.clusters.terminal.command_options import one_of, whole_number
 from chaos_harness.clusters.terminal.progress import Progress
-from chaos_harness.harness import private
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.load import LoadedIncident, load
 from chaos_harness.harness.run.context import RunContext
@@ -30,18 +27,11 @@ __all__ = [
     "add_yes_option",
     "load_chosen",
     "load_with_shape",
-    "make_work_folder",
-    "new_output_folder",
     "pull_rules",
     "refuse_kept_pool",
     "session_of",
     "shape_fields",
 ]
-
-OUT = checkout.OUT / "incidents"
-"""Where bundles go, relative to the working directory."""
-
-_LONGEST_NAME = 100
 
 _KEEP = ("never", "on-failure", "always")
 NO_GATEKEEPER = "none"
@@ -122,12 +112,13 @@ def shape_fields(chosen: argparse.Namespace) -> dict[str, Any]:
 
 
 def load_chosen(chosen: argparse.Namespace) -> tuple[LoadedIncident, int]:
-    """Return the chosen incident, and the seed in effect. Raises BadScenario."""
+    """Return the chosen incident, and the seed in effect. Raises BadScenario, for a wrong lock or mirror, too."""
     refuse_kept_pool(chosen)
     adopted = _adopted(chosen)
     if adopted and (unfit := _unfit_for_adopted(chosen)):
         raise BadScenario(f"--on {adopted.name} and {unfit}: the cluster is yours, and is used as it is; leave one out")
     loaded = load_with_shape(chosen)
+    pull_rules(chosen)
     if adopted:
         require_live(adopted.name, loaded.incident.budget)
     given = chosen.seed if chosen.seed is not None else loaded.incident.seed
@@ -146,7 +137,7 @@ def refuse_kept_pool(chosen: argparse.Namespace) -> None:
 def _adopted(chosen: argparse.Namespace) -> Adoption | None:
     """Return the adopted cluster that was chosen, of verbs that take one. Raises BadScenario if it is none, or over."""
     name = getattr(chosen, "on", None)
-    return require_live(name) if name else None
+    return None if name is None else require_live(name)
 
 
 def _unfit_for_adopted(chosen: argparse.Namespace) -> str:
@@ -173,20 +164,3 @@ def session_of(chosen: argparse.Namespace, seed: int, progress: Progress, histor
         rules=pull_rules(chosen),
         on=_adopted(chosen),
     )
-
-
-def new_output_folder(loaded: LoadedIncident, verb: str) -> Path:
-    """Return a new path for the results of a verb."""
-    return OUT / f"{time.strftime('%Y%m%d-%H%M%S')}-{verb}-{loaded.name[:_LONGEST_NAME]}"
-
-
-def make_work_folder(folder: Path) -> Path:
-    """Return the directory for runs in a verb's `folder`; create it if needed. Raises BadScenario."""
-    work = folder / "work"
-    try:
-        private.directory(work)
-    except OSError as error:
-        raise BadScenario(
-            f"{work}: cannot be made: {error.strerror}; type the command where you may write, with room for results"
-        ) from error
-    return work

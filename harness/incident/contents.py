@@ -59,7 +59,7 @@ class Contents:
             tuple(faults),
             tuple(policies),
             whole=right and all_faults and all_policies and bool(faults),
-            turns=repeat if repeat in range(1, 21) else 1,
+            turns=repeat if type(repeat) is int and repeat in range(1, 21) else 1,
             steps=len(listed_parts(data, "faults")),
             watches=tuple(word for word in listed_parts(data, "watch") if isinstance(word, str)),
             probes=tuple(str(part.get("probe")) for part in listed_parts(data, "probes") if isinstance(part, dict)),

@@ -7,7 +7,7 @@ from chaos_harness.harness.catalogue import CatalogueEntry
 from chaos_harness.harness.incident.model import DURATION_SCHEMA, seconds
 from chaos_harness.harness.incident.yaml_source import Location, Problem
 
-__all__ = ["bare_numbers", "is_duration", "parameters_schema", "read_duration", "written"]
+__all__ = ["bare_numbers", "is_duration", "parameters_schema", "read_parameter", "written"]
 
 _PARAMETERS = (
     *("seconds", "late", "steady", "within", "but_for", "unasked"),
@@ -41,7 +41,14 @@ def parameters_schema(entry: CatalogueEntry) -> dict[str, Any]:
     return schema
 
 
-def read_duration(value: Any, *, whole: bool = False) -> Any:
+def read_parameter(entry: CatalogueEntry, name: str, value: Any) -> Any:
+    """Return the value of a parameter; a time of schema 2 in seconds. Raises ValueError if it is none."""
+    if not is_duration(entry, name):
+        return value
+    return _read_duration(value, whole=entry.parameters.model_fields[name].annotation is int)
+
+
+def _read_duration(value: Any, *, whole: bool = False) -> Any:
     """Return a time of schema 2 in seconds, `whole` ones if so. Raises ValueError if it is none."""
     if isinstance(value, str):
         number = seconds(value)

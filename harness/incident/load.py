@@ -41,7 +41,7 @@ from chaos_harness.harness.policies import Question
 if TYPE_CHECKING:
     from chaos_harness.clusters.adoption.record import Adoption
 
-__all__ = ["LoadedIncident", "load"]
+__all__ = ["LoadedIncident", "load", "problems_of_part"]
 
 _MOST_PARTS = 200
 """How many elements of a list are validated one by one; the model allows no more."""
@@ -240,7 +240,7 @@ def _problems_of_names(data: Mapping[str, Any], kinds: Sequence[PartKind]) -> It
         parts = data.get(LISTS[kind])
         for index, part in enumerate(parts[:_MOST_PARTS] if isinstance(parts, list) else ()):
             if isinstance(part, dict) and isinstance(part.get(kind), str):
-                for place, words in _problems_of_entry(kind, part[kind], part.get("with", {})):
+                for place, words in problems_of_part(kind, part[kind], part.get("with", {})):
                     yield (LISTS[kind], index, *place), words
 
 
@@ -255,7 +255,8 @@ def _problems_of_watches(data: Mapping[str, Any]) -> Iterator[Problem]:
                 yield ("watch", index), str(error)
 
 
-def _problems_of_entry(kind: PartKind, name: str, values: Any) -> Iterator[Problem]:
+def problems_of_part(kind: PartKind, name: str, values: Any) -> Iterator[Problem]:
+    """Yield what is wrong with a fault, check, probe or preparation and its parameters, which are in `with`."""
     known = entries(kind)
     if name not in known:
         yield (kind,), f"no such {kind} {name[:_SHORT]!r}; {did_you_mean(name, known)}there are {', '.join(known)}"

@@ -7,7 +7,7 @@ from typing import Any
 from chaos_harness.harness.catalogue import CatalogueEntry, PartKind, entries
 from chaos_harness.harness.history.faults import listed
 from chaos_harness.harness.incident.contents import LISTS, listed_parts, make_part
-from chaos_harness.harness.incident.durations import bare_numbers, is_duration, read_duration
+from chaos_harness.harness.incident.durations import bare_numbers, read_parameter
 from chaos_harness.harness.incident.model import SCHEMA
 from chaos_harness.harness.incident.step_names import StepNames
 from chaos_harness.harness.incident.yaml_source import Location, Problem
@@ -92,13 +92,11 @@ class _Reader:
 
     def _value(self, entry: CatalogueEntry, kind: PartKind, name: str, value: Any, place: Location) -> Any:
         try:
-            if is_duration(entry, name):
-                whole = entry.parameters.model_fields[name].annotation is int
-                return read_duration(value, whole=whole)
             if kind == "check" and name in FAULT_PARAMETERS and _is_text(value):
                 return _like(value, self.steps.in_history([self.steps.find(word) for word in listed(value)]))
             if kind == "check" and name in POLICY_PARAMETERS and _is_text(value):
                 return self._policies(entry, name, value)
+            return read_parameter(entry, name, value)
         except ValueError as error:
             self.problems.append((place, str(error)))
         return value

@@ -11,7 +11,7 @@ from chaos_harness.harness.incident.kinds import KINDS
 from chaos_harness.harness.incident.references import NOTHING_ELSEWHERE, find_references
 from chaos_harness.harness.incident.yaml_source import Location, Problem
 
-__all__ = ["problems_of_steps"]
+__all__ = ["problems_of_shape", "problems_of_steps"]
 
 _REGISTRY_FAULTS = ("cut_registry", "remove_image")
 _LOSING_FAULTS = ("kill_node", "stop_node", "pause_node", "reboot_node", "cut_off_node", "drain_node", "remove_node")
@@ -40,7 +40,7 @@ def problems_of_steps(data: Mapping[str, Any], contents: Contents, shape: Shape 
         for index, values in _values(data, name):
             if shape:
                 entry = str(listed_parts(data, name)[index].get(kind))
-                yield from (((name, index, *at), words) for at, words in _problems_of_shape(entry, values, shape))
+                yield from (((name, index, *at), words) for at, words in problems_of_shape(entry, values, shape))
     for index, step in enumerate(listed_parts(data, "faults")):
         if isinstance(step, dict) and contents.whole:
             of_step = [*_problems_of_kinds(step, contents), *_problems_of_namespace(step.get("with"), contents, shape)]
@@ -98,7 +98,8 @@ def _problems_of_watches(contents: Contents) -> Iterator[Problem]:
             yield ("watch", index), f"no template of this file defines the kind {kind!r}; {meant}"
 
 
-def _problems_of_shape(name: str, values: Mapping[str, Any], shape: Shape) -> Iterator[Problem]:
+def problems_of_shape(name: str, values: Mapping[str, Any], shape: Shape) -> Iterator[Problem]:
+    """Yield what a fault or a preparation with these parameters needs that clusters of the shape do not have."""
     if name in _REGISTRY_FAULTS and not shape.registry:
         yield ("with",) if values else (), f"{name} needs a registry, and the shape has none: `registry: false`"
     for place, reference in find_references(values, ("with",)):

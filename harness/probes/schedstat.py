@@ -1,9 +1,11 @@
 """Schedstat: how long the threads of a node's processes ran and waited for a CPU, and which processes were starved.
 
 Linux has both for each thread, in nanoseconds, in /proc/<pid>/task/<tid>/schedstat (see scheduler/sched-stats in its
-documentation).
+documentation). At times it counts time in which a thread slept as waiting: on 6.18 a thread of an idle webhook pod had
+waited for 43.9 s at once. So what a thread waited is compared with the time in which a CPU had nothing to do.
 """
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -15,8 +17,12 @@ ANSWERING = "manager", "kube-apiserver", "etcd"
 SCRIPT = """
 while read -rt 60 _; do
   read -r now _ </proc/uptime
+  read -r _ _ _ _ idle waiting _ </proc/stat
   if ((left-- <= 0)); then
-    known=() left=5
+    known=() left=5 cpus=0
+    while read -r name _; do
+      [[ $name = cpu[0-9]* ]] && ((++cpus))
+    done </proc/stat
     for file in /proc/[0-9]*/comm; do
       read -r name <"$file" || continue
       case $name in NAMES) ;; *) continue ;; esac
@@ -27,7 +33,11 @@ while read -rt 60 _; do
       known+=("$name $pid /sys/fs/cgroup$path/cpu.stat /sys/fs/cgroup${path%/*}/cpu.stat")
     done
   fi
-  line="AT $now"
+  held=0
+  while read -r key count; do
+    [[ $key = nr_throttled ]] && held=$count
+  done </sys/fs/cgroup/cpu.stat
+  line="AT $now $((idle + waiting)) $cpus $held"
   for process in "${known[@]}"; do
     read -r name pid stats <<<"$process"
     held=0 seen=
@@ -54,6 +64,11 @@ sixth time. How often a process was throttled comes from the cgroups of its cont
 """
 
 _NANOSECONDS = 1e9
+_TICKS = 100.0
+"""The unit of /proc/stat is a hundredth of a second on every Linux (USER_HZ)."""
+
+_KEPT = 120
+_SLACK_SECONDS, _EPSILON_SECONDS = 0.05, 0.001
 _SHARE = 0.25
 _STARVED_SECONDS, _STILL_SECONDS = 0.025, 0.01
 """Least average wait of a starved process; on two cores, at loads up to 15, it was at most 12 ms."""
@@ -82,9 +97,15 @@ class Process:
 
 @dataclass(frozen=True)
 class Sample:
-    """The processes of a node, by their ids, `at` a time of its own clock (seconds since boot)."""
+    """The processes of a node, by their ids, `at` a time of its own clock (seconds since boot).
+
+    `idle` is for how many seconds a CPU of the machine had nothing to do until then, on average of all CPUs; `held` is
+    how often a limit of the whole node held its threads back, where its kernel tells that in the node.
+    """
 
     at: float
+    idle: float
+    held: int
     processes: Mapping[int, Process]
 
     @property
@@ -110,8 +131,8 @@ class Starvation:
 def parse(line: str) -> Sample:
     """Return the sample in a line; raise ValueError if `SCRIPT` did not print it."""
     head, *parts = line.split(" P ")
-    word, at = head.split(" ")
-    if word != "AT":
+    word, at, idle, cpus, limited = head.split(" ")
+    if word != "AT" or int(cpus) < 1:
         raise ValueError(line)
     processes = {}
     for part in parts:
@@ -123,7 +144,7 @@ def parse(line: str) -> Sample:
             for tid, ran, waited, times in zip(*(numbers[column::4] for column in range(4)), strict=True)
         }
         processes[int(pid)] = Process(name, int(held), threads)
-    return Sample(float(at), processes)
+    return Sample(float(at), int(idle) / _TICKS / int(cpus), int(limited), processes)
 
 
 class StarvationDetector:
@@ -135,11 +156,17 @@ class StarvationDetector:
     alone: hundreds of short waits, which no request notices, add up to a second and more, ten times the time run. A
     process that waits because it used up its own limit is not starved: the limit, or a fault, wants that, and not the
     machine.
+
+    A thread does not wait while a CPU has nothing to do. One that waited for longer than all CPUs were busy, if they
+    were not busy nearly all the time, is left out: the kernel has counted its sleep. Under a limit of the node, or if
+    this process has a `limit` of CPUs, which nodes may share, threads wait although CPUs are idle: all are believed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, limit: bool = False) -> None:
         self._before: Sample | None = None
         self._starved: set[int] = set()
+        self._limit = limit
+        self._idle: deque[tuple[float, float]] = deque(maxlen=_KEPT)
 
     def take(self, sample: Sample) -> Starvation | None:
         """Take the next sample, and return the starvation since the one before; None if none is known.
@@ -147,7 +174,11 @@ class StarvationDetector:
         A thread's wait is counted when the thread gets the CPU, so a long wait may have begun before the sample before.
         """
         before, self._before = self._before, sample
-        if before is None or sample.at <= before.at:
+        if before is not None and sample.at <= before.at:
+            before = None
+            self._idle.clear()
+        self._idle.append((sample.at, sample.idle))
+        if before is None:
             return None
         passed = sample.at - before.at
         grown = dict(self._grown(before, sample))
@@ -159,13 +190,23 @@ class StarvationDetector:
         seconds = max(passed, *(growth.longest for growth in starved))
         return Starvation(seconds, tuple(sorted({growth.name for growth in starved})), worst.ran, worst.waited)
 
-    @staticmethod
-    def _grown(before: Sample, sample: Sample) -> Iterator[tuple[int, "_Growth"]]:
+    def _grown(self, before: Sample, sample: Sample) -> Iterator[tuple[int, "_Growth"]]:
         """Yield the growth of the figures of each process that is in both samples."""
         for pid, process in sample.processes.items():
             was = before.processes.get(pid)
             if was is not None and was.name == process.name and process.held == was.held:
-                yield pid, _Growth.of(was, process)
+                threads = _threads_grown(was, process)
+                believed = [thread for thread in threads if self._believe(thread[1], before, sample)]
+                yield pid, _Growth.of(process.name, believed)
+
+    def _believe(self, waited: float, before: Sample, sample: Sample) -> bool:
+        """Whether a thread can have waited that long until a sample: see the class."""
+        if waited <= _SLACK_SECONDS or self._limit or sample.held != before.held:
+            return True
+        window = max(sample.at - before.at, waited)
+        idle = next(idle for at, idle in self._idle if at >= sample.at - window - _EPSILON_SECONDS)
+        possible = window - (sample.idle - idle)
+        return possible >= _STARVED_PART * window or waited <= possible + _SLACK_SECONDS
 
 
 @dataclass(frozen=True)
@@ -178,18 +219,21 @@ class _Growth:
     """How long one of its threads waited, in sum."""
 
     @classmethod
-    def of(cls, was: Process, process: Process) -> "_Growth":
-        """Compare two samples of a process; a new thread counts from 0, one whose figures shrink is another thread."""
-        grown = [(0.0, 0.0, 0)]
-        for tid, (runs, waits, times) in process.threads.items():
-            ran, waited, before = was.threads.get(tid, (0.0, 0.0, 0))
-            if runs >= ran and waits >= waited and times >= before:
-                grown.append((runs - ran, waits - waited, times - before))
-        ran, waited, times = (sum(column) for column in zip(*grown, strict=True))
-        return cls(process.name, ran, waited, int(times), max(thread[1] for thread in grown))
+    def of(cls, name: str, threads: list[tuple[float, float, int]]) -> "_Growth":
+        """Add up what the threads of a process ran, waited, and how often they were scheduled."""
+        ran, waited, times = (sum(column) for column in zip((0.0, 0.0, 0), *threads, strict=True))
+        return cls(name, ran, waited, int(times), max((thread[1] for thread in threads), default=0.0))
 
     def starves(self, passed: float, *, still: bool) -> bool:
         """Whether this growth within `passed` seconds is starvation; `still`: the process was starved before."""
         wait, part = (_STILL_SECONDS, _STILL_PART) if still else (_STARVED_SECONDS, _STARVED_PART)
         waits_long = self.waited >= _SHARE * passed and self.waited >= wait * self.times
         return waits_long or self.longest >= part * passed
+
+
+def _threads_grown(was: Process, process: Process) -> Iterator[tuple[float, float, int]]:
+    """Compare two samples of a process; a new thread counts from 0, one whose figures shrink is another thread."""
+    for tid, (runs, waits, times) in process.threads.items():
+        ran, waited, before = was.threads.get(tid, (0.0, 0.0, 0))
+        if runs >= ran and waits >= waited and times >= before:
+            yield runs - ran, waits - waited, times - before

@@ -8,6 +8,7 @@ import select
 import time
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from chaos_harness.clusters.cluster import Cluster
@@ -28,6 +29,8 @@ _LISTEN_SECONDS = 0.8
 _GUARD_SECONDS = 5.0
 _AGAIN_SECONDS = 5.0
 _SHORT = 160
+_LIMITS = "/sys/fs/cgroup/cpu.max", "/sys/fs/cgroup/cpu/cpu.cfs_quota_us"
+"""The limit of CPUs of the container in which this process runs, in cgroup v2 and v1; a machine's root has none."""
 
 
 def watch_starving(cluster: Cluster, history: HistoryWriter) -> Probe:
@@ -73,7 +76,7 @@ class _Node:
         self._begin = partial(cluster.talk, node, ["bash", "-c", SCRIPT])
         self._history = history
         self._process = numbered(METRONOME, node)
-        self._starving = StarvationDetector()
+        self._starving = StarvationDetector(limit=_is_limited())
         self._stack = ExitStack()
         self._again = 0.0
         self._readable: bool | None = None
@@ -135,3 +138,9 @@ class _Node:
         if self._readable is not False:
             self._readable = False
             self._history.append("info", self._process, READ, {"said": said[:_SHORT]})
+
+
+def _is_limited() -> bool:
+    """Whether this process may use less than all CPUs, as in a pod with a limit; nodes that it made may, too."""
+    said = [Path(path).read_text(encoding="ascii") for path in _LIMITS if Path(path).is_file()]
+    return any(not words.startswith(("max", "-1")) for words in said)

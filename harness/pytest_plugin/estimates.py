@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.machine.locking import hold_lock
 from chaos_harness.clusters.shape import Shape
+from chaos_harness.harness import private
+from chaos_harness.harness.errors import HarnessError
 from chaos_harness.harness.experiment.record import PROPERTY
 
 __all__ = ["CLUSTER_SECONDS", "DURATIONS", "Countdown", "Estimates", "PlannedExperiment", "in_minutes", "planned"]
@@ -24,6 +28,7 @@ it: `takes(150, experiment="kill-all")`."""
 CLUSTER_SECONDS = 75.0
 """Seconds for a new cluster: 50 on two idle cores, and its removal."""
 
+_LOCK, _LOCK_SECONDS = "durations", 10.0
 _UNKNOWN_SECONDS = 180.0
 """Seconds for an experiment of which nobody says anything."""
 
@@ -56,10 +61,7 @@ class Estimates:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._last: dict[str, float] = {}
-        with suppress(OSError, ValueError, AttributeError, TypeError):
-            written = json.loads(path.read_text(encoding="utf-8"))
-            self._last = {str(key): float(seconds) for key, seconds in written.items()}
+        self._last = self._read()
 
     def seconds(self, experiment: PlannedExperiment) -> float:
         """Return how long an experiment takes, in seconds, without its cluster."""
@@ -67,12 +69,22 @@ class Estimates:
         return self._last.get(experiment.key, stated)
 
     def remember(self, durations: Mapping[str, float]) -> None:
-        """Keep these durations for the next run; a disk that refuses them costs no more than that."""
+        """Keep these durations for the next run, with those that other runs have kept meanwhile.
+
+        A disk that refuses them costs no more than that.
+        """
         self._last |= durations
-        rounded = {key: round(seconds, 1) for key, seconds in sorted(self._last.items())}
-        with suppress(OSError):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._path.write_text(json.dumps(rounded, indent=1), encoding="utf-8")
+        with suppress(OSError, HarnessError), hold_lock(_LOCK, Deadline.after(_LOCK_SECONDS, "durations to be kept")):
+            kept = {key: round(seconds, 1) for key, seconds in sorted({**self._read(), **durations}.items())}
+            private.directory(self._path.parent)
+            private.write(self._path, json.dumps(kept, indent=1))
+
+    def _read(self) -> dict[str, float]:
+        """Return the durations in the file; none if it cannot be read."""
+        with suppress(OSError, ValueError, AttributeError, TypeError):
+            written = json.loads(self._path.read_text(encoding="utf-8"))
+            return {str(key): float(seconds) for key, seconds in written.items()}
+        return {}
 
 
 class Countdown:

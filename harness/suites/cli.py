@@ -4,13 +4,12 @@ import argparse
 import json
 import secrets
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from chaos_harness.clusters import checkout, images
+from chaos_harness.clusters import images
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.images.sources import require_right_values
 from chaos_harness.clusters.shape import Shape
@@ -22,7 +21,7 @@ from chaos_harness.harness.incident.cli_options import (
     NO_GATEKEEPER,
     add_cluster_options,
     add_session_options,
-    make_work_folder,
+    pull_rules,
     refuse_kept_pool,
     session_of,
     shape_fields,
@@ -30,6 +29,7 @@ from chaos_harness.harness.incident.cli_options import (
 from chaos_harness.harness.incident.model import seconds
 from chaos_harness.harness.run.cluster_provider import ClusterProvider
 from chaos_harness.harness.run.context import RunContext
+from chaos_harness.harness.run.results_folder import make_work_folder, new_folder
 from chaos_harness.harness.suites.during import ChosenFault, LostAnswers, ask_during
 from chaos_harness.harness.suites.model import Suite, SuiteTest
 from chaos_harness.harness.suites.read import read_suites
@@ -38,7 +38,6 @@ from chaos_harness.harness.suites.running import Results, ask_suites
 
 __all__ = ["add_options"]
 
-_OUT = checkout.OUT / "suites"
 _LASTS_SECONDS = 30.0
 _MOST_SECONDS = 600.0
 
@@ -52,7 +51,7 @@ def add_options(verb: argparse.ArgumentParser) -> None:
     during = "ask them while a fault lasts, too, such as kill_node:node=$worker; `list faults` shows all"
     verb.add_argument("--during", metavar="FAULT", help=during)
     lasts = "how long the fault lasts, such as 30s (default: 30s)"
-    verb.add_argument("--lasts", type=_duration, default=_LASTS_SECONDS, metavar="TIME", help=lasts)
+    verb.add_argument("--lasts", type=_duration, metavar="TIME", help=lasts)
     verb.add_argument("--json", action="store_true", help="for scripts: the result of each case")
     add_cluster_options(verb, "another version, or minor, than the default one")
     add_session_options(verb)
@@ -61,11 +60,14 @@ def add_options(verb: argparse.ArgumentParser) -> None:
 
 def _suite(chosen: argparse.Namespace, progress: Progress) -> int:
     suites = _chosen(read_suites(chosen.paths), chosen.tests)
-    fault = ChosenFault.parse(chosen.during, chosen.lasts) if chosen.during else None
+    if chosen.lasts and not chosen.during:
+        raise BadScenario("--lasts says how long a fault lasts, and there is none; add --during FAULT")
     shape = _shape(chosen)
+    fault = ChosenFault.parse(chosen.during, chosen.lasts or _LASTS_SECONDS, shape) if chosen.during else None
+    pull_rules(chosen)
     seed = chosen.seed if chosen.seed is not None else secrets.randbelow(2**32)
-    work = make_work_folder(_OUT / time.strftime("%Y%m%d-%H%M%S"))
-    lost: list[LostAnswers] | None = None
+    work = make_work_folder(new_folder("suites"))
+    during = f"{fault.words} for {fault.lasts:g} s" if fault else ""
     with _cluster(session_of(chosen, seed, progress, work), shape) as (context, cluster):
 
         def experiment(name: str, **options: Any) -> Experiment:
@@ -74,17 +76,16 @@ def _suite(chosen: argparse.Namespace, progress: Progress) -> int:
                 cluster, directory, name=name, seed=seed, progress=progress, claims_healing=False, **options
             )
 
-        known = Results(suites)
-        with (
-            experiment("healthy", probes=lambda _cluster, _history: ()) as healthy,
-            _told(known, as_json=chosen.json),
-        ):
-            results = ask_suites(healthy, known)
-        if fault:
-            tests: list[SuiteTest] = [test for suite in suites for test in suite.tests]
-            agreed = {result.place for result in results if result.agreement == "as expected"}
-            lost = list(ask_during(experiment, tests, agreed, fault))
-    during = f"{fault.words} for {fault.lasts:g} s" if fault else ""
+        known, under_fault = Results(suites), list[LostAnswers]()
+        with _told(known, under_fault, during, as_json=chosen.json):
+            with experiment("healthy", probes=lambda _cluster, _history: ()) as healthy:
+                results = ask_suites(healthy, known)
+            if fault:
+                tests: list[SuiteTest] = [test for suite in suites for test in suite.tests]
+                agreed = {result.place for result in results if result.agreement == "as expected"}
+                for each in ask_during(experiment, tests, agreed, fault):
+                    under_fault.append(each)
+    lost = under_fault if fault else None
     if chosen.json:
         sys.stdout.write(f"{json.dumps(describe(results, lost, during), indent=1)}\n")
     else:
@@ -93,16 +94,19 @@ def _suite(chosen: argparse.Namespace, progress: Progress) -> int:
 
 
 @contextmanager
-def _told(known: Results, *, as_json: bool) -> Iterator[None]:
+def _told(known: Results, under_fault: Sequence[LostAnswers], during: str, *, as_json: bool) -> Iterator[None]:
     """Print what is known if the block ends early, as by an interrupt: what was asked need not be asked again."""
     try:
         yield
     except BaseException:
+        lost = under_fault or None
         if as_json:
-            partly = {**describe(known.ordered, None, ""), "missing": known.missing}
+            partly = {**describe(known.ordered, lost, during), "missing": known.missing}
             sys.stdout.write(f"{json.dumps(partly, indent=1)}\n")
         else:
-            lines = [*report(known.ordered, None, ""), f"ended early: {known.missing} cases have no result"]
+            asked = f"; of {len(under_fault)} it is known what was lost during {during}" if during else ""
+            early = f"ended early: {known.missing} cases have no result{asked}"
+            lines = [*report(known.ordered, lost, during), early]
             sys.stdout.writelines(f"{escape_controls(line)}\n" for line in lines)
         sys.stdout.flush()
         raise

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import partial
 from math import isfinite
 from typing import Any
@@ -12,16 +13,19 @@ import yaml
 
 from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.suggest import did_you_mean
-from chaos_harness.harness.catalogue import entries
+from chaos_harness.harness.catalogue import CatalogueEntry, entries
 from chaos_harness.harness.checks.blame import blames
 from chaos_harness.harness.checks.lasting import Read, measured
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.faults import ONE_SHOT, Fault
 from chaos_harness.harness.history import History, read
-from chaos_harness.harness.incident.references import problems_of_references
+from chaos_harness.harness.incident.durations import read_parameter
+from chaos_harness.harness.incident.load import problems_of_part
 from chaos_harness.harness.incident.replay.resolve import resolve
+from chaos_harness.harness.incident.step_problems import problems_of_shape
 from chaos_harness.harness.policies import Policy
 from chaos_harness.harness.preparation import Preparation
 from chaos_harness.harness.suites.groups import grouped
@@ -45,8 +49,11 @@ class ChosenFault:
     values: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @classmethod
-    def parse(cls, text: str, lasts: float) -> "ChosenFault":
-        """Return the fault of a text such as kill_node:node=$worker; raise BadScenario with all problems."""
+    def parse(cls, text: str, lasts: float, shape: Shape) -> "ChosenFault":
+        """Return the fault of a text such as kill_node:node=$worker; raise BadScenario with all problems.
+
+        It must be possible on a cluster of the shape, as far as that is known before there is one.
+        """
         name, _, rest = text.partition(":")
         known = entries("fault")
         if name not in known:
@@ -55,10 +62,10 @@ class ChosenFault:
                 f"--during {text[:_SHORT]}: no such fault {name[:_SHORT]!r}; {meant}"
                 f"`{command_line('list --')} faults` lists them with their parameters"
             )
-        pairs = [pair.partition("=")[::2] for pair in rest.split(",") if pair]
-        values = {key: yaml.safe_load(value) for key, value in pairs}
-        problems = [f"{'.'.join(map(str, place))}: {words}" for place, words in known[name].problems(values)]
-        problems += [words for _, words in problems_of_references(values, ())]
+        values, problems = _read_values(known[name], rest)
+        if not problems:
+            wrong = list(problems_of_part("fault", name, values)) or problems_of_shape(name, values, shape)
+            problems = [": ".join(filter(None, (".".join(map(str, place[1:])), words))) for place, words in wrong]
         if problems:
             raise BadScenario([f"--during {text[:_SHORT]}: {problem}" for problem in problems])
         return cls(name, lasts, values)
@@ -73,6 +80,30 @@ class ChosenFault:
         """Return the fault for a cluster."""
         fault: Fault = entries("fault")[self.name].make(resolve(self.values, cluster, chance))
         return fault
+
+
+def _read_values(entry: CatalogueEntry, text: str) -> tuple[dict[str, Any], list[str]]:
+    """Return the parameters of a fault in a text such as a=1,b=c, and what is wrong with them."""
+    values: dict[str, Any] = {}
+    problems = []
+    for pair in filter(None, text.split(",")):
+        name, _, value = pair.partition("=")
+        if name in values:
+            problems.append(f"{name}: given twice")
+        try:
+            values[name] = _read_value(entry, name, value)
+        except ValueError as error:
+            problems.append(f"{name}: {error}")
+    return values, problems
+
+
+def _read_value(entry: CatalogueEntry, name: str, text: str) -> Any:
+    """Return the value of a parameter as it would be read from a file. Raises ValueError."""
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"expected a value of YAML, found {text[:_SHORT]!r}") from error
+    return text if isinstance(value, date) else read_parameter(entry, name, value)
 
 
 @dataclass(frozen=True)

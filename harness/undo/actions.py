@@ -14,6 +14,7 @@ _Marked = TypeVar("_Marked", bound=Action)
 ACTIONS = {
     "certificate.refill": "chaos_harness.harness.faults.webhook.empty_certificate:refill",
     "charts.uninstall": "chaos_harness.harness.undo.charts:uninstall",
+    "containers.go_on": "chaos_harness.harness.faults.workloads.pause_containers:go_on",
     "crowd.disperse": "chaos_harness.harness.faults.webhook.template_load:delete_templates",
     "edits.restore": "chaos_harness.harness.faults.objects.edit:restore",
     "etcd.go_on": "chaos_harness.harness.faults.control_plane.etcd:go_on",

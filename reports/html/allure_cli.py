@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.machine.locking import hold_lock
 from chaos_harness.clusters.machine.paths import cache_dir, remove_write_access, require_trusted
 from chaos_harness.clusters.machine.removal import try_remove_folder
 from chaos_harness.harness.errors import HarnessError
@@ -41,9 +43,7 @@ def allure_command(say: Callable[[str], None] = lambda _: None) -> list[str]:
     node, npm = _node(say)
     lock = (_LOCKS / "package-lock.json").read_bytes()
     place = cache_folder() / f"allure-{hashlib.sha256(lock).hexdigest()[:16]}"
-    if not (place / _CLI).is_file():
-        say("install Allure 3 for reports (once)")
-        _install(place, lambda into: _npm(npm, into))
+    _install(place, _CLI, lambda into: _npm(npm, into), lambda: say("install Allure 3 for reports (once)"))
     return [node, str(require_trusted(place) / _CLI)]
 
 
@@ -54,9 +54,12 @@ def _node(say: Callable[[str], None]) -> tuple[str, list[str]]:
         return node, [npm]
     locked = _LOCKS / "node.txt"
     place = cache_folder() / f"node-{hashlib.sha256(locked.read_bytes()).hexdigest()[:16]}"
-    if not (place / _WHEEL_NODE).is_file():
-        say(f"install Node.js for reports (once; {_existing_program(node)})")
-        _install(place, lambda into: _pip(locked, into))
+    _install(
+        place,
+        _WHEEL_NODE,
+        lambda into: _pip(locked, into),
+        lambda: say(f"install Node.js for reports (once; {_existing_program(node)})"),
+    )
     wheel_node = require_trusted(place) / _WHEEL_NODE
     return str(wheel_node), [str(wheel_node), str(place / _WHEEL_NPM)]
 
@@ -75,21 +78,26 @@ def _existing_program(node: str | None) -> str:
     return f"this machine's is version {_version(node) or 'unknown'}, {LEAST} is needed"
 
 
-def _install(place: Path, fill: Callable[[Path], None]) -> None:
-    """Fill a folder beside `place`, then rename it: it is never visible while incomplete."""
+def _install(place: Path, wanted: Path, fill: Callable[[Path], None], say: Callable[[], None]) -> None:
+    """Fill a folder beside `place`, then rename it, unless `wanted` is in it: it is never visible while incomplete.
+
+    One process at a time: another one may run what is there already.
+    """
+    if (place / wanted).is_file():
+        return
     try:
         cache_dir(_FOLDER)
-        with tempfile.TemporaryDirectory(dir=place.parent, prefix=".installing-") as made:
-            into = Path(made) / "filled"
-            into.mkdir()
-            fill(into)
-            remove_write_access(into)
-            try_remove_folder(place)
-            try:
+        with hold_lock(place.name, Deadline.after(2 * _SECONDS, f"{place.name} to be installed")):
+            if (place / wanted).is_file():
+                return
+            say()
+            with tempfile.TemporaryDirectory(dir=place.parent, prefix=".installing-") as made:
+                into = Path(made) / "filled"
+                into.mkdir()
+                fill(into)
+                remove_write_access(into)
+                try_remove_folder(place)
                 into.rename(place)
-            except OSError:  # another process was quicker, with the same content
-                if not place.is_dir():
-                    raise
     except OSError as error:
         raise HarnessError(
             f"{place}: cannot be installed: {error.strerror or error}; see `df {cache_folder()}`"

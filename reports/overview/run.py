@@ -134,6 +134,7 @@ def read_run(run: Path) -> RunOverview:
     A history that cannot be read, and a file that is missing or broken, is a gap in it and no error.
     """
     state = run_directory.read_state(run)
+    ending = _ending(run, state)
     unfinished, _ = run_directory.read_tests(run)
     lines = _verdicts(run)
     by_history: dict[Path, list[VerdictLine]] = {}
@@ -161,7 +162,7 @@ def read_run(run: Path) -> RunOverview:
         state.chosen if state else None,
         state.started if state else min((one.started for one in experiments if one.started), default=None),
         state.ended if state else None,
-        _ending(run, state),
+        ending,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from chaos_harness.clusters.terminal.escape import first_line
 from chaos_harness.harness.errors import BadScenario, StoreUnreadable
 
-__all__ = ["Database", "open_database"]
+__all__ = ["Database", "is_database", "open_database"]
 
 _SETTINGS = {
     "autoinstall_known_extensions": "false",
@@ -98,6 +98,15 @@ def open_database(path: Path | None, *, write: bool = False) -> Iterator[Databas
         connection.close()
     except duckdb.Error as error:
         raise _failed(path, error) from error
+
+
+def is_database(path: Path) -> bool:
+    """Whether a file begins as one of DuckDB's, readable or not."""
+    try:
+        with path.open("rb") as file:
+            return file.read(12)[8:] == b"DUCK"
+    except OSError:
+        return False
 
 
 def _library() -> ModuleType:

@@ -16,7 +16,7 @@ from chaos_harness.clusters.machine.locking import hold_lock
 from chaos_harness.clusters.machine.removal import try_remove_folder
 from chaos_harness.harness import private
 from chaos_harness.harness.errors import BadScenario, HarnessError, StoreUnreadable
-from chaos_harness.reports.store.database import Database, open_database
+from chaos_harness.reports.store.database import Database, is_database, open_database
 from chaos_harness.reports.store.history_rows import history_rows
 from chaos_harness.reports.store.run_files import StoredRun, digest_of, find_runs, read_runs
 from chaos_harness.reports.store.schema import BY_HISTORY, BY_RUN, SCHEMA, migrate
@@ -184,9 +184,14 @@ def _add_histories(database: Database, run: StoredRun, say: Say) -> None:
 
 
 def _copy(store: Path, copy: Path, say: Say) -> tuple[int, int] | None:
-    """Copy the store, if there is one that can be read; return what distinguishes it from a later one."""
+    """Copy the store, if there is one that can be read; return what distinguishes it from a later one.
+
+    One that is damaged is set aside. Raises BadScenario for a file that never was a store.
+    """
     if not store.exists():
         return None
+    if not is_database(store):
+        raise BadScenario(f"{store}: expected a store, or no file, found another kind of file; it is left as it is")
     shutil.copyfile(store, copy)
     try:
         with open_database(copy) as database:

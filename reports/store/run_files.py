@@ -3,9 +3,10 @@
 import calendar
 import hashlib
 import json
+import os
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,12 +63,15 @@ def find_runs(place: Path) -> list[Path]:
     """Return the directory itself if it is a run's, else those of runs in it, three levels down; sorted."""
     if (place / FILE).is_file():
         return [place]
-    found = (path for depth in range(1, _MOST_DEPTH + 1) for path in place.glob("/".join([*["*"] * depth, FILE])))
-    return sorted({path.parent for path in found if not any(map(Path.is_symlink, _between(place, path)))})
-
-
-def _between(place: Path, path: Path) -> Iterator[Path]:
-    return (parent for parent in path.parents if parent != place and parent.is_relative_to(place))
+    found = []
+    for folder, below, files in os.walk(place):  # which leaves out what goes meanwhile; links are not followed
+        path = Path(folder)
+        if FILE in files:
+            found.append(path)
+        if len(path.relative_to(place).parts) == _MOST_DEPTH:
+            below.clear()
+        below[:] = [name for name in below if not name.startswith(".")]
+    return sorted(found)
 
 
 def read_runs(folder: Path) -> list[StoredRun]:

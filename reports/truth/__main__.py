@@ -28,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(
             f"argument --write: expected a name that ends in .json (was {chosen.write}); the page goes beside it"
         )
+    if chosen.write and not chosen.write.parent.is_dir():
+        parser.error(f"argument --write: there is no folder {chosen.write.parent}")
     try:
         table = merge_rows(gather_rows(chosen.runs, lambda line: sys.stderr.write(f"{line}\n")))
     except BadScenario as error:

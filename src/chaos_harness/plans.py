@@ -56,6 +56,7 @@ def _bar(step: PlannedStep) -> PlannedBar:
 
 def _write(path: Path, picture: str) -> None:
     try:
-        path.write_text(picture, encoding="utf-8")
+        with path.open("x", encoding="utf-8") as file:
+            file.write(picture)
     except OSError as error:
         raise BadScenario(f"--svg {path}: cannot be written: {error.strerror}") from error

@@ -23,7 +23,7 @@ _ALL = "--all"
 _HELP = frozenset({"-h", "--help"})
 _INCIDENTS = (".yaml", ".yml")
 _FILES = (".py", *_INCIDENTS)
-_LATEST = OUT / "latest"
+_LATEST = "latest"
 _OF_ORIGIN: dict[FailureOrigin, ExitStatus] = {
     "product": ExitStatus.OTHERWISE,
     "inconclusive": ExitStatus.INCONCLUSIVE,
@@ -49,8 +49,8 @@ def main(arguments: Sequence[str]) -> int:
         return ExitStatus.AS_EXPECTED
     seen = _Seen()
     ended = pytest.main(_options(arguments), plugins=[seen])
-    if latest := seen.latest:
-        reports.main([str(latest)])  # whose status is not the run's: it may fail, and says so
+    if run := seen.run:
+        reports.main([str(run)])  # whose status is not the run's: it may fail, and says so
     return seen.status(ended)
 
 
@@ -89,20 +89,26 @@ class _Seen:
 
     def __init__(self) -> None:
         self._statuses: list[ExitStatus] = []
-        self._latest: Path | None = None
-        self._before: Path | None = None
+        self._began: Path | None = None
+        self._config: pytest.Config | None = None
 
-    @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
-        """Keep which run was the latest before."""
-        self._latest = config.rootpath / _LATEST
-        self._before = self._latest.resolve()
+        """Keep where it is said where results go."""
+        self._config = config
+
+    def pytest_runtest_logstart(self) -> None:
+        """Keep the folder of the run, in which a test begins; results that go elsewhere have none."""
+        if self._config and not self._began:
+            run, runs = Path(self._config.option.allure_report_dir).parent, self._config.rootpath / OUT
+            self._began = run if run.parent == runs else None
 
     @property
-    def latest(self) -> Path | None:
-        """The link to the run that was made, if any was."""
-        made = self._latest and self._latest.resolve() != self._before
-        return Path(os.path.relpath(self._latest)) if self._latest and made else None
+    def run(self) -> Path | None:
+        """The folder of this run, by the link to the latest one if it is that; None if it has none."""
+        if self._began is None:
+            return None
+        latest = self._began.with_name(_LATEST)
+        return Path(os.path.relpath(latest if latest.resolve() == self._began.resolve() else self._began))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep whose failure it is."""

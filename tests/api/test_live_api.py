@@ -4,11 +4,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from kubernetes.client import ApiClient
 
 from chaos_harness.clusters.api.rest import list_objects, request
 from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import ApiRefused
 from chaos_harness.clusters.known_versions import DEFAULT_KUBERNETES
+from tests.live_api.forgotten import deny_maps
 from tests.live_api.server import ApiServer
 
 
@@ -36,6 +39,24 @@ def test_a_reset_takes_back_what_was_written(server: ApiServer, api: ApiClient) 
 
     after = [list_objects(api, path, "items") for path in ("/api/v1/namespaces", "/api/v1/configmaps")]
     assert [names(objects) for objects in after] == [names(objects) for objects in before]
+
+
+POLICIES, BINDINGS = "validatingadmissionpolicies", "validatingadmissionpolicybindings"
+
+
+@pytest.mark.parametrize("taken_away", [False, True])
+def test_a_reset_ends_the_enforcement_of_policies(server: ApiServer, api: ApiClient, taken_away: bool) -> None:
+    """The next test is not denied by a policy of this one, which the server reads anew only once a second."""
+    maps = "/api/v1/namespaces/default/configmaps"
+    deny_maps(api, "never", unless="false")
+    with pytest.raises(ApiRefused, match="'never' with binding 'never' denied request"):
+        request(api, "POST", maps, query={"dryRun": "All"}, body={"metadata": {"name": "a"}})
+    if taken_away:
+        server.had_policies = True
+        request(api, "DELETE", f"/apis/admissionregistration.k8s.io/v1/{BINDINGS}/never")
+        request(api, "DELETE", f"/apis/admissionregistration.k8s.io/v1/{POLICIES}/never")
+    server.reset()
+    assert request(api, "POST", maps, body={"metadata": {"name": "a"}})["metadata"]["name"] == "a"
 
 
 def test_it_lives_on_after_it_was_killed_or_stopped(server: ApiServer, api: ApiClient) -> None:

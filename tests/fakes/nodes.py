@@ -9,6 +9,10 @@ from urllib.parse import urlsplit
 from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.clusters.registry.container import DOWN_FILE
 from chaos_harness.harness.faults.webhook.flapping import BEGIN, END
+from chaos_harness.harness.faults.workloads.pause_containers import _FOLDER_OF as FOLDER_OF
+from chaos_harness.harness.faults.workloads.pause_containers import _GO_ON as GO_ON
+from chaos_harness.harness.faults.workloads.pause_containers import _STATES as STATES
+from chaos_harness.harness.faults.workloads.pause_containers import _STOP as STOP
 from chaos_harness.harness.faults.workloads.throttle import _LIMIT_OF as LIMIT_OF
 from chaos_harness.harness.faults.workloads.throttle import _WRITE as WRITE
 from chaos_harness.harness.probes.clocks import _SCRIPT as CLOCK
@@ -21,6 +25,7 @@ __all__ = ["IMAGE", "FakeNodes"]
 IMAGE = "docker.io/openpolicyagent/gatekeeper:v3.23.1"
 _DIGEST = f"sha256:{'0' * 64}"
 _FATAL = 'time="2026-11-28T12:00:00Z" level=fatal msg='
+_CGROUPS = "/sys/fs/cgroup/cpu/kubepods/"
 _PULL = "failed to pull and unpack image"
 
 
@@ -35,6 +40,7 @@ class FakeNodes(FakeDocker):
         self.pushed = {IMAGE}
         self.header = ""
         self.denies = True
+        self.scheduled = 0
         self.clock: Callable[[], str] = lambda: "00000000-0000-4000-8000-000000000000\n1800000000.000000000\n"
         self.kubectl = Kubectl(self)
 
@@ -92,9 +98,25 @@ class FakeNodes(FakeDocker):
                 with self.changing():
                     container.files[file] = content
             return DONE
+        if script == FOLDER_OF:
+            return CommandResult(f"{_CGROUPS}{words[1]}\n", "", 0)
+        if script in (STOP, GO_ON, STATES):
+            return self._signal(container, script, words[1].removeprefix(_CGROUPS))
         if script in (BEGIN, END):
             return self._flap(container, words[2 if script == BEGIN else 1 :], begins=script == BEGIN)
         raise AssertionError(f"there is no fake of the script {script} {words} on {container.name}")
+
+    def _signal(self, container: Container, script: str, pid: str) -> CommandResult:
+        """Have a process, whose cgroup has its number, stand still or go on, or tell the states of its two threads."""
+        if all(str(process["pid"]) != pid for process in self.processes(container).values()):
+            return CommandResult("", "", 1) if script == STATES else DONE
+        if script == STATES:
+            self.scheduled += pid not in container.halted
+            return CommandResult(f"{'TT' if pid in container.halted else 'SR'} {self.scheduled}\n", "", 0)
+        if (pid in container.halted) != (script == STOP):
+            with self.changing():
+                (container.halted.add if script == STOP else container.halted.discard)(pid)
+        return DONE
 
     def _flap(self, container: Container, words: Sequence[str], *, begins: bool) -> CommandResult:
         """Begin a loop that inserts a rule, which is there from then on, or end it."""

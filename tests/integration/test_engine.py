@@ -244,14 +244,15 @@ def test_a_killed_engine_comes_back_clean(engine: Engine, layout: Layout, progra
 
 def test_a_daemon_that_stalls_is_not_ended(engine: Engine, layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that runs but does not answer may carry live runs: nobody replaces it, until it is ended on purpose."""
-    monkeypatch.setattr(private_engine, "_BUSY_SECONDS", 2)
-    monkeypatch.setattr(private_engine, "_START_SECONDS", 2)
-    monkeypatch.setattr(private_engine, "_PING_SECONDS", 1)
     (stalled,) = processes.find(layout, "dockerd")
     os.kill(stalled.pid, signal.SIGSTOP)
-    for look in (lambda: connect("private", layout=layout), lambda: stop_private(layout=layout, used=lambda _: False)):
+    with monkeypatch.context() as hasty:
+        for name, seconds in {"_BUSY_SECONDS": 2, "_START_SECONDS": 2, "_PING_SECONDS": 1}.items():
+            hasty.setattr(private_engine, name, seconds)
         with pytest.raises(EngineUnavailable, match="runs but has not answered"):
-            look()
+            connect("private", layout=layout)
+        with pytest.raises(EngineUnavailable, match="runs but has not answered"):
+            stop_private(layout=layout, used=lambda _: False)
     os.kill(stalled.pid, signal.SIGCONT)
     assert connect("private", layout=layout) == engine
     assert stalled.alive()

@@ -28,6 +28,7 @@ from chaos_harness.harness.faults.workloads.kill_containers import kill_containe
 from chaos_harness.harness.faults.workloads.reschedule import reschedule_pod
 from chaos_harness.harness.gatekeeper.restart import restart_gatekeeper
 from chaos_harness.harness.history import read
+from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.undo import journal
 
 pytestmark = [pytest.mark.cluster, pytest.mark.beside, pytest.mark.xdist_group("one cluster")]
@@ -89,11 +90,12 @@ def test_kill_and_reschedule(cluster: Cluster, make: Callable[[], Experiment]) -
             experiment.act(kill_containers(killed))
             experiment.act(kill_containers(selector=AUDIT))
             assert "replaces it on" in experiment.act(reschedule_pod(moved))
-            experiment.hold(30)
+            webhooks(cluster)
+            experiment.hold(15)
         assert experiment.recovered()
     for check in (
-        recovers_within(30, "killed", during="nothing"),
-        recovers_within(30, "rescheduled", during="nothing"),
+        recovers_within(120, "killed", during="nothing"),
+        recovers_within(120, "rescheduled", during="nothing"),
     ):
         assert "asked_seconds" in experiment.claim(check).figures
         with pytest.raises(InvariantViolated, match="no longer reproduces"):
@@ -110,7 +112,8 @@ def test_kill_and_reschedule(cluster: Cluster, make: Callable[[], Experiment]) -
     asked = asked_registry(experiment.gatekeeper_repository, before="nothing")
     with pytest.raises(Inconclusive, match="no container was seen to start"):
         experiment.claim(asked)
-    assert not [entry for entry in read(experiment.history.path).entries if entry.f == "GAP"]
+    recorded = read(experiment.history.path)
+    assert Coverage(recorded).blind or not [entry for entry in recorded.entries if entry.f == "GAP"]
 
 
 class _Nothing:

@@ -17,6 +17,7 @@ from chaos_harness.harness.errors import FaultNotApplied, InvariantViolated
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.experiment.trigger import TRIGGER, Trigger, When
 from chaos_harness.harness.faults.control_plane.api_server import _ApiServerRestart, restart_api_server
+from chaos_harness.harness.faults.workloads.pause_containers import pause_containers
 from chaos_harness.harness.faults.workloads.throttle import _Throttle, throttle
 from chaos_harness.harness.history import read
 from chaos_harness.harness.probes.control_plane import watch_control_plane
@@ -110,13 +111,43 @@ def test_throttle(cluster: Cluster, make: Callable[[], Experiment]) -> None:
     assert journal.pending(Path(experiment.record.journal)) == []
 
 
+def test_pause_containers(cluster: Cluster, make: Callable[[], Experiment]) -> None:
+    """While kube-proxy stands still nobody writes the rules of a new Service; then it does, and has not restarted."""
+    proxies = {"selector": "k8s-app=kube-proxy", "namespace": "kube-system"}
+    pods, labels = "/api/v1/namespaces/kube-system/pods", {"labelSelector": proxies["selector"]}
+    rules = ["bash", "-c", "iptables-save | grep -c paused-test || :"]
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "paused-test", "namespace": "default"}}
+    service["spec"] = {"selector": {"a": "nobody"}, "ports": [{"port": 80}]}
+    deadline = Deadline.after(90, "kube-proxy to write the rules of a Service")
+    with cluster.client() as api, make() as experiment:
+        before = _restarts(request(api, "GET", pods, query=labels)["items"])
+        with experiment.fault(pause_containers(**proxies)) as proof:
+            assert f"on {cluster.control_planes[0]} stand still" in proof
+            apply(api, [service], deadline)
+            experiment.hold(5)
+            assert cluster.exec(cluster.control_planes[0], rules, deadline).stdout.strip() == "0"
+        for _ in deadline.attempts():
+            if cluster.exec(cluster.control_planes[0], rules, deadline).stdout.strip() != "0":
+                break
+        assert delete(api, "/api/v1/namespaces/default/services/paused-test")
+        assert _restarts(request(api, "GET", pods, query=labels)["items"]) == before
+        assert "goes on" in experiment.record.faults[0].heal_proof
+    assert journal.pending(Path(experiment.record.journal)) == []
+
+
 def test_no_ops(cluster: Cluster, make: Callable[[], Experiment], monkeypatch: pytest.MonkeyPatch) -> None:
     """Faults that were turned into no-ops are not applied: nothing was killed, nothing was written."""
     monkeypatch.setattr("chaos_harness.harness.experiment.harm._PROVE_SECONDS", 5.0)
     monkeypatch.setattr(_ApiServerRestart, "_kill", lambda *_: "")
     monkeypatch.setattr(_Throttle, "_write", lambda *_: None)
+    monkeypatch.setattr("chaos_harness.harness.faults.workloads.pause_containers._STOP", "exit 0")
     with make() as experiment:
         with pytest.raises(FaultNotApplied, match="to end within 5 s, it runs"), experiment.fault(restart_api_server()):
             pytest.fail("the block was entered")
         with pytest.raises(FaultNotApplied, match="to say 5000"), experiment.fault(throttle(AUDIT, 0.05)):
+            pytest.fail("the block was entered")
+        with (
+            pytest.raises(FaultNotApplied, match="to stand still, "),
+            experiment.fault(pause_containers(selector=AUDIT)),
+        ):
             pytest.fail("the block was entered")

@@ -93,7 +93,7 @@ def test_nobody_notices_that_time_stood_still(pool: Pool, cluster: Cluster, imag
         pass
     assert pool.lease(_SHAPE, images) == cluster
     assert past(cluster) == before
-    assert len(wait_until_serving(cluster, soon("Gatekeeper", 5))) == 3
+    assert len(wait_until_serving(cluster, soon("Gatekeeper"))) == 3
 
 
 def test_a_cluster_that_slept_has_its_registry_still(cluster: Cluster) -> None:

@@ -16,6 +16,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Layout, limits, processes, stop_private
 from chaos_harness.clusters.engine.cleanup import mount_points
 from chaos_harness.clusters.machine import traces
+from chaos_harness.clusters.machine.orphans import read_all
 from chaos_harness.clusters.machine.owner import Owner
 from chaos_harness.clusters.machine.process import run
 from tests.fakes.tiny import TINY, tiny_engine
@@ -33,17 +34,23 @@ import os, signal, sys
 from pathlib import Path
 from chaos_harness.clusters.engine import Layout
 from chaos_harness.clusters.machine import traces
+from chaos_harness.clusters.machine.owner import Owner
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.clusters.uninstall import Uninstallation
 from chaos_harness.harness.run.exit_status import run_command
 from chaos_harness.harness.uninstall import uninstall
-root, name, killed_before = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+root, name, event = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 traces.HOME = root / "lib"
 layout = Layout(name, root / "cache" / "chaos-harness" / "engine", root / "run")
-if killed_before:
-    setattr(Uninstallation, killed_before, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+if event == "a run begins":
+    notice = Uninstallation.notice
+    Uninstallation.notice = lambda self: Owner.mine("late").claim(self._engines[0].id) and notice(self)
+elif event:
+    setattr(Uninstallation, event, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
 sys.exit(run_command(lambda: uninstall(Progress.terminal(), layout=layout)))
 """
+
+_BEGINS = "a run begins"
 
 
 @pytest.fixture
@@ -62,7 +69,7 @@ def root(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def _seen(root: Path, layout: Layout) -> dict[str, object]:
     """Return all that the harness could leave on the machine."""
     rules = run(["iptables-save"], Deadline.after(60, "iptables")).stdout
-    commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    commands = [command for _, command in read_all("cmdline")]
     return {
         "files": sorted(str(path.relative_to(root)) for path in root.rglob("*")),
         "processes": [command for command in commands if os.fsencode(root) in command],
@@ -79,8 +86,9 @@ def _bridges(layout: Layout) -> str:
     return database.read_bytes().decode(errors="replace") if database.exists() else ""
 
 
-def _uninstall(root: Path, layout: Layout, killed_before: str = "") -> subprocess.CompletedProcess[str]:
-    argv: list[str | Path] = [sys.executable, "-c", _TYPED, root, layout.name, killed_before]
+def _uninstall(root: Path, layout: Layout, event: str = "") -> subprocess.CompletedProcess[str]:
+    """Uninstall in a process of its own; a run begins while it asks, or it is killed before a step of that name."""
+    argv: list[str | Path] = [sys.executable, "-c", _TYPED, root, layout.name, event]
     return subprocess.run(argv, cwd=_ROOT, capture_output=True, text=True, check=False, timeout=120)
 
 
@@ -104,6 +112,11 @@ def test_nothing_is_left(root: Path, context: Path) -> None:
         docker(engine, ["rm", "--force", "alive"], deadline)
         volumes = docker(engine, ["volume", "ls", "--quiet"], deadline).stdout.split()
         docker(engine, ["volume", "rm", *volumes], deadline)
+        refused = _uninstall(root, layout, _BEGINS)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert "in use: run late" in refused.stderr
+        assert len(docker(engine, ["ps", "--quiet"], deadline).stdout.split()) == 1
+
         for step in ("_remove_caches", "_remove_packages", "_remove_records"):
             assert _uninstall(root, layout, step).returncode == -signal.SIGKILL
             assert _seen(root, layout) != before

@@ -21,6 +21,7 @@ from chaos_harness.clusters.errors import ClusterUnavailable, HarnessError
 from chaos_harness.clusters.kind.audit_log import audit_files
 from chaos_harness.clusters.machine.process import run, start_command
 from tests.live_api.binaries import Binaries
+from tests.live_api.forgotten import POLICIES, wait_until_forgotten
 
 __all__ = ["ADMINISTRATOR", "NOBODY", "UNCACHED", "ApiServer", "write_kubeconfig"]
 
@@ -70,6 +71,8 @@ class ApiServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._before: dict[str, tuple[int, str]] = {}
         self.start_seconds = 0.0
+        self.had_policies = False
+        """Whether a test put policies there that it may have taken away: they may be enforced for a second still."""
 
     @classmethod
     @contextmanager
@@ -168,12 +171,17 @@ class ApiServer:
     def reset(self) -> None:
         """Take away what was written since the start, behind the server's back: it sees that in its own watch of etcd.
 
-        A server that was frozen or killed answers again.
+        A server that was frozen or killed answers again, and policies that were there are enforced no longer.
         """
         self.thaw()
         if self._process is None or self._process.poll() is not None:
             self.restart()
-        for _ in range(2):  # what a removal lets the server itself write
+        policies = self.had_policies or any(key.startswith(POLICIES) for key in self._keys())
+        self.had_policies = False
+        for turn in range(2):  # what a removal lets the server itself write
+            if turn and policies:
+                with self.client() as api:
+                    wait_until_forgotten(api)
             for key, (revision, _) in self._keys().items():
                 if key.startswith(_ITS_OWN) or self._before.get(key, (0, ""))[0] == revision:
                     continue

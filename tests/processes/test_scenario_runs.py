@@ -19,6 +19,11 @@ from chaos_harness.harness.errors import HarnessError, Inconclusive, InvariantVi
 
 def test_holds(): pass
 def test_violated(): raise InvariantViolated("pods are gone")
+def test_another_begins(request):
+    link = request.config.rootpath / "reports" / "out" / "latest"
+    (link.parent / "another").mkdir()
+    link.unlink()
+    link.symlink_to("another")
 def test_open(): raise Inconclusive("nobody looked")
 def test_broken(): raise HarnessError("no node")
 def test_interrupted(): raise KeyboardInterrupt
@@ -91,6 +96,16 @@ def test_a_report_is_made_of_a_run_in_which_a_test_began(place: Path) -> None:
     _, output = _run(place, "-k", "violated")
     assert "a report is made reports/out/latest\n" in output
     assert (place / "reports/out/latest/results").is_dir()
+
+
+def test_a_report_is_made_of_the_run_itself(place: Path) -> None:
+    """Another run that begins meanwhile is the latest then; its report is its own to make."""
+    _, output = _run(place, "-k", "another")
+    (line,) = re.findall("a report is made (.*)", output)
+    assert re.fullmatch(r"reports/out/\d{8}-\d{6}-\d+", line)
+    assert (place / line / "results").is_dir()
+    _, output = _run(place, "-k", "violated", "--alluredir", "mine/results")
+    assert "a report is made" not in output
 
 
 def test_a_report_is_made_of_scenarios_elsewhere(place: Path) -> None:

@@ -16,13 +16,11 @@ from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.faults.leaves import RESTARTS
 from chaos_harness.harness.faults.nodes.heartbeats import read_heartbeat, wait_back
 from chaos_harness.harness.faults.targets import require_nodes
+from chaos_harness.harness.faults.workloads.pause_containers import PAUSED
 from chaos_harness.harness.undo.actions import undo
 from chaos_harness.harness.undo.commands import run_in_container
 
-__all__ = ["PAUSED", "go_on", "pause_etcd"]
-
-PAUSED = "paused"
-"""How, in a history, etcd's pod was harmed."""
+__all__ = ["go_on", "pause_etcd"]
 
 _SECONDS = 30.0
 _ETCD = "etcd"

@@ -12,7 +12,7 @@ from chaos_harness.clusters.engine.retry import retry_while_busy
 from chaos_harness.harness.errors import CommandFailed, FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
-from chaos_harness.harness.faults.leaves import Leave, started_again
+from chaos_harness.harness.faults.leaves import Leave, shut_down, started_again
 from chaos_harness.harness.faults.nodes.victims import Nodes, Victims
 from chaos_harness.harness.undo.actions import undo
 from chaos_harness.harness.undo.promises import Undos
@@ -132,7 +132,7 @@ class _Down:
         self._kind = kind
         self._victims = Victims(node)
         self._addresses: dict[str, str] = {}
-        self.leaves = _started_again(self._victims) if kind.restarts else ()
+        self.leaves = _started_again(self._victims, in_order=kind is _STOP) if kind.restarts else ()
         if len(self._victims.nodes) > 1:
             self.healed_within = _TOGETHER_SECONDS
 
@@ -183,7 +183,7 @@ class _Reboot:
         self._victims = Victims(node)
         self._addresses: dict[str, str] = {}
         self._started: dict[str, str] = {}
-        self.leaves = _started_again(self._victims)
+        self.leaves = _started_again(self._victims, in_order=True)
         if len(self._victims.nodes) > 1:
             self.healed_within = self.proved_within = _TOGETHER_SECONDS
 
@@ -214,8 +214,10 @@ class _Reboot:
         return self._victims.wait_back(cluster, deadline, restarted=True)
 
 
-def _started_again(victims: Victims) -> tuple[Leave, ...]:
-    return tuple(dict.fromkeys(leave for node in victims.nodes for leave in started_again(node)))
+def _started_again(victims: Victims, *, in_order: bool) -> tuple[Leave, ...]:
+    """Return what is left of nodes that started again; `in_order`: after they had shut down, not been killed."""
+    ended = [leave for node in victims.nodes for leave in shut_down(node)] if in_order else []
+    return tuple(dict.fromkeys([*(leave for node in victims.nodes for leave in started_again(node)), *ended]))
 
 
 def _require_state(engine: Engine, node: str, wanted: str) -> str:

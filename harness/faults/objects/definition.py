@@ -1,6 +1,6 @@
 """Definition: the fault that deletes a CustomResourceDefinition, with which all objects of its kind go."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import Field
 
@@ -12,18 +12,8 @@ from chaos_harness.harness.errors import BadScenario, FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.faults.leaves import made_again
-from chaos_harness.harness.faults.objects.remembered import (
-    DEFINITIONS,
-    Remembered,
-    is_gone,
-    promise_back,
-    remember,
-    require_back,
-)
+from chaos_harness.harness.faults.objects.remembered import DEFINITIONS, Lost, is_gone, remember, require_back
 from chaos_harness.harness.faults.objects.selected import MOST, Most
-
-if TYPE_CHECKING:
-    from chaos_harness.harness.undo.promises import RegisteredUndo
 
 __all__ = ["delete_crd"]
 
@@ -57,8 +47,7 @@ class _Definition:
         self._most = most
         self._path = f"{DEFINITIONS}/{definition}"
         self._lists: list[str] = []
-        self._lost: list[Remembered] = []
-        self._promise: RegisteredUndo | None = None
+        self._lost: Lost | None = None
         plural, _, group = definition.partition(".")
         self.leaves = (made_again(definition), made_again(kind=plural), made_again(f"*.{group}", kind="apiservices"))
 
@@ -70,11 +59,12 @@ class _Definition:
             spec = there["spec"]
             served = [version["name"] for version in spec["versions"] if version["served"]]
             self._lists = [f"/apis/{spec['group']}/{version}/{spec['names']['plural']}" for version in served]
-            self._lost = remember(api, {self._path: there}, self._most)
-            self._promise = promise_back(injection, self._lost)
-            delete(api, self._path, {"preconditions": {"uid": self._lost[0].uid}})
+            self._lost = remember(api, injection, {self._path: there}, self._most)
+            delete(api, self._path, {"preconditions": {"uid": self._lost.first.uid}})
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
+        if self._lost is None:
+            raise FaultNotApplied(f"expected definition {self._name} to be deleted, nothing was done")
         left: list[str] = []
         with cluster.client() as api:
             for _ in deadline.attempts(first=0.1):
@@ -82,7 +72,7 @@ class _Definition:
                 if not left:
                     return (
                         f"there is no definition {self._name}, nobody answers at {', '.join(self._lists)}, and "
-                        f"{len(self._lost) - 1} objects are lost with it"
+                        f"{len(self._lost.objects) - 1} objects are lost with it"
                     )
         raise FaultNotApplied(
             f"expected definition {self._name} to be gone within {deadline.seconds:.0f} s, there still is "
@@ -92,7 +82,7 @@ class _Definition:
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         deadline.check(f"definition {self._name} was not looked at")
         with cluster.client() as api:
-            for path in self._lists if self._promise and not self._promise.moot else ():
+            for path in self._lists if self._lost and not self._lost.undo.moot else ():
                 if is_gone(api, path):
                     raise FaultNotApplied(f"expected the kind of {self._name} to be served, nobody answers at {path}")
-            return require_back(api, self._lost, self._promise)
+            return require_back(api, self._lost)

@@ -1,6 +1,6 @@
 """Delete: the faults that delete objects until they are healed, or delete one and create it again at once."""
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 from chaos_harness.clusters.api import object_names
 from chaos_harness.clusters.api.rest import delete, find_object, request
@@ -10,13 +10,7 @@ from chaos_harness.harness.errors import BadScenario, FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.faults.leaves import made_again
-from chaos_harness.harness.faults.objects.remembered import (
-    Remembered,
-    is_gone,
-    promise_back,
-    remember,
-    require_back,
-)
+from chaos_harness.harness.faults.objects.remembered import Lost, is_gone, remember, require_back
 from chaos_harness.harness.faults.objects.selected import (
     MOST,
     Most,
@@ -25,9 +19,6 @@ from chaos_harness.harness.faults.objects.selected import (
     require_kind,
     require_names,
 )
-
-if TYPE_CHECKING:
-    from chaos_harness.harness.undo.promises import RegisteredUndo
 
 __all__ = ["delete_object", "recreate_object"]
 
@@ -81,38 +72,37 @@ class _Deletion:
         self._kind = kind
         self._named = name, selector, namespace
         self._most = most
-        self._deleted: list[str] = []
-        self._lost: list[Remembered] = []
-        self._promise: RegisteredUndo | None = None
+        self._lost: Lost | None = None
 
     def inject(self, injection: Injection) -> None:
         if self._named[0]:
             object_names.require_names(name=self._named[0])
         with injection.cluster.client() as api:
             found = find_selected(api, self._kind, *self._named)
-            self._lost = remember(api, found, self._most)
-            self._deleted = list(found)
-            self._promise = promise_back(injection, self._lost, deleted=len(found))
+            self._lost = remember(api, injection, found, self._most)
             for path, there in found.items():
                 delete(api, path, {"preconditions": {"uid": there["metadata"]["uid"]}})
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
-        left: list[str] = []
+        if self._lost is None:
+            raise FaultNotApplied(f"expected {self._kind} to be deleted, nothing was done")
+        deleted = [one.path for one in self._lost.objects[: self._lost.deleted]]
+        left = deleted
         with cluster.client() as api:
             for _ in deadline.attempts(first=0.1):
-                left = [path for path in self._deleted if not is_gone(api, path)]
-                if self._deleted and not left:
-                    more = len(self._lost) - len(self._deleted)
-                    return f"nothing is at {', '.join(self._deleted)}" + (f", {more} go with it" if more else "")
+                left = [path for path in deleted if not is_gone(api, path)]
+                if not left:
+                    more = len(self._lost.objects) - len(deleted)
+                    return f"nothing is at {', '.join(deleted)}" + (f", {more} go with it" if more else "")
         raise FaultNotApplied(
-            f"expected {self._kind} to be deleted, there still is, or is again, {', '.join(left) or 'everything'}; "
+            f"expected {self._kind} to be deleted, there still is, or is again, {', '.join(left)}; "
             "a controller may have made it anew, or a finalizer holds it"
         )
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         deadline.check(f"{self._kind} was not looked at")
         with cluster.client() as api:
-            return require_back(api, self._lost, self._promise)
+            return require_back(api, self._lost)
 
 
 class _Recreation:
@@ -124,15 +114,13 @@ class _Recreation:
         self._object = name
         self._namespace = namespace
         self._most = most
-        self._lost: list[Remembered] = []
-        self._promise: RegisteredUndo | None = None
+        self._lost: Lost | None = None
 
     def inject(self, injection: Injection) -> None:
         with injection.cluster.client() as api:
             path, there = find_one(api, self._kind, self._object, self._namespace)
-            self._lost = remember(api, {path: there}, self._most)
-            self._promise = promise_back(injection, self._lost)
-            before = self._lost[0]
+            self._lost = remember(api, injection, {path: there}, self._most)
+            before = self._lost.first
             delete(api, path, {"preconditions": {"uid": before.uid}})
             for _ in Deadline.after(_GONE_SECONDS, f"{before.name} to be gone").attempts():
                 if is_gone(api, path, before.uid):
@@ -141,20 +129,20 @@ class _Recreation:
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         deadline.check(f"{self._kind} {self._object} was not looked at")
-        if not self._lost:
+        if self._lost is None:
             raise FaultNotApplied(f"expected {self._kind} {self._object} to be made anew, nothing was done")
         with cluster.client() as api:
-            before = self._lost[0]
+            before = self._lost.first
             there = find_object(api, before.path)
             if there is None:
                 raise FaultNotApplied(f"expected {before.name} to be there anew, it is gone")
             uid = there["metadata"]["uid"]
             if uid == before.uid:
                 raise FaultNotApplied(f"expected {before.name} to be another one, it still has the uid {uid}")
-            back = require_back(api, self._lost[:1], self._promise)
+            back = require_back(api, replace(self._lost, objects=[before]))
             return f"{before.name} has the uid {uid} now, it had {before.uid}; {back}"
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         deadline.check(f"{self._kind} {self._object} was not looked at")
         with cluster.client() as api:
-            return require_back(api, self._lost, self._promise)
+            return require_back(api, self._lost)

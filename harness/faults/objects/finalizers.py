@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chaos_harness.clusters.api import object_names
 from chaos_harness.clusters.api.rest import delete, merge_patch, request
@@ -13,19 +13,10 @@ from chaos_harness.harness.errors import BadScenario, FaultNotApplied
 from chaos_harness.harness.faults import ONE_SHOT, Fault
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.faults.leaves import Leave, made_again
-from chaos_harness.harness.faults.objects.remembered import (
-    Remembered,
-    is_gone,
-    promise_back,
-    remember,
-    require_back,
-)
+from chaos_harness.harness.faults.objects.remembered import Lost, is_gone, remember, require_back
 from chaos_harness.harness.faults.objects.selected import MOST, Most, find_one, require_kind, require_names
 from chaos_harness.harness.undo.actions import undo
 from chaos_harness.harness.undo.commands import control_plane_arguments, undo_by_kubectl
-
-if TYPE_CHECKING:
-    from chaos_harness.harness.undo.promises import RegisteredUndo
 
 __all__ = ["hold_deletion", "release", "strip_finalizers"]
 
@@ -84,43 +75,41 @@ class _Held:
         self.leaves = (made_again(name, namespace),)
         self._named = kind, name, namespace
         self._most = most
-        self._lost: list[Remembered] = []
-        self._promise: RegisteredUndo | None = None
+        self._lost: Lost | None = None
 
     def inject(self, injection: Injection) -> None:
         kind, name, namespace = self._named
         with injection.cluster.client() as api:
             path, there = find_one(api, kind, name, namespace)
-            self._lost = remember(api, {path: there}, self._most)
-            self._promise = promise_back(injection, self._lost)
+            self._lost = remember(api, injection, {path: there}, self._most)
             group, _, version = there["apiVersion"].rpartition("/")
             resource = f"{kind}.{version}.{group}" if group else kind
             planes = control_plane_arguments(injection.cluster)
             injection.undo(release, resource=resource, name=name, namespace=namespace, **planes)
             held = [*there["metadata"].get("finalizers", ()), _FINALIZER]
             merge_patch(api, path, {"metadata": {"finalizers": held}})
-            delete(api, path, {"preconditions": {"uid": self._lost[0].uid}})
+            delete(api, path, {"preconditions": {"uid": self._lost.first.uid}})
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         deadline.check(f"{self._named[0]} {self._named[1]} was not looked at")
-        if not self._lost:
+        if self._lost is None:
             raise FaultNotApplied(f"expected {self._named[1]} to be deleted, nothing was done")
         with cluster.client() as api:
-            if is_gone(api, self._lost[0].path):
-                raise FaultNotApplied(f"expected {self._lost[0].name} to be held while it is deleted, it is gone")
-            there = request(api, "GET", self._lost[0].path)["metadata"]
+            if is_gone(api, self._lost.first.path):
+                raise FaultNotApplied(f"expected {self._lost.first.name} to be held while it is deleted, it is gone")
+            there = request(api, "GET", self._lost.first.path)["metadata"]
         since, finalizers = there.get("deletionTimestamp"), there.get("finalizers", ())
         if not since or _FINALIZER not in finalizers:
             raise FaultNotApplied(
-                f"expected {self._lost[0].name} to be held while it is deleted, it has the finalizers "
+                f"expected {self._lost.first.name} to be held while it is deleted, it has the finalizers "
                 f"{', '.join(finalizers) or 'none'} and is {'' if since else 'not '}being deleted"
             )
-        return f"{self._lost[0].name} is being deleted since {since} and is still there, held by {_FINALIZER}"
+        return f"{self._lost.first.name} is being deleted since {since} and is still there, held by {_FINALIZER}"
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         deadline.check(f"{self._named[0]} {self._named[1]} was not looked at")
         with cluster.client() as api:
-            return require_back(api, self._lost, self._promise)
+            return require_back(api, self._lost)
 
 
 class _Stripped:

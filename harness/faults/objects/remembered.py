@@ -15,7 +15,7 @@ from chaos_harness.harness.undo.commands import control_plane_arguments
 from chaos_harness.harness.undo.promises import RegisteredUndo
 from chaos_harness.harness.undo.put_object import putting
 
-__all__ = ["DEFINITIONS", "Remembered", "fields_of", "is_gone", "promise_back", "remember", "require_back"]
+__all__ = ["DEFINITIONS", "Lost", "fields_of", "is_gone", "remember", "require_back"]
 
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 """The path of all CustomResourceDefinitions."""
@@ -37,13 +37,69 @@ class Remembered:
         return f"{self.manifest['kind']} {self.manifest['metadata']['name']}"
 
 
-def remember(api: ApiClient, deleted: Mapping[str, Mapping[str, Any]], most: int) -> list[Remembered]:
-    """Return the objects `deleted` (by path) and what goes with them, in an order in which it can be made again.
+@dataclass(frozen=True)
+class Lost:
+    """What a deletion takes, in an order in which it can be made again, and the journalled undo that does so.
+
+    The first objects, as many as are `deleted`, take the others along.
+    """
+
+    objects: Sequence[Remembered]
+    deleted: int
+    undo: RegisteredUndo
+
+    @property
+    def first(self) -> Remembered:
+        """The first of the objects that are deleted."""
+        return self.objects[0]
+
+
+def remember(api: ApiClient, injection: Injection, deleted: Mapping[str, Mapping[str, Any]], most: int) -> Lost:
+    """Read what the deletion of these objects (by path) takes with it, and journal that all of it is made again.
 
     With a definition go its objects; with an object go the definitions that it owns, as with a ConstraintTemplate that
-    of its constraints. Raises BadScenario if these are more than `most` objects, or if one is being deleted already;
-    ApiRefused, ApiUnreachable.
+    of its constraints. If one is deleted, and the experiment had put it there, as it does policies, there is nothing to
+    make again once it has taken that away. Raises BadScenario if these are more than `most` objects, or if one is being
+    deleted already; ApiRefused, ApiUnreachable.
     """
+    objects = _read(api, deleted, most)
+    manifests = [one.manifest for one in objects]
+    within = putting(injection.undos, manifests[0]) if len(deleted) == 1 else None
+    planes = control_plane_arguments(injection.cluster)
+    undo = injection.undos.register_within(within, bring_back, manifests=manifests, **planes)
+    return Lost(objects, len(deleted), undo)
+
+
+def is_gone(api: ApiClient, path: str, uid: str = "") -> bool:
+    """Whether nothing is at a path, or something with another uid. Raises ApiRefused, ApiUnreachable."""
+    there = find_object(api, path)
+    return there is None or (bool(uid) and there["metadata"]["uid"] != uid)
+
+
+def require_back(api: ApiClient, lost: Lost | None) -> str:
+    """Require that all of it is there with the content that it had, as was journalled; return the proof.
+
+    Raises FaultNotApplied with the first that is not, ApiRefused, ApiUnreachable.
+    """
+    if lost is None:
+        return "nothing was deleted"
+    if lost.undo.moot:
+        return f"{lost.first.name} was put there for the experiment, which has taken it away"
+    count = len(lost.objects)
+    anew = sum(_require_one_back(api, one) for one in lost.objects)
+    kinds = [f"{one.name}{_within(one)}" for one in lost.objects[:_SHOWN]]
+    more = f" and {count - _SHOWN} more" if count > _SHOWN else ""
+    return f"{', '.join(kinds)}{more} are there as before, {anew} of {count} with a new uid"
+
+
+def fields_of(wanted: Any, there: Any) -> bool:
+    """Whether an object has all fields that are wanted; it may have more, but no list may."""
+    if isinstance(wanted, Mapping):
+        return isinstance(there, Mapping) and all(fields_of(value, there.get(name)) for name, value in wanted.items())
+    return bool(wanted == there)
+
+
+def _read(api: ApiClient, deleted: Mapping[str, Mapping[str, Any]], most: int) -> list[Remembered]:
     definitions = list_objects(api, DEFINITIONS, "items")
     found: dict[str, Remembered] = {}
     waiting = dict(deleted)
@@ -63,46 +119,6 @@ def remember(api: ApiClient, deleted: Mapping[str, Mapping[str, Any]], most: int
                 f"{', '.join([*found, *waiting][:_SHOWN])}, …; say `most`"
             )
     return list(found.values())
-
-
-def promise_back(injection: Injection, lost: Sequence[Remembered], *, deleted: int = 1) -> RegisteredUndo:
-    """Journal that all of these are made again, in this order; return that undo.
-
-    The first ones, as many as are `deleted`, take the others along. If it is one, and the experiment had put it there,
-    as it does policies, there is nothing to make again once it has taken that away.
-    """
-    manifests = [one.manifest for one in lost]
-    within = putting(injection.undos, manifests[0]) if deleted == 1 else None
-    planes = control_plane_arguments(injection.cluster)
-    return injection.undos.register_within(within, bring_back, manifests=manifests, **planes)
-
-
-def is_gone(api: ApiClient, path: str, uid: str = "") -> bool:
-    """Whether nothing is at a path, or something with another uid. Raises ApiRefused, ApiUnreachable."""
-    there = find_object(api, path)
-    return there is None or (bool(uid) and there["metadata"]["uid"] != uid)
-
-
-def require_back(api: ApiClient, lost: Sequence[Remembered], promise: RegisteredUndo | None) -> str:
-    """Require that all of these are there with the content that they had, as was promised; return the proof.
-
-    Raises FaultNotApplied with the first that is not, ApiRefused, ApiUnreachable.
-    """
-    if promise is None:
-        return "nothing was deleted"
-    if promise.moot:
-        return f"{lost[0].name} was put there for the experiment, which has taken it away"
-    anew = sum(_require_one_back(api, one) for one in lost)
-    kinds = [f"{one.name}{_within(one)}" for one in lost[:_SHOWN]]
-    more = f" and {len(lost) - _SHOWN} more" if len(lost) > _SHOWN else ""
-    return f"{', '.join(kinds)}{more} are there as before, {anew} of {len(lost)} with a new uid"
-
-
-def fields_of(wanted: Any, there: Any) -> bool:
-    """Whether an object has all fields that are wanted; it may have more, but no list may."""
-    if isinstance(wanted, Mapping):
-        return isinstance(there, Mapping) and all(fields_of(value, there.get(name)) for name, value in wanted.items())
-    return bool(wanted == there)
 
 
 def _require_one_back(api: ApiClient, one: Remembered) -> bool:

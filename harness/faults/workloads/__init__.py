@@ -1,1 +1,1 @@
-"""Workloads: faults of pods and their containers: killed, moved, throttled, rolled out."""
+"""Workloads: faults of pods and their containers: killed, moved, paused, throttled, rolled out."""

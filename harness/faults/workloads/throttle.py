@@ -9,6 +9,7 @@ from chaos_harness.harness.errors import BadScenario, CommandFailed, FaultNotApp
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.faults.targets import find_pods
+from chaos_harness.harness.faults.workloads.cgroups import CGROUP
 from chaos_harness.harness.faults.workloads.kill_containers import find_processes
 from chaos_harness.harness.undo.actions import undo
 from chaos_harness.harness.undo.commands import run_in_container
@@ -21,15 +22,16 @@ __all__ = ["throttle", "unthrottle"]
 _SECONDS = 30.0
 _PERIOD_MICROSECONDS = 100_000
 _V2 = "cpu.max"
-# Prints the file that limits a process's cgroup, and what it says; cgroup v2 has one hierarchy, v1 one for the CPU.
-_LIMIT_OF = r"""
-if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
-    file=/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$1/cgroup")/cpu.max
-else
-    file=/sys/fs/cgroup/cpu$(sed -nE 's/^[0-9]+:(cpu|cpu,cpuacct|cpuacct,cpu)://p' "/proc/$1/cgroup")/cpu.cfs_quota_us
-fi
+# Prints the file that limits a process's cgroup, and what it says.
+_LIMIT_OF = (
+    CGROUP
+    + r"""
+folder=$(cgroup "$1")
+file=$folder/cpu.max
+[ -f "$file" ] || file=$folder/cpu.cfs_quota_us
 echo "$file" && cat "$file"
 """
+)
 # Two processes of the cgroup that want a processor each for a second: how often it was held back meanwhile, of how many
 # periods. `timeout` ends both in any case.
 _BURN = r"""

@@ -5,13 +5,9 @@ import hashlib
 import json
 import secrets
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from chaos_harness.clusters.checkout import OUT, command_line
-from chaos_harness.clusters.machine.locking import try_lock
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.machine.removal import try_remove_folder
 from chaos_harness.clusters.terminal.command_options import whole_number
 from chaos_harness.clusters.terminal.progress import Progress
@@ -29,17 +25,17 @@ from chaos_harness.harness.incident.ab.text import render_text
 from chaos_harness.harness.incident.ab.words import ComparisonReport, describe
 from chaos_harness.harness.incident.cli_options import (
     add_machine_options,
-    make_work_folder,
+    pull_rules,
     refuse_kept_pool,
     session_of,
 )
 from chaos_harness.harness.incident.load import LoadedIncident, load
 from chaos_harness.harness.incident.replay.runner import Runner
+from chaos_harness.harness.run.results_folder import hold_folder, make_work_folder, new_folder
 
-__all__ = ["add_options", "lock_name"]
+__all__ = ["add_options"]
 
 _PAIRS = 10
-_SHORT = 16
 
 
 def add_options(verb: argparse.ArgumentParser) -> None:
@@ -100,7 +96,7 @@ def _refuse_mixed(chosen: argparse.Namespace) -> None:
 
 def _run(chosen: argparse.Namespace, progress: Progress) -> Path:
     """Make all runs that are missing; return the folder with their bundles."""
-    folder: Path = chosen.resume or OUT / "incidents" / f"{time.strftime('%Y%m%d-%H%M%S')}-ab"
+    folder: Path = chosen.resume or new_folder("incidents", "ab")
     if chosen.resume:
         ledger = Ledger.resume(folder / FILE)
         head = ledger.head
@@ -112,7 +108,8 @@ def _run(chosen: argparse.Namespace, progress: Progress) -> Path:
     digests = tuple(_digest(loaded) for label in LABELS for loaded in incidents[label])
     if chosen.resume and head.digests != digests:
         raise BadScenario(f"{folder}: was begun with other incident files, or other versions; begin again without it")
-    with _alone(folder):
+    pull_rules(chosen)
+    with hold_folder(folder):
         work = make_work_folder(folder)
         if not chosen.resume:
             ledger = Ledger.begin(folder / FILE, head.model_copy(update={"digests": digests}))
@@ -171,20 +168,6 @@ def _digest(loaded: LoadedIncident) -> str:
     for path in (loaded.path, *loaded.files):
         digest.update(path.read_bytes())
     return digest.hexdigest()
-
-
-def lock_name(folder: Path) -> str:
-    """Return the name of the lock that the process holds that makes the runs of a comparison."""
-    return f"ab-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:_SHORT]}"
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold a comparison's folder for the block. Raises BadScenario if another process makes its runs."""
-    with try_lock(lock_name(folder)) as free:
-        if not free:
-            raise BadScenario(f"{folder}: another process makes its runs; wait for it, or end it")
-        yield
 
 
 def _arms_of(folder: Path) -> tuple[str, str] | None:

@@ -92,6 +92,10 @@ _WORKER = {"role": "worker"}
         ({"featureGates": ["A"]}, "featureGates: expected a map, found"),
         ({"networking": {"podSubnet": POD_SUBNET}}, "networking.podSubnet: addresses and ports are the harness's own"),
         ({"networking": "x"}, "networking: expected a map"),
+        (
+            {"networking": {1: "a", "apiServerPort": 3}},
+            "networking.apiServerPort: addresses and ports are the harness's",
+        ),
         ({"kubeadmConfigPatchesJSON6902": []}, "kubeadmConfigPatchesJSON6902: a patch of this form cannot be compared"),
         ({"kubeadmConfigPatches": "x"}, "kubeadmConfigPatches: expected a list"),
         (

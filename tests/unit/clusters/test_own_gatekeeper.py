@@ -93,6 +93,18 @@ def test_what_was_recorded_is_read_without_its_files(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "spec",
+    ["text", None, {"template": None}, {"template": {"metadata": None}}, {"template": {"metadata": {"labels": "x"}}}],
+)
+def test_a_deployment_without_a_right_template_is_none(folder: Path, spec: Any) -> None:
+    """However it is misshapen, it is not the one whose pods serve admission."""
+    text = yaml.safe_dump({**_deployment("odd", ""), "spec": spec})
+    (folder / "odd.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(BadScenario, match=r"no Deployment whose pods have the label .* it has odd"):
+        _shape(folder, install="odd.yaml")
+
+
+@pytest.mark.parametrize(
     ("gatekeeper", "problem"),
     [
         (

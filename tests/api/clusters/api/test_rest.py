@@ -11,25 +11,12 @@ from chaos_harness.clusters.api.rest import apply, delete, find_object, find_pat
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import ApiRefused, BadScenario, DeadlineExceeded
 from tests.live_api.server import NOBODY, ApiServer
+from tests.live_api.widgets import CRDS, DEFINITION
 
 _MAPS = "/api/v1/namespaces/default/configmaps"
-_CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}}
 _SECRET = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "n"}, "stringData": {"a": "b"}}
 _WIDGET = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": {"size": 1}}
-_PLURAL = {"kind": "Widget", "plural": "widgets", "singular": "widget"}
-_SCHEMA = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
-_DEFINITION = {
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "kind": "CustomResourceDefinition",
-    "metadata": {"name": "widgets.example.com"},
-    "spec": {
-        "group": "example.com",
-        "scope": "Cluster",
-        "names": _PLURAL,
-        "versions": [{"name": "v1", "served": True, "storage": True, "schema": _SCHEMA}],
-    },
-}
 
 
 def soon(seconds: float = 20) -> Deadline:
@@ -64,7 +51,7 @@ def test_an_applied_object_takes_over_every_field(api: ApiClient) -> None:
 
 def test_a_kind_whose_definition_is_applied_just_before_it(api: ApiClient) -> None:
     """The API server serves it a little later: it is asked for again."""
-    apply(api, [_DEFINITION, _WIDGET], soon())
+    apply(api, [DEFINITION, _WIDGET], soon())
     assert [widget["spec"] for widget in list_objects(api, "/apis/example.com/v1/widgets", "items")] == [{"size": 1}]
 
 
@@ -73,7 +60,7 @@ def test_a_kind_that_is_served_a_little_later(server: ApiServer, api: ApiClient)
 
     def define() -> None:
         with server.client() as another:
-            request(another, "POST", _CRDS, body=_DEFINITION)
+            request(another, "POST", CRDS, body=DEFINITION)
 
     timer = threading.Timer(0.5, define)
     timer.start()

@@ -7,8 +7,11 @@ import pytest
 from kubernetes.client import ApiClient
 
 from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.machine.guardian import find_guardian
+from chaos_harness.clusters.machine.process_starts import start_time
+from chaos_harness.harness.crashtest import trial as trials
 from chaos_harness.harness.crashtest.comparison import unseen
-from chaos_harness.harness.crashtest.ledger import Trial, TrialKey
+from chaos_harness.harness.crashtest.ledger import Trial, TrialKey, TrialOutcome
 from chaos_harness.harness.crashtest.moments import MOMENTS, Moment
 from chaos_harness.harness.crashtest.samples import MAP, NAMESPACE, SAMPLES
 from chaos_harness.harness.crashtest.trial import Place, run_trial
@@ -52,7 +55,7 @@ def test_nothing_is_left_but_what_is_declared(place: Place, name: str, moment: M
 @pytest.mark.parametrize("name", ["edit_object", "hold_deletion"])
 def test_undos_that_are_no_ops(place: Place, name: str) -> None:
     """Each is seen as a difference, and what was left is undone afterwards, for the next trial."""
-    trial, is_clean = tried(place, name, "lasting", with_undo=False)
+    trial, is_clean = tried(place, name, "lasting", variant="no undo")
     assert trial.outcome == "differs"
     assert trial.differences
     assert is_clean
@@ -73,6 +76,24 @@ def test_a_moment_that_is_not_reached(place: Place) -> None:
     trial, _ = tried(place, "strip_finalizers", "journaled")
     assert trial.outcome == "not reached"
     assert not trial.as_wanted
+
+
+@pytest.mark.parametrize(("has_one", "outcome"), [(True, "zero"), (False, "not reached")])
+def test_the_guardian_is_killed_too(
+    place: Place, monkeypatch: pytest.MonkeyPatch, has_one: bool, outcome: TrialOutcome
+) -> None:
+    """Nothing is left then, either; who has none yet, because it runs no command, cannot lose it."""
+    guardians: list[int] = []
+
+    def find(pid: int) -> int | None:
+        guardian = find_guardian(pid)
+        guardians.append(guardian or 0)
+        return guardian if has_one else None
+
+    monkeypatch.setattr(trials, "find_guardian", find)
+    trial, is_clean = tried(place, "edit_object", "undoing", variant="guardian")
+    assert (trial.outcome, is_clean) == (outcome, True)
+    assert [start_time(guardian) for guardian in guardians if guardian] == [""]
 
 
 def test_garbage_that_is_not_collected_is_left(place: Place) -> None:

@@ -6,7 +6,6 @@ import pytest
 import yaml
 from kubernetes.client import ApiClient
 
-from chaos_harness.clusters.api.objects import Object
 from chaos_harness.clusters.api.rest import apply, list_objects, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
@@ -17,22 +16,10 @@ from chaos_harness.harness.undo import journal
 from chaos_harness.harness.undo.journal import Journal
 from tests.fakes.incidents import incident
 from tests.live_api.server import ApiServer
+from tests.live_api.widgets import CRDS, DEFINITION
 
-_CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _MAPS = "/api/v1/namespaces/default/configmaps"
 _SECRETS = "/api/v1/namespaces/default/secrets"
-_ANYTHING = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
-_KIND: Object = {
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "kind": "CustomResourceDefinition",
-    "metadata": {"name": "widgets.example.com"},
-    "spec": {
-        "group": "example.com",
-        "scope": "Cluster",
-        "names": {"kind": "Widget", "plural": "widgets"},
-        "versions": [{"name": "v1", "served": True, "storage": True, "schema": _ANYTHING}],
-    },
-}
 _MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {mode: {{ .Values.mode }}}\n"
 _DEPLOYMENT = """\
 apiVersion: apps/v1
@@ -53,7 +40,7 @@ def _setup(folder: Path, *templates: str) -> Preparation:
         (chart / inner).mkdir(parents=True)
     (chart / "Chart.yaml").write_text("apiVersion: v2\nname: operator\nversion: 1.0.0\n", encoding="utf-8")
     (chart / "values.yaml").write_text("mode: quiet\n", encoding="utf-8")
-    (chart / "crds/widgets.yaml").write_text(yaml.safe_dump(_KIND), encoding="utf-8")
+    (chart / "crds/widgets.yaml").write_text(yaml.safe_dump(DEFINITION), encoding="utf-8")
     for number, template in enumerate(templates):
         (chart / f"templates/{number}.yaml").write_text(template, encoding="utf-8")
     (folder / "loud.yaml").write_text("mode: loud\n", encoding="utf-8")
@@ -67,20 +54,20 @@ def _names(api: ApiClient, path: str) -> set[str]:
 
 def test_a_chart_is_there_and_goes_again(api: ApiClient, cluster: Cluster, undo: Journal, tmp_path: Path) -> None:
     """With the values of the file; in the end neither its objects are left, nor its definitions, nor Helm's record."""
-    before = _names(api, _MAPS), _names(api, _SECRETS), _names(api, _CRDS)
+    before = _names(api, _MAPS), _names(api, _SECRETS), _names(api, CRDS)
     preparation = _setup(tmp_path, _MAP)
     with preparation.make(cluster, undo) as proof:
         assert (preparation.name, proof) == ("set up chart operator", "release operator has 1 objects")
         assert request(api, "GET", f"{_MAPS}/settings")["data"] == {"mode": "loud"}
-        assert _names(api, _CRDS) - before[2] == {"widgets.example.com"}
+        assert _names(api, CRDS) - before[2] == {"widgets.example.com"}
         assert _names(api, _SECRETS) > before[1]
-    assert (_names(api, _MAPS), _names(api, _SECRETS), _names(api, _CRDS)) == before
+    assert (_names(api, _MAPS), _names(api, _SECRETS), _names(api, CRDS)) == before
     assert journal.pending(undo.path) == []
 
 
 def test_what_was_there_stays(api: ApiClient, cluster: Cluster, undo: Journal, tmp_path: Path) -> None:
     """A definition of before is not deleted with the chart, and a release of the same name is neither used nor lost."""
-    apply(api, [_KIND], Deadline.after(30, "a definition"))
+    apply(api, [DEFINITION], Deadline.after(30, "a definition"))
     preparation = _setup(tmp_path, _MAP)
     with preparation.make(cluster, undo):
         with (
@@ -90,7 +77,7 @@ def test_what_was_there_stays(api: ApiClient, cluster: Cluster, undo: Journal, t
             pytest.fail("it is there already")
         assert "settings" in _names(api, _MAPS)
     assert "settings" not in _names(api, _MAPS)
-    assert "widgets.example.com" in _names(api, _CRDS)
+    assert "widgets.example.com" in _names(api, CRDS)
 
 
 def test_what_does_not_get_ready_is_told(
@@ -118,7 +105,7 @@ def test_what_helm_refuses_is_told(api: ApiClient, cluster: Cluster, undo: Journ
     preparation = _setup(tmp_path, "apiVersion: v1\nkind: Nothing\nmetadata: {name: a}\n")
     with pytest.raises(PreparationFailed, match='no matches for kind "Nothing"'), preparation.make(cluster, undo):
         pytest.fail("it was refused")
-    assert "widgets.example.com" not in _names(api, _CRDS)
+    assert "widgets.example.com" not in _names(api, CRDS)
 
 
 def test_another_process_takes_it_away(api: ApiClient, cluster: Cluster, undo: Journal, tmp_path: Path) -> None:
@@ -127,4 +114,4 @@ def test_another_process_takes_it_away(api: ApiClient, cluster: Cluster, undo: J
     with preparation.make(cluster, undo):
         assert len(journal.replay(undo.path, cluster.engine)) == 2
         assert "settings" not in _names(api, _MAPS)
-        assert "widgets.example.com" not in _names(api, _CRDS)
+        assert "widgets.example.com" not in _names(api, CRDS)

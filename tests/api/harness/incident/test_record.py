@@ -70,6 +70,12 @@ def view(api: ApiClient) -> None:
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "viewer"}
     body = {"metadata": {"name": "v"}, "roleRef": role, "subjects": [{"kind": "User", "name": NOBODY}]}
     request(api, "POST", f"{root}/clusterrolebindings", body=body)
+    attributes = {"group": "apps", "resource": "deployments", "verb": "list"}
+    review = {"spec": {"user": NOBODY, "resourceAttributes": attributes}}
+    for _ in Deadline.after(10, "the role").attempts():
+        if request(api, "POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body=review)["status"]["allowed"]:
+            return
+    pytest.fail("the role gives no rights")
 
 
 @pytest.mark.usefixtures("gatekeeper")

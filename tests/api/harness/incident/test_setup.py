@@ -17,19 +17,8 @@ from chaos_harness.harness.undo import journal
 from chaos_harness.harness.undo.journal import Journal
 from tests.live_api.kubelet import kubelet
 from tests.live_api.server import ApiServer
+from tests.live_api.widgets import DEFINITION
 
-_SCHEMA = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
-_KIND: Object = {
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "kind": "CustomResourceDefinition",
-    "metadata": {"name": "widgets.example.com"},
-    "spec": {
-        "group": "example.com",
-        "scope": "Cluster",
-        "names": {"kind": "Widget", "plural": "widgets"},
-        "versions": [{"name": "v1", "served": True, "storage": True, "schema": _SCHEMA}],
-    },
-}
 _WIDGET: Object = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "mine"}}
 _NAMESPACE: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "operators"}}
 _WIDGETS = "/apis/example.com/v1/widgets"
@@ -66,7 +55,7 @@ def _setup(folder: Path, *objects: Object) -> Preparation:
 
 def test_a_kind_and_an_object_of_it(api: ApiClient, cluster: Cluster, undo: Journal, tmp_path: Path) -> None:
     """The definition is established before the object comes; in the end nothing of both is left."""
-    preparation = _setup(tmp_path, _KIND, _WIDGET)
+    preparation = _setup(tmp_path, DEFINITION, _WIDGET)
     with preparation.make(cluster, undo) as proof:
         assert (preparation.name, proof) == (
             "set up operator.yaml",
@@ -109,7 +98,7 @@ def test_what_is_refused_is_told(
 ) -> None:
     """In the API server's words."""
     monkeypatch.setattr("chaos_harness.harness.undo.put_object._REFUSED_SECONDS", 0.5)
-    wrong = {**_KIND, "spec": {**_KIND["spec"], "scope": "Everywhere"}}
+    wrong = {**DEFINITION, "spec": {**DEFINITION["spec"], "scope": "Everywhere"}}
     preparation = _setup(tmp_path, wrong)
     with (
         pytest.raises(PreparationFailed, match=r"CustomResourceDefinition widgets\.example\.com: .*Everywhere"),

@@ -15,6 +15,7 @@ import pytest
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed, DeadlineExceeded, HarnessError
 from chaos_harness.clusters.machine import process
+from chaos_harness.clusters.machine.guardian import find_guardian
 from chaos_harness.clusters.machine.locking import try_lock
 from chaos_harness.clusters.machine.orphans import members
 
@@ -167,6 +168,7 @@ _HARNESS = """
 import sys
 import threading
 from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.machine.guardian import find_guardian
 from chaos_harness.clusters.machine.locking import try_lock
 from chaos_harness.clusters.machine.process import run
 
@@ -205,13 +207,8 @@ def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[s
 def guardian(of: int) -> int:
     """Return the process that waits beside another one; one just begun has no words for a moment (see execve(2))."""
     for _ in soon().attempts(0.01):
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                words = path.read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if words[-2:] == [b"%d" % of, b""] and words[-3].endswith(b"orphans.py"):
-                return int(path.parent.name)
+        if found := find_guardian(of):
+            return found
     raise AssertionError(f"nobody waits beside {of}")
 
 

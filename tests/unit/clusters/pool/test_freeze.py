@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -36,6 +37,18 @@ class Nodes(FakeEngine):
         words = [str(word) for word in argv]
         self.asked.append(" ".join(words[words.index("pkill") :] if "pkill" in words else words))
         return CommandResult("", "", 0)
+
+
+@dataclass(frozen=True)
+class Slow(Nodes):
+    """The first stop of each judge takes nearly until the next renewal, which comes after two seconds."""
+
+    def run(self, argv: Any, deadline: Deadline, *, check: bool = True, **more: Any) -> CommandResult:
+        before = len(self.asked)
+        result = super().run(argv, deadline, check=check, **more)
+        if "-STOP" in self.asked[-1] and self.asked[-1] not in self.asked[:before]:
+            deadline.pause(1.6)
+        return result
 
 
 @dataclass(frozen=True)
@@ -117,6 +130,15 @@ def test_a_judge_that_does_not_renew_its_lease_is_not_stopped(server: RestServer
     with pytest.raises(DeadlineExceeded):
         freeze(cluster, Deadline.after(0.5, "frost"))
     assert asked(cluster) == []
+
+
+def test_a_judge_that_was_stopped_too_late_is_stopped_again(server: RestServer, tmp_path: Path) -> None:
+    """It may have begun to renew its lease again: it goes on, and is stopped after the next renewal."""
+    cluster = cluster_on(server, Slow(), tmp_path, Shape(workers=1, gatekeeper=None))
+    freeze(cluster, Deadline.after(20, "frost"))
+    for judge in _JUDGES:
+        signals = "".join(words.split()[1] for words in asked(cluster) if f"^{judge} " in words)
+        assert re.fullmatch(r"(-STOP-CONT){1,3}-STOP", signals)
 
 
 def test_of_several_control_planes_the_leading_one_goes_on_first(server: RestServer, tmp_path: Path) -> None:

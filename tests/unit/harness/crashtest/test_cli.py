@@ -8,16 +8,16 @@ import pytest
 
 from chaos_harness.harness.__main__ import main
 from chaos_harness.harness.crashtest import cli
-from chaos_harness.harness.crashtest.ledger import FILE, Ledger, Trial, TrialKey, TrialOutcome
+from chaos_harness.harness.crashtest.ledger import FILE, Ledger, Trial, TrialKey, TrialOutcome, Variant
 
 KEY = TrialKey(sample="kill_node", moment="lasting")
 
 
-def folder(path: Path, *outcomes: TrialOutcome, with_undo: bool = True) -> str:
+def folder(path: Path, *outcomes: TrialOutcome, variant: Variant = "harness") -> str:
     path.mkdir()
     ledger = Ledger(path / FILE)
     for number, outcome in enumerate(outcomes, 1):
-        ledger.add(Trial(key=KEY.model_copy(update={"time": number, "with_undo": with_undo}), outcome=outcome))
+        ledger.add(Trial(key=KEY.model_copy(update={"time": number, "variant": variant}), outcome=outcome))
     return str(path)
 
 
@@ -54,22 +54,22 @@ def test_what_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("outcomes", "with_undo", "status"),
+    ("outcomes", "variant", "status"),
     [
-        (["zero"], True, 0),
-        (["zero", "differs", "broken"], True, 1),
-        (["zero", "broken", "not proved"], True, 4),
-        (["zero", "not reached"], True, 3),
-        (["differs"], False, 0),
-        (["zero"], False, 1),
-        ([], True, 5),
+        (["zero"], "harness", 0),
+        (["zero", "differs", "broken"], "harness", 1),
+        (["zero", "broken", "not proved"], "harness", 4),
+        (["zero", "not reached"], "guardian", 3),
+        (["differs"], "no undo", 0),
+        (["zero"], "no undo", 1),
+        ([], "harness", 5),
     ],
 )
 def test_how_it_ends(
-    outcomes: list[TrialOutcome], with_undo: bool, status: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    outcomes: list[TrialOutcome], variant: Variant, status: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As every verb does; without undos a difference is what is wanted."""
-    shown = folder(tmp_path / "a", *outcomes, with_undo=with_undo)
+    shown = folder(tmp_path / "a", *outcomes, variant=variant)
     if not outcomes:
         Path(shown, FILE).touch()
     assert main(["crashtest", "--show", shown]) == status
@@ -81,7 +81,7 @@ def test_shards_are_one_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert (
         main(["crashtest", "--json", "--show", folder(tmp_path / "a", "zero"), folder(tmp_path / "b", "differs")]) == 1
     )
-    (row,) = json.loads(capsys.readouterr().out)["with_undo"]
+    (row,) = json.loads(capsys.readouterr().out)["harness"]
     assert [each["outcome"] for each in row["moments"]["lasting"]] == ["zero", "differs"]
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos_harness.harness.crashtest.ledger import FILE, Ledger, Trial, TrialKey, TrialOutcome
+from chaos_harness.harness.crashtest.ledger import FILE, Ledger, Trial, TrialKey, TrialOutcome, Variant
 from chaos_harness.harness.errors import BadScenario
 
 KEY = TrialKey(sample="kill_node", moment="lasting")
@@ -38,17 +38,24 @@ def test_what_was_broken_is_tried_again() -> None:
     """It says nothing of the fault; all else is done, another time and another way of undoing are not."""
     ledger = Ledger(Path(FILE), [trial("broken"), trial("not proved", KEY.model_copy(update={"moment": "harming"}))])
     assert ledger.done == {KEY.model_copy(update={"moment": "harming"})}
-    others = [KEY.model_copy(update=changed) for changed in ({"time": 2}, {"with_undo": False})]
+    others = [KEY.model_copy(update=changed) for changed in ({"time": 2}, {"variant": "no undo"})]
     assert not Ledger(Path(FILE), [trial()]).done & set(others)
 
 
 @pytest.mark.parametrize(
-    ("outcome", "with_undo", "wanted"),
-    [("zero", True, True), ("differs", True, False), ("zero", False, False), ("differs", False, True)],
+    ("outcome", "variant", "wanted"),
+    [
+        ("zero", "harness", True),
+        ("differs", "harness", False),
+        ("zero", "guardian", True),
+        ("differs", "guardian", False),
+        ("zero", "no undo", False),
+        ("differs", "no undo", True),
+    ],
 )
-def test_as_wanted(outcome: TrialOutcome, with_undo: bool, wanted: bool) -> None:
+def test_as_wanted(outcome: TrialOutcome, variant: Variant, wanted: bool) -> None:
     """Without undos a difference is what is wanted; what came to nothing never is."""
-    key = KEY.model_copy(update={"with_undo": with_undo})
+    key = KEY.model_copy(update={"variant": variant})
     assert trial(outcome, key).as_wanted == wanted
     assert not trial("not reached", key).as_wanted
     assert not trial("broken", key).as_wanted

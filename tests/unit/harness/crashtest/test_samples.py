@@ -6,7 +6,16 @@ from chaos_harness.clusters.pool.deviations import Trait
 from chaos_harness.harness.catalogue import entries
 from chaos_harness.harness.crashtest.samples import NOT_SAMPLED, SAMPLES
 from chaos_harness.harness.faults import ONE_SHOT
-from chaos_harness.harness.faults.leaves import NEW_PODS, RESTARTS, Leave, leaves_of, made_again, started_again
+from chaos_harness.harness.faults.leaves import (
+    NEW_PODS,
+    RESTARTS,
+    Leave,
+    leaves_of,
+    made_again,
+    shut_down,
+    started_again,
+)
+from chaos_harness.harness.faults.nodes.power import kill_node, reboot_node, stop_node
 from chaos_harness.harness.incident.references import problems_of_references
 
 
@@ -48,3 +57,17 @@ def test_a_fault_can_be_made_from_it(name: str) -> None:
 def test_what_a_leave_covers(leave: Leave, trait: Trait, covers: bool) -> None:
     """The traits that it names, in all four parts, and no other."""
     assert leave.covers(trait) == covers
+
+
+def test_a_control_plane_that_shuts_down_gives_its_lease_away() -> None:
+    """Its API server ends in order, and makes another one when it starts; one that is killed, or a worker, does not."""
+    (lease,) = shut_down("c-control-plane2")
+    assert lease.covers(Trait("leases", "apiserver-abc", "kube-system", "uid"))
+    assert not lease.covers(Trait("leases", "kube-scheduler", "kube-system", "uid"))
+    for fault, gives in (
+        (stop_node(["c-control-plane", "c-worker"]), True),
+        (reboot_node("c-control-plane"), True),
+        (stop_node("c-worker"), False),
+        (kill_node(["c-control-plane", "c-worker"]), False),
+    ):
+        assert (lease in leaves_of(fault)) == gives

@@ -29,10 +29,20 @@ def test_all_moments_of_a_sample_then_the_next() -> None:
 def test_with_no_ops_what_lasts_is_tried() -> None:
     """One moment of each fault that has an undo, and does not heal by itself."""
     names = ["kill_node", "evict_replicas", "reboot_node"]
-    assert [(key.sample, key.moment) for key in plan(names, MOMENTS, 1, with_undo=False)] == [("kill_node", "lasting")]
-    keys = plan(list(SAMPLES), MOMENTS, 1, with_undo=False)
+    assert [(key.sample, key.moment) for key in plan(names, MOMENTS, 1, variant="no undo")] == [
+        ("kill_node", "lasting")
+    ]
+    keys = plan(list(SAMPLES), MOMENTS, 1, variant="no undo")
     left_out = set(SAMPLES) - {key.sample for key in keys}
     assert all(SAMPLES[name].heals_itself or not SAMPLES[name].undone for name in left_out)
+
+
+def test_the_guardian_is_killed_where_commands_are_under_way() -> None:
+    """Two moments of a fault with an undo, one of another."""
+    keys = plan(["kill_node", "evict_replicas"], MOMENTS, 1, variant="guardian")
+    asked = [("kill_node", "harming"), ("kill_node", "undoing"), ("evict_replicas", "harming")]
+    assert [(key.sample, key.moment) for key in keys] == asked
+    assert {key.variant for key in keys} == {"guardian"}
 
 
 class Clusters:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chaos_harness.clusters.terminal.width import text_columns
-from chaos_harness.harness.crashtest.ledger import Trial, TrialKey, TrialOutcome
+from chaos_harness.harness.crashtest.ledger import Trial, TrialKey, TrialOutcome, Variant
 from chaos_harness.harness.crashtest.moments import MOMENTS, Moment
 from chaos_harness.harness.crashtest.samples import SAMPLES
 from chaos_harness.harness.crashtest.table import as_json, as_markdown, for_terminal
@@ -15,9 +15,9 @@ RULE = "new: node w rules: -A OUTPUT | <DROP> (there)"
 
 
 def trial(
-    name: str, moment: Moment, outcome: TrialOutcome = "zero", *, with_undo: bool = True, **facts: object
+    name: str, moment: Moment, outcome: TrialOutcome = "zero", *, variant: Variant = "harness", **facts: object
 ) -> Trial:
-    key = TrialKey(sample=name, moment=moment, with_undo=with_undo)
+    key = TrialKey(sample=name, moment=moment, variant=variant)
     return Trial.model_validate({"key": key, "outcome": outcome, **facts})
 
 
@@ -70,14 +70,21 @@ def test_declared_and_not_seen_is_told_after_the_whole_harm_only() -> None:
     assert [line for line in for_terminal(late) if line.startswith("declared")]
 
 
-def test_without_undos_it_is_another_table() -> None:
-    """A difference is what is wanted there."""
-    trials = [TRIALS[0], trial("cut_webhook", "lasting", "differs", with_undo=False, differences=("a",))]
+def test_each_variant_has_a_table() -> None:
+    """Where the guardian is killed, too, and where undos are no-ops; a difference is what is wanted there."""
+    trials = [
+        TRIALS[0],
+        trial("cut_webhook", "undoing", variant="guardian"),
+        trial("cut_webhook", "lasting", "differs", variant="no undo", differences=("a",)),
+    ]
     lines = list(for_terminal(trials))
-    assert lines[-1] == "2 of 2 trials of 2 faults came out as they should"
-    assert sum(line.startswith("fault ") for line in lines) == 2
+    assert lines[-1] == "3 of 3 trials of 2 faults came out as they should"
+    assert sum(line.startswith("fault ") for line in lines) == 3
     assert any("a 0 is a miss" in line for line in lines)
-    assert "## Undos turned into no-ops" in as_markdown(trials)
+    assert any("its guardian was killed, too" in line for line in lines)
+    titles = [line for line in as_markdown(trials).splitlines() if line.startswith("## ")]
+    assert titles == ["## The harness is killed", "## Its guardian is killed, too", "## Undos turned into no-ops"]
+    assert list(json.loads(as_json(trials))) == ["harness", "guardian", "no_undo", "not_sampled"]
 
 
 def test_as_markdown() -> None:
@@ -85,12 +92,14 @@ def test_as_markdown() -> None:
     page = as_markdown(TRIALS)
     assert "| `kill_node` | 0 | 2 | 0 | ? | 0 | 1 | 4.0/30 | 0.2/0.2 | 100/100 |" in page
     assert "- kill_node, in the harm: new: node w rules: -A OUTPUT \\| &lt;DROP> (there)" in page
+    assert "- left out, kill_node, restart counts: changed: x" in page
+    assert "- left out, kill_node, restart counts: 1 traits" in as_markdown(TRIALS, counted=True)
 
 
 def test_as_json() -> None:
     """The same for scripts: all moments, median, 95th percentile and n."""
     described = json.loads(as_json(TRIALS))
-    killed, evicted = described["with_undo"]
+    killed, evicted = described["harness"]
     assert killed["moments"]["harming"] == [{"outcome": "differs", "differences": [RULE, RULE], "said": ""}]
     assert killed["left"] == {"restart counts": ["changed: x"]}
     assert killed["declared_and_not_seen"] == ["a mount"]

@@ -125,6 +125,11 @@ def test_a_file_of_its_own(tmp_path: Path) -> None:
         ({"verb": "delete"}, "a dry run of a delete is about one object that is there all the time: give it metadata"),
         ({"object": _NAMED, "dry_run": False}, "a real create needs another name each time: leave metadata.name out"),
         ({"verb": "update", "dry_run": False}, "a real update needs `before`: what it is that is created"),
+        ({"object": {**_MAP, "metadata": "web"}}, "metadata: expected fields such as name and namespace, found 'web'"),
+        (
+            {"object": _NAMED, "verb": "update", "before": {**_NAMED, "metadata": ["a"]}},
+            "asks.0.before: metadata: expected fields such as name and namespace",
+        ),
         ({"before": _MAP}, "asks.0.before: a create has no object before it but `object`; only an update has"),
         ({"object": _NAMED, "verb": "update", "before": _POLICY}, "before: expected the same kind as in the object"),
         ({"object": _NAMED, "verb": "delete", "answer": _OWNER}, "answer: what is deleted cannot be mutated"),

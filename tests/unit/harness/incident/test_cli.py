@@ -13,7 +13,10 @@ from chaos_harness.harness import __main__ as command
 from chaos_harness.harness.incident import cli
 from chaos_harness.harness.incident.bundle.write import Replay
 from chaos_harness.harness.incident.load import LoadedIncident, load
+from chaos_harness.harness.run.results_folder import hold_folder
 from tests.fakes.incidents import bundled, incident, lived
+
+_SUITE = Path(__file__).parents[3] / "suites" / "allowed-repos"
 
 
 @pytest.fixture(autouse=True)
@@ -83,6 +86,14 @@ def test_repro(
         ["repro", "nowhere.yaml"],
         ["shrink", "bad.yaml"],
         ["shrink", "a.yaml", "--resume", "nowhere"],
+        ["shrink", "a.yaml", "--resume", "nowhere", "--seed", "7"],
+        ["repro", "a.yaml", "--on", ""],
+        ["repro", "a.yaml", "--lock", "nowhere"],
+        ["shrink", "a.yaml", "--lock", "nowhere"],
+        ["ab", "v3.20.1", "v3.23.1", "a.yaml", "--lock", "nowhere"],
+        ["crashtest", "--lock", "nowhere"],
+        ["suite", str(_SUITE), "--lock", "nowhere"],
+        ["suite", str(_SUITE), "--lasts", "5s"],
         ["repro", "a.yaml", "--pool", "--keep", "always"],
         ["repro", "a.yaml", "--workers", "0", "--install", "cart"],
         ["recheck", "bad.yaml"],
@@ -232,6 +243,23 @@ def test_shrink_that_is_stopped(
     (folder,) = place.glob("reports/out/incidents/*-shrink-a")
     stderr = capsys.readouterr().err
     assert f"stopped after 1 runs; go on: nox -s shrink -- a.yaml --resume {folder.relative_to(place)}" in stderr
+
+
+def test_a_shrink_is_not_resumed_beside_itself(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever resumes one that still runs is told so, and changes nothing in its folder."""
+    monkeypatch.setattr(cli, "Runner", _Runner)
+    incident(place)
+    assert command.main(["shrink", "a.yaml", "--seed", "7"]) == 0
+    (folder,) = place.glob("reports/out/incidents/*-shrink-a")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    capsys.readouterr()
+
+    with hold_folder(folder):
+        assert command.main(["shrink", "a.yaml", "--resume", str(folder)]) == 2
+    assert "another process makes its runs" in capsys.readouterr().err
+    assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_every_verb_says_what_it_is_for(capsys: pytest.CaptureFixture[str]) -> None:

@@ -104,6 +104,15 @@ def test_a_new_incident_has_no_problem(place: Path, name: str) -> None:
     assert command.main(["new", "incident", name]) == 2
 
 
+@pytest.mark.parametrize("name", ["", ".", "..", "/"])
+@pytest.mark.parametrize("what", ["incident", "scenario"])
+def test_a_new_file_needs_a_name(place: Path, what: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without one nothing is written."""
+    assert command.main(["new", what, name]) == 2
+    assert "expected the name of a new file" in capsys.readouterr().err
+    assert list(place.iterdir()) == []
+
+
 @pytest.mark.parametrize("name", ["mine", "test_mine.py", "my first-one.py"])
 def test_a_new_scenario_is_python(place: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """It is a test that pytest collects, whose imports there are."""

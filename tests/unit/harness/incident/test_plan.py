@@ -100,6 +100,7 @@ def test_a_picture(place: Path) -> None:
     [
         (["nowhere.yaml"], "nowhere.yaml: cannot be read"),
         ([str(_CUT), "--svg", "nowhere/plan.svg"], "--svg nowhere/plan.svg: cannot be written"),
+        ([str(_CUT), "--svg", str(_CUT)], "cannot be written: File exists"),
         ([str(_CUT), "--gatekeeper", "v9"], "options: gatekeeper: Gatekeeper v9 cannot be run"),
     ],
 )

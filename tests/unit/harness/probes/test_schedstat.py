@@ -14,18 +14,31 @@ _TIMES = 10
 """How often a thread is let run in a second."""
 
 
-def line(at: float, threads: Threads, *, name: str = "manager", pid: int = 812, held: int = 0, times: int = 0) -> str:
-    """Return a line as a node tells it, of one process; threads have seconds run and waited."""
+def line(
+    at: float,
+    threads: Threads,
+    *,
+    name: str = "manager",
+    pid: int = 812,
+    held: int = 0,
+    times: int = 0,
+    idle: float = 0.0,
+    limited: int = 0,
+) -> str:
+    """Return a line as a node tells it, of one process; threads have seconds run and waited.
+
+    Each of its two CPUs was `idle` for so many seconds.
+    """
     times = times or round(at * _TIMES)
     figures = " ".join(
         f"{tid} {round(ran * 1e9)} {round(waited * 1e9)} {times}" for tid, (ran, waited) in threads.items()
     )
-    return f"AT {at:.2f} P {name} {pid} {held} {figures}".rstrip()
+    return f"AT {at:.2f} {round(idle * 200)} 2 {limited} P {name} {pid} {held} {figures}".rstrip()
 
 
-def starved(*lines: str) -> list[Starvation | None]:
+def starved(*lines: str, limit: bool = False) -> list[Starvation | None]:
     """Return what is reported for each line."""
-    starving = StarvationDetector()
+    starving = StarvationDetector(limit=limit)
     return [starving.take(parse(text)) for text in lines]
 
 
@@ -45,16 +58,16 @@ def grows(*steps: tuple[float, float], times: int = _TIMES, threads: int = 1) ->
 def test_a_recorded_line() -> None:
     """A line of a control plane: its processes by their ids, and seconds of each thread."""
     sample = parse(
-        "AT 25855.30 P etcd 612 0 612 176587933 142463617 95 640 1000000000 2500000000 7"
+        "AT 25855.30 1942452 2 4 P etcd 612 0 612 176587933 142463617 95 640 1000000000 2500000000 7"
         " P kube-apiserver 623 3 623 0 0 1"
     )
-    assert sample.at == 25855.3
+    assert (sample.at, sample.idle, sample.held) == (25855.3, 9712.26, 4)
     assert {pid: (process.name, process.held) for pid, process in sample.processes.items()} == {
         612: ("etcd", 0),
         623: ("kube-apiserver", 3),
     }
     assert sample.processes[612].threads == {612: (0.176587933, 0.142463617, 95), 640: (1.0, 2.5, 7)}
-    assert parse("AT 25855.30").processes == {}
+    assert parse("AT 25855.30 0 1 0").processes == {}
 
 
 @pytest.mark.parametrize(
@@ -63,13 +76,16 @@ def test_a_recorded_line() -> None:
         "",
         "AT",
         "AT soon",
+        "AT soon 0 2 0",
+        "AT 1.00 0 0 0",
+        "AT 1.00 0 2",
         "Error response from daemon: container is not running",
-        "AT 1.00 P etcd 612",
-        "AT 1.00 P etcd 612 0 613 4",
-        "AT 1.00 P etcd 612 0 613 4 5",
-        "AT 1.00 P etcd 612 0 613 4 5 x",
-        "AT 1.00 P etcd x 0 613 4 5 6",
-        "AT 1.00 P ",
+        "AT 1.00 0 2 0 P etcd 612",
+        "AT 1.00 0 2 0 P etcd 612 0 613 4",
+        "AT 1.00 0 2 0 P etcd 612 0 613 4 5",
+        "AT 1.00 0 2 0 P etcd 612 0 613 4 5 x",
+        "AT 1.00 0 2 0 P etcd x 0 613 4 5 6",
+        "AT 1.00 0 2 0 P ",
     ],
 )
 def test_garbage(garbage: str) -> None:
@@ -138,8 +154,8 @@ def test_all_threads_of_a_process_count() -> None:
 
 def test_several_processes() -> None:
     """Each is judged by itself: a busy API server does not hide a webhook that is starved."""
-    first = "AT 1.00 P kube-apiserver 9 0 9 5000000000 5000000000 50 P manager 8 0 8 0 0 0"
-    second = "AT 2.00 P kube-apiserver 9 0 9 5500000000 5500000000 990 P manager 8 0 8 1000000 700000000 9"
+    first = "AT 1.00 0 2 0 P kube-apiserver 9 0 9 5000000000 5000000000 50 P manager 8 0 8 0 0 0"
+    second = "AT 2.00 0 2 0 P kube-apiserver 9 0 9 5500000000 5500000000 990 P manager 8 0 8 1000000 700000000 9"
     _, starvation = starved(first, second)
     assert starvation is not None
     assert starvation.who == ("manager",)
@@ -181,6 +197,41 @@ def test_who_has_used_up_a_limit_of_his_own_is_not_starved() -> None:
     assert starved(line(1, before, held=4), line(2, after, held=4))[1] is not None
 
 
+def test_nobody_waits_while_a_cpu_is_idle() -> None:
+    """The kernel counts sleep as waiting at times: in a second in which CPUs were idle for 0.5 s nobody waited 0.9."""
+    before, after = {812: (1.0, 1.0)}, {812: (1.005, 1.9)}
+    assert starved(line(1, before), line(2, after, idle=0.5)) == [None, None]
+    assert starved(line(1, before), line(2, after, idle=0.05))[1] is not None
+    assert starved(line(1, before, idle=7.0), line(2, {812: (1.005, 1.5)}, idle=7.5))[1] is not None
+
+
+def test_of_many_threads_only_that_one_is_not_believed() -> None:
+    """What the others waited counts."""
+    before = dict.fromkeys(range(5), (1.0, 1.0))
+    after = dict.fromkeys(range(5), (1.0, 1.3)) | {4: (1.0, 2.9)}
+    starvation = starved(line(1, before), line(2, after, idle=0.5))[1]
+    assert starvation is not None
+    assert starvation.waited == pytest.approx(1.2)
+
+
+def test_a_wait_that_reaches_back_is_compared_with_all_of_its_time() -> None:
+    """Of four seconds the CPUs were idle for two: no thread waited three of them. What came before is not known."""
+    still = [line(at, {812: (1.0, 1.0)}, idle=0.5 * at) for at in range(1, 5)]
+    assert starved(*still, line(5, {812: (1.0, 4.0)}, idle=2.5))[-1] is None
+    busy = [line(at, {812: (1.0, 1.0)}) for at in range(1, 5)]
+    assert starved(*busy, line(5, {812: (1.0, 4.0)}, idle=0.2))[-1] is not None
+    assert starved(*still[2:], line(5, {812: (1.0, 40.0)}, idle=2.5))[-1] is not None
+
+
+def test_under_a_limit_threads_wait_although_cpus_are_idle() -> None:
+    """Of the whole node, which its kernel tells, or of this process, which nodes may share."""
+    before, after = line(1, {812: (1.0, 1.0)}), line(2, {812: (1.0, 1.95)}, idle=0.9, limited=3)
+    assert starved(before, after)[1] is not None
+    after = line(2, {812: (1.0, 1.95)}, idle=0.9)
+    assert starved(before, after)[1] is None
+    assert starved(before, after, limit=True)[1] is not None
+
+
 def test_a_node_that_was_away() -> None:
     """What came in a minute is a minute's; a clock that did not go on tells nothing."""
     assert starved(line(1, {812: (1.0, 1.0)}), line(61, {812: (1.0, 3.0)})) == [None, None]
@@ -193,7 +244,8 @@ def test_a_node_that_was_away() -> None:
 def test_a_kernel_that_does_not_count() -> None:
     """It is told from processes that never had to wait, and from a node without any."""
     blank = [
-        parse(text).blank for text in (line(1, {812: (0.0, 0.0)}), line(1, {}), line(1, {812: (0.1, 0.0)}), "AT 1")
+        parse(text).blank
+        for text in (line(1, {812: (0.0, 0.0)}), line(1, {}), line(1, {812: (0.1, 0.0)}), "AT 1 0 2 0")
     ]
     assert blank == [True, True, False, False]
 

@@ -17,8 +17,8 @@ from chaos_harness.harness.probes import Probe, starving
 from chaos_harness.harness.probes.starving import watch_starving
 from tests.fakes.canary_histories import CanaryHistory
 
-_QUIET = "AT 1.00 P manager 8 0 8 1000000000 1000000000 10"
-_STARVED = "AT 2.00 P manager 8 0 8 1001000000 1900000000 20"
+_QUIET = "AT 1.00 0 2 0 P manager 8 0 8 1000000000 1000000000 10"
+_STARVED = "AT 2.00 0 2 0 P manager 8 0 8 1001000000 1900000000 20"
 _UNCOUNTED = "its kernel does not count how long threads run and wait"
 
 
@@ -96,7 +96,7 @@ def test_a_quiet_node_is_told_of_once(watch: Callable[..., list[Entry]]) -> None
         ("echo 'container n is not running'; exit 1", "container n is not running"),
         ("exit 1", "the script on the node has ended"),
         (
-            "while read -r; do echo 'AT 1.00 P manager 8 0'; done",
+            "while read -r; do echo 'AT 1.00 0 2 0 P manager 8 0'; done",
             _UNCOUNTED,
         ),
         ("while read -r; do echo nonsense; done", "nonsense"),
@@ -148,3 +148,22 @@ def test_what_is_lost_while_webhooks_starve_is_nobodys_fault() -> None:
     check = fail_open_window(0, fault="restart")
     assert check(asked.written()).outcome == "inconclusive"
     assert check(asked.ask(50.05, "fail").written()).outcome == "violated"
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "limited"),
+    [
+        ("cpu.max", "max 100000\n", False),
+        ("cpu.max", "200000 100000\n", True),
+        ("quota", "-1\n", False),
+        ("quota", "150000\n", True),
+        ("none", "", False),
+    ],
+)
+def test_a_limit_of_this_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, said: str, limited: bool
+) -> None:
+    """A container's cgroup says it, of either version; a machine's root says nothing."""
+    monkeypatch.setattr(starving, "_LIMITS", (str(tmp_path / "cpu.max"), str(tmp_path / "quota")))
+    (tmp_path / name).write_text(said, encoding="ascii")
+    assert starving._is_limited() is limited

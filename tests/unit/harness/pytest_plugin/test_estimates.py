@@ -77,6 +77,15 @@ def test_the_last_duration_goes_before_what_a_scenario_says(tmp_path: Path) -> N
     assert [kept.seconds(experiment) for experiment in planned(_TESTS)] == [600.0, 240.0, 180.0]
 
 
+def test_runs_beside_each_other_lose_no_durations(tmp_path: Path) -> None:
+    """Who ends last keeps what the other one has kept since it began."""
+    path = tmp_path / "durations.json"
+    first, second = Estimates(path), Estimates(path)
+    second.remember({"a": 1.0, "b": 2.0})
+    first.remember({"b": 3.0, "c": 4.0})
+    assert json.loads(path.read_text("utf-8")) == {"a": 1.0, "b": 3.0, "c": 4.0}
+
+
 @pytest.mark.parametrize("written", ["", "[1]", '{"a": "b"}', '{"a": null}'])
 def test_durations_that_cannot_be_read_count_as_none(tmp_path: Path, written: str) -> None:
     """A file of somebody else, or cut off, costs no run."""

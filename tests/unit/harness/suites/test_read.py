@@ -161,6 +161,15 @@ def test_outside(tmp_path: Path) -> None:
         read_suite(path, inside=inner)
 
 
+def test_what_lies_beside_suites_is_left_out(tmp_path: Path) -> None:
+    """Whatever it is: a definition that is larger than a suite may be, or what is no UTF-8."""
+    suite = tmp_path / "suite.yaml"
+    suite.write_text("kind: Suite\napiVersion: test.gatekeeper.sh/v1alpha1\n", encoding="utf-8")
+    (tmp_path / "definition.yaml").write_text(f"kind: CustomResourceDefinition\n# {'x' * 300_000}\n", encoding="utf-8")
+    (tmp_path / "latin.yaml").write_bytes("title: Übung\n".encode("latin-1"))
+    assert find_suites([tmp_path]) == [suite]
+
+
 def test_folders() -> None:
     """A folder has the suites directly in it, FOLDER/... those below, and one without any is a problem."""
     assert find_suites([_SUITES / "privileged"]) == [_SUITES / "privileged" / "suite.yaml"]

@@ -1,6 +1,7 @@
 """Node: which one is taken, and what is said if none is to be had."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,18 @@ def test_allure_is_installed_once_by_the_lock(machine: Path) -> None:
     assert (machine / "asked").read_text(encoding="utf-8").split()[0] == "ci"
     assert len((machine / "asked").read_text(encoding="utf-8").splitlines()) == 1
     assert Path(first[1]).is_relative_to(Path(os.environ["XDG_CACHE_HOME"]) / "chaos-harness")
+
+
+def test_two_reports_at_once_install_it_once(machine: Path) -> None:
+    """The second one waits, and leaves alone what the first one runs already."""
+    _program(machine, "node", "echo v22.1.0")
+    _program(machine, "npm", f"/bin/sleep 0.3\n{_INSTALLS}")
+
+    with ThreadPoolExecutor() as threads:
+        commands = list(threads.map(lambda _: allure_cli.allure_command(), range(3)))
+
+    assert commands[1:] == commands[:1] * 2
+    assert len((machine / "asked").read_text(encoding="utf-8").splitlines()) == 1
 
 
 def test_what_others_could_have_put_there_is_not_run(machine: Path) -> None:

@@ -16,6 +16,9 @@ from chaos_harness.harness.errors import HarnessError
 from chaos_harness.reports import __main__ as verbs
 from chaos_harness.reports.allure import categories, killed_runs
 from chaos_harness.reports.html import allure_cli, generate, server
+from chaos_harness.reports.overview.run import read_run
+from chaos_harness.reports.overview.write import MARKDOWN, write_overview
+from chaos_harness.reports.run_directory import record_end, record_start
 from chaos_harness.reports.trends import quality_gate
 
 _PAGE = """<!DOCTYPE html><html><head><meta charset="utf-8"></head><body>
@@ -204,6 +207,23 @@ def test_verb_says_where_the_report_lies(
     places = [run / "report/overview.html", run / "report/index.html"]
     assert capsys.readouterr().err == "overview: {}\nreport: {}\n".format(*places)
     assert [f'<a href="{other.name}"' in page.read_text() for page, other in (places, places[::-1])] == [True, True]
+
+
+def test_a_run_that_ends_meanwhile_is_shown_as_it_ended(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own overview, written at its end, is not replaced by one of a run that is under way."""
+    record_start(run)
+
+    def end_and_find(_say: object) -> list[str]:
+        record_end(run, 0)
+        return _allure(tmp_path)
+
+    monkeypatch.setattr(allure_cli, "allure_command", end_and_find)
+    assert verbs.main([str(run)]) == 0
+    ended = (run / MARKDOWN).read_text()
+    write_overview(run, read_run(run))
+    assert ended == (run / MARKDOWN).read_text()
 
 
 def test_gate_of_the_run_goes_to_allure(run: Path, tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from chaos_harness.harness.history import SCHEMA, Entry, Header, History
 from chaos_harness.reports.store.database import open_database
 from chaos_harness.reports.store.importer import add_runs, change_store, import_runs, read_places
 from chaos_harness.reports.store.queries import read_store, summaries
+from chaos_harness.reports.store.run_files import find_runs
 from chaos_harness.reports.store.schema import migrate
 from tests.fakes.runs import RunFolder, verdict
 from tests.thorough import thorough
@@ -115,6 +118,30 @@ def test_runs_below_a_directory_are_found(tmp_path: Path, store: Path) -> None:
     assert [result.run for result in results if result.outcome == "refused"] == [str(broken.parent)]
 
 
+def test_runs_are_found_while_others_come_and_go(tmp_path: Path, store: Path) -> None:
+    """Whatever a run that ends removes at that moment, and whatever is half done: that has a name with a dot."""
+    _run(tmp_path / "nights" / "1", "holds")
+    _run(tmp_path / "nights" / ".report-a", "holds", run="20261128T020203Z-abcd")
+    ended = threading.Event()
+
+    def come_and_go() -> None:
+        while not ended.is_set():
+            for number in range(10):
+                (tmp_path / "nights" / f"x{number}" / "report").mkdir(parents=True)
+            for number in range(10):
+                shutil.rmtree(tmp_path / "nights" / f"x{number}")
+
+    others = threading.Thread(target=come_and_go)
+    others.start()
+    try:
+        found = [find_runs(tmp_path) for _ in range(300)]
+    finally:
+        ended.set()
+        others.join()
+    assert found == [[tmp_path / "nights" / "1"]] * 300
+    assert _outcomes(store, tmp_path) == ["new"]
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -188,6 +215,16 @@ def test_a_history_that_cannot_be_read_is_said(tmp_path: Path, store: Path, hist
     said: list[str] = []
     assert _outcomes(store, _run(tmp_path / "a", "holds", history=history), say=said.append) == ["new"]
     assert [line.startswith(f"{_ID}: verdicts only") for line in said] == [True]
+
+
+def test_what_never_was_a_store_is_left_as_it_is(tmp_path: Path, store: Path) -> None:
+    """A file of somebody's that was named by mistake is neither moved away nor replaced."""
+    store.parent.mkdir(parents=True, exist_ok=True)
+    store.write_text("my notes", encoding="utf-8")
+    with pytest.raises(BadScenario, match="expected a store, or no file, found another kind of file"):
+        _outcomes(store, _run(tmp_path / "a", "holds"))
+    assert store.read_text(encoding="utf-8") == "my notes"
+    assert list(store.parent.glob("*.damaged-*")) == []
 
 
 def test_a_damaged_store_is_set_aside(tmp_path: Path, store: Path) -> None:

@@ -193,6 +193,16 @@ def test_page_takes_no_tables_place(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert not (tmp_path / "truth.md").exists()
 
 
+def test_a_table_that_cannot_be_written_is_said_before_anything_is_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its folder is not there."""
+    write(tmp_path, [line()])
+    with pytest.raises(SystemExit):
+        main([str(tmp_path), "--write", str(tmp_path / "nowhere" / "truth.json")])
+    assert capsys.readouterr().out == ""
+
+
 def test_tables_are_added_up(tmp_path: Path) -> None:
     """What was written counts again beside new runs, as if all had been read at once."""
     first, second, both = tmp_path / "truth.json", tmp_path / "second", tmp_path / "both.json"

@@ -34,12 +34,20 @@ def bound(kind: str, name: str, role: str, *subjects: Any, **metadata: Any) -> d
 
 
 @pytest.fixture(autouse=True)
-def role(api: ApiClient) -> None:
-    """Give a role of three rules, bound to a user everywhere, and to an account in one namespace."""
+def role(server: ApiServer, api: ApiClient) -> None:
+    """Give a role of three rules, bound to a user everywhere, and to an account in one namespace; both have it."""
     made = {"apiVersion": V1, "kind": "ClusterRole", "metadata": {"name": "r"}, "rules": RULES}
     anywhere = bound("ClusterRoleBinding", "b", "r", USER)
     there = bound("RoleBinding", "b", "r", ACCOUNT, namespace="default")
-    apply(api, [made, anywhere, there], Deadline.after(10, "the role"))
+    deadline = Deadline.after(10, "the role")
+    apply(api, [made, anywhere, there], deadline)
+    attributes = {"namespace": "default", "verb": "list", "resource": "configmaps"}
+    review = {"spec": {"user": "system:serviceaccount:default:s", "resourceAttributes": attributes}}
+    for _ in deadline.attempts():
+        said = request(api, "POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body=review)
+        if may_list(server) and said["status"]["allowed"]:
+            return
+    pytest.fail("the role gives no rights")
 
 
 def may_list(server: ApiServer) -> bool:

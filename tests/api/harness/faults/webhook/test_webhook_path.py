@@ -108,7 +108,11 @@ def test_time_outs_add_up(bench: Bench) -> None:
     with pytest.raises(FaultNotApplied, match=r"expected silent.* to be gone, it is there"):
         bench.healed(second)
     bench.heal(second)
-    assert "aaa-chaos-silent is gone, and a dry run in default took 0." in bench.healed(first)
+    for _ in Deadline.after(20, "a dry run to be as fast as before").attempts():
+        healed = bench.healed(first)
+        if "took 0." in healed:
+            break
+    assert "aaa-chaos-silent is gone, and a dry run in default took 0." in healed
 
 
 @pytest.mark.usefixtures("silent")

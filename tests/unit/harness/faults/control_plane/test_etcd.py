@@ -7,7 +7,8 @@ import pytest
 from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.harness.errors import BadScenario, CommandFailed, FaultNotApplied
-from chaos_harness.harness.faults.control_plane.etcd import PAUSED, go_on, pause_etcd
+from chaos_harness.harness.faults.control_plane.etcd import go_on, pause_etcd
+from chaos_harness.harness.faults.workloads.pause_containers import PAUSED
 from chaos_harness.harness.history import read
 from tests.fakes.bench import Bench
 from tests.fakes.node_world import NodeWorld

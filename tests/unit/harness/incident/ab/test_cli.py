@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from chaos_harness.clusters.machine.locking import try_lock
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.harness import __main__ as command
 from chaos_harness.harness.errors import ImageUnavailable
 from chaos_harness.harness.incident.ab import cli
 from chaos_harness.harness.incident.bundle.write import Replay
 from chaos_harness.harness.incident.load import LoadedIncident
+from chaos_harness.harness.run.results_folder import hold_folder
 from tests.fakes.incidents import bundled, incident, lived
 
 
@@ -144,7 +144,7 @@ def test_what_changed_is_not_resumed(
     monkeypatch.setattr(fake, "run", lambda *_: pytest.fail("it ran"))
     capsys.readouterr()
 
-    with try_lock(cli.lock_name(folder)):
+    with hold_folder(folder):
         assert command.main(["ab", "--resume", str(folder)]) == 2
     assert "another process makes its runs" in capsys.readouterr().err
     incident(place, title="Another")
