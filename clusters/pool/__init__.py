@@ -34,8 +34,8 @@ from chaos_harness.clusters.kind.logs import LogKeeper
 from chaos_harness.clusters.machine.owner import Owner
 from chaos_harness.clusters.machine.removal import try_remove_folder
 from chaos_harness.clusters.pool import capacity, frozen
-from chaos_harness.clusters.pool.deviations import Deviation, deviations
-from chaos_harness.clusters.pool.fingerprint import fingerprint, wait_settled
+from chaos_harness.clusters.pool.deviations import Deviation, Fingerprint, deviations
+from chaos_harness.clusters.pool.fingerprint import UNREADY, fingerprint, is_settled, wait_settled
 from chaos_harness.clusters.pool.freeze import freeze, thaw
 from chaos_harness.clusters.pool.reset_gatekeeper import can_reset, reset, save_deployments
 from chaos_harness.clusters.shape import Shape
@@ -97,12 +97,10 @@ class Pool:
         try:
             claims.hold(self._engine, owner)
             cluster = create(self._engine, images, shape, owner, directory, self._progress, logs=logs)
-            with suppress(DeadlineExceeded):  # one that never settles is not for the pool, and a cluster as any else
-                wait_settled(cluster, Deadline.after(_SETTLE_SECONDS, f"all pods of {cluster.name} to be ready"))
-            deadline = Deadline.after(_FREEZE_SECONDS, f"the fingerprint of {cluster.name}")
-            recipe, made = self._recipe(shape, images), fingerprint(cluster, deadline)
+            recipe, made = self._recipe(shape, images), _settled_fingerprint(cluster)
             frozen.write_note(directory, frozen.FrozenCluster(cluster.name, recipe, made, self._name, shape.slug))
             if shape.gatekeeper:
+                deadline = Deadline.after(_FREEZE_SECONDS, f"the Deployments of {cluster.name}")
                 save_deployments(cluster, directory, deadline)
         except BaseException:
             with suppress(HarnessError):
@@ -182,8 +180,10 @@ class Pool:
 
     def _deviations(self, cluster: Cluster, directory: Path) -> list[Deviation]:
         with self._progress.step(f"compare {cluster.name} with its fingerprint") as step:
-            deadline = Deadline.after(_FREEZE_SECONDS, f"the fingerprint of {cluster.name}")
-            differences = deviations(frozen.read_note(directory).fingerprint, fingerprint(cluster, deadline))
+            made = frozen.read_note(directory).fingerprint
+            differences = deviations(made, _fingerprint(cluster))
+            if differences and all(difference.trait.aspect == UNREADY for difference in differences):
+                differences = deviations(made, _settled_fingerprint(cluster))
             step.detail = f"{len(differences)} differences" if differences else "as it was"
             return differences
 
@@ -242,6 +242,24 @@ class Pool:
             digest.update(part.encode() + b"\0")
         digest.update(_code())
         return digest.hexdigest()
+
+
+def _fingerprint(cluster: Cluster) -> Fingerprint:
+    return fingerprint(cluster, Deadline.after(_FREEZE_SECONDS, f"the fingerprint of {cluster.name}"))
+
+
+def _settled_fingerprint(cluster: Cluster) -> Fingerprint:
+    """Return the fingerprint of a cluster all of whose pods are ready; of one that never settles, as it is at last.
+
+    A pod that was ready a moment ago need not be so when it is read.
+    """
+    deadline = Deadline.after(_SETTLE_SECONDS, f"all pods of {cluster.name} to be ready")
+    while True:
+        with suppress(DeadlineExceeded):
+            wait_settled(cluster, deadline)
+        found = _fingerprint(cluster)
+        if deadline.expired or is_settled(found):
+            return found
 
 
 @cache

@@ -2,28 +2,33 @@
 
 Left out is what changes by itself (heartbeats, leases, events, addresses of pods) and what follows from the rest
 (endpoints, kube-proxy's rules). A pod counts by its owner, its content, and that it never restarted: its name is
-random, but a pod that restarted has a back-off, which would slow the next scenario down.
+random, but a pod that restarted has a back-off, which would slow the next scenario down. That pods of an owner are not
+ready is a trait of its own: it comes and goes while a cluster begins, and on a machine that is busy.
 
 One that is `whole` says more, and each thing apart: see `pool.whole`.
 """
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from kubernetes.client import ApiClient
 
-from chaos_harness.clusters.api.objects import condition, is_ready, is_terminating
+from chaos_harness.clusters.api.objects import is_ready, is_terminating
 from chaos_harness.clusters.api.rest import list_objects, read
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.pool import whole as whole_traits
-from chaos_harness.clusters.pool.deviations import Trait
+from chaos_harness.clusters.pool.deviations import Fingerprint, Trait
 from chaos_harness.clusters.watching.watch import wait_until
 
-__all__ = ["fingerprint", "object_traits", "wait_settled"]
+__all__ = ["UNREADY", "fingerprint", "is_settled", "object_traits", "wait_settled"]
+
+UNREADY = "not ready"
+"""The aspect that says how many pods of one owner are neither ready nor completed; there is none if all are."""
 
 _PASSING = {
     *("events", "leases", "endpoints", "endpointslices", "componentstatuses", "certificatesigningrequests"),
@@ -86,6 +91,11 @@ def wait_settled(cluster: Cluster, deadline: Deadline) -> None:
         )
 
 
+def is_settled(traits: Fingerprint) -> bool:
+    """Return whether each pod was ready or completed when these traits were read."""
+    return all(trait.aspect != UNREADY for trait in traits)
+
+
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
     return text if len(text) <= _LONG else hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -130,16 +140,19 @@ def object_traits(api: ApiClient, deadline: Deadline, *, whole: bool = False) ->
     """
     traits: dict[Trait, str] = {}
     pods: dict[Trait, list[str]] = {}
+    unready: Counter[Trait] = Counter()
     for resource, path in _resources(api, deadline, whole=whole):
         deadline.check(f"objects up to {resource} read")
         for thing in list_objects(api, path, "items", deadline):
             if resource == "pods":
+                unready += Counter([] if _is_pod_settled(thing) else [_maker(thing)._replace(aspect=UNREADY)])
                 for part, state in _pod(thing, whole=whole).items():
                     pods.setdefault(_maker(thing)._replace(aspect=part), []).append(state)
             else:
                 trait = _trait(resource, thing)
                 traits[trait] = _short(_without_volatile_fields(resource, thing))
                 traits |= {trait._replace(aspect="uid"): thing["metadata"].get("uid", "")} if whole else {}
+    traits |= {part: str(count) for part, count in unready.items()}
     return traits | {part: _short(sorted(states)) for part, states in pods.items()}
 
 
@@ -170,7 +183,7 @@ def _pod(pod: Mapping[str, Any], *, whole: bool) -> dict[str, str]:
     containers = [
         (status["name"], status["image"], *([] if whole else [status["restartCount"]])) for status in statuses
     ]
-    facts = [pod["status"].get("phase"), condition(pod, "Ready"), containers, pod["metadata"].get("deletionTimestamp")]
+    facts = [pod["status"].get("phase"), containers, pod["metadata"].get("deletionTimestamp")]
     content = json.dumps([*facts, pod["metadata"].get("labels"), pod["metadata"].get("annotations")])
     apart = {"uid": pod["metadata"].get("uid", ""), "restarts": json.dumps(restarts)} if whole else {}
     return {"": content, **apart}

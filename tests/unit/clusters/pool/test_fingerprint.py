@@ -16,7 +16,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import DeadlineExceeded
 from chaos_harness.clusters.machine.process import CommandResult
 from chaos_harness.clusters.pool.deviations import Deviation, Trait, deviations
-from chaos_harness.clusters.pool.fingerprint import fingerprint, wait_settled
+from chaos_harness.clusters.pool.fingerprint import fingerprint, is_settled, wait_settled
 from chaos_harness.clusters.pool.reset_gatekeeper import can_reset
 from chaos_harness.clusters.registry.container import Registry
 from chaos_harness.clusters.registry.login import Login
@@ -208,6 +208,15 @@ def test_a_cluster_is_settled_when_no_pod_is_still_beginning(
     waiting = nullcontext() if settled else pytest.raises(DeadlineExceeded, match="all pods")
     with waiting:
         wait_settled(cluster, Deadline.after(1, "all pods to be ready"))
+
+
+def test_a_pod_that_is_not_ready_is_told_apart(server: RestServer, cluster: Cluster) -> None:
+    """It may be so for a moment only: what the pod is, has not changed."""
+    assert is_settled(take(cluster))
+    conditions = [{"type": "Ready", "status": "False"}]
+    (difference,) = changed(cluster, lambda: items(server, _PODS)[0]["status"].update(conditions=conditions))
+    assert difference == "new: pods of gatekeeper-system/ReplicaSet webhook-5f not ready (1)"
+    assert not is_settled(take(cluster))
 
 
 def test_a_registry_that_was_stopped_and_started_is_as_it_was(

@@ -17,6 +17,7 @@ from chaos_harness.clusters.images import Images
 from chaos_harness.clusters.kind.logs import LogKeeper
 from chaos_harness.clusters.pool import Pool, capacity, frozen
 from chaos_harness.clusters.pool.deviations import Trait
+from chaos_harness.clusters.pool.fingerprint import UNREADY
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 from tests.fakes.engine import FakeEngine
@@ -24,6 +25,7 @@ from tests.fakes.engine import FakeEngine
 _IMAGES = Images(node="node:1", gatekeeper="gatekeeper:1", gatekeeper_crds=None, registry="registry:1")
 _LOGS = LogKeeper(Path("/nowhere"))
 _PODS = Trait("pods", "ReplicaSet x", "gatekeeper-system")
+_UNREADY = Trait("pods", "ReplicaSet coredns", "kube-system", UNREADY)
 
 
 class World:
@@ -34,6 +36,7 @@ class World:
         self.like = {Trait("objects", "all"): "as made"}
         self.failing: dict[str, Exception] = {}
         self.clusters: dict[str, Cluster] = {}
+        self.unready: tuple[bool, ...] = ()
 
     def act(self, verb: str) -> None:
         self.did.append(verb)
@@ -50,6 +53,10 @@ class World:
         self.clusters[cluster.name] = cluster
         return cluster
 
+    def fingerprint(self, *_: Any) -> dict[Trait, str]:
+        moment, self.unready = (self.unready[0], self.unready[1:]) if self.unready else (False, ())
+        return self.like | ({_UNREADY: "1"} if moment else {})
+
     def does(self, verb: str) -> Callable[..., None]:
         return lambda *_: self.act(verb)
 
@@ -61,7 +68,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     monkeypatch.setattr(pools, "create", world.create)
     for verb in ("delete", "freeze", "thaw", "reset"):
         monkeypatch.setattr(pools, verb, world.does(verb))
-    monkeypatch.setattr(pools, "fingerprint", lambda *_: dict(world.like))
+    monkeypatch.setattr(pools, "fingerprint", world.fingerprint)
     monkeypatch.setattr(Cluster, "open", lambda _engine, name: world.clusters[name])
     for verb in ("save_deployments", "wait_settled"):
         monkeypatch.setattr(pools, verb, lambda *_: None)
@@ -91,6 +98,25 @@ def test_a_cluster_as_it_was_goes_back_and_comes_again(world: World) -> None:
     assert pool().give_back(cluster) == []
     assert get(pool()) == cluster
     assert world.did == ["create", "freeze", "thaw"]
+
+
+@pytest.mark.parametrize(
+    ("unready", "left"),
+    [
+        ((True, False, False), []),
+        ((False, True, False), []),
+        ((False, True, True), ["new: pods of kube-system/ReplicaSet coredns not ready (1)"]),
+        ((True, False, False), ["gone: pods of kube-system/ReplicaSet coredns not ready"]),
+    ],
+    ids=["when it was made", "when it is given back", "for good", "when it was made, for long"],
+)
+def test_a_pod_that_is_not_ready_for_a_moment_is_no_change(
+    world: World, monkeypatch: pytest.MonkeyPatch, unready: tuple[bool, ...], left: list[str]
+) -> None:
+    """It is waited for as a pod that still begins is, before the fingerprint is kept and before it is compared."""
+    monkeypatch.setattr(pools, "_SETTLE_SECONDS", 0.0 if left else 60.0)
+    world.unready = unready
+    assert pool().give_back(get(pool())) == left
 
 
 def test_another_shape_does_not_get_it(world: World) -> None:
