@@ -82,8 +82,17 @@ def _crashtest(chosen: argparse.Namespace, progress: Progress) -> int:
     with try_lock(_LOCK) as free:
         if not free:
             raise BadScenario("another crash test runs on this machine, and each would see what the other one does")
-        _run(chosen, keys, ledger, shape, work, progress)
-    return _report([trial for trial in ledger.trials if trial.key in keys], as_json_=chosen.json)
+        try:
+            _run(chosen, keys, ledger, shape, work, progress)
+        except BaseException:
+            if made := _chosen_of(ledger, keys):
+                _report(made, as_json_=chosen.json)
+            raise
+    return _report(_chosen_of(ledger, keys), as_json_=chosen.json)
+
+
+def _chosen_of(ledger: Ledger, keys: Sequence[TrialKey]) -> list[Trial]:
+    return [trial for trial in ledger.trials if trial.key in keys]
 
 
 def _run(

@@ -106,3 +106,21 @@ def test_a_file_is_gone_on_with_in_a_new_folder(
     [new] = tmp_path.glob("reports/out/crashtests/*")
     assert len(Ledger.read(new / FILE).trials) == 2
     assert known.read_bytes() == before
+
+
+@pytest.mark.parametrize(("made", "told"), [(True, "1 of 1 trials"), (False, "")])
+def test_one_that_is_interrupted_tells_what_it_has(
+    made: bool, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a trial there is no table."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(_: object, keys: Sequence[TrialKey], ledger: Ledger, *__: object) -> None:
+        if made:
+            ledger.add(Trial(key=keys[0], outcome="zero"))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_run", run)
+    assert main(["crashtest", "--fault", "kill_node"]) == 130
+    out = capsys.readouterr().out
+    assert told in out if made else out == ""
