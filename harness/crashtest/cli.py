@@ -70,8 +70,8 @@ def add_options(verb: argparse.ArgumentParser) -> None:
 
 def _crashtest(chosen: argparse.Namespace, progress: Progress) -> int:
     if chosen.show:
-        trials = [trial for path in chosen.show for trial in _read(path).trials]
-        return _report(trials, as_json_=chosen.json)
+        files = [path if path.is_file() else path / FILE for path in chosen.show]
+        return _report([trial for file in files for trial in Ledger.read(file).trials], as_json_=chosen.json)
     keys = _plan(chosen)
     shape = _shape(chosen)
     pull_rules(chosen)
@@ -129,15 +129,10 @@ def _run(
 
 
 def _ledger(resume: Path | None) -> Ledger:
-    """Return the ledger of a folder, or a new one, with the trials of a file. Raises what `Ledger.read` raises."""
+    """Return the ledger of a folder, or a new one, with the trials of a file. Raises what `Ledger.resume` raises."""
     if resume and resume.is_dir():
-        return _read(resume)
-    return Ledger(new_folder("crashtests") / FILE, _read(resume).trials if resume else ())
-
-
-def _read(path: Path) -> Ledger:
-    """Return the ledger in a file, or in a folder of a crash test. Raises what `Ledger.read` raises."""
-    return Ledger.read(path if path.is_file() else path / FILE)
+        return Ledger.resume(resume / FILE)
+    return Ledger(new_folder("crashtests") / FILE, Ledger.read(resume).trials if resume else ())
 
 
 def _plan(chosen: argparse.Namespace) -> list[TrialKey]:

@@ -80,19 +80,29 @@ class Ledger:
 
     @classmethod
     def read(cls, path: Path) -> "Ledger":
-        """Return the ledger in a file; a last line that a kill cut off is left out, and removed.
+        """Return the ledger in a file, without a last line that a kill cut off. Raises BadScenario if it is none."""
+        return cls._read(path)[0]
 
-        Raises BadScenario if it is none; HarnessError if the disk does not take it without that line.
+    @classmethod
+    def resume(cls, path: Path) -> "Ledger":
+        """Return a ledger to go on with: a last line that a kill cut off is removed from the file, too.
+
+        Raises BadScenario if it is none, HarnessError if the disk does not take it without that line.
         """
+        ledger, torn = cls._read(path)
+        if torn:
+            ledger.write()
+        return ledger
+
+    @classmethod
+    def _read(cls, path: Path) -> tuple["Ledger", str]:
+        """Return the ledger, and what was cut off."""
         *lines, torn = read_bounded_text(path, _MOST_BYTES).split("\n")
         try:
-            ledger = cls(path, map(Trial.model_validate_json, lines))
+            return cls(path, map(Trial.model_validate_json, lines)), torn
         except ValidationError as error:
             said = escape_controls(str(error.errors()[0]["msg"]), most=_SHORT)
             raise BadScenario(f"{path}: is no ledger of a crash test: {said}") from error
-        if torn:
-            replace_lines(path, "".join(f"{line}\n" for line in lines))
-        return ledger
 
     def write(self) -> None:
         """Write all trials to the file, in place of what is there. Raises HarnessError if the disk does not take it."""

@@ -23,12 +23,14 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
 
 
 def test_a_line_that_a_kill_cut_off(tmp_path: Path) -> None:
-    """It is left out and removed, so that the next line is whole; its trial is made again."""
+    """It is left out; who goes on removes it, so that the next line is whole. Its trial is made again."""
     ledger = Ledger(tmp_path / FILE)
     ledger.add(trial())
     whole = (tmp_path / FILE).read_text(encoding="utf-8")
-    (tmp_path / FILE).write_text(whole + whole[:20], encoding="utf-8")
-    again = Ledger.read(tmp_path / FILE)
+    (tmp_path / FILE).write_text(cut := whole + whole[:20], encoding="utf-8")
+    assert Ledger.read(tmp_path / FILE).done == {KEY}
+    assert (tmp_path / FILE).read_text(encoding="utf-8") == cut
+    again = Ledger.resume(tmp_path / FILE)
     assert again.done == {KEY}
     again.add(trial("differs"))
     assert [each.outcome for each in Ledger.read(tmp_path / FILE).trials] == ["zero", "differs"]
