@@ -8,6 +8,7 @@ from pathlib import Path
 
 from chaos_harness.clusters import images
 from chaos_harness.clusters.checkout import command_line
+from chaos_harness.clusters.images.pull_rules import PullRules
 from chaos_harness.clusters.images.sources import require_right_values
 from chaos_harness.clusters.machine.locking import try_lock
 from chaos_harness.clusters.pool import Pool
@@ -74,7 +75,7 @@ def _crashtest(chosen: argparse.Namespace, progress: Progress) -> int:
         return _report([trial for file in files for trial in Ledger.read(file).trials], as_json_=chosen.json)
     keys = _plan(chosen)
     shape = _shape(chosen)
-    pull_rules(chosen)
+    rules = pull_rules(chosen)
     ledger = _ledger(chosen.resume)
     work = make_work_folder(ledger.path.parent)
     if not ledger.path.exists():
@@ -83,7 +84,7 @@ def _crashtest(chosen: argparse.Namespace, progress: Progress) -> int:
         if not free:
             raise BadScenario("another crash test runs on this machine, and each would see what the other one does")
         try:
-            _run(chosen, keys, ledger, shape, work, progress)
+            _run(chosen, keys, ledger, shape, rules, work, progress)
         except BaseException:
             if made := _chosen_of(ledger, keys):
                 _report(made, as_json_=chosen.json)
@@ -96,12 +97,18 @@ def _chosen_of(ledger: Ledger, keys: Sequence[TrialKey]) -> list[Trial]:
 
 
 def _run(
-    chosen: argparse.Namespace, keys: Sequence[TrialKey], ledger: Ledger, shape: Shape, work: Path, progress: Progress
+    chosen: argparse.Namespace,
+    keys: Sequence[TrialKey],
+    ledger: Ledger,
+    shape: Shape,
+    rules: PullRules,
+    work: Path,
+    progress: Progress,
 ) -> None:
     """Make the trials; the tables are written anew after each. Raises what `run_trials` raises."""
     folder = ledger.path.parent
     seed = chosen.seed if chosen.seed is not None else secrets.randbelow(2**32)
-    context = session_of(chosen, seed, progress, work)
+    context = session_of(chosen, seed, rules, progress, work)
 
     def changed() -> None:
         private.write(folder / "crashtest.md", as_markdown(ledger.trials))

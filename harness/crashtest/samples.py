@@ -92,7 +92,7 @@ SAMPLES: Mapping[str, Sample] = {
     "exhaust_quota": Sample("exhaust_quota", {"namespace": NAMESPACE}),
     "break_ca_bundle": Sample("break_ca_bundle", {}, heals_itself="Gatekeeper itself writes the right one back"),
     "delete_certificate": Sample("delete_certificate", {}),
-    "add_webhook": Sample("add_webhook", {}),
+    "add_webhook": Sample("add_webhook", {"namespace": NAMESPACE}),
     "take_lease": Sample("take_lease", {"name": LEASE}),
     "throttle": Sample("throttle", {"selector": SELECTOR, "cpu": 0.1}),
     "pause_containers": Sample("pause_containers", {"selector": "k8s-app=kube-proxy", "namespace": "kube-system"}),

@@ -7,6 +7,7 @@ from chaos_harness.clusters.pool.deviations import Trait
 from chaos_harness.harness.faults import Fault
 
 __all__ = [
+    "API_SERVER_ENDED",
     "NEW_CERTIFICATE",
     "NEW_PODS",
     "RESTARTS",
@@ -61,9 +62,13 @@ def started_again(node: str) -> tuple[Leave, ...]:
 
 def shut_down(node: str) -> tuple[Leave, ...]:
     """Return the leaves of a node that shut down in order, besides those of its start; a worker has none."""
-    words = "the lease by which an API server tells that it runs: it deletes that when it ends"
-    return (Leave(words, "leases", "apiserver-*", "kube-system", "uid"),) if _PLANE in node else ()
+    return API_SERVER_ENDED if _PLANE in node else ()
 
+
+_LEASE = "the lease by which an API server tells that it runs: it deletes that when it ends"
+
+API_SERVER_ENDED = (Leave(_LEASE, "leases", "apiserver-*", "kube-system", "uid"),)
+"""An API server ended in order."""
 
 _PLANE = "-control-plane"
 _NODES_SAY = "as nodes run them"

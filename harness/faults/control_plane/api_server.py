@@ -10,7 +10,7 @@ from chaos_harness.harness.errors import DeadlineExceeded, FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.control_plane.static_pods import running_containers, static_pod_of
 from chaos_harness.harness.faults.injection import Injection
-from chaos_harness.harness.faults.leaves import RESTARTS
+from chaos_harness.harness.faults.leaves import API_SERVER_ENDED, RESTARTS
 from chaos_harness.harness.faults.targets import require_nodes
 
 __all__ = ["CRASHED", "RESTARTED", "restart_api_server"]
@@ -49,7 +49,7 @@ def restart_api_server(node: str = "") -> Fault:
 
 class _ApiServerRestart:
     name = RESTARTED
-    leaves = RESTARTS
+    leaves = (*RESTARTS, *API_SERVER_ENDED)
     healed_within = 420.0  # the kubelet's longest back-off, and a start on a busy machine
 
     def __init__(self, node: str) -> None:
