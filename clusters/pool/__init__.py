@@ -18,7 +18,7 @@ times as fast would justify a second way. Thawing a frozen one takes seconds.
 """
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -179,11 +179,13 @@ class Pool:
         return list(map(str, differences))
 
     def _deviations(self, cluster: Cluster, directory: Path) -> list[Deviation]:
+        """Return what is not as it was; pods that are not ready are waited for, unless there is more than that."""
         with self._progress.step(f"compare {cluster.name} with its fingerprint") as step:
             made = frozen.read_note(directory).fingerprint
             differences = deviations(made, _fingerprint(cluster))
-            if differences and all(difference.trait.aspect == UNREADY for difference in differences):
+            if differences and not _lasting(differences):
                 differences = deviations(made, _settled_fingerprint(cluster))
+            differences = _lasting(differences) or differences
             step.detail = f"{len(differences)} differences" if differences else "as it was"
             return differences
 
@@ -242,6 +244,11 @@ class Pool:
             digest.update(part.encode() + b"\0")
         digest.update(_code())
         return digest.hexdigest()
+
+
+def _lasting(differences: Iterable[Deviation]) -> list[Deviation]:
+    """Return the differences but for pods that are, or were, not ready: those may pass."""
+    return [difference for difference in differences if difference.trait.aspect != UNREADY]
 
 
 def _fingerprint(cluster: Cluster) -> Fingerprint:

@@ -16,7 +16,7 @@ from chaos_harness.harness.probes import Probe
 __all__ = ["read_clocks"]
 
 _SCRIPT = f"cat {BOOT_ID}; date +%s.%N"
-_FIRST_SECONDS, _LAST_SECONDS = 15.0, 4.0
+_FIRST_SECONDS, _LAST_SECONDS = 15.0, 8.0
 _SHORT = 160
 
 

@@ -106,7 +106,7 @@ def asking(cluster: Cluster, method: str, path: str, authorization: str = "") ->
     """Return the status and the digest that the registry answers this machine with."""
     assert cluster.registry
     headers = {"Accept": MANIFEST_TYPE, **({"Authorization": authorization} if authorization else {})}
-    with closing(http.client.HTTPConnection(cluster.registry.address_host, timeout=2)) as connection:
+    with closing(http.client.HTTPConnection(cluster.registry.address_host, timeout=10)) as connection:
         connection.request(method, path, headers=headers)
         answer = connection.getresponse()
         return answer.status, answer.headers.get("Docker-Content-Digest", "")
@@ -184,8 +184,9 @@ def test_how_late_a_watch_is_is_known(cluster: Cluster, tmp_path: Path) -> None:
     probes.start(keep_time(history), watch_starving(cluster, history), *numbers)
     begin = history.append("mark", EXPERIMENT, BEGIN).at
     Event().wait(15)
-    paused = history.append("mark", EXPERIMENT, BEGIN).at
+    before = history.append("mark", EXPERIMENT, BEGIN).at
     cluster.exec(node, ["pkill", "-STOP", "-x", "kube-apiserver"], soon())
+    paused = history.append("mark", EXPERIMENT, BEGIN).at
     try:
         Event().wait(8)
     finally:
@@ -196,8 +197,8 @@ def test_how_late_a_watch_is_is_known(cluster: Cluster, tmp_path: Path) -> None:
     history.finish()
     coverage, recorded = Coverage(read(history.path)), read(history.path)
     follow(recorded, coverage)
-    assert not unexplained(coverage, begin + 2, paused)
-    assert not coverage.late.within(begin, paused - 1)
+    assert not unexplained(coverage, begin + 2, before)
+    assert coverage.late.within(begin, before - 1).longest < 3
     assert coverage.delayed([NUMBER]).within(paused, paused + 8).longest > 5
     assert not unexplained(coverage, paused + 20, inf)
     writes = [entry for entry in recorded.entries if (entry.process, entry.kind) == (NUMBER, "invoke")]
@@ -276,7 +277,7 @@ def test_the_registry_answers_503_while_its_file_is_there(cluster: Cluster) -> N
     assert registry
     for command, expected in ((["touch", DOWN_FILE], 503), (["rm", DOWN_FILE], 200)):
         cluster.engine.run(["exec", registry.container, *command], soon())
-        assert any(status_of(cluster) == expected for _ in soon("the registry's health check", 5).attempts())
+        assert any(status_of(cluster) == expected for _ in soon("the registry's health check", 30).attempts())
 
 
 def test_the_registry_keeps_its_addresses_over_a_stop(cluster: Cluster) -> None:

@@ -73,7 +73,7 @@ def test_deleting_a_cluster_leaves_nothing(pair: tuple[Cluster, Cluster], engine
 
 
 FREEZE = """
-scopes=$(find /sys/fs/cgroup -type d -name 'cri-containerd-*.scope')
+scopes=$(find /sys/fs/cgroup -ignore_readdir_race -type d -name 'cri-containerd-*.scope' 2>/dev/null || :)
 scope=$(echo "$scopes" | grep -E '^/sys/fs/cgroup/(freezer/|kubelet)' | head -n 1)
 if [ -e "$scope/freezer.state" ]; then echo FROZEN > "$scope/freezer.state"; else echo 1 > "$scope/cgroup.freeze"; fi
 """

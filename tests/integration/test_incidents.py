@@ -57,7 +57,7 @@ def test_lived_bundled_and_judged_again(runner: Runner, tmp_path: Path) -> None:
     (seen,) = [entry.at for entry in entries if entry.f == "seen"]
     cut = next(entry.at for entry in entries if entry.f == "inject" and entry.value["name"] == "cut webhook")
     moved = next(entry.at for entry in entries if entry.f == "observed" and entry.value["name"] == "reschedule pod")
-    assert seen <= moved <= cut
+    assert max(seen, moved) <= cut
 
     bundle = write(
         tmp_path / "bundle",

@@ -1,10 +1,11 @@
-"""Forgotten: when an API server has ceased to enforce the policies that were taken away.
+"""Forgotten: when an API server has ceased to enforce the policies, and to call the webhooks, that were taken away.
 
 It reads all of its own policies anew, about once a second: when it enforces one that came after a removal, it has read
 that, too.
 """
 
 import uuid
+from typing import Any
 
 from kubernetes.client import ApiClient
 
@@ -12,14 +13,25 @@ from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import ApiRefused
 
-__all__ = ["POLICIES", "deny_maps", "wait_until_forgotten"]
+__all__ = ["POLICIES", "WEBHOOKS", "deny_maps", "wait_until_forgotten", "wait_until_uncalled"]
 
 POLICIES = "/registry/validatingadmissionpolic"
 """How the keys of policies and of their bindings begin in etcd."""
 
+WEBHOOKS = ("/registry/mutatingwebhookconfigurations/", "/registry/validatingwebhookconfigurations/")
+"""How the keys of webhook configurations begin."""
+
 _GROUP = "/apis/admissionregistration.k8s.io/v1"
 _MAPS = "/api/v1/namespaces/default/configmaps"
 _MAPS_MADE = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}
+_CALLED_FOR = (
+    ("/api/v1/namespaces", {"metadata": {"name": "uncalled"}}),
+    (_MAPS, {"metadata": {"name": "uncalled"}}),
+    (
+        "/api/v1/namespaces/default/pods",
+        {"metadata": {"name": "uncalled"}, "spec": {"containers": [{"name": "none", "image": "none"}]}},
+    ),
+)
 _WAIT_SECONDS = 20.0
 
 
@@ -30,6 +42,26 @@ def wait_until_forgotten(api: ApiClient) -> None:
     """
     name = f"forgotten-{uuid.uuid4().hex[:8]}"
     deny_maps(api, name, unless=f"object.metadata.name != '{name}'")
+
+
+def wait_until_uncalled(api: ApiClient) -> None:
+    """Wait until no webhook that nobody answers is called for namespaces, ConfigMaps and pods.
+
+    Raises DeadlineExceeded after 20 s.
+    """
+    deadline = Deadline.after(_WAIT_SECONDS, "webhooks that were taken away to be called no longer")
+    for _ in deadline.attempts(0.05, 0.2):
+        if not any(_is_called_for(api, path, body) for path, body in _CALLED_FOR):
+            return
+    raise deadline.error()
+
+
+def _is_called_for(api: ApiClient, path: str, body: dict[str, Any]) -> bool:
+    try:
+        request(api, "POST", path, query={"dryRun": "All"}, body=body)
+    except ApiRefused as error:
+        return "failed calling webhook" in error.message
+    return False
 
 
 def deny_maps(api: ApiClient, name: str, *, unless: str) -> None:

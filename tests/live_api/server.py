@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,12 +21,15 @@ from chaos_harness.clusters.errors import ClusterUnavailable, HarnessError
 from chaos_harness.clusters.kind.audit_log import audit_files
 from chaos_harness.clusters.machine.process import run, start_command
 from tests.live_api.binaries import Binaries
-from tests.live_api.forgotten import POLICIES, wait_until_forgotten
+from tests.live_api.forgotten import POLICIES, WEBHOOKS, wait_until_forgotten, wait_until_uncalled
 
 __all__ = ["ADMINISTRATOR", "NOBODY", "UNCACHED", "ApiServer", "write_kubeconfig"]
 
 ADMINISTRATOR, NOBODY = "kubernetes-admin", "nobody"
 """Users: one of `system:masters`, by the name that kind gives it, and one who may do nothing but what RBAC allows."""
+
+_FIRST_PORT, _PROCESSES, _PORTS = 10_000, 1_000, 10
+"""Each of so many processes begins with ports of its own, below those that Linux gives by itself."""
 
 _START_SECONDS = 60.0
 _STARTS = 3
@@ -171,12 +174,15 @@ class ApiServer:
     def reset(self) -> None:
         """Take away what was written since the start, behind the server's back: it sees that in its own watch of etcd.
 
-        A server that was frozen or killed answers again, and policies that were there are enforced no longer.
+        A server that was frozen or killed answers again; policies that were there are enforced no longer, and webhooks
+        are not called.
         """
         self.thaw()
         if self._process is None or self._process.poll() is not None:
             self.restart()
-        policies = self.had_policies or any(key.startswith(POLICIES) for key in self._keys())
+        there = self._keys()
+        policies = self.had_policies or any(key.startswith(POLICIES) for key in there)
+        webhooks = any(key.startswith(WEBHOOKS) for key in there)
         self.had_policies = False
         for turn in range(2):  # what a removal lets the server itself write
             if turn and policies:
@@ -191,6 +197,9 @@ class ApiServer:
                     self._ask("deleterange", {"key": _encoded(key)})
         for key in self._before.keys() - self._keys().keys():
             self._before[key] = self._put(key, self._before[key][1]), self._before[key][1]
+        if webhooks:
+            with self.client() as api:
+                wait_until_uncalled(api)
 
     def logs(self) -> str:
         """Return the ends of all logs."""
@@ -332,9 +341,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Return ports of loopback that nobody listens on now."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for free in sockets:
-            free.bind(("127.0.0.1", 0))
-        return [free.getsockname()[1] for free in sockets]
+    """Return ports of loopback that nobody listens on, and that nobody gets from Linux while a server restarts."""
+    ports: list[int] = []
+    first = _FIRST_PORT + os.getpid() % _PROCESSES * _PORTS
+    for port in range(first, _FIRST_PORT + _PROCESSES * _PORTS + count):
+        with socket.socket() as free, suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            ports.append(port)
+        if len(ports) == count:
+            break
+    return ports

@@ -107,7 +107,8 @@ def _copy_bytecode(place: Path) -> None:
         for folder in ("src", "tests"):
             compiled = Path(sys.pycache_prefix, *(_ROOT / folder).parts[1:])
             if compiled.is_dir():
-                shutil.copytree(compiled, Path(place, "bytecode", *(place / folder).parts[1:]))
+                of_writers = shutil.ignore_patterns("*.pyc.*")
+                shutil.copytree(compiled, Path(place, "bytecode", *(place / folder).parts[1:]), ignore=of_writers)
 
 
 def _python(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

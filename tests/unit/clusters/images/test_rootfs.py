@@ -110,7 +110,7 @@ def test_a_build_that_is_ended_leaves_nothing(place: Path, moment: str, end: str
         assert left(place)
         process.kill() if end == "kill" else process.send_signal(2)
         process.wait(60)
-    for _ in Deadline.after(5, "all processes to end").attempts(0.01, 0.1):
+    for _ in Deadline.after(30, "all processes to end").attempts(0.01, 0.1):
         if not left(place):
             break
     assert left(place) == []

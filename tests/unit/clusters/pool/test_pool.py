@@ -145,9 +145,13 @@ def test_a_cluster_that_was_changed_is_thrown_away_and_what_differs_is_told(worl
     assert pool().lease(Shape(), _IMAGES) is None
 
 
-def test_a_cluster_whose_gatekeeper_alone_was_changed_is_reset(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Afterwards it must be as it was made, and only then it goes back."""
+@pytest.mark.parametrize("unready", [(), (True,), (False, True)], ids=["", "before", "after"])
+def test_a_cluster_whose_gatekeeper_alone_was_changed_is_reset(
+    world: World, monkeypatch: pytest.MonkeyPatch, unready: tuple[bool, ...]
+) -> None:
+    """Afterwards it must be as it was made, and only then it goes back; another pod may be unready for a moment."""
     cluster = get(pool())
+    world.unready = unready
     world.like = {**world.like, _PODS: "restarted"}
 
     def mend(*_: object) -> None:

@@ -1,6 +1,7 @@
 """Live block: what a reader has on a terminal of 80 or of 40 columns, and in a pipe."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -50,7 +51,7 @@ def test_no_line_is_wider_than_the_terminal(columns: int) -> None:
     assert [line[:8] for line in running] == [" • build", " • hold "]
     assert "████████░░  75%" in running[0]
     assert running[1].endswith("280 ok, 3 lost") is (columns > 40)
-    assert all(" 0." in line for line in running)
+    assert all(re.search(r" \d+\.\d", line) for line in running)
 
 
 def test_colours_are_left_out_on_demand() -> None:

@@ -14,7 +14,7 @@ from chaos_harness.clusters.watching.watch import Change, Proofs, Watch, fold
 from tests.fakes.api_server import PATH, FakeApiServer
 from tests.fakes.watch_changes import QUICK, named
 
-SHORT = replace(QUICK, chunk=20.0, read=30.0, replay=0.3, catch_up=0.7, proof=0.4)
+PATIENT = replace(QUICK, chunk=20.0, read=30.0, replay=0.3, catch_up=20.0, proof=20.0)
 
 Row = tuple[str, str, bool]
 
@@ -45,7 +45,7 @@ class Watched:
 def watched(server: FakeApiServer, api: ApiClient, **timing: float) -> Iterator[Watched]:
     """Watch during the block, from a first whole list on; at its end the folded state is that of the server."""
     watch, stop = Watched(), threading.Event()
-    changes = Watch(api, PATH, timing=replace(SHORT, **timing)).changes(
+    changes = Watch(api, PATH, timing=replace(PATIENT, **timing)).changes(
         Deadline.after(60, "the test"), stop, proofs=watch.proofs
     )
 
@@ -84,7 +84,7 @@ def test_a_proof_comes_behind_all_that_there_is(server: FakeApiServer, api: ApiC
 
 def test_what_a_stream_does_not_tell_is_noticed(server: FakeApiServer, api: ApiClient) -> None:
     """A stream that lives and withholds a change is a gap, told of when it should have been, and then made up for."""
-    with watched(server, api) as watch:
+    with watched(server, api, proof=0.4) as watch:
         server.order("lose")
         server.put("a")
         assert watch.proofs.ask(20)
@@ -99,7 +99,7 @@ def test_what_came_and_went_is_noticed(server: FakeApiServer, api: ApiClient) ->
 
     It may take its time: after `catch_up` the watch would list anew, which a busy machine must not decide.
     """
-    with watched(server, api, catch_up=20) as watch:
+    with watched(server, api, proof=0.4) as watch:
         server.order("lose")
         server.put("a")
         server.delete("a")
@@ -218,7 +218,7 @@ def test_a_server_that_went_back_and_on_is_listed_anew(server: FakeApiServer, ap
 
 def test_streams_that_tell_nothing_are_given_up(server: FakeApiServer, api: ApiClient) -> None:
     """If it cannot be known in time what came in a gap, the list tells what is left of it, and that it is a list."""
-    with watched(server, api) as watch:
+    with watched(server, api, catch_up=0.7) as watch:
         server.withholds = True
         server.order("end")
         server.put("a")
@@ -231,7 +231,8 @@ def test_streams_that_tell_nothing_are_given_up(server: FakeApiServer, api: ApiC
 
 def test_streams_that_do_not_live_are_given_up(server: FakeApiServer, api: ApiClient) -> None:
     """If a server lists, but ends each stream before it proves completeness, the watch lists again in time."""
-    with watched(server, api, replay=20.0) as watch:  # on a busy machine the shortest of streams takes its time
+    # on a busy machine the shortest of streams takes its time
+    with watched(server, api, replay=20.0, catch_up=0.7) as watch:
         server.impatient = True
         server.version += 1  # of another kind's object: nothing that this watch would be told
         server.order("end")
@@ -286,7 +287,7 @@ def test_what_is_told_twice_is_told_once(server: FakeApiServer, api: ApiClient) 
 
 def test_a_bookmark_ends_a_gap(server: FakeApiServer, api: ApiClient) -> None:
     """A bookmark of the version that the server had says that all up to it was told."""
-    with watched(server, api, replay=20, catch_up=20) as watch:
+    with watched(server, api, replay=20) as watch:
         server.order("cut")
         server.put("a")
         server.put("a", phase="Running")

@@ -67,7 +67,7 @@ def test_until_no_longer_blind(server: FakeApiServer, api: ApiClient) -> None:
     """The error of `until` does not tell of a gap that is over."""
     server.status.append(500)
     with pytest.raises(DeadlineExceeded, match=r"last seen: no object$"):
-        wait_until(api, PATH, lambda state: None, Deadline.after(0.5, "a pod"), timing=NEVER_SILENT)
+        wait_until(api, PATH, lambda state: None, Deadline.after(3, "a pod"), timing=NEVER_SILENT)
 
 
 def test_until_blind(server: FakeApiServer, api: ApiClient) -> None:

@@ -79,7 +79,7 @@ def test_stream_ends_in_time(server: FakeApiServer, api: ApiClient) -> None:
 
 def test_lost_events(server: FakeApiServer, api: ApiClient) -> None:
     """Events that a stream lost before it ended in its time come with the next stream, each once."""
-    timing = Timing(connect=1, read=5, chunk=0.2)
+    timing = Timing(connect=1, read=5, chunk=1)
     changes = Watch(api, PATH, timing=timing).changes(Deadline.after(60, "the test"))
     take(changes, whole)
     change = in_background(lambda: next(changes))

@@ -99,7 +99,7 @@ def test_another_role_that_allows_it(api: ApiClient, bench: Bench) -> None:
     fault = revoke_rule("r", "list", "configmaps")
     bench.inject(fault)
     with pytest.raises(FaultNotApplied, match=f"still allowed is {NOBODY} list configmaps; another role may allow"):
-        bench.observed(fault, 0.5)
+        bench.observed(fault, 5)
     bench.heal(fault)
     assert request(api, "GET", f"{RBAC}/clusterroles/r")["rules"] == RULES
 
