@@ -1,10 +1,11 @@
 """The verbs of the project.
 
-scenarios     chaos, report, truth, bench, nightly, store, compare, crashtest
+scenarios     chaos, report, nightly, store, compare, crashtest
 incidents     repro, ab, recheck, shrink, record, suite, adopt, release
 their files   new, new-incident, check, plan, list, schema
 this machine  doctor, images, gc, uninstall
 versions      add-kubernetes
+figures       truth, bench
 the harness   lint, tests, lowest, explore, worlds, dist, engines, mutation
 besides       docs, lock
 
@@ -12,6 +13,7 @@ besides       docs, lock
 """
 
 import argparse
+import fcntl
 import json
 import os
 import signal
@@ -48,28 +50,54 @@ _ONLY_ENGINE = ("-m", "only_engine", "-p", "no:cacheprovider", "tests/integratio
 """Of tests/integration, whose modules say which they are: one cluster keeps two cores busy for a third of the time."""
 _MOST_CI_SECONDS, _SLOWEST_MODULES = 75 * 60, 5
 _SOURCES = Path("src").resolve()
+_Phase = Callable[[str], AbstractContextManager[None]]
 
 _stopped = Event()
 
 
-@nox.session
-def chaos(session: nox.Session) -> None:
-    """Run the three founding incidents, and make their report.
+_VERBS = {
+    "chaos": "Run the three founding incidents, and make their report.\n\n"
+    "-- --all: all scenarios; -- --list: show what would run. Others go to pytest: -- scenarios/registry_cut -k Always",
+    "report": "Make the HTML report of the latest run again.\n\n"
+    "-- RUN: of another run; --serve: show it at an address of this machine",
+    "nightly": "Run scenarios on a matrix of versions.\n\n-- MATRIX --plan | --budget 6h | --resume DIR | --merge DIR…",
+    "store": "Keep what many runs said in one database.\n\n-- import RUN… | show",
+    "compare": "Say what changed between runs, commits or weeks, beyond noise.\n\n-- A B [--markdown]",
+    "crashtest": "Kill the harness in each fault, and compare what is left.\n\n-- --fault NAME --resume DIR",
+    "repro": "Replay an incident.\n\n-- scenarios/incidents/gatekeeper-3839.yaml --times 10 --gatekeeper V",
+    "ab": "Compare two releases, or ways to install, on the same incidents.\n\n-- v3.20.1 v3.23.1 FILE… --times 10",
+    "recheck": "Judge the bundle of a replay again, without a cluster.\n\n-- BUNDLE",
+    "shrink": "Reduce an incident to the parts that reproduce it.\n\n-- FILE --budget 2h --resume DIR",
+    "record": "Draft an incident from a cluster of yours, which is only read.\n\n-- --kubeconfig FILE",
+    "suite": "Ask the cases of gator's suites of a cluster, also under a fault.\n\n-- PATH… [--during FAULT]",
+    "adopt": "Let faults be done to a kind cluster of yours, for a time.\n\n-- kind NAME --for 2h",
+    "release": "Heal an adopted cluster, and say what is not as it was.\n\n-- NAME",
+    "new": "Write a scenario, or an incident, to start with.\n\n-- incident FILE",
+    "new-incident": "Write a new incident file: the same as `new -- incident`.\n\n-- FILE",
+    "check": "Report all problems of incident files, without a cluster.\n\n-- FILE… [--json]",
+    "plan": "Show what a replay would do, need and cost.\n\n-- FILE --svg PICTURE",
+    "list": "List what incident files may name.\n\n-- faults | checks | probes | policies | scenarios",
+    "schema": "Print the JSON schema by which editors complete incident files.\n\n> scenarios/incidents/schema.json",
+    "doctor": "Report what this machine lacks, with the command that fixes it.\n\n-- --json",
+    "images": "Prepare images ahead, or carry them to another machine.\n\n-- --gatekeeper 3.20 --save F | --load F",
+    "gc": "Heal and remove what dead runs left behind.\n\n-- --all: also what live runs own, and the private engine",
+    "uninstall": "Take back everything that the harness did to this machine.\n\n-- --keep-caches --yes",
+    "add-kubernetes": "Make another version of Kubernetes known.\n\n-- v1.36.5 --digest sha256:… --replace v1.36.4",
+}
+"""Sessions that are verbs of the tool, of the same names but for `run`, and what they say of themselves."""
 
-    -- --all: all scenarios; -- --list: show what would run. Arguments go to pytest: -- scenarios/registry_cut -k Always
-    """
-    _install(session, "chaos")
-    _tool(session, "run", *session.posargs)
+
+def _add_verb(name: str, description: str) -> None:
+    def verb(session: nox.Session) -> None:
+        _install(session, "chaos")
+        _tool(session, "run" if name == "chaos" else name, *session.posargs)
+
+    verb.__doc__ = description
+    nox.session(name=name)(verb)
 
 
-@nox.session
-def report(session: nox.Session) -> None:
-    """Make the HTML report of the latest run again.
-
-    -- RUN: of another run; --serve: show it at an address of this machine
-    """
-    _install(session, "chaos")
-    _tool(session, "report", *session.posargs)
+for _name, _description in _VERBS.items():
+    _add_verb(_name, _description)
 
 
 @nox.session
@@ -111,47 +139,6 @@ def bench(session: nox.Session) -> None:
     session.run("python", "-m", "venv", str(peer))
     session.run(str(peer / "bin" / "pip"), "install", "--quiet", *_locked("bench"), external=True)
     _patiently(session, "python", "-m", "benchmarks", "--peer", str(peer / "bin" / "chaos"), *session.posargs)
-
-
-_VERBS = {
-    "nightly": "Run scenarios on a matrix of versions.\n\n-- MATRIX --plan | --budget 6h | --resume DIR | --merge DIR…",
-    "store": "Keep what many runs said in one database.\n\n-- import RUN… | show",
-    "compare": "Say what changed between runs, commits or weeks, beyond noise.\n\n-- A B [--markdown]",
-    "crashtest": "Kill the harness in each fault, and compare what is left.\n\n-- --fault NAME --resume DIR",
-    "repro": "Replay an incident.\n\n-- scenarios/incidents/gatekeeper-3839.yaml --times 10 --gatekeeper V",
-    "ab": "Compare two releases, or ways to install, on the same incidents.\n\n-- v3.20.1 v3.23.1 FILE… --times 10",
-    "recheck": "Judge the bundle of a replay again, without a cluster.\n\n-- BUNDLE",
-    "shrink": "Reduce an incident to the parts that reproduce it.\n\n-- FILE --budget 2h --resume DIR",
-    "record": "Draft an incident from a cluster of yours, which is only read.\n\n-- --kubeconfig FILE",
-    "suite": "Ask the cases of gator's suites of a cluster, also under a fault.\n\n-- PATH… [--during FAULT]",
-    "adopt": "Let faults be done to a kind cluster of yours, for a time.\n\n-- kind NAME --for 2h",
-    "release": "Heal an adopted cluster, and say what is not as it was.\n\n-- NAME",
-    "new": "Write a scenario, or an incident, to start with.\n\n-- incident FILE",
-    "new-incident": "Write a new incident file: the same as `new -- incident`.\n\n-- FILE",
-    "check": "Report all problems of incident files, without a cluster.\n\n-- FILE… [--json]",
-    "plan": "Show what a replay would do, need and cost.\n\n-- FILE --svg PICTURE",
-    "list": "List what incident files may name.\n\n-- faults | checks | probes | policies | scenarios",
-    "schema": "Print the JSON schema by which editors complete incident files.\n\n> scenarios/incidents/schema.json",
-    "doctor": "Report what this machine lacks, with the command that fixes it.\n\n-- --json",
-    "images": "Prepare images ahead, or carry them to another machine.\n\n-- --gatekeeper 3.20 --save F | --load F",
-    "gc": "Heal and remove what dead runs left behind.\n\n-- --all: also what live runs own, and the private engine",
-    "uninstall": "Take back everything that the harness did to this machine.\n\n-- --keep-caches --yes",
-    "add-kubernetes": "Make another version of Kubernetes known.\n\n-- v1.36.5 --digest sha256:… --replace v1.36.4",
-}
-"""Sessions that are the verbs of the tool by the same names, and what they say of themselves."""
-
-
-def _add_verb(name: str, description: str) -> None:
-    def verb(session: nox.Session) -> None:
-        _install(session, "chaos")
-        _tool(session, name, *session.posargs)
-
-    verb.__doc__ = description
-    nox.session(name=name)(verb)
-
-
-for _name, _description in _VERBS.items():
-    _add_verb(_name, _description)
 
 
 @nox.session
@@ -209,9 +196,7 @@ def _lint(session: nox.Session) -> None:
 
 
 @contextmanager
-def _timed(
-    session: nox.Session, clock: Callable[[], float] = time.monotonic
-) -> Iterator[Callable[[str], AbstractContextManager[None]]]:
+def _timed(session: nox.Session, clock: Callable[[], float] = time.monotonic) -> Iterator[_Phase]:
     """Give who times a phase of a session; at its end tell what each took, and fail in CI if that was too long."""
     begin = clock()
     seconds: dict[str, float] = {}
@@ -345,8 +330,21 @@ def _install(session: nox.Session, lock: str) -> None:
     bytecode = session.cache_dir.resolve() / "bytecode"
     session.env.update({"PYTHONDONTWRITEBYTECODE": None, "PYTHONPYCACHEPREFIX": str(bytecode)})
     session.env["PYTHONPATH"] = os.pathsep.join([str(_SOURCES), *filter(None, [os.environ.get("PYTHONPATH")])])
-    if not _has(session, lock):
-        session.install("--no-compile", *_locked(lock))
+    with _alone(session):
+        if not _has(session, lock):
+            session.install("--no-compile", *_locked(lock))
+
+
+@contextmanager
+def _alone(session: nox.Session) -> Iterator[None]:
+    """Hold a session's environment for the block: another nox that is to install into it waits until then."""
+    with (session.cache_dir / f"{session.name}.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            session.log(f"waits for another nox, which installs what {session.name} needs; it holds {file.name}")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _has(session: nox.Session, lock: str) -> bool:

@@ -9,7 +9,9 @@ from typing import Any
 import yaml
 
 from chaos_harness.clusters.errors import BadScenario
+from chaos_harness.clusters.kind_fields import is_path, problems_of_cluster, problems_of_labels, problems_of_mounts
 from chaos_harness.clusters.own_gatekeeper import SourceFile
+from chaos_harness.clusters.problem_words import shorten
 from chaos_harness.clusters.suggest import did_you_mean
 
 __all__ = ["CONTROL_PLANE", "WORKER", "KindFile"]
@@ -53,8 +55,14 @@ _TYPES: Mapping[str, type] = {
     **dict.fromkeys(("networking", "featureGates", "runtimeConfig", "labels"), dict),
 }
 _AUDIT = "audit-"
-_PLACES = ("/etc/containerd", "/etc/crictl.yaml", "/etc/kubernetes", "/etc/systemd", "/kind", "/var/lib", "/var/log")
-_WHOLE = ("/", "/etc", "/var")
+_PLACES = (
+    *("/etc/containerd", "/etc/crictl.yaml", "/etc/kubernetes", "/etc/systemd", "/kind", "/var/lib", "/var/log"),
+    *("/proc", "/sys"),
+)
+_WHOLE = (
+    *("/", "/bin", "/dev", "/etc", "/lib", "/lib64", "/lib/modules", "/run", "/sbin", "/usr", "/usr/bin", "/usr/lib"),
+    *("/tmp", "/usr/local/bin", "/usr/sbin", "/var"),  # noqa: S108 - a node's
+)
 _MOST_CONTROL_PLANES, _MOST_WORKERS = (1, 3), 6
 _SHORT = 80
 
@@ -117,6 +125,7 @@ class KindFile:
             return
         for name in sorted(map(str, (config.get("networking") or {}).keys() - {"dnsSearch"})):
             yield f"networking.{name}: {_NETWORK}"
+        yield from problems_of_cluster(config)
         yield from _problems_of_patches(config)
         for index, text in enumerate(config.get("containerdConfigPatches") or ()):
             yield from (f"containerdConfigPatches.{index}: {words}" for words in _problems_of_containerd(text))
@@ -137,22 +146,28 @@ class KindFile:
         if node.get("role", CONTROL_PLANE) not in (CONTROL_PLANE, WORKER):
             yield f"role: expected {CONTROL_PLANE} or {WORKER}, found {str(node['role'])[:_SHORT]!r}"
         yield from _problems_of_patches(node)
-        for number, mount in enumerate(node.get("extraMounts") or ()):
+        yield from problems_of_labels(node.get("labels") or {})
+        mounts = node.get("extraMounts") or []
+        yield from problems_of_mounts(mounts)
+        for number, mount in enumerate(mounts):
             yield from (f"extraMounts.{number}.{words}" for words in self._problems_of_mount(mount))
 
     def _problems_of_mount(self, mount: Any) -> Iterator[str]:
         given = mount if isinstance(mount, dict) else {}
         path, target = given.get("hostPath"), given.get("containerPath")
-        if not (isinstance(path, str) and isinstance(target, str) and path and target):
+        if not (is_path(path) and is_path(target)):
             yield "hostPath: expected a mount with hostPath and containerPath"
             return
         source, target = self._source(path), os.path.normpath(target)
-        if not source.resolve().is_relative_to(self._folder.resolve()):
-            yield f"hostPath: {path[:_SHORT]!r} leads out of the file's directory, which is all that nodes may have"
-        elif not source.exists():
-            yield f"hostPath: no file {path[:_SHORT]!r} in {self._folder}"
+        try:
+            if not source.resolve().is_relative_to(self._folder.resolve()):
+                yield f"hostPath: {shorten(path)} leads out of the file's directory, which is all that nodes may have"
+            elif not source.exists():
+                yield f"hostPath: no file {shorten(path)} in {self._folder}"
+        except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL, a circle of links, a closed folder
+            yield f"hostPath: {shorten(path)} cannot be looked for: {getattr(error, 'strerror', None) or error}"
         if target in _WHOLE or any(PurePosixPath(target).is_relative_to(place) for place in _PLACES):
-            yield f"containerPath: {target[:_SHORT]!r} holds what the harness or the node itself keeps there"
+            yield f"containerPath: {shorten(target)} holds what the harness or the node itself keeps there"
 
     def _source(self, path: str) -> Path:
         return self._folder / path

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from math import inf, isfinite
 
 from pydantic_core import ErrorDetails
 
@@ -72,4 +73,5 @@ def _one_of(given: object, expected: str) -> str:
 def _as_seconds(kind: str, given: object) -> str:
     """Return how a duration is written as a number, where a number is wanted."""
     duration = _DURATION.fullmatch(given) if kind == "float_type" and isinstance(given, str) else None
-    return f"; in seconds that is {float(duration[1]) * _UNITS[duration[2]]:g}" if duration else ""
+    seconds = float(duration[1]) * _UNITS[duration[2]] if duration else inf
+    return f"; in seconds that is {seconds:g}" if isfinite(seconds) else ""

@@ -1,12 +1,13 @@
 """Command line: `chaos-harness report` makes the report of a run, and serves it."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 from chaos_harness.clusters.checkout import OUT
 from chaos_harness.clusters.terminal.escape import escape_controls
-from chaos_harness.harness.errors import HarnessError
+from chaos_harness.harness.errors import BadScenario, HarnessError
 from chaos_harness.reports.allure import killed_runs
 from chaos_harness.reports.allure.categories import viewer_command
 from chaos_harness.reports.html import allure_cli, generate, server
@@ -19,10 +20,11 @@ __all__ = ["main"]
 _RESULTS = "results"
 _LATEST = OUT / "latest"
 _MOST_PORT = 65_535
+_REFUSED = 2
 
 
 def main(arguments: list[str]) -> int:
-    """Make the report; return 0, or 1 if there is none: then one line says how to read the results."""
+    """Make the report; return 0, 2 if there are no results, or 1 if they stay: then one line says how to read them."""
     parser = argparse.ArgumentParser(prog="chaos-harness report", description=__doc__, allow_abbrev=False)
     parser.add_argument(
         "run", nargs="?", type=Path, default=_LATEST, help=f"a run's directory, or results in it (default: {_LATEST})"
@@ -32,14 +34,18 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     if not 0 <= options.port <= _MOST_PORT:
         parser.error(f"--port: expected 0 to {_MOST_PORT}, found {options.port}")
-    run: Path = options.run.resolve()
-    if run.name == _RESULTS and not (run / _RESULTS).exists():
-        run = run.parent
+    run = Path(os.path.realpath(options.run))
+    try:
+        if run.name == _RESULTS and not (run / _RESULTS).exists():
+            run = run.parent
+        generate.require_results(run)
+    except (BadScenario, OSError) as error:
+        _say(f"error: {error}")
+        return _REFUSED
     named = options.run if options.run == _LATEST else run
     try:
         for sentence in killed_runs.rescue(run):
             _say(sentence)
-        generate.require_results(run)
         state, overview = read_state(run), read_run(run)
         page = write_overview(run, overview)
         _say(f"overview: {named / PAGE}")

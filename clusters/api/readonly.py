@@ -1,16 +1,19 @@
 """Read-only access to a user's own cluster: there is no method that writes."""
 
 import io
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import urllib3
 import yaml
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.config import load_kube_config
 
+from chaos_harness.clusters.api.credential_program import require_program, told_errors
 from chaos_harness.clusters.api.rest import read
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import (
@@ -33,6 +36,7 @@ _NOT_THERE = (403, 404)
 _SECRETS = "/secrets"
 _MOST_BYTES = 2**20
 _SENTENCE = 300
+_HOST = re.compile(r"[\w.:%-]+")
 
 
 class ReadOnlyCluster:
@@ -70,26 +74,52 @@ class ReadOnlyCluster:
 
 @contextmanager
 def open_readonly(kubeconfig: Path, context: str | None = None) -> Iterator[ReadOnlyCluster]:
-    """Connect to the cluster of a kubeconfig for the block. Raises BadScenario if the file leads to no cluster."""
+    """Connect to the cluster of a kubeconfig for the block.
+
+    Raises BadScenario if the file leads to no cluster, or has a program run that is not there, or gives no credentials.
+    """
     configuration = Configuration()
     text = _text(kubeconfig)
     try:
-        load_kube_config(  # type: ignore[no-untyped-call]  # kubernetes leaves this one out
-            str(kubeconfig) if kubeconfig.is_file() else io.StringIO(text),  # a pipe is read once
-            context=context,
-            client_configuration=configuration,
-            persist_config=False,
-            temp_file_path=str(credentials_folder()),
-        )
+        require_program(text, context, kubeconfig.parent)
+        with told_errors():
+            _load(kubeconfig, text, context, configuration)
+    except BadScenario as error:
+        raise BadScenario(f"{kubeconfig}: {error}") from error
     except Exception as error:
         words = escape_controls(str(error) or repr(error), most=_SENTENCE)
         raise BadScenario(f"{kubeconfig}: expected a kubeconfig{_context_words(context)}: {words}") from error
-    if not str(configuration.host).startswith(("https://", "http://")):
-        words = escape_controls(repr(configuration.host), most=_SENTENCE)
-        raise BadScenario(f"{kubeconfig}: expected a kubeconfig{_context_words(context)} with a server, found {words}")
+    if (problem := _problem_of_server(configuration.host)) is not None:
+        raise BadScenario(f"{kubeconfig}: expected a kubeconfig{_context_words(context)} with a server, {problem}")
     configuration.retries = urllib3.Retry(total=False)
     with ApiClient(configuration) as api:
         yield ReadOnlyCluster(api)
+
+
+def _load(kubeconfig: Path, text: str, context: str | None, configuration: Configuration) -> None:
+    load_kube_config(  # type: ignore[no-untyped-call]  # kubernetes leaves this one out
+        str(kubeconfig) if kubeconfig.is_file() else io.StringIO(text),  # a pipe is read once
+        context=context,
+        client_configuration=configuration,
+        persist_config=False,
+        temp_file_path=str(credentials_folder()),
+    )
+
+
+def _problem_of_server(address: object) -> str | None:
+    """Return why an address leads to no API server, whatever answers; None if it may."""
+    wanted = f"such as https://10.0.0.1:6443, found {escape_controls(repr(address), most=_SENTENCE)}"
+    try:
+        parts = urlsplit(str(address))
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return f"{wanted}: expected a port of 1 to 65535"
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return f"{wanted}: no machine can have this name"
+    right = parts.scheme in ("https", "http") and port != 0 and _HOST.fullmatch(host)
+    return None if right else wanted
 
 
 def _text(kubeconfig: Path) -> str:

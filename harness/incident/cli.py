@@ -15,7 +15,7 @@ from chaos_harness.clusters.terminal.command_options import whole_number
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.incident.bundle import recheck, write
-from chaos_harness.harness.incident.cli_offline import write_new
+from chaos_harness.harness.incident.cli_offline import require_new, write_new
 from chaos_harness.harness.incident.cli_options import (
     add_run_options,
     load_chosen,
@@ -76,11 +76,11 @@ def add_record_options(verb: argparse.ArgumentParser) -> None:
 
 
 def _repro(chosen: argparse.Namespace, progress: Progress) -> int:
-    loaded, seed = load_chosen(chosen)
+    loaded, seed, rules = load_chosen(chosen)
     folder = new_folder("incidents", "repro", loaded.name)
     work = make_work_folder(folder)
     runs: list[tuple[write.Replay, Path]] = []
-    runner = Runner(session_of(chosen, seed, progress, work), work, fresh=chosen.fresh)
+    runner = Runner(session_of(chosen, seed, rules, progress, work), work, fresh=chosen.fresh)
     try:
         with runner.open():
             for number in range(1, chosen.times + 1):
@@ -128,12 +128,12 @@ def _shrink(chosen: argparse.Namespace, progress: Progress) -> int:
     if chosen.resume:
         known = Ledger.seed_of(chosen.resume / _LEDGER)
         chosen.seed = known if chosen.seed is None else chosen.seed
-    loaded, seed = load_chosen(chosen)
+    loaded, seed, rules = load_chosen(chosen)
     folder: Path = chosen.resume or new_folder("incidents", "shrink", loaded.name)
     with hold_folder(folder):
         work = make_work_folder(folder)
         ledger = Ledger(folder / _LEDGER, loaded, seed, chosen.confidence)
-        runner = Runner(session_of(chosen, seed, progress, work), work, fresh=chosen.fresh)
+        runner = Runner(session_of(chosen, seed, rules, progress, work), work, fresh=chosen.fresh)
         progress.say(f"what each run shows goes to {folder}; when stopped, go on with: --resume {folder}")
         with _open(runner, None if chosen.resume else folder):
             shrinking = ShrinkSession(
@@ -170,6 +170,8 @@ def _open(runner: Runner, folder: Path | None) -> Iterator[None]:
 
 
 def _record(chosen: argparse.Namespace, _progress: Progress) -> int:
+    if chosen.output is not None:
+        require_new(chosen.output)
     with readonly.open_readonly(chosen.kubeconfig, chosen.context) as cluster:
         text = draft(cluster)
     if chosen.output is None:

@@ -2,9 +2,10 @@
 
 import argparse
 import json
+import os
 import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -29,6 +30,7 @@ __all__ = [
     "add_new_incident_options",
     "add_new_options",
     "add_schema_options",
+    "require_new",
     "write_new",
 ]
 
@@ -72,6 +74,23 @@ def add_schema_options(verb: argparse.ArgumentParser) -> None:
     verb.set_defaults(verb=_schema)
 
 
+def require_new(path: Path) -> None:
+    """Raise BadScenario if something is at a path, or no file can be made there; nothing is written."""
+    said = None
+    try:
+        path.lstat()
+        said = "is there already; choose another name"
+    except FileNotFoundError:
+        if not path.parent.is_dir():
+            said = f"there is no folder {path.parent}; make it, or choose another"
+        elif not os.access(path.parent, os.W_OK | os.X_OK):
+            said = f"nothing can be written in {path.parent}; choose another folder"
+    except (OSError, ValueError) as error:
+        said = f"cannot be written: {getattr(error, 'strerror', None) or error}"
+    if said:
+        raise BadScenario(f"{path}: {said}")
+
+
 def write_new(path: Path, text: str) -> None:
     """Write a file that is not there yet. Raises BadScenario."""
     try:
@@ -83,7 +102,7 @@ def write_new(path: Path, text: str) -> None:
 
 def _check(chosen: argparse.Namespace, _progress: Progress) -> int:
     if chosen.convert:
-        return _convert(_files(chosen.files))
+        return _convert(_files(chosen.files), as_json=chosen.json)
     problems = {str(path): _problems(path) for path in _files(chosen.files)}
     if chosen.json:
         report = [{"file": path, "problems": its} for path, its in problems.items()]
@@ -101,23 +120,33 @@ def _check(chosen: argparse.Namespace, _progress: Progress) -> int:
     return ExitStatus.REFUSED
 
 
-def _convert(paths: Iterable[Path]) -> int:
-    """Write the files of schema 1 among these in the newest one, if all can be. Raises BadScenario."""
+def _convert(paths: Sequence[Path], *, as_json: bool) -> int:
+    """Write the files of schema 1 among these in the newest one, if all can be.
+
+    Raises BadScenario with all problems if they are not told as JSON, or if a file cannot be written.
+    """
     texts: dict[Path, str] = {}
-    problems: list[str] = []
+    problems: dict[Path, list[str]] = {path: [] for path in paths}
     for path in paths:
         try:
             if load(path).incident.schema_ != SCHEMA:
-                texts[path] = convert(path.read_text(encoding="utf-8"), path)
+                texts[path] = convert(path.read_bytes().decode(), path)  # with its line ends
         except BadScenario as error:
-            problems += error.problems
-    if problems:
-        raise BadScenario(problems)
-    for path, text in texts.items():
+            problems[path] += error.problems
+    right = not any(problems.values())
+    if not right and not as_json:
+        raise BadScenario([problem for its in problems.values() for problem in its])
+    for path, text in texts.items() if right else ():
         try:
-            path.write_text(text, encoding="utf-8")
+            path.write_text(text, encoding="utf-8", newline="")
         except OSError as error:
             raise BadScenario(f"{path}: expected a file that can be written: {error.strerror}") from error
+    if as_json:
+        report = [
+            {"file": str(path), "problems": its, "written": right and path in texts} for path, its in problems.items()
+        ]
+        sys.stdout.write(f"{json.dumps(report, indent=1)}\n")
+        return ExitStatus.AS_EXPECTED if right else ExitStatus.REFUSED
     sys.stdout.writelines(f"wrote {escape_controls(str(path))}: schema {SCHEMA}\n" for path in texts)
     if not texts:
         sys.stdout.write(f"nothing to do: all are of schema {SCHEMA}\n")

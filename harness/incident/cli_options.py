@@ -111,19 +111,19 @@ def shape_fields(chosen: argparse.Namespace) -> dict[str, Any]:
     return {**fields, "gatekeeper": None} if fields.get("gatekeeper") == NO_GATEKEEPER else fields
 
 
-def load_chosen(chosen: argparse.Namespace) -> tuple[LoadedIncident, int]:
-    """Return the chosen incident, and the seed in effect. Raises BadScenario, for a wrong lock or mirror, too."""
+def load_chosen(chosen: argparse.Namespace) -> tuple[LoadedIncident, int, PullRules]:
+    """Return the chosen incident, the seed in effect, and the rules by which images are pulled. Raises BadScenario."""
     refuse_kept_pool(chosen)
     adopted = _adopted(chosen)
     if adopted and (unfit := _unfit_for_adopted(chosen)):
         raise BadScenario(f"--on {adopted.name} and {unfit}: the cluster is yours, and is used as it is; leave one out")
     loaded = load_with_shape(chosen)
-    pull_rules(chosen)
+    rules = pull_rules(chosen)
     if adopted:
         require_live(adopted.name, loaded.incident.budget)
     given = chosen.seed if chosen.seed is not None else loaded.incident.seed
     seed = given if given is not None else secrets.randbelow(2**32)
-    return loaded.seeded(seed), seed
+    return loaded.seeded(seed), seed, rules
 
 
 def refuse_kept_pool(chosen: argparse.Namespace) -> None:
@@ -151,7 +151,9 @@ def _unfit_for_adopted(chosen: argparse.Namespace) -> str:
     return next((option for option, given in unfit.items() if given), "")
 
 
-def session_of(chosen: argparse.Namespace, seed: int, progress: Progress, histories: Path) -> RunContext:
+def session_of(
+    chosen: argparse.Namespace, seed: int, rules: PullRules, progress: Progress, histories: Path
+) -> RunContext:
     """Return the context in which clusters are made."""
     return RunContext(
         seed,
@@ -161,6 +163,6 @@ def session_of(chosen: argparse.Namespace, seed: int, progress: Progress, histor
         histories.absolute(),
         progress,
         pool=chosen.pool,
-        rules=pull_rules(chosen),
+        rules=rules,
         on=_adopted(chosen),
     )

@@ -35,7 +35,8 @@ class Contents:
 
     `whole` is false if a step or a policy is wrong, so that what it would bring is not known. `turns` is how often the
     steps are done, `fields` are the names of the fields that are watched, `own` are the objects of the author's own
-    policies and of the workload, `asks` what is asked about them.
+    policies and of the workload, `asks` what is asked about them. `more`: the cluster may have kinds, namespaces and
+    policies besides, as one of the user's, or one to which a chart is added.
     """
 
     faults: tuple[Fault, ...]
@@ -48,9 +49,10 @@ class Contents:
     fields: tuple[str, ...] = ()
     own: tuple[Object, ...] = field(default=(), hash=False)
     asks: AskNames = field(default_factory=dict, hash=False)
+    more: bool = False
 
     @classmethod
-    def of(cls, data: Mapping[str, Any], own: Iterable[Object], *, right: bool) -> Self:
+    def of(cls, data: Mapping[str, Any], own: Iterable[Object], *, right: bool, more: bool = False) -> Self:
         """Return them, of a file that may be wrong; `right`: nothing is wrong with the author's own objects."""
         faults, all_faults = _made(data, "faults", "fault")
         policies, all_policies = _made(data, "policies", "policy")
@@ -66,7 +68,13 @@ class Contents:
             fields=tuple(str(values["field"]) for _, values in fields_watched(data) if "field" in values),
             own=tuple(own),
             asks=asks_of(data),
+            more=more,
         )
+
+    @property
+    def known(self) -> bool:
+        """Whether all kinds, namespaces and policies of the cluster are known."""
+        return self.whole and not self.more
 
     @property
     def fault_names(self) -> list[str]:

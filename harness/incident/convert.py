@@ -1,4 +1,4 @@
-"""Convert: writes an incident file of schema 1 in schema 2, by changing these words alone: comments and layout stay."""
+"""Convert: writes an incident file of schema 1 in schema 2, by changing these words alone; comments and layout stay."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -36,7 +36,8 @@ def convert(text: str, path: Path, *, by_place: bool = False) -> str:
     if not isinstance(data, dict) or data.get("schema") != 1:
         raise BadScenario(f"{path}: expected a file of schema 1 to convert")
     order = list(range(len(data["faults"]))) if by_place else beginning_order(data["faults"])
-    writer = _Writer(data, dict(_nodes(yaml.compose(text, yaml.SafeLoader), ())), order)
+    end = "\r\n" if "\r\n" in text else "\n"
+    writer = _Writer(data, dict(_nodes(yaml.compose(text, yaml.SafeLoader), ())), order, end)
     writer.rewrite()
     if writer.problems:
         raise BadScenario([sources[0].problem(place, words) for place, words in writer.problems])
@@ -57,11 +58,12 @@ def _nodes(node: Any, place: Location) -> Iterator[tuple[Location, Any]]:
 class _Writer:
     """Collects what is written in place of what."""
 
-    def __init__(self, data: Mapping[str, Any], nodes: Mapping[Location, Any], order: list[int]) -> None:
+    def __init__(self, data: Mapping[str, Any], nodes: Mapping[Location, Any], order: list[int], end: str) -> None:
         self.problems: list[Problem] = []
         self._data = data
         self._nodes = nodes
         self._order = order
+        self._end = end
         self._edits: dict[tuple[int, int], str] = {}
         self._steps = StepNames.of(data)
         asked = counted_names(data)
@@ -122,7 +124,7 @@ class _Writer:
         identity = f"{step.fault.replace('_', '-')[:_LONGEST]}-{step.index + 1}"
         node = self._nodes["faults", step.index]
         first = node.value[0][0].start_mark
-        between = ", " if node.flow_style else f"\n{' ' * first.column}"
+        between = ", " if node.flow_style else f"{self._end}{' ' * first.column}"
         self._edits[first.index, first.index] = f"id: {identity}{between}"
         return identity
 

@@ -15,6 +15,8 @@ from chaos_harness.clusters.shape import NAMESPACE
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.clusters.watching.changes import ObjectDict
 from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.incident.contents import kinds_of_templates
+from chaos_harness.harness.incident.kinds import KINDS
 from chaos_harness.harness.incident.model import SCHEMA
 from chaos_harness.harness.incident.object_files import problems_of_manifest
 from chaos_harness.harness.incident.yaml_source import MOST_BYTES, parse
@@ -72,6 +74,7 @@ def _draft(cluster: ReadOnlyCluster, now: datetime) -> str:
     workers = [node for node in nodes if _CONTROL_PLANE not in (node["metadata"].get("labels") or {})]
     chart = _is_chart(serving)
     policies, left_out = _choose_policies(_policies(cluster))
+    policies, unmet = _takeable_policies(policies)
     comments = [
         f"drafted {now.isoformat(timespec='minutes')} from a cluster that was only read",
         f"Kubernetes {kubernetes}{_near(kubernetes, known_versions.KUBERNETES)}",
@@ -84,6 +87,7 @@ def _draft(cluster: ReadOnlyCluster, now: datetime) -> str:
         *_webhooks(cluster),
         *_failed(cluster, now, namespace),
         *(f"left out, because no incident can hold it: {name}" for name in left_out),
+        *(f"left out, because {why}" for why in unmet),
     ]
     shape: ObjectDict = {"workers": max(1, min(3, len(workers))), "install": "chart" if chart else "manifest"}
     shape |= {"gatekeeper": gatekeeper} if known_versions.resolve_gatekeeper(gatekeeper) == gatekeeper else {}
@@ -124,6 +128,24 @@ def _choose_policies(policies: Iterable[ObjectDict]) -> tuple[list[ObjectDict], 
         else:
             left_out.append(f"{policy['kind']} {policy['metadata'].get('name')}")
     return kept, left_out
+
+
+def _takeable_policies(policies: Iterable[ObjectDict]) -> tuple[list[ObjectDict], list[str]]:
+    """Return the policies that the draft's cluster takes, and why it takes no others."""
+    policies = list(policies)
+    templates = kinds_of_templates(policies)
+    kept: list[ObjectDict] = []
+    unmet: list[str] = []
+    for policy in policies:
+        named = f"{policy['kind']} {policy['metadata'].get('name')}"
+        namespace = policy["metadata"].get("namespace") or NAMESPACE
+        if policy["kind"] not in (*KINDS, *templates):
+            unmet.append(f"no ConstraintTemplate of its kind is here: {named}")
+        elif namespace != NAMESPACE:
+            unmet.append(f"no cluster of the harness has its namespace {namespace}: {named}")
+        else:
+            kept.append(policy)
+    return kept, unmet
 
 
 def _parts_of(text: str, policy: ObjectDict) -> int:

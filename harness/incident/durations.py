@@ -58,7 +58,7 @@ def _read_duration(value: Any, *, whole: bool = False) -> Any:
             raise ValueError(f"expected whole seconds, found {value[:20]!r}")
         return int(number)  # type: ignore[call-overload]
     if _is_bare(value):
-        raise ValueError(f"write {written(value)}: a time has its unit, such as 30s, 5m or 250ms")
+        raise ValueError(_without_unit(value))
     return value
 
 
@@ -67,12 +67,20 @@ def bare_numbers(data: Mapping[str, Any]) -> Iterator[Problem]:
     for place in _PLACES:
         for where, value in _at(data, place, ()):
             if _is_bare(value):
-                yield where, f"write {written(value)}: a time has its unit, such as 30s, 5m or 250ms"
+                yield where, _without_unit(value)
 
 
 def written(value: float) -> str:
     """Return a number of seconds as schema 2 writes it."""
     return f"{value:.10g}s"
+
+
+def _without_unit(value: float) -> str:
+    """Return what is to be written in place of a time that is a number alone."""
+    try:
+        return f"write {written(value)}: a time has its unit, such as 30s, 5m or 250ms"
+    except OverflowError:
+        return f"expected a duration such as 30s, 5m or 250ms, found a number of {len(str(abs(value)))} digits"
 
 
 def _is_bare(value: Any) -> bool:

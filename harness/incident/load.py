@@ -25,12 +25,14 @@ from chaos_harness.harness.incident.asks import questions_of
 from chaos_harness.harness.incident.charts import SetupChart, charts_of
 from chaos_harness.harness.incident.claim_problems import problems_of_claims
 from chaos_harness.harness.incident.contents import LISTS, Contents
+from chaos_harness.harness.incident.each import Turns
 from chaos_harness.harness.incident.invariants import with_parts_that_apply
 from chaos_harness.harness.incident.model import CONDITION_TAG, DURATION_TAG, FORMS, SCHEMA, Incident, fields_at
-from chaos_harness.harness.incident.notation import translate, with_each
+from chaos_harness.harness.incident.notation import translate
 from chaos_harness.harness.incident.object_files import Objects, OwnFiles, objects_of
+from chaos_harness.harness.incident.object_problems import brings_more, problems_of_objects
 from chaos_harness.harness.incident.references import SYNTAX
-from chaos_harness.harness.incident.step_problems import problems_of_steps
+from chaos_harness.harness.incident.step_problems import problems_of_replicas, problems_of_steps
 from chaos_harness.harness.incident.timeline import problems_of_time
 from chaos_harness.harness.incident.upgrades import problems_of_upgrades, with_releases
 from chaos_harness.harness.incident.watches import lists_of
@@ -46,7 +48,6 @@ __all__ = ["LoadedIncident", "load", "problems_of_part"]
 _MOST_PARTS = 200
 """How many elements of a list are validated one by one; the model allows no more."""
 
-_MOST_VALUES = 20
 _SHORT = 80
 
 _OF_FILES = ("policies", "setup", "workload")
@@ -62,7 +63,8 @@ class LoadedIncident:
 
     `shape` is the effective shape, with command-line overrides; `given` is the file's own `shape` as written.
     `setup`, `policies` and `workload` are the objects of each item of these lists, or its chart, `asks` the questions
-    of each policy's item, and `files` the files that they come from.
+    of each policy's item, and `files` the files that they come from. `more`: its cluster may have kinds, namespaces and
+    policies that the file does not tell of.
     """
 
     path: Path
@@ -74,6 +76,7 @@ class LoadedIncident:
     workload: tuple[Objects, ...] = field(default=(), hash=False)
     files: tuple[Path, ...] = ()
     asks: tuple[tuple[Question, ...], ...] = field(default=(), hash=False)
+    more: bool = False
 
     @property
     def name(self) -> str:
@@ -120,7 +123,8 @@ def load(
     shape, options = _effective_shape(_override(flat, asked or {}), context)
     data, wrong = translate({**source.data, "shape": flat} if given else source.data)
     data = with_parts_that_apply(data)
-    first, *others = _each(data)
+    turns = Turns(data)
+    first, *others = turns.data
     problems = [*_problems_of_model(data, context), *_problems_of_names(first, kinds)]
     problems += [problem for turn in others for problem in _problems_of_names(turn, ("fault",))]
     if on and shape:
@@ -134,15 +138,21 @@ def load(
     charts, wrong_charts = charts_of(source)
     asks, wrong_asks = questions_of(source, files)
     more += [*wrong_charts, *wrong_asks]
+    adds = on is not None or brings_more(by_field["setup"], shape, charts=bool(charts))
     if context != RECORDED:
-        contents = Contents.of(first, files.loaded, right=not more)
+        contents = Contents.of(first, files.loaded, right=not more, more=adds)
         problems += problems_of_claims(first, contents, shape)
         mirrored = shape.model_copy(update={"registry": True}) if on and shape else shape  # told above, with the reason
         problems += [problem for turn in (first, *others) for problem in problems_of_steps(turn, contents, mirrored)]
+        problems += problems_of_replicas(data, shape) if shape and not on else ()
+        problems += problems_of_objects(first, by_field, asks, contents, shape)
         problems += problems_without_gatekeeper(data, by_field, shape)
         problems += problems_of_upgrades(data, shape) if shape else ()
+    unplaced = list(turns.problems()) if context != RECORDED else []
+    told = {place for place, _ in unplaced}
+    wrong = [*unplaced, *(problem for problem in wrong if problem[0] not in told)]
     said = {place for place, _ in wrong}
-    problems = [problem for problem in (*problems, *problems_of_time(data)) if problem[0] not in said]
+    problems = [turns.told(*problem) for problem in (*problems, *problems_of_time(data)) if problem[0] not in said]
     lines = _in_order(source, [*wrong, *problems])
     lines = [*lines, *options] if on else lines or options
     if lines or more or shape is None:
@@ -159,15 +169,8 @@ def load(
         workload=tuple(by_field["workload"]),
         files=(*files.read, *chain(*(chart.files for chart in charts.values())), *_files_of(shape, path.parent)),
         asks=tuple(asks),
+        more=adds,
     )
-
-
-def _each(data: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the data of each turn: with each value of `for_each` in the steps; the data itself if it has none."""
-    values = data.get("for_each")
-    if not isinstance(values, list) or not values:
-        return [data]
-    return [{**data, "faults": with_each(data.get("faults"), value)} for value in values[:_MOST_VALUES]]
 
 
 def _override(flat: dict[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -266,7 +269,9 @@ def problems_of_part(kind: PartKind, name: str, values: Any) -> Iterator[Problem
     wrong = [((*("with", *place),), words) for place, words in known[name].problems(values)]
     wrong += references.problems_of_references(values, ("with",)) if kind in ("fault", "preparation") else ()
     wrong += _nodes_by_name(values) if kind in ("fault", "preparation") else ()
-    wrong += [(place, f"expected visible characters, found {shorten(word)}") for place, word in _find_invisible(values)]
+    hidden = dict(_find_invisible(values))
+    wrong = [(place, words) for place, words in wrong if place not in hidden]
+    wrong += [(place, f"expected visible characters, found {shorten(word)}") for place, word in hidden.items()]
     yield from wrong
     if not wrong and kind != "probe":  # a probe needs a cluster, which does not exist yet
         try:

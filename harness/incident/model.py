@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -15,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from chaos_harness.clusters.problem_words import shorten
 from chaos_harness.clusters.shape import Shape, fields_of
 from chaos_harness.harness import jsonpath
 from chaos_harness.harness.causes import Cause
@@ -60,12 +62,15 @@ _LONGEST = 6 * 3600.0
 
 
 def seconds(value: object) -> object:
-    """Convert "90s", "1.5m" and the like to seconds; a number is in seconds already."""
+    """Convert "90s", "1.5m" and the like to seconds; a number is in seconds already. Raises ValueError."""
     if isinstance(value, str):
         match = _DURATION.fullmatch(value.strip())
         if not match:
             raise ValueError(f"expected a duration such as 30s, 5m or 250ms, found {value[:20]!r}")
-        return float(match[1]) * _UNITS[match[2]]
+        number = float(match[1]) * _UNITS[match[2]]
+        if not isfinite(number):
+            raise ValueError(f"expected a duration of at most {_LONGEST / 3600:g}h, found {shorten(value)}")
+        return number
     return value
 
 

@@ -13,17 +13,13 @@ from chaos_harness.harness.incident.step_names import StepNames
 from chaos_harness.harness.incident.yaml_source import Location, Problem
 from chaos_harness.harness.policies import ADMIT
 
-__all__ = ["FAULT_PARAMETERS", "POLICY_PARAMETERS", "counted_names", "translate", "with_each"]
+__all__ = ["FAULT_PARAMETERS", "POLICY_PARAMETERS", "counted_names", "translate"]
 
 FAULT_PARAMETERS = ("fault", "during", "before", "than")
 """Parameters of checks that are steps of the same file."""
 
 POLICY_PARAMETERS = ("policy", "policies", "webhook")
 """Parameters of checks that are policies, by their names or by those under which answers about them are counted."""
-
-
-EACH = "$each"
-"""What stands in a step for the value of a turn."""
 
 _BOTH = "there is a turn for each value: leave out `repeat`"
 
@@ -42,15 +38,6 @@ def translate(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
     reader = _Reader(StepNames.of(data), counted_names(data))
     changed = {name: reader.parts(kind, name, data[name]) for kind, name in LISTS.items() if name in data}
     return {**data, **changed}, [*problems, *bare_numbers(data), *reader.problems]
-
-
-def with_each(value: Any, each: Any) -> Any:
-    """Return the parameters of a step with one value of `for_each` in the place of each $each."""
-    if isinstance(value, Mapping):
-        return {name: with_each(part, each) for name, part in value.items()}
-    if isinstance(value, list):
-        return [with_each(part, each) for part in value]
-    return each if value == EACH else value
 
 
 def counted_names(data: Mapping[str, Any]) -> dict[str, list[str]]:

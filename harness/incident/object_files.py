@@ -10,6 +10,7 @@ from chaos_harness.clusters.api.objects import Object
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.references import NOTHING_ELSEWHERE, find_references
 from chaos_harness.harness.incident.yaml_source import Location, YamlSource, read
+from chaos_harness.harness.policies.shapes import misshapen_policy
 
 __all__ = ["Objects", "OwnFiles", "find_beside", "objects_of", "problems_of_manifest"]
 
@@ -162,6 +163,8 @@ def problems_of_manifest(manifest: Any, *, named: bool = True) -> Iterator[tuple
     if not isinstance(metadata.get("namespace", ""), str):
         yield ("metadata", "namespace"), f"expected a namespace's name, found {str(metadata['namespace'])[:80]!r}"
     yield from object_names.manifest_problems(manifest)
+    if named:  # what is asked about may be wrong on purpose
+        yield from misshapen_policy(manifest)
     for place, reference in find_references(manifest):
         yield place, f"{reference[0]} {NOTHING_ELSEWHERE}"
     if str(manifest.get("kind")).endswith("List") and isinstance(manifest.get("items"), list):

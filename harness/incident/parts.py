@@ -8,8 +8,8 @@ from chaos_harness.clusters.terminal.escape import escape_controls
 
 __all__ = ["STRICT", "Words", "visible"]
 
-STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
-"""Unknown fields are refused, nothing is converted."""
+STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
+"""Unknown fields are refused, nothing is converted; a field has the name that a file gives it alone."""
 
 
 def visible(value: str) -> str:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from chaos_harness.clusters.api.label_selectors import selector_problem
+from chaos_harness.clusters.suggest import did_you_mean
 from chaos_harness.harness.incident.yaml_source import Location
 
 __all__ = ["NOTHING_ELSEWHERE", "REFERENCE", "SYNTAX", "find_references", "problems_of_references"]
@@ -25,10 +27,16 @@ REFERENCE = re.compile(
 
 
 def problems_of_references(value: Any, place: Location = ()) -> Iterator[tuple[Location, str]]:
-    """Yield `(location, message)` for each string that starts with `$` but is no known reference."""
+    """Yield `(location, message)` for each string that starts with `$` but is no known reference.
+
+    Its LABELS must be a label selector of Kubernetes.
+    """
     for where, word in _words(value, place):
-        if not REFERENCE.fullmatch(word):
-            yield where, f"no such reference {word[:80]!r}; there are {SYNTAX}"
+        reference = REFERENCE.fullmatch(word)
+        if not reference:
+            yield where, f"no such reference {word[:80]!r}; {did_you_mean(word, SYNTAX.split(', '))}there are {SYNTAX}"
+        elif reference["labels"] and (problem := selector_problem(reference["labels"])):
+            yield where, f"{word[:80]}: {problem}"
 
 
 def find_references(value: Any, place: Location = ()) -> Iterator[tuple[Location, re.Match[str]]]:

@@ -6,12 +6,12 @@ from typing import Any
 
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.suggest import did_you_mean
-from chaos_harness.harness.incident.contents import Contents, fields_watched, kinds_of_templates, listed_parts
-from chaos_harness.harness.incident.kinds import KINDS
+from chaos_harness.harness.incident.contents import Contents, fields_watched, listed_parts
+from chaos_harness.harness.incident.object_problems import known_kinds, namespace_problem
 from chaos_harness.harness.incident.references import NOTHING_ELSEWHERE, find_references
 from chaos_harness.harness.incident.yaml_source import Location, Problem
 
-__all__ = ["problems_of_shape", "problems_of_steps"]
+__all__ = ["problems_of_replicas", "problems_of_shape", "problems_of_steps"]
 
 _REGISTRY_FAULTS = ("cut_registry", "remove_image")
 _LOSING_FAULTS = ("kill_node", "stop_node", "pause_node", "reboot_node", "cut_off_node", "drain_node", "remove_node")
@@ -27,10 +27,12 @@ _OBJECT_FAULTS = (
     "strip_finalizers",
 )
 _TEMPLATE = "ConstraintTemplate"
-_CONSTRAINTS = "constraints.gatekeeper.sh/"
-_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 _CROWD = "crowd templates"
 _PLACED = "place_gatekeeper"
+_RELEASED_REPLICAS = 3
+"""Webhook pods of a release, by its manifest and by its chart."""
+
+_MOST_REPLICAS = 10
 _WITHOUT_REFERENCES = ("policies", "probes", "claims")
 
 
@@ -42,12 +44,11 @@ def problems_of_steps(data: Mapping[str, Any], contents: Contents, shape: Shape 
                 entry = str(listed_parts(data, name)[index].get(kind))
                 yield from (((name, index, *at), words) for at, words in problems_of_shape(entry, values, shape))
     for index, step in enumerate(listed_parts(data, "faults")):
-        if isinstance(step, dict) and contents.whole:
+        if isinstance(step, dict) and contents.known:
             of_step = [*_problems_of_kinds(step, contents), *_problems_of_namespace(step.get("with"), contents, shape)]
             yield from ((("faults", index, *at), words) for at, words in of_step)
     yield from _problems_of_fields(data, contents, shape)
     yield from _problems_of_watches(contents)
-    yield from _problems_of_objects(contents)
     for name in _WITHOUT_REFERENCES:
         for index, values in _values(data, name):
             for at, reference in find_references(values, (name, index, "with")):
@@ -61,21 +62,6 @@ def _values(data: Mapping[str, Any], name: str) -> Iterator[tuple[int, Mapping[s
             yield index, values
 
 
-def _problems_of_objects(contents: Contents) -> Iterator[Problem]:
-    """Yield objects of kinds that no cluster has, and constraints that come before their template."""
-    defined = [*KINDS, *contents.constraint_kinds, *contents.defined_kinds]
-    later: set[str] = set()
-    for manifest in reversed(contents.own):
-        kind, named = str(manifest["kind"]), f"{manifest['kind']} {manifest['metadata']['name']}"
-        if kind == _TEMPLATE:
-            later.update(kinds_of_templates([manifest]))
-        elif kind in later:
-            yield ("policies",), f"{named} comes before the ConstraintTemplate of its kind: put it behind"
-        if contents.whole and kind not in defined and not str(manifest["apiVersion"]).startswith(_CONSTRAINTS):
-            meant = did_you_mean(kind, defined) or "see `kubectl api-resources`"
-            yield ("policies",), f"{named}: no cluster has the kind, and no object here defines it; {meant}".strip()
-
-
 def _problems_of_fields(data: Mapping[str, Any], contents: Contents, shape: Shape | None) -> Iterator[Problem]:
     """Yield probes of fields whose names are not their own, or whose objects no cluster has."""
     for number, (index, values) in enumerate(fields_watched(data)):
@@ -83,7 +69,7 @@ def _problems_of_fields(data: Mapping[str, Any], contents: Contents, shape: Shap
         if field in contents.fields[:number]:
             words = f"{field!r} is the name of another field; claims could not tell them apart"
             yield ("probes", index, "with", "field"), words
-        if contents.whole:
+        if contents.known:
             problems = [*_unknown_kind(values, ("with",), contents), *_problems_of_namespace(values, contents, shape)]
             yield from ((("probes", index, *at), words) for at, words in problems)
 
@@ -93,7 +79,7 @@ def _problems_of_watches(contents: Contents) -> Iterator[Problem]:
     for index, words in enumerate(contents.watches):
         name, _, kind = words.rpartition(" ")
         there = contents.constraint_kinds
-        if name == "constraints" and kind.isalnum() and contents.whole and kind not in there:
+        if name == "constraints" and kind.isalnum() and contents.known and kind not in there:
             meant = f"{did_you_mean(kind, there)}there is {', '.join(there) or 'none'}"
             yield ("watch", index), f"no template of this file defines the kind {kind!r}; {meant}"
 
@@ -124,6 +110,25 @@ def _problems_of_placement(values: Mapping[str, Any], shape: Shape) -> Iterator[
         yield ("with", "on"), f"{_PLACED} places pods on a worker, found {values['on']}"
 
 
+def _replicas(shape: Shape) -> int | None:
+    """Return how many webhook pods Gatekeeper has; None if files of the user's say it."""
+    own = shape.own
+    if own and (own.replicas or own.manifest or own.values):
+        return own.replicas
+    return _RELEASED_REPLICAS if shape.gatekeeper else None
+
+
+def problems_of_replicas(data: Mapping[str, Any], shape: Shape) -> Iterator[Problem]:
+    """Yield preparations that place more webhook pods than Gatekeeper has on a cluster of the harness's own."""
+    replicas = _replicas(shape)
+    for index, values in _values(data, "preparations"):
+        name, wanted = listed_parts(data, "preparations")[index].get("preparation"), values.get("webhooks")
+        if name == _PLACED and replicas is not None and type(wanted) is int and replicas < wanted <= _MOST_REPLICAS:
+            words = f"Gatekeeper has {replicas} webhook pod{'s' if replicas > 1 else ''} to place, found {wanted}"
+            more = f"say `gatekeeper: {{version: {shape.gatekeeper}, replicas: {wanted}}}` in the shape, or fewer here"
+            yield ("preparations", index, "with", "webhooks"), f"{words}; {more}"
+
+
 def _beyond(role: str | None, number: str | None, any_: str | None, shape: Shape) -> str:
     """Return why a cluster of this shape has no such node, or ""."""
     if not role and not any_:
@@ -147,7 +152,7 @@ def _problems_of_kinds(step: Mapping[str, Any], contents: Contents) -> Iterator[
 def _unknown_kind(named: Mapping[str, Any], place: Location, contents: Contents) -> Iterator[Problem]:
     """Yield the kind, or the name, of an object that no cluster has unless this file brings it."""
     kind = named.get("kind")
-    known = [*KINDS, *contents.constraint_kinds, *contents.defined_kinds]
+    known = known_kinds(contents)
     if not isinstance(kind, str):
         return
     if kind not in known:
@@ -160,13 +165,8 @@ def _unknown_kind(named: Mapping[str, Any], place: Location, contents: Contents)
 def _problems_of_namespace(values: Any, contents: Contents, shape: Shape | None) -> Iterator[Problem]:
     """Yield a namespace among parameters that no cluster has, and that this file does not bring."""
     namespace = values.get("namespace") if isinstance(values, dict) else None
-    there = [*_NAMESPACES, *([shape.namespace] if shape else []), *contents.named("Namespace")]
-    if isinstance(namespace, str) and namespace and namespace not in there:
-        meant = f"{did_you_mean(namespace, there)}there is {', '.join(there)}"
-        yield (
-            ("with", "namespace"),
-            f"no cluster has the namespace {namespace!r}, and this file brings none of that name; {meant}",
-        )
+    if problem := namespace_problem(namespace, contents, shape):
+        yield ("with", "namespace"), problem
 
 
 def _missing_name(kind: str, name: Any, contents: Contents) -> Iterator[str]:

@@ -80,7 +80,7 @@ def _unknown_file(word: str, cells: Sequence[Cell], left_out: Sequence[LeftOut])
         yield f"--only {shorten(word)}: is left out: {why}"
         return
     near = did_you_mean(word, [*targets, *_ids(cells), *_pairs(cells)])
-    yield f"--only {shorten(word)}: is no cell of the matrix; {near}there are {_shown(targets)}"
+    yield f"--only {shorten(word)}: is no cell of the matrix; {near}there are {_shown(targets) or 'none'}"
 
 
 def _unknown_value(axis: Axis, word: str, cells: Sequence[Cell]) -> Iterator[str]:

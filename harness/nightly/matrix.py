@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,6 +14,7 @@ from chaos_harness.clusters import known_versions
 from chaos_harness.clusters.problem_words import describe_problem, shorten
 from chaos_harness.clusters.suggest import did_you_mean
 from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.incident.parts import visible
 from chaos_harness.harness.incident.yaml_source import Location, Problem, YamlSource, limit_problems, read
 
 __all__ = ["AS_RELEASED", "AXES", "Axis", "LoadedMatrix", "Target", "load_matrix"]
@@ -43,7 +45,14 @@ def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
+def _whole(value: object) -> object:
+    if type(value) is not int:
+        raise ValueError(f"expected a whole number, found {value!r:.60}")
+    return value
+
+
 _Words = Annotated[str, Field(min_length=1, max_length=500)]
+_Place = Annotated[_Words, AfterValidator(visible)]
 _Version = Annotated[str, BeforeValidator(_version)]
 _Install = Literal["manifest", "chart"]
 _Policy = Literal["Ignore", "Fail"]
@@ -51,7 +60,7 @@ _Few = Field(min_length=1, max_length=_MOST)
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Exclusion(_Part):
@@ -90,8 +99,8 @@ class Matrix(_Part):
     each night has; by default it is the harness's own.
     """
 
-    schema_: Annotated[Literal[1], Field(alias="schema")]
-    run: Annotated[tuple[_Words, ...], BeforeValidator(_listed), AfterValidator(_distinct), _Few]
+    schema_: Annotated[Literal[1], BeforeValidator(_whole), Field(alias="schema")]
+    run: Annotated[tuple[_Place, ...], BeforeValidator(_listed), AfterValidator(_distinct), _Few]
     kubernetes: Annotated[tuple[_Version, ...], BeforeValidator(_listed), AfterValidator(_distinct), _Few] = (
         known_versions.DEFAULT_KUBERNETES,
     )
@@ -105,9 +114,9 @@ class Matrix(_Part):
         AfterValidator(_distinct),
         Field(alias="failurePolicy", max_length=2),
     ] = ()
-    values: Annotated[tuple[_Words, ...], BeforeValidator(_listed), AfterValidator(_distinct), _Few] = (AS_RELEASED,)
+    values: Annotated[tuple[_Place, ...], BeforeValidator(_listed), AfterValidator(_distinct), _Few] = (AS_RELEASED,)
     exclude: Annotated[tuple[Exclusion, ...], BeforeValidator(_listed), Field(max_length=_MOST)] = ()
-    without_fault: Annotated[_Words | None, Field(alias="withoutFault")] = None
+    without_fault: Annotated[_Place | None, Field(alias="withoutFault")] = None
     rate: Confidence = Confidence()
 
     def axis(self, name: Axis) -> tuple[str, ...]:
@@ -183,17 +192,23 @@ def _told(source: YamlSource, problems: Iterable[Problem]) -> list[str]:
 
 def _target(folder: Path, words: str) -> Target:
     file, _, test = words.partition("::")
-    return Target(words, (folder / file).resolve(), test)
+    path = folder / file
+    with suppress(OSError, RuntimeError):  # `_missing` tells what cannot be looked for
+        path = path.resolve()
+    return Target(words, path, test)
 
 
 def _missing(target: Target) -> Iterator[str]:
     """Yield that a file or folder is not there, with the name that was probably meant."""
     folder = target.path.parent
-    if target.test and not target.path.is_file():
-        yield f"{target.path}: expected a file with the test {target.test}"
-    elif not target.path.exists():
-        near = did_you_mean(target.path.name, [file.name for file in folder.iterdir()]) if folder.is_dir() else ""
-        yield f"no file or folder {target.words!r} beside the matrix; {near}".rstrip("; ")
+    try:
+        if target.test and not target.path.is_file():
+            yield f"{target.path}: expected a file with the test {target.test}"
+        elif not target.path.exists():
+            near = did_you_mean(target.path.name, [file.name for file in folder.iterdir()]) if folder.is_dir() else ""
+            yield f"no file or folder {target.words!r} beside the matrix; {near}".rstrip("; ")
+    except OSError as error:
+        yield f"{shorten(target.words)} cannot be looked for: {error.strerror}"
 
 
 def _of_exclusions(matrix: Matrix) -> Iterator[Problem]:

@@ -2,16 +2,19 @@
 
 import hashlib
 import json
+import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.machine.locking import try_lock
+from chaos_harness.clusters.machine.removal import remove_folder
 from chaos_harness.harness import __version__, private
 from chaos_harness.harness.errors import BadScenario, HarnessError
 from chaos_harness.harness.nightly.cells import Cell, cells_of
@@ -80,10 +83,12 @@ def digest_of(matrix: Path, plan: NightPlan) -> str:
 def run_night(asked: Asked, matrix: Path | None, folder: Path, *, resume: bool, digest: str | None = None) -> Summary:
     """Run a night in `folder`, or go on with the one that is there, and return its summary.
 
-    Raises BadScenario if another night runs on this machine, what is there is another night, or this one is not that
-    of the `digest`.
+    Raises BadScenario if another night runs on this machine, what is there is another night or no folder, or this one
+    is not that of the `digest`; a folder that was not there is then none again.
     """
     with _alone():
+        if not resume:
+            _refuse_place(folder)
         ledger = Ledger.read(folder / FILE, __version__) if resume else None
         path = Path(ledger.head.matrix) if ledger else matrix
         if path is None or (not resume and (folder / FILE).exists()):
@@ -92,19 +97,23 @@ def run_night(asked: Asked, matrix: Path | None, folder: Path, *, resume: bool, 
         loaded = asked.load(path)
         if ledger:
             asked = _as_begun(asked, ledger)
-        plan = _plan(asked, loaded, _folder(folder), past)
-        head = _head(asked, loaded, plan)
-        if digest not in (None, head.digest):
-            raise BadScenario(
-                f"expected the plan {str(digest)[:_SHORT]}, found {head.digest[:_SHORT]}: the harness here, or a file "
-                "of the matrix, is not the one that it was made with"
-            )
-        if ledger is None:
-            ledger = Ledger.begin(folder / FILE, head)
-        elif ledger.head.digest != head.digest:
-            raise BadScenario(f"{folder}: was begun with another matrix, or other files; begin again without --resume")
-        else:
-            _go_on(ledger)
+        with _folder_if_begun(folder):
+            plan = _plan(asked, loaded, folder, past)
+            head = _head(asked, loaded, plan)
+            if digest not in (None, head.digest):
+                raise BadScenario(
+                    f"expected the plan {str(digest)[:_SHORT]}, found {head.digest[:_SHORT]}: the harness here, or a "
+                    "file of the matrix, is not the one that it was made with"
+                )
+            if ledger is None:
+                ledger = Ledger.begin(folder / FILE, head)
+            elif ledger.head.digest != head.digest:
+                words = "was begun with another matrix, or other files; begin again without --resume"
+                raise BadScenario(f"{folder}: {words}")
+            else:
+                _go_on(ledger)
+        if digest is None:
+            asked.say(f"when stopped, go on: {command_line('nightly --')} --resume {folder}")
         night = Night(
             folder,
             ledger,
@@ -129,8 +138,9 @@ def merge_nights(paths: Sequence[Path], nights: Path, folder: Path) -> Summary:
     """Merge the ledgers of shards into one night in `folder`; return its summary.
 
     A path is a ledger, a shard's folder, or a folder with folders of shards, of which those without a ledger are lost.
-    Raises BadScenario if one cannot be read or is of another night, with the problems of all.
+    Raises BadScenario if one cannot be read or is of another night, with the problems of all, or if `folder` is none.
     """
+    _refuse_place(folder)
     ledgers: list[Ledger] = []
     problems: list[str] = []
     for path in chain.from_iterable(map(_ledger_files, paths)):
@@ -196,6 +206,35 @@ def _folder(folder: Path) -> Path:
         return private.directory(folder)
     except OSError as error:
         raise HarnessError(f"{folder}: cannot be written: {error.strerror}; see `ls -ld {folder.parent}`") from error
+
+
+def _refuse_place(folder: Path) -> None:
+    """Raise BadScenario if a folder is none, or cannot be made where it is to be."""
+    whole = folder.absolute()
+    try:
+        there = next(each for each in (whole, *whole.parents) if each.exists())
+    except OSError as error:
+        raise BadScenario(f"{folder}: cannot be a night's folder: {error.strerror}") from error
+    if not there.is_dir():
+        raise BadScenario(f"{folder}: {there} is a file; expected a folder, or one to be made: --out DIR")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise BadScenario(f"{folder}: nothing can be written in {there}; choose another folder: --out DIR")
+
+
+@contextmanager
+def _folder_if_begun(folder: Path) -> Iterator[None]:
+    """Make a folder, and remove it if what is done with it fails; one that was there stays as it is."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    _folder(folder)
+    try:
+        yield
+    except BaseException:
+        if folder in missing:
+            remove_folder(folder)
+            with suppress(OSError):  # somebody else has something in one of them meanwhile
+                for each in missing[1:]:
+                    each.rmdir()
+        raise
 
 
 def _ledger_files(path: Path) -> list[Path]:

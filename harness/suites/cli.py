@@ -64,11 +64,11 @@ def _suite(chosen: argparse.Namespace, progress: Progress) -> int:
         raise BadScenario("--lasts says how long a fault lasts, and there is none; add --during FAULT")
     shape = _shape(chosen)
     fault = ChosenFault.parse(chosen.during, chosen.lasts or _LASTS_SECONDS, shape) if chosen.during else None
-    pull_rules(chosen)
+    rules = pull_rules(chosen)
     seed = chosen.seed if chosen.seed is not None else secrets.randbelow(2**32)
     work = make_work_folder(new_folder("suites"))
     during = f"{fault.words} for {fault.lasts:g} s" if fault else ""
-    with _cluster(session_of(chosen, seed, progress, work), shape) as (context, cluster):
+    with _cluster(session_of(chosen, seed, rules, progress, work), shape) as (context, cluster):
 
         def experiment(name: str, **options: Any) -> Experiment:
             directory = context.directory(name)

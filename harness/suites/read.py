@@ -18,6 +18,7 @@ from chaos_harness.clusters.problem_words import describe_problem, shorten
 from chaos_harness.clusters.suggest import did_you_mean
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.yaml_source import MOST_BYTES, Location, YamlSource, limit_problems, parse
+from chaos_harness.harness.policies.shapes import CONSTRAINT, OBJECT, REVIEW, TEMPLATE, misshapen
 from chaos_harness.harness.suites.fields import API_VERSION, KIND, PARTS, CaseFields, SuiteFields, TestFields
 from chaos_harness.harness.suites.model import TARGET, Assertion, Case, Suite, SuiteTest
 
@@ -126,6 +127,8 @@ class _SuiteReader:
         self._problems += template.problems(_template_problems(template.data)) if template else ()
         kind = _kind_of(template.data) if template else ""
         self._problems += constraint.problems(_constraint_problems(constraint.data, kind)) if constraint else ()
+        if constraint and not given.invalid:
+            self._problems += constraint.problems(misshapen(constraint.data, CONSTRAINT))
         expansion = self._many((*place, "expansion"), given.expansion) if given.expansion else []
         for source in expansion:
             self._problems += source.problems(_expansion_problems(source.data))
@@ -153,6 +156,8 @@ class _SuiteReader:
         ]
         for source in (*([tested] if tested else []), *inventory):
             self._problems += source.problems(_object_problems(source.data))
+        for source in inventory:
+            self._problems += source.problems(_problems_of_inventory(source.data))
         return Case(
             name,
             where,
@@ -252,8 +257,7 @@ def _object_problems(data: Object) -> Iterator[tuple[Location, str]]:
     for name in ("apiVersion", "kind"):
         if not isinstance(data.get(name), str) or not data[name]:
             yield (), f"an object needs the field {name}"
-    if not isinstance(data.get("metadata", {}), dict):
-        yield ("metadata",), "expected fields"
+    yield from misshapen(data, {"metadata": OBJECT["metadata"]})
     yield from object_names.manifest_problems(data)
     if data.get("kind") == "AdmissionReview":
         request = data.get("request")
@@ -261,10 +265,19 @@ def _object_problems(data: Object) -> Iterator[tuple[Location, str]]:
             yield (), "an AdmissionReview needs the field request"
         elif not any(isinstance(request.get(name), dict) and request[name] for name in ("object", "oldObject")):
             yield ("request",), "the request of an AdmissionReview needs an object or an oldObject"
+        else:
+            yield from misshapen(data, REVIEW)
+
+
+def _problems_of_inventory(data: Object) -> Iterator[tuple[Location, str]]:
+    if not _at(data, "metadata", "name"):
+        words = "an object of an inventory is created, and so needs the field metadata.name"
+        yield ("metadata",), words
 
 
 def _template_problems(data: Object) -> Iterator[tuple[Location, str]]:
     yield from _head_problems(data, _TEMPLATES, "ConstraintTemplate")
+    yield from misshapen(data, TEMPLATE)
     if not _kind_of(data):
         yield ("spec", "crd"), "a ConstraintTemplate needs the field spec.crd.spec.names.kind"
     targets = _at(data, "spec", "targets")

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from chaos_harness.clusters.checkout import OUT, command_line
 from chaos_harness.clusters.machine.removal import remove_folder
 from chaos_harness.harness import private
-from chaos_harness.harness.errors import HarnessError
+from chaos_harness.harness.errors import BadScenario, HarnessError
 from chaos_harness.reports.allure.categories import CONFIGURATION
 from chaos_harness.reports.html.programs import run_program
 from chaos_harness.reports.overview.write import PAGE
@@ -44,7 +45,8 @@ def generate(run: Path, allure: Sequence[str]) -> Path:
     """Generate `report/index.html` from the run's results, replacing an older one; return its path.
 
     It is one file that any browser opens, unless the attachments are so large that it must be served. Trends come from
-    earlier runs; generating a report twice counts its run once. Raises HarnessError.
+    earlier runs; generating a report twice counts its run once. Raises BadScenario if there are no results, else
+    HarnessError.
     """
     results = require_results(run)
     try:
@@ -74,10 +76,16 @@ def generate(run: Path, allure: Sequence[str]) -> Path:
 
 
 def require_results(run: Path) -> Path:
-    """Return the folder of the run's results. Raises HarnessError if there are none, before anything is installed."""
-    if not (run / "results").is_dir():
-        raise HarnessError(f"{run}: expected a run's directory with results in it, found none")
-    return run / "results"
+    """Return the folder of the run's results. Raises BadScenario if there are none, before anything is installed."""
+    results = run / "results"
+    try:
+        found = results.is_dir()
+    except OSError as error:
+        raise BadScenario(f"{run}: cannot be a run's directory: {error.strerror}") from error
+    if not found:
+        words = f"`ls {OUT}` shows the runs, and `{command_line('chaos')}` makes one"
+        raise BadScenario(f"{run}: expected a run's directory with results in it, found none; {words}")
+    return results
 
 
 def block_requests(page: str) -> str:

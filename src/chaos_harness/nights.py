@@ -7,12 +7,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from chaos_harness.clusters.checkout import OPTION, OUT, ROOT, command_line
+from chaos_harness.clusters.checkout import OPTION, OUT, ROOT
 from chaos_harness.clusters.engine import CHOICES
 from chaos_harness.clusters.terminal.command_options import CommandParser, one_of, shard, whole_number
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.errors import BadScenario
-from chaos_harness.harness.incident.cli_options import add_lock_options, add_yes_option
+from chaos_harness.harness.incident.cli_options import add_lock_options, add_yes_option, pull_rules
 from chaos_harness.harness.incident.model import seconds
 from chaos_harness.harness.nightly.job_options import add_job_options, refuse_without_job, render_job, run_as_pod
 from chaos_harness.harness.nightly.ledger import JudgedLine
@@ -95,12 +95,12 @@ def _night(chosen: argparse.Namespace, command: Sequence[str], progress: Progres
         summary, folder = run_as_pod(chosen.pod, asked, _SCENARIOS, command[:-1])
         _tell(summary, folder, chosen, progress)
         return status_of_pod(summary)
+    pull_rules(chosen)
     if chosen.plan:
         plan = plan_night(asked, chosen.matrix or _MATRIX)
         told = [json.dumps(describe_plan(plan, asked), indent=1)] if chosen.json else plan_lines(plan)
         sys.stdout.writelines(f"{line}\n" for line in told)
         return ExitStatus.AS_EXPECTED if plan.cells else ExitStatus.NOTHING
-    progress.say(f"when stopped, go on: {command_line('nightly --')} --resume {folder}")
     matrix = chosen.matrix or _MATRIX
     return _tell(run_night(asked, matrix, folder, resume=bool(chosen.resume)), folder, chosen, progress)
 
@@ -112,7 +112,8 @@ def _refuse_mixed(chosen: argparse.Namespace) -> None:
         raise BadScenario(f"{' and '.join(f'--{name}' for name in doing)}: choose one of them")
     if chosen.resume and (fixed := _given(chosen, "matrix", "only", "shard", "out", "seed")):
         raise BadScenario(f"--resume: {fixed}: are those of the night in {chosen.resume}; leave them out")
-    if chosen.merge and (fixed := _given(chosen, "matrix", "only", "shard", "budget", "jobs", "no_pool", "seed")):
+    of_runs = ("matrix", "only", "shard", "budget", "jobs", "no_pool", "seed", "lock")
+    if chosen.merge and (fixed := _given(chosen, *of_runs)):
         raise BadScenario(f"--merge: {fixed}: nothing is run; leave them out")
     if chosen.job and chosen.shard:
         raise BadScenario("--shard: each pod of a Job has its own; leave it out")

@@ -16,13 +16,19 @@ _GOOD = {
     "kind": "Cluster",
     "apiVersion": "kind.x-k8s.io/v1alpha4",
     "featureGates": {"A": True},
+    "runtimeConfig": {"api/alpha": "true"},
+    "networking": {"dnsSearch": ["example.com"]},
     "containerdConfigPatches": ['[plugins.a]\n  b = "c"'],
     "nodes": [
         {
             "role": "control-plane",
             "kubeadmConfigPatches": ["kind: ClusterConfiguration\nscheduler: {extraArgs: {v: 2}}"],
         },
-        {"role": "worker", "labels": {"a": "b"}, "extraMounts": [{"hostPath": "a", "containerPath": "/a"}]},
+        {
+            "role": "worker",
+            "labels": {"a": "b"},
+            "extraMounts": [{"hostPath": "a", "containerPath": "/a", "readOnly": True, "propagation": "None"}],
+        },
     ],
 }
 

@@ -33,6 +33,7 @@ from chaos_harness.harness.suites.read import read_suite
 from chaos_harness.harness.undo.journal import pending
 from chaos_harness.reports.truth import page, verdict_lines
 from chaos_harness.reports.truth import rows as truth_rows
+from tests.fakes.charts import chart
 from tests.fakes.incidents import bundled, incident
 from tests.fakes.kind_file import kind_file
 from tests.fakes.nights import matrix, night, order
@@ -205,7 +206,8 @@ def _draft(chance: Random, folder: Path) -> Read:
     }
     event = {"message": "admission webhook", "reason": "Failed", "lastTimestamp": "2999-01-01T00:00:00Z"}
     constraint = {"metadata": {"name": "a", "labels": {"a": "b"}}, "spec": {"match": {"kinds": [{"kinds": ["Pod"]}]}}}
-    version = "constraints.gatekeeper.sh/v1beta1"
+    version, templates = "constraints.gatekeeper.sh/v1beta1", "templates.gatekeeper.sh/v1"
+    template = {"metadata": {"name": "k"}, "spec": {"crd": {"spec": {"names": {"kind": "K"}}}, "targets": []}}
     good = {
         foreign_path: {"items": items}
         for foreign_path, items in {
@@ -215,10 +217,15 @@ def _draft(chance: Random, folder: Path) -> Read:
             "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations": [
                 {"webhooks": [{"name": "validation.gatekeeper.sh"}]}
             ],
+            f"/apis/{templates}/constrainttemplates": [template],
             f"/apis/{version}/ks": [constraint],
         }.items()
     } | {
         "/version": {"gitVersion": "v1.36.4"},
+        "/apis/templates.gatekeeper.sh": {"preferredVersion": {"groupVersion": templates}},
+        f"/apis/{templates}": {
+            "resources": [{"name": "constrainttemplates", "kind": "ConstraintTemplate", "verbs": ["list"]}]
+        },
         "/apis/constraints.gatekeeper.sh": {"preferredVersion": {"groupVersion": version}},
         f"/apis/{version}": {"resources": [{"name": "ks", "kind": "K", "verbs": ["list"]}]},
     }
@@ -323,13 +330,14 @@ READERS = {
         _incident,
     ),
     "file beside an incident": Reader(("harness/incident/yaml_source.py", "harness/catalogue.py"), _beside),
+    "chart beside an incident": Reader(("harness/incident/charts.py",), chart),
     "suite": Reader(("harness/suites/read.py", "harness/suites/fields.py"), _suite),
     "bundle": Reader(("harness/incident/bundle/open.py", "harness/incident/bundle/files.py"), _bundle),
     "history": Reader(("harness/history/recorded.py",), _history),
     "ready set": Reader(("clusters/images/ready_set.py", "clusters/images/export.py"), _ready_set),
     "lock": Reader(("clusters/machine/bounded_files.py",), _lock),
     "Gatekeeper's source": Reader(("clusters/images/gatekeeper_release.py",), _gatekeeper_source),
-    "kubeconfig": Reader(("clusters/api/readonly.py",), _kubeconfig),
+    "kubeconfig": Reader(("clusters/api/readonly.py", "clusters/api/credential_program.py"), _kubeconfig),
     "a user's cluster": Reader(("clusters/api/readonly.py", "clusters/api/rest.py"), _draft),
     "ledger": Reader(("harness/incident/shrink/ledger.py",), _ledger),
     "comparison": Reader(("harness/incident/ab/ledger.py",), _comparison),

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from chaos_harness.clusters.api import object_names
+from chaos_harness.clusters.api.label_selectors import Selector, require_selector
 from chaos_harness.clusters.api.rest import delete, find_object, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
@@ -29,7 +30,7 @@ def delete_object(
     kind: str,
     name: str = "",
     *,
-    selector: str = "",
+    selector: Selector = "",
     namespace: str = "",
     most: Most = 10,
 ) -> Fault:
@@ -48,6 +49,8 @@ def delete_object(
             f"delete_object({kind!r}, {name!r}, selector={selector!r}, most={most}): expected either a name or a "
             f"selector, and at most 1 to {MOST} objects"
         )
+    if selector:
+        require_selector(selector)
     return _Deletion(kind, name, selector, namespace, most)
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from chaos_harness.clusters.api import object_names
+from chaos_harness.clusters.api.label_selectors import Selector, require_selector
 from chaos_harness.clusters.api.rest import delete
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
@@ -23,7 +24,7 @@ _LONGEST = 3600
 
 
 def delete_pods(
-    selector: str,
+    selector: Selector,
     *,
     namespace: str = "",
     grace: Annotated[int, Field(ge=0, le=3600)] | None = None,
@@ -41,6 +42,7 @@ def delete_pods(
             f"delete_pods({selector!r}, grace={grace}, most={most}): expected a selector such as app=web, a grace of 0 "
             f"to {_LONGEST} s, and at most 1 to {MOST} pods"
         )
+    require_selector(selector)
     object_names.require_names(namespace=namespace)
     return _PodDeletion(selector, namespace, grace, most)
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from chaos_harness.clusters.api.label_selectors import Selector, require_selector
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import DeadlineExceeded
@@ -23,7 +24,7 @@ _SECONDS = 30.0
 _RUNNING = "CONTAINER_RUNNING"
 
 
-def kill_containers(*pods: str, selector: str = "", namespace: str = "") -> Fault:
+def kill_containers(*pods: str, selector: Selector = "", namespace: str = "") -> Fault:
     """Return the fault that kills (SIGKILL) all running containers of pods, chosen by name or label selector.
 
     They are in `namespace`, by default Gatekeeper's.
@@ -31,6 +32,8 @@ def kill_containers(*pods: str, selector: str = "", namespace: str = "") -> Faul
     """
     if bool(pods) == bool(selector):
         raise BadScenario("kill_containers: expected either names of pods or a selector")
+    if selector:
+        require_selector(selector)
     return _ContainerKill(pods, selector, namespace)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from chaos_harness.clusters.api.label_selectors import Selector, require_selector
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
@@ -59,7 +60,7 @@ echo "$states" "$times"
 
 
 def pause_containers(
-    *pods: str, selector: Annotated[str, Field(examples=["k8s-app=kube-proxy"])] = "", namespace: str = ""
+    *pods: str, selector: Annotated[Selector, Field(examples=["k8s-app=kube-proxy"])] = "", namespace: str = ""
 ) -> Fault:
     """Return the fault that has all processes of pods stand still (SIGSTOP), as if they hung.
 
@@ -70,6 +71,8 @@ def pause_containers(
     """
     if bool(pods) == bool(selector):
         raise BadScenario("pause_containers: expected either names of pods or a selector")
+    if selector:
+        require_selector(selector)
     return _PausedContainers(pods, selector, namespace)
 
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from chaos_harness.clusters.api.label_selectors import Selector, require_selector
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
@@ -47,7 +48,7 @@ echo $(( $(count nr_throttled) - held )) $(( $(count nr_periods) - periods ))
 _WRITE = 'if [ -f "$1" ]; then echo "$2" > "$1"; fi'
 
 
-def throttle(selector: str, cpu: float, *, namespace: str = "") -> Fault:
+def throttle(selector: Selector, cpu: float, *, namespace: str = "") -> Fault:
     """Return the fault that limits each running container of the pods that `selector` selects to `cpu` CPUs.
 
     They are in `namespace`, by default Gatekeeper's. The limit is written to the container's cgroup, so that nothing
@@ -55,6 +56,7 @@ def throttle(selector: str, cpu: float, *, namespace: str = "") -> Fault:
     """
     if not 0.01 <= cpu <= 1:  # noqa: PLR2004 - the kernel takes no less than 1 ms of a period of 100 ms
         raise BadScenario(f"throttle: expected 0.01 to 1 CPUs, found {cpu:g}")
+    require_selector(selector)
     return _Throttle(selector, cpu, namespace)
 
 

@@ -15,7 +15,7 @@ from chaos_harness.harness import private
 from chaos_harness.harness.errors import BadScenario, HarnessError
 from chaos_harness.harness.incident.ab.arms import LABELS, Arm, Label, parse_arms
 from chaos_harness.harness.incident.ab.compare import compare
-from chaos_harness.harness.incident.ab.ledger import FILE, MOST_PAIRS, Head, Ledger
+from chaos_harness.harness.incident.ab.ledger import FILE, MOST_FILES, MOST_PAIRS, Head, Ledger
 from chaos_harness.harness.incident.ab.markdown import render_markdown
 from chaos_harness.harness.incident.ab.observed import observe, shapes_apart
 from chaos_harness.harness.incident.ab.order import slots
@@ -86,6 +86,11 @@ def _refuse_mixed(chosen: argparse.Namespace) -> None:
     earlier = "--resume" if chosen.resume else "--from" if chosen.source else None
     if earlier and (given or chosen.times or chosen.seed is not None):
         raise BadScenario(f"{earlier}: arms, files, pairs and seed are those of the folder; leave them out")
+    if len(set(chosen.files)) > MOST_FILES:
+        raise BadScenario(
+            f"{len(set(chosen.files))} incident files; the limit is {MOST_FILES}: compare them in parts, each with "
+            f"{command_line('ab --')} {chosen.a} {chosen.b} FILE…"
+        )
     if not earlier and not chosen.files:
         raise BadScenario(
             f"expected A, B and incident files, found {' '.join(given) or 'none of them'}; "
@@ -108,13 +113,14 @@ def _run(chosen: argparse.Namespace, progress: Progress) -> Path:
     digests = tuple(_digest(loaded) for label in LABELS for loaded in incidents[label])
     if chosen.resume and head.digests != digests:
         raise BadScenario(f"{folder}: was begun with other incident files, or other versions; begin again without it")
-    pull_rules(chosen)
+    rules = pull_rules(chosen)
     with hold_folder(folder):
         work = make_work_folder(folder)
         if not chosen.resume:
             ledger = Ledger.begin(folder / FILE, head.model_copy(update={"digests": digests}))
         if not all(map(ledger.has, slots(head.pairs, len(head.files), head.seed))):
-            _make(chosen, ledger, incidents, folder, work, progress)
+            session = session_of(chosen, head.seed, rules, progress, work)
+            _make(chosen, ledger, incidents, folder, Runner(session, work, fresh=chosen.fresh), progress)
     return folder
 
 
@@ -123,11 +129,10 @@ def _make(
     ledger: Ledger,
     incidents: dict[Label, list[LoadedIncident]],
     folder: Path,
-    work: Path,
+    runner: Runner,
     progress: Progress,
 ) -> None:
     again = f"{command_line('ab --')} --resume {folder}"
-    runner = Runner(session_of(chosen, ledger.head.seed, progress, work), work, fresh=chosen.fresh)
     progress.say(f"a bundle of each run goes to {folder}; when stopped, go on: {again}")
     begun = False
     try:

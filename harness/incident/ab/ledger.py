@@ -13,11 +13,11 @@ from chaos_harness.harness.incident.ab.order import Slot
 from chaos_harness.harness.incident.bundle.write import Reason, Replay
 from chaos_harness.harness.ledger_file import add_line, replace_lines
 
-__all__ = ["FILE", "MOST_PAIRS", "Head", "Ledger"]
+__all__ = ["FILE", "MOST_FILES", "MOST_PAIRS", "Head", "Ledger"]
 
 FILE = "comparison.jsonl"
 MOST_PAIRS = 100
-_MOST_FILES = 100
+MOST_FILES = 100
 _MOST_BYTES = 16 * 2**20
 _SHORT = 200
 
@@ -31,7 +31,7 @@ class Head(_Line):
 
     format: Literal[1] = 1
     arms: tuple[str, str]
-    files: Annotated[tuple[str, ...], Field(min_length=1, max_length=_MOST_FILES)]
+    files: Annotated[tuple[str, ...], Field(min_length=1, max_length=MOST_FILES)]
     digests: tuple[str, ...]
     pairs: Annotated[int, Field(ge=1, le=MOST_PAIRS)]
     seed: Annotated[int, Field(ge=0, lt=2**32)]

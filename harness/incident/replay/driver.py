@@ -18,10 +18,10 @@ from chaos_harness.harness.errors import DeadlineExceeded, Inconclusive
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.experiment.phases import convert_bad_scenario
 from chaos_harness.harness.experiment.trigger import Trigger, When
+from chaos_harness.harness.incident.each import with_each
 from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.incident.manifests import policies_of
 from chaos_harness.harness.incident.model import SCHEMA, TriggerSpec
-from chaos_harness.harness.incident.notation import with_each
 from chaos_harness.harness.incident.replay.resolve import resolve
 from chaos_harness.harness.incident.replay.setup import setup_of
 from chaos_harness.harness.incident.timeline import length, step_names

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any, Literal
 
 import yaml
@@ -14,6 +15,7 @@ from chaos_harness.harness.incident.convert import convert
 from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.incident.model import SCHEMA, ClaimSpec, Incident, Step
 from chaos_harness.harness.incident.notation import FAULT_PARAMETERS
+from chaos_harness.harness.incident.object_problems import problems_of_objects
 from chaos_harness.harness.incident.step_problems import problems_of_steps
 from chaos_harness.harness.incident.timeline import remove_step
 
@@ -157,8 +159,10 @@ def _renumbered(incident: Incident, kept: list[int], turns: int) -> list[ClaimSp
 def _decidable(loaded: LoadedIncident) -> LoadedIncident | None:
     """Return the incident without claims that could never be decided; None if that is a symptom, or a step is wrong."""
     data = _dump(loaded)
-    contents = Contents.of(data, loaded.objects, right=True)
-    if any(problems_of_steps(data, contents, loaded.shape)):
+    contents = Contents.of(data, loaded.objects, right=True, more=loaded.more)
+    objects = {"policies": loaded.policies, "workload": loaded.workload}
+    problems = problems_of_objects(data, objects, loaded.asks, contents, loaded.shape)
+    if any(chain(problems_of_steps(data, contents, loaded.shape), problems)):
         return None
     undecided = {place[1] for place, _ in problems_of_claims(data, contents, loaded.shape)}
     claims = loaded.incident.claims

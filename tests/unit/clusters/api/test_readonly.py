@@ -113,3 +113,96 @@ def test_bad_kubeconfigs(kubeconfig: Path, text: str | None, context: str | None
         pytest.fail("it was opened")
     assert str(error.value).isprintable()
     assert len(str(error.value)) < 600
+
+
+def _changed(kubeconfig: Path, server: str | None = None, user: dict[str, object] | None = None) -> Path:
+    content = json.loads(kubeconfig.read_text(encoding="utf-8"))
+    content["clusters"][0]["cluster"] |= {"server": server} if server else {}
+    content["users"][0] |= {"user": user} if user else {}
+    kubeconfig.write_text(json.dumps(content), encoding="utf-8")
+    return kubeconfig
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("https://127.0.0.1:99999", "found 'https://127.0.0.1:99999': expected a port of 1 to 65535"),
+        ("https://127.0.0.1:abc", "found 'https://127.0.0.1:abc': expected a port of 1 to 65535"),
+        ("https://127.0.0.1:0", "with a server, such as https://10.0.0.1:6443, found 'https://127.0.0.1:0'"),
+        ("https://", "with a server, such as https://10.0.0.1:6443, found 'https:"),
+        ("https:///a", "with a server, such as https://10.0.0.1:6443, found 'https:///a'"),
+        ("https://a b:1", "with a server, such as https://10.0.0.1:6443, found 'https://a b:1'"),
+        ("https://a..b:1", "found 'https://a..b:1': no machine can have this name"),
+        ("ftp://a:1", "with a server, such as https://10.0.0.1:6443, found 'ftp://a:1'"),
+        ("a:1", "with a server, such as https://10.0.0.1:6443, found 'a:1'"),
+    ],
+)
+def test_addresses_that_lead_nowhere(kubeconfig: Path, address: str, words: str) -> None:
+    """They are refused before anything is asked."""
+    with (
+        pytest.raises(BadScenario, match="expected a kubeconfig with") as error,
+        open_readonly(_changed(kubeconfig, address)),
+    ):
+        pytest.fail("it was opened")
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "address", ["https://a.example", "https://[::1]:6443", "http://ä.example:80/a", "https://a_b:1/"]
+)
+def test_addresses_that_may_lead_somewhere(kubeconfig: Path, address: str) -> None:
+    """Whether something answers there is another question."""
+    with open_readonly(_changed(kubeconfig, address)):
+        pass
+
+
+_CREDENTIAL = '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "a"}}'
+
+
+def _program(command: str, **fields: object) -> dict[str, object]:
+    return {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": command, **fields}}
+
+
+@pytest.mark.parametrize("command", ["no-such-login", "./login", "/nowhere/login"])
+def test_a_program_that_is_missing(
+    kubeconfig: Path, command: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is told by its name, once."""
+    with pytest.raises(BadScenario) as error, open_readonly(_changed(kubeconfig, user=_program(command))):
+        pytest.fail("it was opened")
+    assert str(error.value).startswith(f"{kubeconfig}: user 'u' logs in by the program ")
+    assert f"{command.removeprefix('.')}', which is not on this machine; install it" in str(error.value)
+    assert (capsys.readouterr().err, caplog.messages) == ("", [])
+
+
+def test_a_program_that_gives_no_credentials(kubeconfig: Path) -> None:
+    """What the client says of it is told, and nothing is asked without them."""
+    with (
+        pytest.raises(BadScenario, match=r"no credentials: .*returned 1"),
+        open_readonly(_changed(kubeconfig, user=_program("false"))),
+    ):
+        pytest.fail("it was opened")
+
+
+@pytest.mark.parametrize(
+    ("command", "fields"),
+    [
+        ("./login", {}),
+        ("login", {"env": [{"name": "PATH", "value": "$HERE:/usr/bin:/bin"}]}),
+        ("sh", {"args": ["-c", f"echo '{_CREDENTIAL}'"]}),
+    ],
+)
+def test_a_program_that_is_there(kubeconfig: Path, command: str, fields: dict[str, object]) -> None:
+    """Beside the kubeconfig, where the kubeconfig says, or in PATH."""
+    login = kubeconfig.with_name("login")
+    login.write_text(f"#!/bin/sh\necho '{_CREDENTIAL}'\n", encoding="utf-8")
+    login.chmod(0o755)
+    user = json.loads(json.dumps(_program(command, **fields)).replace("$HERE", str(kubeconfig.parent)))
+    with open_readonly(_changed(kubeconfig, user=user)) as cluster:
+        assert cluster.items("/api/v1/nodes")
+
+
+def test_a_program_that_is_not_asked(kubeconfig: Path) -> None:
+    """A user who has a token needs no program."""
+    with open_readonly(_changed(kubeconfig, user={"token": "a", **_program("no-such-login")})):
+        pass

@@ -1,5 +1,6 @@
 """Tests of clusters.pool.freeze: who is stopped when, and what must be seen before anybody goes on."""
 
+import importlib
 import itertools
 import json
 import re
@@ -12,7 +13,6 @@ from typing import Any
 
 import pytest
 
-import chaos_harness.clusters.pool.freeze as freezing
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import ClusterUnavailable, DeadlineExceeded
@@ -21,6 +21,9 @@ from chaos_harness.clusters.pool.freeze import freeze, thaw
 from chaos_harness.clusters.shape import Shape
 from tests.fakes.engine import FakeEngine
 from tests.fakes.rest_server import RestServer, cluster_on, rest_server
+
+_FREEZE = importlib.import_module("chaos_harness.clusters.pool.freeze")
+"""The module, whose function has the same name in its package."""
 
 _SYSTEM = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
 _NODES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
@@ -100,7 +103,7 @@ def server() -> Iterator[RestServer]:
 @pytest.fixture(autouse=True)
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """No judge is stopped too late, however slow the machine is."""
-    monkeypatch.setattr(freezing, "_MOST_BETWEEN_SECONDS", inf)
+    monkeypatch.setattr(_FREEZE, "_MOST_BETWEEN_SECONDS", inf)
 
 
 @pytest.fixture
@@ -144,7 +147,7 @@ def test_a_judge_that_was_stopped_too_late_is_stopped_again(
     server: RestServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may have begun to renew its lease again: it goes on, and is stopped after the next renewal."""
-    monkeypatch.setattr(freezing, "_MOST_BETWEEN_SECONDS", 1.5)
+    monkeypatch.setattr(_FREEZE, "_MOST_BETWEEN_SECONDS", 1.5)
     cluster = cluster_on(server, Slow(), tmp_path, Shape(workers=1, gatekeeper=None))
     freeze(cluster, Deadline.after(20, "frost"))
     for judge in _JUDGES:

@@ -25,14 +25,18 @@ _ASK: dict[str, Any] = {"ask": "it is told", "object": _MAP, "answer": "denied"}
 _OWNER = {"mutated": {"metadata.labels.owner": "me"}}
 
 
-def _file(folder: Path, *asks: Any, item: dict[str, Any] | None = None, **claim: Any) -> Path:
+def _file(folder: Path, *asks: Any, item: dict[str, Any] | None = None, more: Any = None, **claim: Any) -> Path:
     path = folder / "a.yaml"
     values = {"seconds": 9, "fault": "cut registry", **claim}
     check = values.pop("check", "fail_open_window")
     data = {
         "schema": 1,
         "title": "A title",
-        "policies": [{"object": _NAMESPACE}, {**(item or {"object": _POLICY}), **({"asks": asks} if asks else {})}],
+        "policies": [
+            {"object": _NAMESPACE},
+            *([{"object": more}] if more else []),
+            {**(item or {"object": _POLICY}), **({"asks": asks} if asks else {})},
+        ],
         "faults": [{"fault": "cut_registry", "at": "2s", "lasts": "1m"}],
         "claims": [{"check": check, "with": {name: value for name, value in values.items() if value is not None}}],
     }
@@ -99,7 +103,10 @@ def test_what_is_mutated(tmp_path: Path) -> None:
 def test_where_it_is(tmp_path: Path, metadata: dict[str, Any], namespace: str | None, expected: str) -> None:
     """The object's own namespace counts more; without both it is the probe's, once a cluster says that it has one."""
     changes = {"namespace": namespace} if namespace else {}
-    assert _question(tmp_path, object={**_MAP, "metadata": metadata}, **changes).namespace == expected
+    given = {**_ASK, "object": {**_MAP, "metadata": metadata}, **changes}
+    own = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "own"}}
+    (question,) = policies_of(load(_file(tmp_path, given, more=own)))[-1].questions
+    assert question.namespace == expected
 
 
 def test_a_file_of_its_own(tmp_path: Path) -> None:

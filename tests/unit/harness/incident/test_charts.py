@@ -52,6 +52,10 @@ def test_a_chart(tmp_path: Path) -> None:
         ({"chart": "operator"}, "", "Chart.yaml: expected a chart's name and version, as texts"),
         ({"chart": "operator"}, "my chart\n", "Chart.yaml: expected a chart's name and version, as texts"),
         ({"chart": "operator"}, "name: a\nversion: 1\n", "Chart.yaml: expected a chart's name and version, as texts"),
+        ({"chart": "operator"}, "name: a\nversion: 1.0.0\n", "apiVersion is missing; write `apiVersion: v2`"),
+        ({"chart": "operator"}, _CHART.replace("1.0.0", "latest"), "version: expected one such as 1.2.3, found 'lat"),
+        ({"chart": "operator"}, _CHART.replace("operator", "a/b"), "name: expected one such as my-chart, found 'a/b'"),
+        ({"chart": "operator"}, f"{_CHART}type: library\n", "type: expected application, which alone can be installed"),
         ({"chart": "operator"}, f"{_CHART}dependencies: true\n", "dependencies: expected a list of charts, each with"),
         ({"chart": "operator"}, f"{_CHART}dependencies: [{{name: /etc}}]\n", "it needs the charts /etc; run: helm"),
         ({"chart": "operator"}, _DEPENDS, "it needs the charts base; run: helm dependency build "),
@@ -66,6 +70,95 @@ def test_refused(item: dict[str, Any], text: str, words: str, tmp_path: Path) ->
     with pytest.raises(BadScenario) as refused:
         _loaded(tmp_path, item)
     assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("- a\n", "values.yaml: expected values by their names, such as `replicas: 1`, found a list"),
+        ("hello\n", "values.yaml: expected values by their names, such as `replicas: 1`, found 'hello'"),
+        ("a: 1\n---\nb: 2\n", "values.yaml: expected one document, found 2; Helm would read the first alone"),
+        ("a: [\n", "values.yaml: not YAML: "),
+        ("a: *b\n", "values.yaml: not YAML: found undefined alias"),
+        (f"a: {'[' * 20_000}\n", "values.yaml: not YAML: "),
+        ("a: \0\n", "values.yaml: not YAML: "),
+    ],
+)
+def test_values_that_helm_cannot_read(text: str, words: str, tmp_path: Path) -> None:
+    """Only a map by names is values."""
+    _chart(tmp_path)
+    (tmp_path / "values.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(BadScenario) as refused:
+        _loaded(tmp_path, {"chart": "operator", "values": "values.yaml"})
+    assert "setup.0.values: " in str(refused.value)
+    assert words in str(refused.value)
+
+
+def test_a_charts_own_values(tmp_path: Path) -> None:
+    """They must be a map, too; of more documents Helm reads the first."""
+    _chart(tmp_path)
+    own = tmp_path / "operator/values.yaml"
+    own.write_text("a: 1\n---\nb: 1\n", encoding="utf-8")
+    assert _loaded(tmp_path, {"chart": "operator"}).setup
+    own.write_text("- a\n", encoding="utf-8")
+    with pytest.raises(BadScenario, match=r"setup\.0\.chart: .*operator/values\.yaml: expected values by their names"):
+        _loaded(tmp_path, {"chart": "operator"})
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "null\n", "{}\n", "a: &b {c: 1}\nd: *b\n", "---\na: 1\n"])
+def test_values_that_helm_reads(text: str, tmp_path: Path) -> None:
+    """A file without a value, and aliases, which are common in values."""
+    _chart(tmp_path)
+    (tmp_path / "values.yaml").write_text(text, encoding="utf-8")
+    (chart,) = _loaded(tmp_path, {"chart": "operator", "values": "values.yaml"}).setup
+    assert isinstance(chart, SetupChart)
+    assert chart.values == tmp_path / "values.yaml"
+
+
+@pytest.mark.parametrize(
+    ("folder", "meant"),
+    [("My_Chart", "my-chart"), ("-a-", "a"), ("a" * 54, "a" * 53), ("___", "NAME"), ("a..b", "a-b")],
+)
+def test_a_folder_by_whose_name_no_release_can_be(folder: str, meant: str, tmp_path: Path) -> None:
+    """It is refused with a name that could be, and installed by that."""
+    _chart(tmp_path)
+    (tmp_path / "operator").rename(tmp_path / folder)
+    with pytest.raises(BadScenario) as refused:
+        _loaded(tmp_path, {"chart": folder})
+    assert f"setup.0.chart: its folder's name '{folder}' cannot be that of a release: Helm takes" in str(refused.value)
+    assert f"at most 53; add `release: {meant}`" in str(refused.value)
+    (chart,) = _loaded(tmp_path, {"chart": folder, "release": "mine"}).setup
+    assert isinstance(chart, SetupChart)
+    assert chart.release == "mine"
+
+
+@pytest.mark.parametrize("folder", ["a" * 53, "operator-1.2", "0"])
+def test_a_folder_by_whose_name_a_release_can_be(folder: str, tmp_path: Path) -> None:
+    """Helm takes names with dots, and up to 53 characters."""
+    _chart(tmp_path)
+    (tmp_path / "operator").rename(tmp_path / folder)
+    (chart,) = _loaded(tmp_path, {"chart": folder}).setup
+    assert isinstance(chart, SetupChart)
+    assert chart.release == folder
+
+
+def test_the_same_release_twice(tmp_path: Path) -> None:
+    """Helm would refuse the second; the same chart by another name, or in another namespace, is another release."""
+    _chart(tmp_path)
+    with pytest.raises(BadScenario) as refused:
+        _loaded(tmp_path, {"chart": "operator"}, {"chart": "operator", "release": "operator", "namespace": "default"})
+    assert "setup.1: release operator in namespace default is that of setup.0, too; give one" in str(refused.value)
+    others = _loaded(tmp_path, {"chart": "operator"}, {"chart": "operator", "namespace": "b"}).setup
+    assert len(others) == 2
+
+
+@pytest.mark.parametrize("namespace", ["My_NS", "-a", "a.b", "", 7])
+def test_a_bad_namespace(namespace: object, tmp_path: Path) -> None:
+    """It is refused in its place."""
+    _chart(tmp_path)
+    with pytest.raises(BadScenario) as refused:
+        _loaded(tmp_path, {"chart": "operator", "namespace": namespace})
+    assert "setup.0.namespace: expected " in str(refused.value)
 
 
 def test_charts_that_it_needs_are_beside_it(tmp_path: Path) -> None:

@@ -124,3 +124,34 @@ def test_a_new_scenario_is_python(place: Path, name: str, capsys: pytest.Capture
     assert [name for name in namespace if name.startswith("test_")]
     assert str(path.name) in capsys.readouterr().out
     assert command.main(["new", "scenario", name]) == 2
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ("there", "there: is there already; choose another name"),
+        ("link", "link: is there already; choose another name"),
+        ("folder", "folder: is there already; choose another name"),
+        ("none/a.yaml", "none/a.yaml: there is no folder none; make it, or choose another"),
+        ("there/a.yaml", "there/a.yaml: cannot be written: Not a directory"),
+        ("a" * 300, "cannot be written: File name too long"),
+    ],
+)
+def test_where_nothing_can_be_recorded(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, output: str, words: str
+) -> None:
+    """It is told before a cluster is asked for anything."""
+    monkeypatch.setattr("chaos_harness.clusters.api.readonly.open_readonly", lambda *_: pytest.fail("it was read"))
+    (place / "there").write_text("mine", encoding="utf-8")
+    (place / "link").symlink_to("nowhere")
+    (place / "folder").mkdir()
+    assert command.main(["record", "--kubeconfig", "kubeconfig", "--output", output]) == 2
+    assert words in capsys.readouterr().err
+    assert (place / "there").read_text(encoding="utf-8") == "mine"
+
+
+def test_where_something_can_be_recorded(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Then the kubeconfig is read, and nothing is written before the cluster is."""
+    assert command.main(["record", "--kubeconfig", "kubeconfig", "--output", "new.yaml"]) == 2
+    assert "kubeconfig: expected a kubeconfig" in capsys.readouterr().err
+    assert list(place.iterdir()) == []

@@ -1,5 +1,6 @@
 """Convert: a file of schema 1 becomes one of schema 2 with the same meaning, and its comments stay."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,35 @@ def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (tmp_path / "a.yaml").read_text(encoding="utf-8") == _NEW
     assert command.main(["check", "--convert", str(tmp_path)]) == 0
     assert capsys.readouterr().out == "nothing to do: all are of schema 2\n"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_line_ends_stay(tmp_path: Path, end: str) -> None:
+    """Also in a line that is new, and whatever machine wrote them."""
+    path = tmp_path / "a.yaml"
+    path.write_text(_OLD, encoding="utf-8", newline=end)
+    assert command.main(["check", "--convert", str(path)]) == 0
+    assert path.read_bytes() == _NEW.replace("\n", end).encode()
+
+
+def test_the_verb_for_scripts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """JSON says of each file what is wrong with it, and whether it was written."""
+    files = {name: tmp_path / f"{name}.yaml" for name in "abc"}
+    for name, text in (("a", _OLD), ("b", _NEW), ("c", _OLD.replace("90", "many"))):
+        files[name].write_text(text, encoding="utf-8")
+
+    assert command.main(["check", "--convert", "--json", str(tmp_path)]) == 2
+    told = capsys.readouterr()
+    assert [(each["file"], bool(each["problems"]), each["written"]) for each in json.loads(told.out)] == [
+        (str(files["a"]), False, False),
+        (str(files["b"]), False, False),
+        (str(files["c"]), True, False),
+    ]
+    assert (told.err, files["a"].read_text(encoding="utf-8")) == ("", _OLD)
+    files["c"].unlink()
+    assert command.main(["check", "--convert", "--json", str(tmp_path)]) == 0
+    assert [each["written"] for each in json.loads(capsys.readouterr().out)] == [True, False]
+    assert files["a"].read_text(encoding="utf-8") == _NEW
 
 
 def test_a_bundle_of_schema_1() -> None:

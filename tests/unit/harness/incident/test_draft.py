@@ -49,13 +49,19 @@ _CONSTRAINT = {
 }
 
 
+_TEMPLATE = {
+    "metadata": {"name": "k"},
+    "spec": {"crd": {"spec": {"names": {"kind": "K"}}}, "targets": []},
+}
+
+
 class _Cluster:
     """A cluster that answers what is in `answers`, as a user who may see only that would be answered."""
 
     def __init__(self, **changes: Any) -> None:
         apps = "/apis/apps/v1/namespaces/gatekeeper-system/deployments"
         admission = "/apis/admissionregistration.k8s.io/v1"
-        version = "constraints.gatekeeper.sh/v1beta1"
+        version, templates = "constraints.gatekeeper.sh/v1beta1", "templates.gatekeeper.sh/v1"
         webhook = {"name": "validation.gatekeeper.sh", "failurePolicy": "Fail", "timeoutSeconds": 3}
         self.answers: dict[str, Any] = {
             apps: [_deployment("gatekeeper-controller-manager"), _deployment("gatekeeper-audit")],
@@ -71,6 +77,11 @@ class _Cluster:
                 _event("not ours", "2026-11-24T11:59:00Z", "default"),
                 _event('failed calling admission webhook "x"', "2026-11-24T11:30:00Z", "default"),
             ],
+            "/apis/templates.gatekeeper.sh": {"preferredVersion": {"groupVersion": templates}},
+            f"/apis/{templates}": {
+                "resources": [{"name": "constrainttemplates", "kind": "ConstraintTemplate", "verbs": ["list"]}]
+            },
+            f"/apis/{templates}/constrainttemplates": [_TEMPLATE],
             "/apis/constraints.gatekeeper.sh": {"preferredVersion": {"groupVersion": version}},
             f"/apis/{version}": {
                 "resources": [
@@ -101,7 +112,8 @@ def test_a_draft_can_be_read(tmp_path: Path) -> None:
 
     assert (loaded.shape.gatekeeper, loaded.shape.install, loaded.shape.workers) == ("v3.20.1", "manifest", 3)
     assert "kubernetes" not in loaded.incident.shape.model_fields_set
-    ((constraint,),) = loaded.policies
+    (template,), (constraint,) = loaded.policies
+    assert template["metadata"] == {"name": "k"}
     assert constraint == {
         "apiVersion": "constraints.gatekeeper.sh/v1beta1",
         "kind": "K",
@@ -172,7 +184,7 @@ def test_signs_that_nobody_sees(tmp_path: Path, hidden: str) -> None:
     path = tmp_path / "a.yaml"
     path.write_text(text, encoding="utf-8")
     kept = load(path).policies
-    assert kept == () if hidden == "\udc80" else kept[0][0]["spec"] == {hidden: [hidden]}
+    assert len(kept) == 1 if hidden == "\udc80" else kept[1][0]["spec"] == {hidden: [hidden]}
 
 
 @pytest.mark.parametrize(
@@ -192,8 +204,34 @@ def test_what_no_incident_can_hold(tmp_path: Path, constraint: dict[str, Any]) -
     path = tmp_path / "a.yaml"
     path.write_text(_draft(**{"/apis/constraints.gatekeeper.sh/v1beta1/ks": [constraint, _CONSTRAINT]}))
 
-    assert [objects[0]["metadata"]["name"] for objects in load(path).policies] == ["c"]
+    assert [objects[0]["metadata"]["name"] for objects in load(path).policies] == ["k", "c"]
     assert f"# left out, because no incident can hold it: K {constraint['metadata']['name']}\n" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        (
+            {"/apis/templates.gatekeeper.sh/v1/constrainttemplates": []},
+            "no ConstraintTemplate of its kind is here: K c",
+        ),
+        (
+            {"/apis/templates.gatekeeper.sh/v1/constrainttemplates": [{**_TEMPLATE, "spec": {"a": "x" * 300_000}}]},
+            "no ConstraintTemplate of its kind is here: K c",
+        ),
+        (
+            {"/apis/constraints.gatekeeper.sh/v1beta1/ks": [{"metadata": {"name": "c", "namespace": "their-own"}}]},
+            "no cluster of the harness has its namespace their-own: K c",
+        ),
+    ],
+)
+def test_what_the_drafts_cluster_does_not_take(tmp_path: Path, changes: dict[str, Any], why: str) -> None:
+    """A constraint without its template, and an object in another namespace, are left out, and told."""
+    path = tmp_path / "a.yaml"
+    path.write_text(_draft(**changes), encoding="utf-8")
+
+    assert "K" not in [objects[0]["kind"] for objects in load(path).policies]
+    assert f"# left out, because {why}\n" in path.read_text(encoding="utf-8")
 
 
 def test_many_policies(tmp_path: Path) -> None:

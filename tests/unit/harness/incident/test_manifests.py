@@ -13,7 +13,10 @@ _TEMPLATE: dict[str, Any] = {
     "apiVersion": "templates.gatekeeper.sh/v1",
     "kind": "ConstraintTemplate",
     "metadata": {"name": "chaosk"},
-    "spec": {"targets": [{"code": [{"engine": "K8sNativeValidation", "source": {"generateVAP": True}}]}]},
+    "spec": {
+        "crd": {"spec": {"names": {"kind": "ChaosK"}}},
+        "targets": [{"code": [{"engine": "K8sNativeValidation", "source": {"generateVAP": True}}]}],
+    },
 }
 
 
@@ -38,8 +41,9 @@ def test_bound(tmp_path: Path, point: str, bound: tuple[str, ...]) -> None:
 
 
 def test_a_constraint_alone(tmp_path: Path) -> None:
-    """Without its template beside it nothing is known of what a constraint asks for."""
-    (policy,) = policies_of(incident(tmp_path, policies=[{"object": _constraint("vap.k8s.io")}]))
+    """Without its template in the same item nothing is known of what a constraint asks for."""
+    items = [{"object": _TEMPLATE}, {"object": _constraint("vap.k8s.io")}]
+    _, policy = policies_of(incident(tmp_path, policies=items))
 
     assert (policy.name, policy.generated) == ("ChaosK c", ())
 

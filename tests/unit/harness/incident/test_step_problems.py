@@ -170,8 +170,8 @@ def _objects(*objects: dict[str, Any]) -> dict[str, Any]:
             ({**_POD, "kind": "Pdo"},),
             "Pdo a: no cluster has the kind, and no object here defines it; did you mean Pod?",
         ),
-        (({**_POD, "kind": "Widget"},), "policies: Widget a: no cluster has the kind, and no object here defines it"),
-        ((_CONSTRAINT, _TEMPLATE), "policies: TeamOwners a comes before the ConstraintTemplate of its kind"),
+        (({**_POD, "kind": "Widget"},), "policies.0: Widget a: no cluster has the kind, and no object here defines it"),
+        ((_CONSTRAINT, _TEMPLATE), "policies.0: TeamOwners a comes before the ConstraintTemplate of its kind"),
     ],
 )
 def test_objects_that_no_cluster_takes(tmp_path: Path, objects: tuple[dict[str, Any], ...], problem: str) -> None:
@@ -182,13 +182,12 @@ def test_objects_that_no_cluster_takes(tmp_path: Path, objects: tuple[dict[str, 
 
 
 def test_kinds_that_the_file_defines(tmp_path: Path) -> None:
-    """A constraint behind its template, one whose template is elsewhere, and what a definition of the file defines."""
+    """A constraint behind its template, and what a definition of the file defines."""
     definition = {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
         "metadata": {"name": "widgets.example.com"},
         "spec": {"names": {"kind": "Widget"}},
     }
-    elsewhere = {**_CONSTRAINT, "kind": "Elsewhere", "metadata": {"name": "b"}}
     widget = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "a"}}
-    _load(tmp_path, **_objects(_TEMPLATE, _CONSTRAINT, definition, widget, elsewhere))
+    _load(tmp_path, **_objects(_TEMPLATE, _CONSTRAINT, definition, widget))

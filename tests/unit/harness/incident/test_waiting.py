@@ -92,7 +92,7 @@ def test_a_turn_for_each_value(tmp_path: Path) -> None:
     ("changes", "problem"),
     [
         ({"for_each": ["stop", "kill"]}, "faults.0.with.how: expected 'stop', 'drop' or '503', found 'kill'"),
-        ({"for_each": []}, "faults.0.with.how: expected 'stop', 'drop' or '503', found '$each'"),
+        ({"for_each": []}, "faults.0.with.how: $each stands for a value of `for_each`, and this file has none: add"),
         ({"repeat": 3.0}, "repeat: expected a whole number, found 3.0"),
         ({"for_each": ["stop"], "repeat": 2}, "for_each: there is a turn for each value: leave out `repeat`"),
         ({"for_each": [{"how": "stop"}]}, "for_each.0"),

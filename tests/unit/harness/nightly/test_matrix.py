@@ -26,6 +26,7 @@ _HEAD = "schema: 1\nrun: [test_a.py]\nwithoutFault: test_healthy.py\n"
 def place(tmp_path: Path) -> Path:
     for name in ("test_a.py", "test_healthy.py"):
         (tmp_path / name).touch()
+    (tmp_path / "round").symlink_to("round")
     return tmp_path
 
 
@@ -51,6 +52,14 @@ def _found(path: Path, **named: Any) -> FoundFile:
             "matrix.yaml:3:1: kubernets: no such field; did you mean",
         ),
         ("schema: 2\nrun: [test_a.py]\n", "reads schema 1 (was 2)"),
+        ("schema: true\nrun: [test_a.py]\n", "reads schema 1 (was True)"),
+        ("schema: 1.0\nrun: [test_a.py]\n", "reads schema 1 (was 1.0)"),
+        ('schema: 1\nrun: ["a\\0b"]\n', "run.0: expected visible characters, found 'a\\\\x00b'"),
+        (f'{_HEAD}values: ["a\\0b"]\n', "values.0: expected visible characters"),
+        ('schema: 1\nrun: [test_a.py]\nwithoutFault: "a\\0b"\n', "withoutFault: expected visible characters"),
+        (f"schema: 1\nrun: [{'a' * 300}]\n", "cannot be looked for: File name too long"),
+        (f"{_HEAD}values: [{'a' * 300}]\n", "cannot be looked for: File name too long"),
+        ("schema: 1\nrun: [round]\n", "no file or folder 'round' beside the matrix"),
         ("schema: 1\n", "run: is missing"),
         (f"{_HEAD}kubernetes: [1.36]\n", "expected a version in quotes"),
         (f"{_HEAD}install: [helm]\n", "expected 'manifest' or 'chart', found 'helm'"),
@@ -70,6 +79,13 @@ def test_what_is_refused(place: Path, text: str, told: str) -> None:
     with pytest.raises(BadScenario) as refused:
         load_matrix(place / "matrix.yaml", str(place / "test_healthy.py"))
     assert told in str(refused.value)
+
+
+def test_a_reason_may_have_lines(place: Path) -> None:
+    """Only names of files are of visible characters."""
+    text = f"{_HEAD}install: [manifest, chart]\nexclude:\n- install: chart\n  why: |\n    slow,\n    and known\n"
+    (place / "matrix.yaml").write_text(text, encoding="utf-8")
+    assert load_matrix(place / "matrix.yaml", "").matrix.exclude[0].why == "slow,\nand known\n"
 
 
 def test_the_matrix_of_the_page_is_taken(tmp_path: Path) -> None:

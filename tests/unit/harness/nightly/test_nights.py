@@ -165,6 +165,42 @@ def test_a_night_of_another_matrix_is_not_gone_on_with(place: Path, capsys: pyte
     assert "another matrix" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--only", "nope", "--out", "new/er"], "--only 'nope': is no cell of the matrix"),
+        (["--out", "matrix.yaml"], "matrix.yaml is a file; expected a folder, or one to be made: --out DIR"),
+        (["--out", "matrix.yaml/new"], "matrix.yaml is a file; expected a folder, or one to be made: --out DIR"),
+        (["--out", "a" * 300], "cannot be a night's folder: File name too long"),
+        (["--lock", "nope.yaml", "--out", "new"], "nope.yaml: cannot be read: No such file"),
+        (["--lock", "matrix.yaml", "--plan"], "matrix.yaml: run: "),
+        (["--merge", "new", "--lock", "matrix.yaml"], "--merge: lock: nothing is run; leave them out"),
+        (["--merge", "new", "--out", "matrix.yaml"], "matrix.yaml is a file; expected a folder, or one to be made"),
+    ],
+)
+def test_what_is_refused_leaves_nothing(
+    place: Path, capsys: pytest.CaptureFixture[str], options: list[str], told: str
+) -> None:
+    """Neither a folder nor anything in one; the state has the lock of all nights."""
+    before = {path.name for path in place.iterdir()}
+    given = [] if "--merge" in options else ["matrix.yaml"]
+    assert _night(*given, *options) == 2
+    said = capsys.readouterr().err
+    assert told in said
+    assert "go on" not in said
+    assert {path.name for path in place.iterdir()} - {"state"} == before
+
+
+def test_a_folder_that_was_there_stays(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With what is in it, when a night in it is refused; a night can begin in it."""
+    (place / "mine").mkdir()
+    (place / "mine/notes").touch()
+    assert _night("matrix.yaml", "--out", "mine", "--only", "nope") == 2
+    assert (place / "mine/notes").exists()
+    assert _night("matrix.yaml", "--out", "mine") == 0
+    assert "when stopped, go on: " in capsys.readouterr().err
+
+
 def test_the_budget_leaves_the_rest_for_the_next_night(place: Path) -> None:
     """A cell that would end too late does not begin; the next night has it before those that were run."""
     status, summary = _new(place, "one", "--budget", "3m")

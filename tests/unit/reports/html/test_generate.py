@@ -191,10 +191,24 @@ def test_full_disk_while_rescuing_is_one_line(
     assert capsys.readouterr().err.startswith("no HTML report: [Errno 28] No space left on device: ")
 
 
-def test_run_that_is_none_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A directory without results has no report, and no way to read them."""
-    assert verbs.main([str(tmp_path)]) == 1
-    assert "expected a run's directory with results in it" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("", "expected a run's directory with results in it, found none; `ls "),
+        ("nope", "expected a run's directory with results in it, found none; `ls "),
+        ("round", "expected a run's directory with results in it, found none; `ls "),
+        ("a" * 300, "cannot be a run's directory: File name too long"),
+        (f"{'a' * 300}/results", "File name too long"),
+    ],
+)
+def test_run_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, words: str) -> None:
+    """What has no results has no report, and no way to read them; it is one line, and nothing is written."""
+    (tmp_path / "round").symlink_to("round")
+    assert verbs.main([str(tmp_path / name)]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("error: ")
+    assert words in said
+    assert [path.name for path in tmp_path.iterdir()] == ["round"]
 
 
 def test_verb_says_where_the_report_lies(

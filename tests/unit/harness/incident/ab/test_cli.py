@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from chaos_harness.clusters.images.pull_rules import PullRules
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.harness import __main__ as command
 from chaos_harness.harness.errors import ImageUnavailable
@@ -210,3 +211,30 @@ def test_an_image_that_cannot_be_had(
     assert command.main(_TYPED) == 2
     assert "no such release" in capsys.readouterr().err
     assert list(place.glob("reports/out/incidents/*")) == []
+
+
+def test_too_many_files(place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """One more than fits is refused before any is read; the same file twice counts once."""
+    read: list[Path] = []
+
+    def load(path: Path, _fields: object) -> LoadedIncident:
+        read.append(path)
+        return incident(place)
+
+    monkeypatch.setattr(cli, "load", load)
+    files = [f"{number}.yaml" for number in range(101)]
+    assert command.main(["ab", "v3.20.1", "v3.23.1", *files]) == 2
+    assert "101 incident files; the limit is 100: compare them in parts" in capsys.readouterr().err
+    assert (read, list(place.glob("reports"))) == ([], [])
+    command.main(["ab", "v3.20.1", "v3.23.1", *files[:100], files[0]])
+    assert "the limit is" not in capsys.readouterr().err
+    assert len(read) == 200
+
+
+def test_rules_of_pulls_are_read_once(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was checked before the first run is what the runs have."""
+    _use(monkeypatch)
+    incident(place)
+    given = iter([PullRules(only_locked=True)])
+    monkeypatch.setattr(PullRules, "read", lambda *_, **__: next(given))
+    assert command.main([*_TYPED, "--times", "2"]) == 3
