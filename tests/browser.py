@@ -13,7 +13,7 @@ from chaos_harness.clusters.errors import HarnessError
 from chaos_harness.clusters.machine import apt
 from chaos_harness.clusters.terminal.progress import Progress
 
-__all__ = ["Page", "browser", "shoot", "show"]
+__all__ = ["WHOLE_RUNS", "Page", "browser", "shoot", "show"]
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _OPTIONS = (
@@ -32,6 +32,9 @@ _ITSELF = "not an origin"
 """Who asks, in a net log, for what no page wanted: updates of the browser, its clock."""
 _AT_HOME = re.compile(r"(file|data|blob|chrome|about):|http://127\.0\.0\.1[:/]")
 _SECONDS = 300
+
+WHOLE_RUNS = ("", "beside")
+"""What a run that may install a browser chooses by -m: nothing, or what `nox -s tests` chooses for its tests."""
 
 
 @dataclass(frozen=True)

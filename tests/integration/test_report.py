@@ -16,7 +16,7 @@ from chaos_harness.reports.allure.categories import write_categories
 from chaos_harness.reports.html.generate import block_requests
 from chaos_harness.reports.overview.page import render_page
 from chaos_harness.reports.overview.run import read_run
-from tests.browser import browser, show
+from tests.browser import WHOLE_RUNS, browser, show
 from tests.fakes.canary_histories import CanaryHistory
 from tests.fakes.runs import RunFolder, verdict
 from tests.sessions import SCENARIOS, Session, run
@@ -28,8 +28,8 @@ _ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def chromium(request: pytest.FixtureRequest) -> str:
-    """Give a browser, installed if this machine has none; a run of chosen tests (-m) installs none."""
-    return browser(install=not request.config.option.markexpr)
+    """Give a browser, installed if this machine has none; a run of other chosen tests (-m) installs none."""
+    return browser(install=request.config.option.markexpr in WHOLE_RUNS)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Installing: two sessions of nox that need one environment install into it one after the other."""
+"""Installing: two sessions of nox install into one environment one after the other; who installs a browser."""
 
 import fcntl
 import os
@@ -13,6 +13,7 @@ import pytest
 
 import noxfile
 from chaos_harness.clusters.deadline import Deadline
+from tests.browser import WHOLE_RUNS
 
 _ROOT = Path(__file__).parents[2]
 
@@ -58,6 +59,13 @@ def test_the_second_waits_and_says_for_what(place: Path) -> None:
     assert "waits for another nox, which installs what chaos needs; it holds " in told
     assert ".nox/.cache/chaos.lock" in told
     assert "ran" in told
+
+
+def test_the_whole_run_installs_a_browser() -> None:
+    """Tests of reports are skipped where there is none, unless the run that they are part of may install one."""
+    chosen = noxfile._BESIDE[noxfile._BESIDE.index("-m") + 1]
+    assert chosen in WHOLE_RUNS
+    assert "not cluster" not in WHOLE_RUNS
 
 
 def test_what_fails_holds_nothing(tmp_path: Path) -> None:
