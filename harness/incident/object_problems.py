@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from chaos_harness.clusters.api.objects import Object, metadata
+from chaos_harness.clusters.problem_words import shorten
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.suggest import did_you_mean
 from chaos_harness.harness.incident.contents import Contents, kinds_of_templates, listed_parts
-from chaos_harness.harness.incident.kinds import KINDS
+from chaos_harness.harness.incident.kinds import KINDS, groups_of
 from chaos_harness.harness.incident.yaml_source import Location, Problem
 from chaos_harness.harness.policies import CANARIES, Question
 
@@ -93,8 +94,19 @@ def _unmet(manifest: Object, contents: Contents, shape: Shape | None) -> Iterato
     elif kind not in (known := known_kinds(contents)):
         meant = did_you_mean(kind, known).strip() or "see `kubectl api-resources`"
         yield f"no cluster has the kind, and no object here defines it; {meant}"
+    elif kind not in contents.defined_kinds:
+        yield from _other_group(kind, str(manifest["apiVersion"]))
     if problem := namespace_problem(metadata(manifest).get("namespace"), contents, shape):
         yield problem
+
+
+def _other_group(kind: str, version: str) -> Iterator[str]:
+    """Yield that a kind is one of another API group, and how that is written."""
+    group, _, number = version.rpartition("/")
+    there = groups_of(kind)
+    if there and group not in there:
+        meant = " or ".join(f"{other}/{number}".strip("/") for other in there)
+        yield f"apiVersion {shorten(version)} has no such kind; did you mean {meant}?"
 
 
 def _place_of(data: Mapping[str, Any], index: int, name: str) -> Location:

@@ -30,6 +30,16 @@ _DEFINITION = {
 _WIDGET = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w"}}
 _SHOP = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
 _MAP = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m", "namespace": "shop"}}
+_OWN_SERVICE = {
+    "apiVersion": "serving.example.com/v1",
+    "kind": "Service",
+    "metadata": {"name": "s", "namespace": "default"},
+}
+_OWN_KIND = {
+    **_DEFINITION,
+    "metadata": {"name": "services.serving.example.com"},
+    "spec": {"names": {"kind": "Service"}},
+}
 _UNMET: list[dict[str, Any]] = [_CONSTRAINT, _WIDGET, _MAP]
 
 
@@ -60,6 +70,7 @@ def _policies(*objects: dict[str, Any], **asked: Any) -> dict[str, Any]:
         _policies(_TEMPLATE, object={**_CONSTRAINT, "metadata": {}}, verb="create", dry_run=False),
         {"policies": [{"policy": "deny_pods_by_cel"}, {"object": {**_CONSTRAINT, "kind": "ChaosDeniedByCel"}}]},
         _policies(_DEFINITION, _WIDGET),
+        _policies(_OWN_KIND, _OWN_SERVICE),
         _policies(_DEFINITION, object=_WIDGET),
         _policies(_SHOP, _MAP),
         _policies(_SHOP, object=_MAP),
@@ -121,6 +132,18 @@ def test_what_somebody_brings(tmp_path: Path, changes: dict[str, Any]) -> None:
         (
             {**_policies(_CONSTRAINT), "setup": [{"object": _SHOP}, {"object": _DEFINITION}]},
             "policies.0: TeamOwners a: no ConstraintTemplate of this file",
+        ),
+        *(
+            (
+                {"workload": [{"object": {**_MAP, "apiVersion": version, "kind": kind, "metadata": {"name": "m"}}}]},
+                f"workload.0: {kind} m: apiVersion '{version}' has no such kind; did you mean {meant}?",
+            )
+            for version, kind, meant in (
+                ("v1", "Deployment", "apps/v1"),
+                ("networking/v1", "NetworkPolicy", "networking.k8s.io/v1"),
+                ("core/v1", "ConfigMap", "v1"),
+                ("apps/v1", "Event", "v1 or events.k8s.io/v1"),
+            )
         ),
         ({"setup": [{"object": _WIDGET}]}, "setup.0: Widget w: no cluster has the kind, and no object here defines it"),
         ({"setup": [{"object": _MAP}]}, "setup.0: ConfigMap m: no cluster has the namespace 'shop'"),
