@@ -31,6 +31,12 @@ KIND = {
         "versions": [{"name": "v1beta1", "served": True, "storage": True, "schema": _SCHEMA}],
     },
 }
+TEMPLATE = {
+    "apiVersion": "templates.gatekeeper.sh/v1",
+    "kind": "ConstraintTemplate",
+    "metadata": {"name": "labelsrequired"},
+    "spec": {"crd": {"spec": {"names": {"kind": "LabelsRequired"}}}, "targets": []},
+}
 CONSTRAINT = {
     "apiVersion": f"{CONSTRAINTS}/v1beta1",
     "kind": "LabelsRequired",
@@ -49,7 +55,7 @@ def gatekeeper(api: ApiClient) -> None:
     """Put Gatekeeper there, two policies, a node and something that failed."""
     install_kinds(api)
     install_webhooks(api)
-    objects = (*released("Namespace"), *released("Deployment"), *mutate_pods().objects, KIND, CONSTRAINT)
+    objects = (*released("Namespace"), *released("Deployment"), *mutate_pods().objects, KIND, TEMPLATE, CONSTRAINT)
     apply(api, objects, Deadline.after(30, "Gatekeeper"))
     request(api, "POST", "/api/v1/nodes", body={"metadata": {"name": "live-worker"}})
     event = {
