@@ -10,7 +10,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.gatekeeper.readiness import FORBIDDEN_NAMESPACE, WEBHOOK
 from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, FaultNotApplied
 
-__all__ = ["DENIED", "NOBODY", "UNCALLED", "wait_answered"]
+__all__ = ["DENIED", "NOBODY", "UNCALLED", "ask", "wait_answered"]
 
 DENIED: Final = "denied"
 """The answer if the webhook was called: the namespace is forbidden."""
@@ -38,7 +38,7 @@ def wait_answered(cluster: Cluster, deadline: Deadline, *wanted: CallOutcome) ->
     said = "nothing"
     with cluster.client() as api:
         for _ in deadline.attempts(first=0.02):
-            said = _ask(api)
+            said = ask(api)
             if any(said == DENIED if answer == DENIED else answer in said for answer in wanted):
                 return said
     raise FaultNotApplied(
@@ -47,7 +47,8 @@ def wait_answered(cluster: Cluster, deadline: Deadline, *wanted: CallOutcome) ->
     )
 
 
-def _ask(api: ApiClient) -> str:
+def ask(api: ApiClient) -> str:
+    """Try once to create a forbidden namespace (dry run); return what the API server says."""
     path, query = "/api/v1/namespaces", {"dryRun": "All"}
     try:
         request(api, "POST", path, query=query, body=FORBIDDEN_NAMESPACE, timeout=_TIMEOUT)

@@ -60,6 +60,24 @@ def test_an_authority_that_signed_nothing(api: ApiClient, bench: Bench, how: Any
 
 
 @pytest.mark.usefixtures("webhook")
+def test_an_authority_that_is_put_right_at_once(api: ApiClient, bench: Bench) -> None:
+    """Gatekeeper itself does that: the call that failed meanwhile is the proof."""
+    path = f"{authority._ROOT}/validatingwebhookconfigurations"
+    before = request(api, "GET", path)["items"]
+    fault = break_ca_bundle()
+    bench.inject(fault)
+    for configuration in before:
+        webhooks = [
+            {"name": webhook["name"], "clientConfig": {"caBundle": webhook["clientConfig"]["caBundle"]}}
+            for webhook in configuration["webhooks"]
+        ]
+        merge_patch(api, f"{path}/{configuration['metadata']['name']}", {"webhooks": webhooks}, strategic=True)
+    wait_answered(bench.cluster, soon(), DENIED)
+    assert "x509" in bench.observed(fault, 20)
+    bench.heal(fault)
+
+
+@pytest.mark.usefixtures("webhook")
 def test_an_authority_that_stays(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A patch that changes nothing, as one that Gatekeeper took back at once, is found out by the call."""
     monkeypatch.setattr(authority, "merge_patch", lambda *_, **__: {})

@@ -53,7 +53,7 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> Secrets:
     named = {"metadata": {"name": "gatekeeper-controller-manager"}, "spec": {}}
     monkeypatch.setattr(empty_certificate, "webhook_deployment", lambda *_: named)
     monkeypatch.setattr(Kubectl, "run", lambda _, call, __: secrets.kubectl(call))
-    monkeypatch.setattr("chaos_harness.harness.faults.webhook.call._ask", lambda _: secrets.said)
+    monkeypatch.setattr("chaos_harness.harness.faults.webhook.call.ask", lambda _: secrets.said)
     return secrets
 
 
