@@ -148,7 +148,7 @@ def test_a_run_without_tests_leaves_nothing_to_report(tmp_path: Path) -> None:
     done = _reports(str(session.results.parent))
 
     assert (session.status, session.results.parent.exists()) == (5, False)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "expected a run's directory with results in it" in done.stderr
 
 

@@ -14,7 +14,7 @@ from chaos_harness.clusters.watching.watch import Change, Proofs, Watch, fold
 from tests.fakes.api_server import PATH, FakeApiServer
 from tests.fakes.watch_changes import QUICK, named
 
-PATIENT = replace(QUICK, chunk=20.0, read=30.0, replay=0.3, catch_up=20.0, proof=20.0)
+PATIENT = replace(QUICK, connect=20.0, chunk=20.0, read=30.0, replay=20.0, catch_up=20.0, proof=20.0)
 
 Row = tuple[str, str, bool]
 
@@ -231,8 +231,7 @@ def test_streams_that_tell_nothing_are_given_up(server: FakeApiServer, api: ApiC
 
 def test_streams_that_do_not_live_are_given_up(server: FakeApiServer, api: ApiClient) -> None:
     """If a server lists, but ends each stream before it proves completeness, the watch lists again in time."""
-    # on a busy machine the shortest of streams takes its time
-    with watched(server, api, replay=20.0, catch_up=0.7) as watch:
+    with watched(server, api, catch_up=0.7) as watch:
         server.impatient = True
         server.version += 1  # of another kind's object: nothing that this watch would be told
         server.order("end")
@@ -287,7 +286,7 @@ def test_what_is_told_twice_is_told_once(server: FakeApiServer, api: ApiClient) 
 
 def test_a_bookmark_ends_a_gap(server: FakeApiServer, api: ApiClient) -> None:
     """A bookmark of the version that the server had says that all up to it was told."""
-    with watched(server, api, replay=20) as watch:
+    with watched(server, api) as watch:
         server.order("cut")
         server.put("a")
         server.put("a", phase="Running")
