@@ -145,7 +145,7 @@ def load(
         mirrored = shape.model_copy(update={"registry": True}) if on and shape else shape  # told above, with the reason
         problems += [problem for turn in (first, *others) for problem in problems_of_steps(turn, contents, mirrored)]
         problems += problems_of_replicas(data, shape) if shape and not on else ()
-        problems += problems_of_objects(first, by_field, asks, contents, shape)
+        problems += problems_of_objects(first, by_field, asks, contents, shape, {} if on else charts)
         problems += problems_without_gatekeeper(data, by_field, shape)
         problems += problems_of_upgrades(data, shape) if shape else ()
     unplaced = list(turns.problems()) if context != RECORDED else []

@@ -7,6 +7,7 @@ from chaos_harness.clusters.api.objects import Object, metadata
 from chaos_harness.clusters.problem_words import shorten
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.suggest import did_you_mean
+from chaos_harness.harness.incident.charts import SetupChart
 from chaos_harness.harness.incident.contents import Contents, kinds_of_templates, listed_parts
 from chaos_harness.harness.incident.kinds import KINDS, groups_of
 from chaos_harness.harness.incident.yaml_source import Location, Problem
@@ -50,10 +51,12 @@ def problems_of_objects(
     asks: Sequence[Sequence[Question]],
     contents: Contents,
     shape: Shape | None,
+    charts: Mapping[int, SetupChart],
 ) -> Iterator[Problem]:
     """Yield objects and questions whose kind or namespace no cluster has, and constraints without their template.
 
-    `brought` are the objects of each item of the file's lists, `asks` the questions of each item of `policies`.
+    `brought` are the objects of each item of the file's lists, `asks` the questions of each item of `policies`,
+    `charts` those of a `setup`, by their items, whose namespace must be there, too.
     """
     placed = [
         ((name, index) if len(items) == len(listed_parts(data, name)) else (name,), manifest)
@@ -62,6 +65,7 @@ def problems_of_objects(
         for manifest in item
     ]
     yield from _constraints_before_templates(placed)
+    yield from _problems_of_charts(charts, brought.get("setup", ()), contents, shape)
     if not contents.known:
         return
     for place, manifest in placed:
@@ -71,6 +75,17 @@ def problems_of_objects(
         for question in questions:
             at = _place_of(data, index, question.policy)
             yield from ((at, f"{question.kind}: {words}") for words in _unmet(question.body, contents, shape))
+
+
+def _problems_of_charts(
+    charts: Mapping[int, SetupChart], setup: Sequence[Sequence[Object]], contents: Contents, shape: Shape | None
+) -> Iterator[Problem]:
+    """Yield the namespace of the first chart of a `setup` if surely nobody brings it; other charts may bring more."""
+    first = min(charts, default=None)
+    if first is not None and contents.whole and not brings_more(setup[:first], shape, charts=False):
+        chart = charts[first]
+        if problem := namespace_problem(chart.namespace, contents, shape):
+            yield ("setup", first, "namespace"), f"release {chart.release}: {problem}"
 
 
 def _constraints_before_templates(placed: Sequence[tuple[Location, Object]]) -> Iterator[Problem]:

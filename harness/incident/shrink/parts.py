@@ -161,7 +161,7 @@ def _decidable(loaded: LoadedIncident) -> LoadedIncident | None:
     data = _dump(loaded)
     contents = Contents.of(data, loaded.objects, right=True, more=loaded.more)
     objects = {"policies": loaded.policies, "workload": loaded.workload}
-    problems = problems_of_objects(data, objects, loaded.asks, contents, loaded.shape)
+    problems = problems_of_objects(data, objects, loaded.asks, contents, loaded.shape, {})
     if any(chain(problems_of_steps(data, contents, loaded.shape), problems)):
         return None
     undecided = {place[1] for place, _ in problems_of_claims(data, contents, loaded.shape)}

@@ -184,3 +184,16 @@ def test_its_definitions(tmp_path: Path) -> None:
     (chart,) = _loaded(tmp_path, {"chart": "operator"}).setup
     assert isinstance(chart, SetupChart)
     assert chart.definitions == ("a.example.com", "b.example.com", "c.example.com")
+
+
+def test_a_namespace_that_nobody_brings(tmp_path: Path) -> None:
+    """It must be there before the chart is; an earlier chart, or what runs programs, may bring it."""
+    _chart(tmp_path)
+    shop = {"object": {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}}
+    job = {"object": {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j", "namespace": "default"}}}
+    chart = {"chart": "operator", "namespace": "shop"}
+    with pytest.raises(BadScenario) as refused:
+        _loaded(tmp_path, chart)
+    assert "setup.0.namespace: release operator: no cluster has the namespace 'shop', and" in str(refused.value)
+    for before in (shop, job, {"chart": "operator"}):
+        assert len(_loaded(tmp_path, before, chart).setup) == 2
