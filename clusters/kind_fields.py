@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
+from chaos_harness.clusters.api.label_selectors import is_label_name, is_label_value
 from chaos_harness.clusters.problem_words import shorten
 from chaos_harness.clusters.suggest import did_you_mean
 
@@ -15,8 +16,6 @@ _PROPAGATIONS = ("None", "HostToContainer", "Bidirectional")
 _GATE = re.compile(r"[A-Za-z0-9]{1,253}")
 _API = re.compile(r"[a-z0-9./-]{1,253}")
 _DOMAIN = re.compile(r"[A-Za-z0-9_.-]{1,253}")
-_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
-_PREFIX = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _SHORT = 80
 _TRUTHS = ("true", "false")
 _OF_KUBERNETES = ("kubernetes.io", "k8s.io")
@@ -53,13 +52,14 @@ def problems_of_cluster(config: Mapping[str, Any]) -> Iterator[str]:
 def problems_of_labels(labels: Mapping[Any, Any]) -> Iterator[str]:
     """Yield which labels of a node its kubelet would refuse."""
     for key, value in labels.items():
-        prefix, slash, name = key.rpartition("/") if isinstance(key, str) else ("", "", "")
-        if not _NAME.fullmatch(name) or (slash and not _PREFIX.fullmatch(prefix)):
+        if not isinstance(key, str) or not is_label_name(key):
             yield f"labels: expected a label's name such as disk or example.com/disk, found {shorten(key)}"
-        elif _is_below(prefix, _OF_KUBERNETES) and not (_is_below(prefix, _OF_KUBELETS) or key in _SET_BY_KUBELETS):
+        elif _is_below(prefix := key.rpartition("/")[0], _OF_KUBERNETES) and not (
+            _is_below(prefix, _OF_KUBELETS) or key in _SET_BY_KUBELETS
+        ):
             yield f"labels.{key}: a kubelet refuses it as one of Kubernetes; choose a prefix of your own, or none"
         text = _text(value)
-        if text is None or (text and not _NAME.fullmatch(text)):
+        if text is None or not is_label_value(text):
             words = "at most 63 letters, digits, -, _ and ., at both ends a letter or digit"
             yield f"labels.{str(key)[:_SHORT]}: expected {words}, found {shorten(value)}"
 

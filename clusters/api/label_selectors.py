@@ -7,8 +7,9 @@ from typing import Annotated
 from pydantic import BeforeValidator
 
 from chaos_harness.clusters.errors import BadScenario
+from chaos_harness.clusters.problem_words import shorten
 
-__all__ = ["Selector", "require_selector", "selector_problem"]
+__all__ = ["Selector", "is_label_name", "is_label_value", "require_selector", "selector_problem"]
 
 _TOKEN = re.compile(r"==|!=|[=!(),<>]|[^=!(),<> \t\r\n]+")
 _SIGNS = ("==", "!=", "=", "!", "(", ")", ",", "<", ">")
@@ -17,7 +18,6 @@ _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _LONGEST_NAME, _LONGEST_PREFIX, _LONGEST = 63, 253, 1000
-_SHOWN = 80
 
 
 def selector_problem(text: str) -> str | None:
@@ -27,13 +27,25 @@ def selector_problem(text: str) -> str | None:
     likely = _likely(text)
     sound = all("=" in part for part in likely.split(",")) and _why_not(likely) is None
     meant = f"; did you mean {likely}?" if sound else ""
-    return f"expected a label selector such as app=web, found {_short(text)}: {why}{meant}"
+    return f"expected a label selector such as app=web, found {shorten(text)}: {why}{meant}"
 
 
 def require_selector(text: str) -> None:
     """Raise BadScenario unless a text is a label selector of Kubernetes that selects by a label."""
     if problem := selector_problem(text):
         raise BadScenario(f"selector: {problem}")
+
+
+def is_label_name(key: str) -> bool:
+    """Whether a text is the name of a label, with its prefix if it has one."""
+    prefix, slash, name = key.rpartition("/")
+    fits = len(name) <= _LONGEST_NAME and len(prefix) <= _LONGEST_PREFIX
+    return bool(fits and _NAME.fullmatch(name) and (not slash or _DOMAIN.fullmatch(prefix)))
+
+
+def is_label_value(text: str) -> bool:
+    """Whether a text can be the value of a label; it may be empty."""
+    return not text or (len(text) <= _LONGEST_NAME and bool(_NAME.fullmatch(text)))
 
 
 def _given(value: object) -> object:
@@ -79,7 +91,7 @@ class _Reader:
             if not self._tokens:
                 return
             if not self._take(","):
-                raise ValueError(f"expected a comma in front of {_short(self._tokens[0])}")
+                raise ValueError(f"expected a comma in front of {shorten(self._tokens[0])}")
 
     def _requirement(self) -> None:
         absent = self._take("!")
@@ -95,9 +107,9 @@ class _Reader:
         elif operator in _ORDER:
             number = self._word("a whole number")
             if not _NUMBER.fullmatch(number):
-                raise ValueError(f"expected a whole number behind {operator}, found {_short(number)}")
+                raise ValueError(f"expected a whole number behind {operator}, found {shorten(number)}")
         else:
-            raise ValueError(f"expected =, !=, in or notin behind {_short(key)}, found {_short(operator)}")
+            raise ValueError(f"expected =, !=, in or notin behind {shorten(key)}, found {shorten(operator)}")
 
     def _values(self, operator: str) -> None:
         if not self._take("("):
@@ -109,7 +121,7 @@ class _Reader:
             if self._take(")"):
                 return
             if not self._take(","):
-                found = _short(self._tokens[0]) if self._tokens else "the end"
+                found = shorten(self._tokens[0]) if self._tokens else "the end"
                 raise ValueError(f"expected a comma or ) in the brackets behind {operator}, found {found}")
 
     def _take(self, sign: str) -> bool:
@@ -126,26 +138,22 @@ class _Reader:
     def _word(self, what: str) -> str:
         word = self._value()
         if not word:
-            raise ValueError(f"expected {what}, found {_short(self._tokens[0]) if self._tokens else 'the end'}")
+            raise ValueError(f"expected {what}, found {shorten(self._tokens[0]) if self._tokens else 'the end'}")
         return word
 
 
 def _require_key(key: str) -> None:
-    prefix, slash, name = key.rpartition("/")
+    prefix, _, name = key.rpartition("/")
     if len(name) > _LONGEST_NAME or len(prefix) > _LONGEST_PREFIX:
         longest = f"{_LONGEST_NAME} characters, and its prefix {_LONGEST_PREFIX}"
-        raise ValueError(f"the name of a label has at most {longest}, found {_short(key)}")
-    if not _NAME.fullmatch(name) or (slash and not _DOMAIN.fullmatch(prefix)):
-        raise ValueError(f"expected the name of a label, such as app or example.com/app, found {_short(key)}")
+        raise ValueError(f"the name of a label has at most {longest}, found {shorten(key)}")
+    if not is_label_name(key):
+        raise ValueError(f"expected the name of a label, such as app or example.com/app, found {shorten(key)}")
 
 
 def _require_value(value: str) -> None:
     if len(value) > _LONGEST_NAME:
         raise ValueError(f"a label's value has at most {_LONGEST_NAME} characters, found {len(value)}")
-    if value and not _NAME.fullmatch(value):
+    if not is_label_value(value):
         words = "a label's value, of letters, digits, -, _ and ., with a letter or digit at both ends"
-        raise ValueError(f"expected {words}, found {_short(value)}")
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
+        raise ValueError(f"expected {words}, found {shorten(value)}")

@@ -7,10 +7,11 @@ from typing import Any
 from kubernetes.client import ApiClient
 
 from chaos_harness.clusters.api import object_names as names_of
+from chaos_harness.clusters.api.label_selectors import require_selector
 from chaos_harness.clusters.api.rest import find_object, request
 from chaos_harness.harness.errors import BadScenario
 
-__all__ = ["Target", "find_pods", "require_nodes"]
+__all__ = ["Target", "find_pods", "require_chosen", "require_nodes"]
 
 _MIRRORED = "kubernetes.io/config.mirror"
 """Annotation of a mirror pod: the hash of the static pod's file, which is its uid for the kubelet."""
@@ -39,6 +40,14 @@ def require_nodes(wanted: Sequence[str], cluster: str, there: Sequence[str]) -> 
         raise BadScenario(
             f"cluster {cluster} has no node {', '.join(map(repr, strange))}; there are {', '.join(there) or 'none'}"
         )
+
+
+def require_chosen(fault: str, pods: Sequence[str], selector: str) -> None:
+    """Raise BadScenario unless a fault's pods are chosen either by their names, or by a right label selector."""
+    if bool(pods) == bool(selector):
+        raise BadScenario(f"{fault}: expected either names of pods or a selector")
+    if selector:
+        require_selector(selector)
 
 
 def find_pods(api: ApiClient, namespace: str, names: Sequence[str], selector: str = "") -> list[Target]:

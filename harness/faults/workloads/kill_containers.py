@@ -4,16 +4,16 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chaos_harness.clusters.api.label_selectors import Selector, require_selector
+from chaos_harness.clusters.api.label_selectors import Selector
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import DeadlineExceeded
 from chaos_harness.clusters.watching.watch import wait_until
-from chaos_harness.harness.errors import BadScenario, FaultNotApplied
+from chaos_harness.harness.errors import FaultNotApplied
 from chaos_harness.harness.faults import ONE_SHOT, Fault
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.faults.leaves import RESTARTS
-from chaos_harness.harness.faults.targets import Target, find_pods
+from chaos_harness.harness.faults.targets import Target, find_pods, require_chosen
 
 __all__ = ["find_processes", "kill_containers"]
 
@@ -30,10 +30,7 @@ def kill_containers(*pods: str, selector: Selector = "", namespace: str = "") ->
     They are in `namespace`, by default Gatekeeper's.
     There is nothing to heal: the kubelet restarts them, and checks measure how long it takes. Raises BadScenario.
     """
-    if bool(pods) == bool(selector):
-        raise BadScenario("kill_containers: expected either names of pods or a selector")
-    if selector:
-        require_selector(selector)
+    require_chosen("kill_containers", pods, selector)
     return _ContainerKill(pods, selector, namespace)
 
 

@@ -6,15 +6,15 @@ from typing import Annotated
 
 from pydantic import Field
 
-from chaos_harness.clusters.api.label_selectors import Selector, require_selector
+from chaos_harness.clusters.api.label_selectors import Selector
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
-from chaos_harness.harness.errors import BadScenario, CommandFailed, FaultNotApplied
+from chaos_harness.harness.errors import CommandFailed, FaultNotApplied
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.faults.leaves import RESTARTS
-from chaos_harness.harness.faults.targets import Target, find_pods
+from chaos_harness.harness.faults.targets import Target, find_pods, require_chosen
 from chaos_harness.harness.faults.workloads.cgroups import CGROUP
 from chaos_harness.harness.faults.workloads.kill_containers import find_processes
 from chaos_harness.harness.undo.actions import undo
@@ -69,10 +69,7 @@ def pause_containers(
     schedules none for a while. A container with a liveness probe is killed and started again by its kubelet: then
     the fault has faded. Raises BadScenario.
     """
-    if bool(pods) == bool(selector):
-        raise BadScenario("pause_containers: expected either names of pods or a selector")
-    if selector:
-        require_selector(selector)
+    require_chosen("pause_containers", pods, selector)
     return _PausedContainers(pods, selector, namespace)
 
 

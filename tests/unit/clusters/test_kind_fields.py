@@ -48,6 +48,7 @@ def _labels(**labels: Any) -> dict[str, Any]:
         (_labels(**{"a b": "c"}), "nodes.0.labels: expected a label's name such as disk or example.com/disk"),
         (_labels(**{"/a": "c"}), "nodes.0.labels: expected a label's name such as disk or example.com/disk"),
         (_labels(**{"a/b/c": "c"}), "nodes.0.labels: expected a label's name such as disk or example.com/disk"),
+        (_labels(**{"a..b/c": "c"}), "nodes.0.labels: expected a label's name such as disk or example.com/disk"),
         ({"nodes": [{"labels": {1: "a"}}]}, "nodes.0.labels: expected a label's name such as disk or example.com"),
         (
             _labels(**{"node-role.kubernetes.io/infra": ""}),
